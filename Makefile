@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# One makefile for everything; `make help` lists the targets. All output goes to
+# build/<variant>, so variants can be built side by side.
+
+VERSION = 1.14.0
+SOMAJOR = 1
+SOFULL = 1.0.0
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+BINDIR ?= $(PREFIX)/bin
+DEBUGDIR ?= $(LIBDIR)/pmdk_debug
+DESTDIR ?=
+
+# Variants: CC=clang, CROSS=aarch64-linux-gnu-, SAN=address,undefined or thread, COV=1, DEBUG=1
+SAN ?=
+COV ?=
+DEBUG ?=
+CROSS ?=
+ifeq ($(origin CC),default)
+CC := $(CROSS)gcc
+endif
+ifeq ($(origin AR),default)
+AR := $(CROSS)ar
+endif
+LD_R ?= $(CC) -nostdlib -r
+OBJCOPY ?= $(CROSS)objcopy
+NM ?= $(CROSS)nm
+INSTALL ?= install
+
+MACHINE := $(shell $(CC) -dumpmachine)
+ARCH := $(firstword $(subst -, ,$(MACHINE)))
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+VARIANT := $(subst $(space),-,$(strip $(if $(CROSS),$(patsubst %-,%,$(CROSS)),) \
+	$(if $(findstring clang,$(CC)),clang,) $(subst $(comma),-,$(SAN)) $(if $(COV),cov,) \
+	$(if $(DEBUG),debug,)))
+ifeq ($(VARIANT),)
+VARIANT := release
+endif
+B := build/$(VARIANT)
+
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla \
+	-Wformat=2 -Wold-style-definition
+WERROR ?= -Werror
+OWN_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-strict-aliasing \
+	-fno-common -pthread $(WARNINGS) $(WERROR)
+OWN_LDFLAGS := -pthread
+ifneq ($(SAN),)
+OWN_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
+OWN_LDFLAGS += -fsanitize=$(SAN)
+endif
+ifneq ($(COV),)
+OWN_CFLAGS += --coverage
+OWN_LDFLAGS += --coverage
+endif
+ifneq ($(DEBUG),)
+OWN_CFLAGS += -DDEBUG=1
+else
+OWN_CFLAGS += -DNDEBUG
+endif
+# A shared library with undefined symbols is a mistake, but the sanitizers' run-time comes
+# with the program when clang links it.
+NO_UNDEFINED := $(if $(SAN),,-Wl$(comma)-z$(comma)defs)
+SO_LDFLAGS = -shared $(NO_UNDEFINED) -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack
+
+INCLUDES := -Iinclude -Isrc/common
+
+COMMON_SRC := $(wildcard src/common/*.c)
+PMEM_SRC := $(wildcard src/pmem/*.c src/pmem/generic/*.c src/pmem/$(ARCH)/*.c)
+BLK_SRC := $(wildcard src/blk/*.c)
+TOOL_SRC := $(wildcard src/tool/*.c)
+
+objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
+COMMON_OBJ := $(call objs,$(COMMON_SRC))
+PMEM_OBJ := $(call objs,$(PMEM_SRC))
+BLK_OBJ := $(call objs,$(BLK_SRC))
+TOOL_OBJ := $(call objs,$(TOOL_SRC))
+
+LIB := $(B)/lib
+LIBS := $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL) \
+	$(LIB)/libpmem.a $(LIB)/libpmemblk.a $(LIB)/libpmem.pc $(LIB)/libpmemblk.pc
+
+all: $(LIBS) $(if $(TOOL_SRC),$(B)/bin/pmemblk)
+
+# --- objects -----------------------------------------------------------------------------
+
+# Files of one instruction set are compiled for it: FLAGS_<path without .c> adds flags.
+-include src/pmem/$(ARCH)/flags.mk
+
+# A change of flags rebuilds.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OWN_CFLAGS)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OWN_CFLAGS)' > $@
+
+$(B)/obj/src/pmem/%.o: INCLUDES += -Isrc/pmem
+$(B)/obj/src/blk/%.o: INCLUDES += -Isrc/blk
+$(B)/obj/src/tool/%.o: INCLUDES += -Isrc/blk
+
+$(B)/obj/%.o: %.c $(B)/flags Makefile
+	@mkdir -p $(@D)
+	$(CC) $(INCLUDES) -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) $(FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- libraries ---------------------------------------------------------------------------
+
+$(LIB)/libpmem.so.$(SOFULL): $(PMEM_OBJ) $(COMMON_OBJ) src/pmem/libpmem.map
+	@mkdir -p $(@D)
+	$(CC) $(SO_LDFLAGS) -Wl,-soname,libpmem.so.$(SOMAJOR) \
+		-Wl,--version-script=src/pmem/libpmem.map $(OWN_LDFLAGS) $(LDFLAGS) \
+		-o $@ $(PMEM_OBJ) $(COMMON_OBJ)
+	ln -sf libpmem.so.$(SOFULL) $(LIB)/libpmem.so.$(SOMAJOR)
+	ln -sf libpmem.so.$(SOMAJOR) $(LIB)/libpmem.so
+
+$(LIB)/libpmemblk.so.$(SOFULL): $(BLK_OBJ) $(COMMON_OBJ) src/blk/libpmemblk.map \
+		$(LIB)/libpmem.so.$(SOFULL)
+	@mkdir -p $(@D)
+	$(CC) $(SO_LDFLAGS) -Wl,-soname,libpmemblk.so.$(SOMAJOR) \
+		-Wl,--version-script=src/blk/libpmemblk.map $(OWN_LDFLAGS) $(LDFLAGS) \
+		-o $@ $(BLK_OBJ) $(COMMON_OBJ) -L$(LIB) -lpmem
+	ln -sf libpmemblk.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOMAJOR)
+	ln -sf libpmemblk.so.$(SOMAJOR) $(LIB)/libpmemblk.so
+
+# The archives hold one object each, with everything but the public functions made local, so
+# that both can be linked into one program.
+define archive
+	@mkdir -p $(@D)
+	$(LD_R) -o $(B)/obj/$(1).o $(2)
+	sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_0-9]*\);.*/\1/p' $(3) > $(B)/obj/$(1).sym
+	$(OBJCOPY) --keep-global-symbols=$(B)/obj/$(1).sym $(B)/obj/$(1).o
+	rm -f $@
+	$(AR) rcs $@ $(B)/obj/$(1).o
+endef
+
+$(LIB)/libpmem.a: $(PMEM_OBJ) $(COMMON_OBJ) src/pmem/libpmem.map
+	$(call archive,libpmem,$(PMEM_OBJ) $(COMMON_OBJ),src/pmem/libpmem.map)
+
+$(LIB)/libpmemblk.a: $(BLK_OBJ) $(COMMON_OBJ) src/blk/libpmemblk.map
+	$(call archive,libpmemblk,$(BLK_OBJ) $(COMMON_OBJ),src/blk/libpmemblk.map)
+
+PC_SED = sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' \
+	-e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|'
+
+$(LIB)/%.pc: %.pc.in Makefile FORCE
+	@mkdir -p $(@D)
+	@$(PC_SED) $< > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/internals.a $(LIB)/libpmemblk.so.$(SOFULL)
+	@mkdir -p $(@D)
+	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$(LIB) -lpmemblk -lpmem
+
+# --- installation ------------------------------------------------------------------------
+
+D_LIB = $(DESTDIR)$(if $(DEBUG),$(DEBUGDIR),$(LIBDIR))
+D_INC = $(DESTDIR)$(INCLUDEDIR)
+D_MAN = $(DESTDIR)$(MANDIR)
+SOLINKS = libpmem.so.$(SOMAJOR) libpmemblk.so.$(SOMAJOR)
+MAN_PAGES := $(wildcard src/man/*.[1357])
+
+install: all
+	$(INSTALL) -d $(D_LIB)
+	for l in libpmem libpmemblk; do \
+		$(INSTALL) -m 755 $(LIB)/$$l.so.$(SOFULL) $(D_LIB)/ && \
+		ln -sf $$l.so.$(SOFULL) $(D_LIB)/$$l.so.$(SOMAJOR) || exit 1; done
+ifeq ($(DEBUG),)
+	$(INSTALL) -d $(D_LIB)/pkgconfig $(D_INC)
+	for l in libpmem libpmemblk; do \
+		ln -sf $$l.so.$(SOMAJOR) $(D_LIB)/$$l.so && \
+		$(INSTALL) -m 644 $(LIB)/$$l.a $(D_LIB)/ && \
+		$(INSTALL) -m 644 $(LIB)/$$l.pc $(D_LIB)/pkgconfig/ && \
+		$(INSTALL) -m 644 include/$$l.h $(D_INC)/ || exit 1; done
+	for m in $(MAN_PAGES); do \
+		$(INSTALL) -d $(D_MAN)/man$${m##*.} && \
+		$(INSTALL) -m 644 $$m $(D_MAN)/man$${m##*.}/ || exit 1; done
+ifneq ($(TOOL_SRC),)
+	$(INSTALL) -d $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(B)/bin/pmemblk $(DESTDIR)$(BINDIR)/
+endif
+endif
+
+uninstall:
+	for l in libpmem libpmemblk; do \
+		rm -f $(D_LIB)/$$l.so.$(SOFULL) $(D_LIB)/$$l.so.$(SOMAJOR) $(D_LIB)/$$l.so \
+			$(D_LIB)/$$l.a $(D_LIB)/pkgconfig/$$l.pc $(D_INC)/$$l.h; done
+	for m in $(notdir $(MAN_PAGES)); do rm -f $(D_MAN)/man$${m##*.}/$$m; done
+	rm -f $(DESTDIR)$(BINDIR)/pmemblk
+
+# --- tests -------------------------------------------------------------------------------
+#
+# tests/<kind>/test_*.c is a program, tests/<kind>/test_*.sh a script; each is one test. Unit,
+# crash and concurrency tests are linked with the libraries' internals; API tests see the public
+# headers and the shared libraries only. A test exits with 0, or 77 when it was skipped, the
+# reason on its last line of output.
+
+SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
+INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/crash/test_*.c tests/concurrency/test_*.c)
+PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
+TEST_HELPERS := $(wildcard tests/compat/*.c tests/build/*.c)
+TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
+
+test_bin = $(patsubst %.c,$(B)/%,$(1))
+TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(PUBLIC_TESTS))
+HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
+
+CMOCKA_LIBS ?= -lcmocka
+$(B)/obj/tests/%.o: INCLUDES += -Itests/support
+$(B)/obj/tests/unit/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
+$(B)/obj/tests/crash/%.o: INCLUDES += -Isrc/blk -Isrc
+$(B)/obj/tests/concurrency/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
+$(B)/obj/tests/%.o: OWN_CFLAGS += -UNDEBUG
+
+# Everything inside the libraries, for tests and the tool's repair; common/ only once.
+$(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
+	@mkdir -p $(@D)
+	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+		-Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive $(CMOCKA_LIBS)
+
+$(call test_bin,$(PUBLIC_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
+		$(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
+	@mkdir -p $(@D)
+	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lpmemblk -lpmem $(CMOCKA_LIBS) -ldl
+
+# Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
+$(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
+	@mkdir -p $(@D)
+	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
+
+TESTS ?= $(TEST_BIN) $(TEST_SCRIPTS)
+
+check: all $(TEST_BIN) $(HELPER_BIN)
+	@BUILD=$(abspath $(B)) SOURCE=$(CURDIR) CC='$(CC)' MAKE='$(MAKE)' VERSION=$(VERSION) \
+		tests/support/run.sh $(TESTS)
+
+# --- the rest ----------------------------------------------------------------------------
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'all        both libraries, shared and static, and the pmemblk tool'
+	@echo 'check      build and run the tests (TESTS="..." for some of them)'
+	@echo 'install    to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR; honours DESTDIR'
+	@echo 'uninstall  remove what install put there'
+	@echo 'clean      remove build/'
+	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
+
+FORCE:
+.PHONY: all check install uninstall clean help FORCE
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

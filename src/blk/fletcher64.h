@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef FLETCHER64_H
+#define FLETCHER64_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FLETCHER64_NO_FIELD ((size_t)-1)
+
+/*
+ * Fletcher-64 of len bytes (a multiple of 4) as FORMAT.md defines it: two 32-bit sums
+ * over little-endian words. The 8 bytes at field_off (a multiple of 4, or
+ * FLETCHER64_NO_FIELD) and, if skip_off is not 0, all bytes from skip_off on count as
+ * zero. Pure; host-order result.
+ */
+uint64_t fletcher64(const void *buf, size_t len, size_t field_off, size_t skip_off);
+
+#endif

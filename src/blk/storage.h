@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The seam between the block translation table and the medium below it.
+ *
+ * A storage is one contiguous run of bytes, mapped at `base`: the pool image from its
+ * header to its end. Loads go straight to memory. Every store, flush and fence goes
+ * through the operations, so that a test can put a model of the medium underneath and cut
+ * the power between any two of them.
+ *
+ * Durability: a store is durable once its bytes were flushed after it and a fence of the
+ * same step returned 0 after that flush. A step is the bookkeeping of one thread's
+ * unfenced flushes; it lives on the caller's stack and is empty again after the fence.
+ * Nothing is ordered by the order of calls alone, except that the 4- and 8-byte stores of
+ * one thread to one cache line reach persistent memory in order (but not an ordinary
+ * file: there the kernel may write a page out in any state and at any time).
+ *
+ * All functions may be called by several threads at once; callers see to it that two
+ * threads do not store to the same bytes. Offsets and lengths are the caller's
+ * responsibility: they were validated when they were read from the medium.
+ */
+#ifndef STORAGE_H
+#define STORAGE_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "le.h"
+
+struct storage;
+
+/* The byte range that a thread has flushed since its last fence; empty while lo >= hi. */
+struct storage_step {
+	uint64_t lo;
+	uint64_t hi;
+};
+
+#define STORAGE_STEP_INIT                                                                \
+	{                                                                                \
+		UINT64_MAX, 0                                                            \
+	}
+
+struct storage_ops {
+	/* One aligned store each, never torn. Not flushed. */
+	void (*store32)(struct storage *s, uint64_t off, uint32_t value);
+	void (*store64)(struct storage *s, uint64_t off, uint64_t value);
+
+	/* Copies or zeroes and flushes; may use non-temporal stores on persistent memory.
+	 */
+	void (*write)(struct storage *s, struct storage_step *step, uint64_t off,
+		      const void *src, size_t len);
+	void (*zero)(struct storage *s, struct storage_step *step, uint64_t off,
+		     size_t len);
+
+	/* Starts writing back the cache lines (or notes the pages) of [off, off + len).
+	 */
+	void (*flush)(struct storage *s, struct storage_step *step, uint64_t off,
+		      size_t len);
+
+	/*
+	 * Returns when everything flushed in this step is durable, and orders all stores
+	 * before it ahead of all stores after it. -errno of the failing msync on a file;
+	 * then nothing is known about the durability of the step.
+	 */
+	int (*fence)(struct storage *s, struct storage_step *step);
+};
+
+struct storage {
+	const struct storage_ops *ops;
+	unsigned char *base;
+	uint64_t size;	 /* bytes */
+	bool word_order; /* stores to one cache line become durable in program order */
+};
+
+/* Loads; the 4- and 8-byte ones are single atomic loads of an aligned value. */
+static inline const void *storage_at(const struct storage *s, uint64_t off)
+{
+	return s->base + off;
+}
+
+static inline uint32_t storage_load32(const struct storage *s, uint64_t off,
+				      memory_order order)
+{
+	const _Atomic(uint32_t) *p = (const void *)(s->base + off);
+
+	return le32_to_cpu((le32){atomic_load_explicit(p, order)});
+}
+
+static inline uint64_t storage_load64(const struct storage *s, uint64_t off,
+				      memory_order order)
+{
+	const _Atomic(uint64_t) *p = (const void *)(s->base + off);
+
+	return le64_to_cpu((le64){atomic_load_explicit(p, order)});
+}
+
+/* Values in host order; the medium is little-endian. */
+static inline void storage_store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	s->ops->store32(s, off, cpu_to_le32(value).raw);
+}
+
+static inline void storage_store64(struct storage *s, uint64_t off, uint64_t value)
+{
+	s->ops->store64(s, off, cpu_to_le64(value).raw);
+}
+
+static inline void storage_write(struct storage *s, struct storage_step *step,
+				 uint64_t off, const void *src, size_t len)
+{
+	s->ops->write(s, step, off, src, len);
+}
+
+static inline void storage_zero(struct storage *s, struct storage_step *step,
+				uint64_t off, size_t len)
+{
+	s->ops->zero(s, step, off, len);
+}
+
+static inline void storage_flush(struct storage *s, struct storage_step *step,
+				 uint64_t off, size_t len)
+{
+	s->ops->flush(s, step, off, len);
+}
+
+static inline int MUST_CHECK storage_fence(struct storage *s, struct storage_step *step)
+{
+	return s->ops->fence(s, step);
+}
+
+#endif

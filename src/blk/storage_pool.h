@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The storages of real pools; storage_pool.c is the only file of libpmemblk that calls
+ * libpmem.
+ */
+#ifndef STORAGE_POOL_H
+#define STORAGE_POOL_H 1
+
+#include "storage.h"
+
+enum storage_medium {
+	STORAGE_PMEM,	/* persistent memory: cache line write-back and store fences */
+	STORAGE_FILE,	/* page cache of an ordinary file: msync */
+	STORAGE_PRIVATE /* copy-on-write pages: nothing is ever durable */
+};
+
+/* Fills in s for a mapping of `size` bytes at `base`. It needs no teardown. */
+void storage_pool_init(struct storage *s, void *base, uint64_t size,
+		       enum storage_medium medium);
+
+#endif

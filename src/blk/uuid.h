@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef UUID_H
+#define UUID_H 1
+
+#include "compiler.h"
+
+#define UUID_SIZE 16
+
+/* 16 bytes as they stand on the medium. Readers only ever compare them. */
+struct uuid {
+	unsigned char bytes[UUID_SIZE];
+};
+
+/*
+ * A new random (version 4) uuid in the medium's byte order, from getrandom(2). 0 or
+ * -errno, message set. No descriptor stays open.
+ */
+int uuid_generate(struct uuid *uuid) MUST_CHECK;
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Compiler helpers shared by both libraries.
+ */
+#ifndef COMPILER_H
+#define COMPILER_H 1
+
+#define API_EXPORT __attribute__((visibility("default")))
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt_arg, first) __attribute__((format(printf, fmt_arg, first)))
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Runs the test programs and scripts given as arguments, one after the other, and sums up.
+# The last line is "N passed, N failed, N skipped". A test's output is kept in $BUILD/logs and
+# shown when it fails. TEST_TIMEOUT: seconds one test may take [300]. NO_SKIP: a pattern (grep -E)
+# of test names that count as failed when they were skipped.
+set -u
+timeout=${TEST_TIMEOUT:-300}
+logs=$BUILD/logs
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0 cases=0
+failures=() skips=()
+for t in "$@"; do
+	name=${t#"$BUILD"/}
+	name=${name#build/*/}
+	name=${name#tests/}
+	log=$logs/${name//\//_}.log
+	start=$EPOCHREALTIME
+	case $t in
+	*.sh) timeout -k 5 "$timeout" bash "$t" >"$log" 2>&1 </dev/null ;;
+	/*) timeout -k 5 "$timeout" "$t" >"$log" 2>&1 </dev/null ;;
+	*) timeout -k 5 "$timeout" "./$t" >"$log" 2>&1 </dev/null ;;
+	esac
+	rc=$?
+	took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
+	n=$(grep -cE '^\[ +OK \]|^ok ' "$log")
+	cases=$((cases + n))
+	reason=$(grep -m1 -i 'skip' "$log" | tail -n 1)
+	if [ $rc -eq 77 ] && [ -n "${NO_SKIP:-}" ] && grep -qE "$NO_SKIP" <<<"$name"; then
+		echo "must not be skipped here" >>"$log"
+		rc=1
+	fi
+	case $rc in
+	0)
+		passed=$((passed + 1))
+		echo "ok    $name (${took}s, $n cases)"
+		;;
+	77)
+		skipped=$((skipped + 1))
+		skips+=("$name: ${reason:-$(tail -n 1 "$log")}")
+		echo "skip  $name: ${reason:-$(tail -n 1 "$log")}"
+		;;
+	*)
+		failed=$((failed + 1))
+		failures+=("$name")
+		[ $rc -eq 124 ] && echo "ran over $timeout seconds" >>"$log"
+		echo "FAIL  $name (exit status $rc, ${took}s); $log ends with:"
+		tail -n 40 "$log" | sed 's/^/      /'
+		;;
+	esac
+done
+[ ${#skips[@]} -gt 0 ] && printf 'skipped: %s\n' "${skips[@]}"
+[ ${#failures[@]} -gt 0 ] && printf 'failed: %s\n' "${failures[@]}"
+echo "$cases cases"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

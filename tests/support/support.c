@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char *dirs[2];
+static pid_t dir_owner[2];
+
+static int remove_entry(const char *path, const struct stat *st, int type,
+			struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void remove_dirs(void)
+{
+	for (int i = 0; i < 2; i++)
+		if (dirs[i] && dir_owner[i] == getpid())
+			nftw(dirs[i], remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+const char *support_tmpdir(bool shm)
+{
+	if (!dirs[shm]) {
+		const char *base = shm ? "/dev/shm" : getenv("TMPDIR");
+		char *dir;
+
+		if (!base)
+			base = "/tmp";
+		assert_true(asprintf(&dir, "%s/pmemtest.XXXXXX", base) > 0);
+		assert_non_null(mkdtemp(dir));
+		dirs[shm] = dir;
+		dir_owner[shm] = getpid();
+		if (!dirs[!shm])
+			atexit(remove_dirs);
+	}
+	return dirs[shm];
+}
+
+const char *support_path(bool shm, const char *name)
+{
+	char *path;
+
+	assert_true(asprintf(&path, "%s/%s", support_tmpdir(shm), name) > 0);
+	return path;
+}
+
+const char *support_source(const char *name)
+{
+	const char *source = getenv("SOURCE");
+	char *path;
+
+	assert_true(asprintf(&path, "%s/%s", source ? source : ".", name) > 0);
+	return path;
+}
+
+unsigned char *support_read_file(const char *path, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	unsigned char *data;
+	size_t done = 0;
+
+	if (fd < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	assert_int_equal(fstat(fd, &st), 0);
+	data = malloc((size_t)st.st_size + 1);
+	assert_non_null(data);
+	while (done < (size_t)st.st_size) {
+		ssize_t n = read(fd, data + done, (size_t)st.st_size - done);
+
+		assert_true(n > 0);
+		done += (size_t)n;
+	}
+	data[done] = '\0';
+	close(fd);
+	*len = done;
+	return data;
+}
+
+void support_write_file(const char *path, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	size_t done = 0;
+
+	if (fd < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	while (done < len) {
+		ssize_t n = write(fd, (const char *)data + done, len - done);
+
+		assert_true(n > 0);
+		done += (size_t)n;
+	}
+	assert_int_equal(close(fd), 0);
+}
+
+unsigned char *support_load_sparse(const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "r");
+	unsigned char *image = NULL;
+	size_t size = 4096;
+	char line[512];
+
+	if (!f)
+		fail_msg("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		unsigned long off;
+		char hex[33];
+
+		if (line[0] == '#') {
+			char *word = strstr(line, "# size ");
+
+			if (!word)
+				word = strstr(line, "# length ");
+			if (word && !image)
+				size = strtoul(strchr(word + 2, ' '), NULL, 10);
+			continue;
+		}
+		if (!image)
+			image = calloc(1, size);
+		assert_non_null(image);
+		assert_int_equal(sscanf(line, "%lx %32[0-9a-f]", &off, hex), 2);
+		assert_int_equal(strlen(hex), 32);
+		assert_true(off + 16 <= size);
+		for (size_t i = 0; i < 16; i++) {
+			char byte[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
+
+			image[off + i] = (unsigned char)strtoul(byte, NULL, 16);
+		}
+	}
+	fclose(f);
+	assert_non_null(image);
+	*len = size;
+	return image;
+}
+
+void support_assert_ours(const void *fn, const char *name)
+{
+	const char *build = getenv("BUILD");
+	char real[PATH_MAX];
+	Dl_info info;
+
+	assert_true(dladdr(fn, &info) != 0);
+	assert_non_null(realpath(info.dli_fname, real));
+	if (build && strncmp(real, build, strlen(build)) != 0)
+		fail_msg("%s comes from %s, not from %s", name, real, build);
+	if (!strstr(real, "/build/"))
+		fail_msg("%s comes from %s", name, real);
+}
+
+size_t support_split(char *line, char sep, char **field, size_t max)
+{
+	size_t n = 0;
+	char *p = line;
+
+	line[strcspn(line, "\r\n")] = '\0';
+	while (n < max) {
+		char *out = p;
+		bool quoted = *p == '"';
+		char *in = quoted ? p + 1 : p;
+
+		field[n++] = out;
+		while (*in && (quoted ? *in != '"' : *in != sep))
+			*out++ = *in++;
+		if (quoted && *in)
+			in++;
+		if (!*in) {
+			*out = '\0';
+			break;
+		}
+		*out = '\0';
+		p = in + 1;
+	}
+	return n;
+}
+
+uint64_t support_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the test programs share. It includes cmocka, so that a test needs no other header
+ * for it.
+ */
+#ifndef SUPPORT_H
+#define SUPPORT_H 1
+
+/* clang-format off: cmocka wants these before it */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+/* clang-format on */
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/*
+ * An empty folder of this process's own, on disk or, if shm is true, on /dev/shm; made on
+ * first use, removed with all it holds when the process exits.
+ */
+const char *support_tmpdir(bool shm);
+
+/* "<folder>/<name>"; the text is freed at exit. */
+const char *support_path(bool shm, const char *name);
+
+/* Path of a file of the source tree, e.g. "tests/support/vectors/checksum.csv". */
+const char *support_source(const char *name);
+
+/* A whole file in memory (to be freed); fails the test when it cannot be read. */
+unsigned char *support_read_file(const char *path, size_t *len);
+void support_write_file(const char *path, const void *data, size_t len);
+
+/*
+ * Makes a file from a sparse description (lines "<hex offset> <32 hex digits>", "# size
+ * N" or
+ * "# length N", default 4096 bytes): see tests/support/vectors. Returns its image (to be
+ * freed).
+ */
+unsigned char *support_load_sparse(const char *path, size_t *len);
+
+/*
+ * Fails the test unless function fn, known as name, comes from a file below the build
+ * folder: with another libpmem installed, a test must never pass on the wrong one.
+ */
+void support_assert_ours(const void *fn, const char *name);
+
+/* Splits a line of comma- (or other) separated values in place; quotes are honoured. */
+size_t support_split(char *line, char sep, char **field, size_t max);
+
+/* Deterministic random numbers (splitmix64); print the seed where a test fails. */
+uint64_t support_random(uint64_t *state);
+
+#endif
