@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "errormsg.h"
+#include "sysfs.h"
+
+static bool is_devdax(dev_t dev)
+{
+	char path[PATH_MAX];
+	char target[PATH_MAX];
+	const char *name;
+
+	if (sysfs_path(path, "dev/char/%u:%u/subsystem", major(dev), minor(dev)) != 0)
+		return false;
+	if (!realpath(path, target))
+		return false;
+	name = strrchr(target, '/');
+	return name && strcmp(name + 1, "dax") == 0;
+}
+
+int file_classify(const char *path, enum file_type *type)
+{
+	struct stat st;
+
+	if (access(path, F_OK) != 0 || stat(path, &st) != 0) {
+		if (errno != ENOENT)
+			return errormsg_fail_sys(errno, "cannot access %s", path);
+		*type = FILE_ABSENT;
+		return 0;
+	}
+	switch (st.st_mode & S_IFMT) {
+	case S_IFREG:
+		*type = FILE_REGULAR;
+		return 0;
+	case S_IFDIR:
+		*type = FILE_DIRECTORY;
+		return 0;
+	case S_IFCHR:
+		if (is_devdax(st.st_rdev)) {
+			*type = FILE_DEVDAX;
+			return 0;
+		}
+		return errormsg_fail(
+		    EINVAL, "%s is a character device, but not a device DAX", path);
+	default:
+		return errormsg_fail(
+		    EINVAL, "%s is neither a regular file nor a device DAX", path);
+	}
+}
+
+/*
+ * posix_fallocate restarts from zero when a signal interrupts it, so that a large file
+ * may never get done under a timer; pieces make progress.
+ */
+static int allocate_pieces(int fd, uint64_t len)
+{
+	const uint64_t smallest = 1u << 20;
+	const int patience = 5;
+	uint64_t piece = 1u << 30;
+	uint64_t off = 0;
+	int failures = 0;
+
+	while (off < len) {
+		uint64_t n = len - off < piece ? len - off : piece;
+		int err = posix_fallocate(fd, (off_t)off, (off_t)n);
+
+		if (err == 0) {
+			off += n;
+			failures = 0;
+			continue;
+		}
+		if (err != ENOMEM && err != EINTR)
+			return -err;
+		if (++failures < patience)
+			continue;
+		if (piece == smallest)
+			return -err;
+		piece /= 2;
+		failures = 0;
+	}
+	return 0;
+}
+
+int file_allocate(int fd, uint64_t len)
+{
+	int err = posix_fallocate(fd, 0, (off_t)len);
+
+	if (err == ENOMEM || err == EINTR)
+		return allocate_pieces(fd, len);
+	return -err;
+}
+
+int file_check_size_limit(uint64_t len)
+{
+	struct rlimit limit;
+
+	if (len > INT64_MAX)
+		return errormsg_fail(EFBIG, "no file can hold %llu bytes",
+				     (unsigned long long)len);
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    len > limit.rlim_cur)
+		return errormsg_fail(
+		    EFBIG,
+		    "%llu bytes exceed the file size limit of this process "
+		    "(%llu, see RLIMIT_FSIZE)",
+		    (unsigned long long)len, (unsigned long long)limit.rlim_cur);
+	return 0;
+}
+
+/*
+ * Reads one of a device's attributes. The kernel has moved them: first they belonged to
+ * the region behind the device, then to the device on the dax bus.
+ */
+static int read_devdax(const char *dev, const char *const *places, uint64_t *value)
+{
+	struct stat st;
+	int ret = -ENOENT;
+
+	if (stat(dev, &st) != 0)
+		return errormsg_fail_sys(errno, "cannot access %s", dev);
+	if (!S_ISCHR(st.st_mode))
+		return errormsg_fail(EINVAL, "%s is not a device DAX", dev);
+	for (; *places; places++) {
+		char path[PATH_MAX];
+
+		ret = sysfs_path(path, "dev/char/%u:%u/%s", major(st.st_rdev),
+				 minor(st.st_rdev), *places);
+		if (ret == 0)
+			ret = sysfs_read_number(path, value);
+		if (ret != -ENOENT && ret != -ENOTDIR)
+			break;
+	}
+	return ret;
+}
+
+int file_devdax_size(const char *path, uint64_t *size)
+{
+	static const char *const places[] = {"size", NULL};
+	int ret = read_devdax(path, places, size);
+
+	if (ret < 0)
+		return errormsg_fail_sys(-ret, "cannot read the size of device DAX %s",
+					 path);
+	return 0;
+}
+
+int file_devdax_alignment(const char *path, uint64_t *align)
+{
+	static const char *const places[] = {"align", "device/align",
+					     "device/dax_region/align",
+					     "../dax_region/align", NULL};
+	int ret = read_devdax(path, places, align);
+
+	if (ret < 0)
+		return errormsg_fail_sys(
+		    -ret, "cannot read the alignment of device DAX %s", path);
+	if (*align == 0 || (*align & (*align - 1)) != 0)
+		return errormsg_fail(EINVAL,
+				     "alignment %llu of device DAX %s is no power of 2",
+				     (unsigned long long)*align, path);
+	return 0;
+}
