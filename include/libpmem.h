@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libpmem: durable stores to memory-mapped files.
+ *
+ * A store to mapped persistent memory sits in a CPU cache until its line is written back,
+ * and a write-back is certain only after a fence. A file in the page cache needs msync(2)
+ * instead. This library maps files, tells which of the two a mapping needs, and does
+ * either:
+ *
+ *	size_t len;
+ *	int is_pmem;
+ *	char *p = pmem_map_file(path, 4096, PMEM_FILE_CREATE, 0644, &len, &is_pmem);
+ *
+ *	strcpy(p, "hello");
+ *	if (is_pmem)
+ *		pmem_persist(p, len);
+ *	else
+ *		pmem_msync(p, len);
+ *
+ * All functions may be called from any thread at any time. Functions that return NULL or
+ *-1 have set errno and the message that pmem_errormsg() returns. Stores of different
+ *calls are not atomic together: after a power loss any part of the data that was not yet
+ * persisted may be new or old.
+ */
+#ifndef LIBPMEM_H
+#define LIBPMEM_H 1
+
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- mapping files -------------------------------------------------------------------
+ */
+
+/* Flags of pmem_map_file. */
+#define PMEM_FILE_CREATE (1 << 0)
+#define PMEM_FILE_EXCL (1 << 1)
+#define PMEM_FILE_SPARSE (1 << 2)
+#define PMEM_FILE_TMPFILE (1 << 3)
+
+/*
+ * Maps a file, whole, for reading and writing, and returns its address, or NULL.
+ *
+ *	path	a regular file, a device DAX, or with PMEM_FILE_TMPFILE a directory
+ *	len	0 without PMEM_FILE_CREATE; the wished length of the file with it
+ *	mode	permission bits of a created file, less the umask
+ *	mapped_lenp, is_pmemp	receive the mapped length and whether the mapping is
+ *		persistent memory; each may be NULL; not touched on failure
+ *
+ *	PMEM_FILE_CREATE	creates the file if there is none; an existing one is cut
+ *or extended to len. The space is allocated. A device DAX is accepted as is (len is 0 or
+ *its exact size) PMEM_FILE_EXCL		with CREATE: fails with EEXIST if the path
+ *exists PMEM_FILE_SPARSE	with CREATE: does not allocate the space; a later store
+ *fails with SIGBUS when the disk is full PMEM_FILE_TMPFILE	with CREATE: maps a new
+ *file without a name in the directory path, mode 0600; it is gone when it is unmapped
+ *
+ * Mappings of 2 GiB and more start at a multiple of 1 GiB, smaller ones at a multiple of
+ * 2 MiB, so that large pages can be used; PMEM_MMAP_HINT (hexadecimal, read at program
+ * start) is the lowest address wished. No descriptor stays open.
+ *
+ * When *is_pmemp is 0, pmem_errormsg() tells why, although the call succeeded.
+ *
+ * When a call fails, a file that it created is removed, an existing one has its old
+ *length back; what lies behind the new end of a file that was to be cut reads as zeros
+ *then.
+ *
+ * errno: EINVAL (path is NULL or no mappable file; unknown flags; len and flags do not go
+ * together; the file is empty), EFBIG (also beyond RLIMIT_FSIZE; there is no SIGXFSZ),
+ * ENOMEM (address space, or vm.max_map_count), and those of access(2), open(2),
+ * ftruncate(2), posix_fallocate(3) and mmap(2).
+ */
+void *pmem_map_file(const char *path, size_t len, int flags, mode_t mode,
+		    size_t *mapped_lenp, int *is_pmemp);
+
+/*
+ * Unmaps [addr, addr + len), which may be a part of one mapping or span several; len is
+ * rounded up to whole pages. Returns 0, or -1 with EINVAL: addr is no multiple of the
+ * page size, len is 0, or the range wraps around. Nothing is made durable by it.
+ */
+int pmem_unmap(void *addr, size_t len);
+
+/*
+ * Returns 1 if every byte of [addr, addr + len) lies in mappings of pmem_map_file that
+ * are persistent memory (device DAX, or a file that was granted MAP_SYNC), so that
+ * pmem_persist() makes stores durable; else 0, also for len 0. Cheap and without locks,
+ * but meant to be asked once per mapping, not once per store. errno is not changed.
+ *
+ * The environment variable PMEM_IS_PMEM_FORCE, read at the first call in the process,
+ * makes the answer always 0 ("0") or always 1 ("1").
+ */
+int pmem_is_pmem(const void *addr, size_t len);
+
+/* --- making stores durable -----------------------------------------------------------
+ */
+
+/*
+ * Makes stores to [addr, addr + len) durable, on persistent memory: pmem_flush() and
+ * pmem_drain(). The range needs no alignment; what is written back is whole cache lines.
+ * On other memory it does no harm and promises nothing.
+ */
+void pmem_persist(const void *addr, size_t len);
+
+/*
+ * Makes stores to [addr, addr + len) durable with msync(2), on any mapping of a file.
+ * addr is rounded down to the page. Returns 0 (also for len 0), or -1 with ENOMEM (a page
+ * is not mapped), EIO (the data may be lost), EINVAL (the range wraps around; device
+ * DAX).
+ */
+int pmem_msync(const void *addr, size_t len);
+
+/*
+ * The two halves of pmem_persist(): pmem_flush starts the write-back of each cache line
+ * of the range, pmem_drain waits until the lines that this thread flushed, and its
+ * non-temporal stores, are durable. Several flushes can share one drain. Where the
+ * platform writes caches back on power loss, or with PMEM_NO_FLUSH=1, flush does nothing
+ * and drain still orders stores.
+ */
+void pmem_flush(const void *addr, size_t len);
+void pmem_drain(void);
+
+/* Returns 0: no platform has a separate hardware drain any more. */
+int pmem_has_hw_drain(void);
+
+/*
+ * Returns 1 if the platform writes the CPU caches back on power loss (eADR), on all its
+ * persistent memory; 0 if not, or if there is none; -1 with EIO if the kernel's answer
+ * makes no sense. PMEM_NO_FLUSH has no influence on it.
+ */
+int pmem_has_auto_flush(void);
+
+/*
+ * As the functions without "deep", but down to the smallest failure domain the platform
+ * has, even where flushing the caches is not needed: deep_flush always writes the cache
+ * lines back; deep_drain also waits for the kernel (msync, or the flush of a device DAX's
+ * memory region). Slow. The int functions return 0 (also for len 0), or -1: ENOMEM (a
+ * page is not mapped), EIO and others of msync(2); of a device DAX, errors of its
+ * region's deep_flush file when the kernel says that the flush is needed; EINVAL (the
+ * range wraps around).
+ */
+void pmem_deep_flush(const void *addr, size_t len);
+int pmem_deep_drain(const void *addr, size_t len);
+int pmem_deep_persist(const void *addr, size_t len);
+
+/* --- copying to persistent memory ----------------------------------------------------
+ */
+
+/*
+ * Flags of pmem_memmove, pmem_memcpy and pmem_memset. Any combination is valid; where
+ *they contradict, NOFLUSH wins over NONTEMPORAL and WC, and these win over TEMPORAL and
+ *WB.
+ *
+ *	NODRAIN		do not wait; pmem_drain() has to follow before the data is durable
+ *	NONTEMPORAL	store past the caches
+ *	TEMPORAL	store through the caches, then flush
+ *	WC, WB		wishes like NONTEMPORAL and TEMPORAL (write-combining,
+ *write-back); where flushing is not needed WC stores through the caches NOFLUSH
+ *only store; nothing is flushed or waited for
+ *
+ * Without a flag the library chooses by length (PMEM_MOVNT_THRESHOLD: non-temporal from
+ *so many bytes on).
+ */
+#define PMEM_F_MEM_NODRAIN (1U << 0)
+#define PMEM_F_MEM_NONTEMPORAL (1U << 1)
+#define PMEM_F_MEM_TEMPORAL (1U << 2)
+#define PMEM_F_MEM_WC (1U << 3)
+#define PMEM_F_MEM_WB (1U << 4)
+#define PMEM_F_MEM_NOFLUSH (1U << 5)
+
+#define PMEM_F_MEM_VALID_FLAGS                                                           \
+	(PMEM_F_MEM_NODRAIN | PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_TEMPORAL |             \
+	 PMEM_F_MEM_WC | PMEM_F_MEM_WB | PMEM_F_MEM_NOFLUSH)
+
+/*
+ * memmove, memcpy and memset that also make the destination durable, as the flags say,
+ * and return pmemdest. The ranges may overlap in all of them, memcpy included. They work
+ * on any memory and write nothing outside of [pmemdest, pmemdest + len).
+ *
+ * What is stored at once: a copy or set of 1, 2, 4 or 8 bytes to an address that is a
+ * multiple of its length is one store, so that neither another thread nor a power loss
+ * can find half of it. When pmemdest and len are multiples of 8, no aligned 8 bytes are
+ * ever torn, for any length and any flags. Nothing is promised on the order of the stores
+ * of one call.
+ *
+ * Unknown flag bits are ignored.
+ */
+void *pmem_memmove(void *pmemdest, const void *src, size_t len, unsigned flags);
+void *pmem_memcpy(void *pmemdest, const void *src, size_t len, unsigned flags);
+void *pmem_memset(void *pmemdest, int c, size_t len, unsigned flags);
+
+/* The same with flags 0. */
+void *pmem_memmove_persist(void *pmemdest, const void *src, size_t len);
+void *pmem_memcpy_persist(void *pmemdest, const void *src, size_t len);
+void *pmem_memset_persist(void *pmemdest, int c, size_t len);
+
+/* The same with PMEM_F_MEM_NODRAIN. */
+void *pmem_memmove_nodrain(void *pmemdest, const void *src, size_t len);
+void *pmem_memcpy_nodrain(void *pmemdest, const void *src, size_t len);
+void *pmem_memset_nodrain(void *pmemdest, int c, size_t len);
+
+/* --- version and errors --------------------------------------------------------------
+ */
+
+/* The version of this interface, for pmem_check_version. */
+#define PMEM_MAJOR_VERSION 1
+#define PMEM_MINOR_VERSION 1
+
+/*
+ * Returns NULL if the library that the program runs with has the interface version that
+ * it was written for: the same major version and at least this minor version. Otherwise a
+ * text that says what differs; it is also the thread's message. errno is not changed.
+ */
+const char *pmem_check_version(unsigned major_required, unsigned minor_required);
+
+/*
+ * The calling thread's message on its last failure; "" before the first one, never NULL.
+ * It stays valid until the thread ends, and changes with the thread's next failure.
+ */
+const char *pmem_errormsg(void);
+
+/* The smallest part of a pool set (used by the pool libraries). */
+#define PMEM_MIN_PART ((size_t)(1024 * 1024 * 2))
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
