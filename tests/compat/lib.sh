@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the compatibility scripts share; to be sourced. It skips the test where a package of
+# the original is missing, and offers:
+#   $work                  an empty folder on /dev/shm, removed at exit
+#   on LIBS COMMAND...     runs COMMAND with the libraries LIBS: ours, original, ours-on-original
+#                          (our libpmemblk on the original's libpmem) or original-on-ours
+#   pool LIBS ARGS...      the same for the helper program pool
+#   case_ok NAME           counts a case; fail TEXT ends the test
+set -eu
+
+fail()
+{
+	echo "not ok: $*"
+	exit 1
+}
+
+case_ok()
+{
+	echo "ok $*"
+}
+
+skip()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+# The file of a package, by the end of its name; empty where the package is not installed.
+package_file()
+{
+	dpkg-query -L "$1" 2>/dev/null | grep -E "$2\$" | head -n 1 || true
+}
+
+need_command()
+{
+	command -v "$1" >/dev/null || skip "$1 (package $2) is not installed"
+}
+
+command -v dpkg-query >/dev/null || skip "needs Debian's packages"
+original_pmem=$(package_file libpmem1 '/libpmem\.so\.1')
+original_pmemblk=$(package_file libpmemblk1 '/libpmemblk\.so\.1')
+[ -n "$original_pmem" ] || skip "libpmem1 is not installed"
+[ -n "$original_pmemblk" ] || skip "libpmemblk1 is not installed"
+original_pmem=$(realpath "$original_pmem")
+original_pmemblk=$(realpath "$original_pmemblk")
+our_pmem=$(realpath "$BUILD/lib/libpmem.so.1")
+our_pmemblk=$(realpath "$BUILD/lib/libpmemblk.so.1")
+
+[ -w /dev/shm ] || skip "/dev/shm is not there"
+work=$(mktemp -d /dev/shm/pmemcompat.XXXXXX)
+cleanup()
+{
+	local job
+	for job in $(jobs -p); do kill -9 "$job" 2>/dev/null || true; done
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+# One folder per pair of libraries, holding links.
+link_pair()
+{
+	mkdir "$work/$1"
+	ln -s "$2" "$work/$1/libpmem.so.1"
+	ln -s "$3" "$work/$1/libpmemblk.so.1"
+}
+link_pair ours "$our_pmem" "$our_pmemblk"
+link_pair original "$original_pmem" "$original_pmemblk"
+link_pair ours-on-original "$original_pmem" "$our_pmemblk"
+link_pair original-on-ours "$our_pmem" "$original_pmemblk"
+
+on()
+{
+	local libs=$1
+	shift
+	LD_LIBRARY_PATH=$work/$libs EXPECT_LIBPMEM=$(realpath "$work/$libs/libpmem.so.1") \
+		EXPECT_LIBPMEMBLK=$(realpath "$work/$libs/libpmemblk.so.1") "$@"
+}
+
+pool()
+{
+	local libs=$1
+	shift
+	on "$libs" "${POOL:-$BUILD/tests/compat/pool}" "$@"
+}
+
+# Runs COMMAND on LIBS as `on` does and fails unless the loader took the libraries named by
+# WHICH (libpmem, libpmemblk, or both) from there; for programs that cannot tell themselves.
+on_proven()
+{
+	local libs=$1 which=$2 l rc=0
+	shift 2
+	rm -f "$work"/loader.*
+	LD_DEBUG=libs LD_DEBUG_OUTPUT=$work/loader LD_LIBRARY_PATH=$work/$libs "$@" || rc=$?
+	for l in $which; do
+		grep -qF "calling init: $work/$libs/$l.so.1" "$work"/loader.* ||
+			fail "$1 did not load $l from $libs"
+		! grep -F 'calling init:' "$work"/loader.* | grep -F "/$l.so" | grep -qvF "$work/$libs/" ||
+			fail "$1 loaded another $l too"
+	done
+	return $rc
+}
