@@ -18,6 +18,7 @@
 struct btt;
 
 struct btt_params {
+	const char *name;  /* the pool's path, for messages */
 	uint64_t data_off; /* start of the data area in the storage, a multiple of 4096 */
 	uint64_t data_size; /* its length in bytes, a multiple of 4096 */
 	uint32_t bsize;	    /* block size in bytes as the user asked for it, not 0 */

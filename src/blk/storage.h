@@ -71,8 +71,22 @@ struct storage_ops {
 struct storage {
 	const struct storage_ops *ops;
 	unsigned char *base;
-	uint64_t size;	 /* bytes */
-	bool word_order; /* stores to one cache line become durable in program order */
+	uint64_t size; /* bytes */
+
+	/*
+	 * The media keep the order of one thread's stores to a cache line (x86-64 persistent
+	 * memory; neither page cache nor ARM).
+	 */
+	bool line_order;
+
+	/* A flush takes effect with the thread's next fence, whatever step that belongs to. */
+	bool eager_flush;
+
+	/*
+	 * The first offset in [off, end) that may hold anything but zeros, end if there is
+	 * none: lets a search skip the holes of sparse files. NULL: every byte may.
+	 */
+	uint64_t (*next_data)(struct storage *s, uint64_t off, uint64_t end);
 };
 
 /* Loads; the 4- and 8-byte ones are single atomic loads of an aligned value. */

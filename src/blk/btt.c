@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The operations on a laid-out table.
+ *
+ * Model. An arena has more data blocks than it shows. The map tells for each visible block (its
+ * premap number) which data block holds it (the postmap number); the flog gives each lane one
+ * data block that is free. A write never touches the block's present data: it fills the lane's
+ * free block, logs the exchange, and then stores the map entry. The block that the entry named
+ * before becomes the lane's free block.
+ *
+ * Write protocol, each step durable before the next begins:
+ *
+ *   1. the data, in the lane's free block
+ *   2. first half of the flog record {lba, old map entry}, into the record that is not current
+ *   3. second half {new map entry, sequence number}: the write has happened
+ *   4. the map entry
+ *
+ * Power loss before 3: the old record is current still, the old data stays. Between 3 and 4:
+ * recovery redoes 4. The block freed by the write may be overwritten by the lane's next write at
+ * once, because nothing refers to it any more.
+ *
+ * set_zero and set_error change only the flags of the map entry: one durable step.
+ *
+ * Locks. A modifying call owns a lane (a flog slot and its free block), then the map lock of its
+ * entry; both are held until the entry is durable.
+ *
+ * Readers take no lock and store nothing shared. A map lock has a version that is raised after
+ * each map store and before lock and lane are released. A reader loads version and entry, copies
+ * the block, and loads both again: unchanged means that the block stayed mapped during the copy,
+ * because before anybody overwrites a block it has left the map, and the version was raised,
+ * and the lane was released and taken again (a locked instruction) in between. The entry alone
+ * would not do: a block can leave and return during one copy. After a bounded number of failures
+ * the reader takes the map lock, under which the entry cannot change and its block is nobody's
+ * free block.
+ *
+ * A sync that fails leaves it unknown what reached the medium, and a repeated sync would
+ * succeed without having written anything. So it poisons the table: modifying calls fail with
+ * EIO until it is closed; reads go on.
+ *
+ * Not handled here: media errors while running (SIGBUS), several processes.
+ */
+#include "btt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "btt_arena.h"
+#include "btt_flog.h"
+#include "btt_layout.h"
+#include "btt_map.h"
+#include "btt_poison.h"
+#include "errormsg.h"
+#include "race.h"
+
+#define READ_TRIES 8
+
+static int find_arena(const struct btt *btt, uint64_t lba, struct btt_arena **arena,
+		      uint32_t *premap)
+{
+	for (unsigned i = 0; i < btt->narena; i++) {
+		uint32_t n = btt->arena[i].info.geo.external_nlba;
+
+		if (lba < n) {
+			*arena = &btt->arena[i];
+			*premap = (uint32_t)lba;
+			return 0;
+		}
+		lba -= n;
+	}
+	return -EINVAL;
+}
+
+static int check_lba(const struct btt *btt, uint64_t lba)
+{
+	if (likely(lba < btt->nblock))
+		return 0;
+	return errormsg_fail(
+	    EINVAL, "%s: block %lld is out of range: the pool has %llu blocks",
+	    btt->params.name, (long long)lba, (unsigned long long)btt->nblock);
+}
+
+static int fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
+			uint32_t premap, uint32_t entry)
+{
+	return errormsg_fail(
+	    EIO,
+	    "%s: arena at offset %#llx: the map entry %#x of block %u names a "
+	    "data block out of range; check and repair the pool",
+	    btt->params.name, (unsigned long long)arena->off, entry, premap);
+}
+
+/* --- reading ----------------------------------------------------------------------------- */
+
+/* 0 when done, 1 when the entry is normal and its block is to be copied, or -errno. */
+static int read_flags(const struct btt *btt, const struct btt_arena *arena,
+		      uint32_t premap, uint32_t entry, void *buf)
+{
+	if (likely((entry & BTT_MAP_FLAGS) == BTT_MAP_NORMAL)) {
+		if (unlikely(btt_map_postmap(entry) >= arena->info.geo.internal_nlba))
+			return fail_corrupt(btt, arena, premap, entry);
+		return 1;
+	}
+	if (btt_map_is_error(entry))
+		return errormsg_fail(
+		    EIO, "%s: block %u of the arena at offset %#llx is marked as bad",
+		    btt->params.name, premap, (unsigned long long)arena->off);
+	memset(buf, 0, btt->params.bsize);
+	return 0;
+}
+
+static int read_locked(const struct btt *btt, const struct btt_arena *arena,
+		       uint32_t premap, void *buf)
+{
+	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+					memory_order_relaxed);
+	int ret = read_flags(btt, arena, premap, entry, buf);
+
+	if (ret <= 0)
+		return ret;
+	memcpy(
+	    buf,
+	    storage_at(btt->storage, btt_arena_block_off(arena, btt_map_postmap(entry))),
+	    btt->params.bsize);
+	return 0;
+}
+
+int btt_read(struct btt *btt, void *buf, uint64_t lba)
+{
+	struct storage *s = btt->storage;
+	struct btt_map_lock *ml;
+	struct btt_arena *arena;
+	uint32_t premap;
+	uint64_t map_off;
+	int ret;
+
+	ret = check_lba(btt, lba);
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(!atomic_load_explicit(&btt->laid_out, memory_order_acquire))) {
+		memset(buf, 0, btt->params.bsize);
+		return 0;
+	}
+	ret = find_arena(btt, lba, &arena, &premap);
+	if (unlikely(ret))
+		return ret;
+	ml = btt_arena_map_lock(arena, premap);
+	map_off = btt_arena_map_off(arena, premap);
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint64_t version =
+		    atomic_load_explicit(&ml->version, memory_order_acquire);
+		uint32_t entry = storage_load32(s, map_off, memory_order_acquire);
+
+		ret = read_flags(btt, arena, premap, entry, buf);
+		if (ret <= 0)
+			return ret;
+		race_copy(
+		    buf,
+		    storage_at(s, btt_arena_block_off(arena, btt_map_postmap(entry))),
+		    btt->params.bsize);
+		/* acquire: the copy's loads come before the two that validate it */
+		atomic_thread_fence(memory_order_acquire);
+		if (likely(storage_load32(s, map_off, memory_order_relaxed) == entry &&
+			   atomic_load_explicit(&ml->version, memory_order_relaxed) ==
+			       version))
+			return 0;
+	}
+	lock_acquire(&ml->lock);
+	ret = read_locked(btt, arena, premap, buf);
+	lock_release(&ml->lock);
+	return ret;
+}
+
+/* --- modifying --------------------------------------------------------------------------- */
+
+static int layout(struct btt *btt)
+{
+	int ret = 0;
+
+	lock_acquire(&btt->layout_lock);
+	if (btt_poison_is_set(btt))
+		ret = btt_poison_fail(btt);
+	else if (!atomic_load_explicit(&btt->laid_out, memory_order_relaxed))
+		ret = btt_layout_format_locked(btt);
+	if (ret && ret != -ENOMEM && ret != -EINVAL)
+		ret = btt_poison(btt, ret);
+	lock_release(&btt->layout_lock);
+	return ret;
+}
+
+/* What the modifying calls check first; lays the table out if need be. */
+static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
+		 uint32_t *premap)
+{
+	int ret = check_lba(btt, lba);
+
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(btt_poison_is_set(btt)))
+		return btt_poison_fail(btt);
+	if (unlikely(!atomic_load_explicit(&btt->laid_out, memory_order_acquire))) {
+		ret = layout(btt);
+		if (ret)
+			return ret;
+	}
+	ret = find_arena(btt, lba, arena, premap);
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(atomic_load_explicit(&(*arena)->read_only, memory_order_relaxed)))
+		return errormsg_fail(
+		    EIO,
+		    "%s: the arena at offset %#llx is read-only since errors "
+		    "were found in it; check and repair the pool",
+		    btt->params.name, (unsigned long long)(*arena)->off);
+	return 0;
+}
+
+/* The entry with its number filled in; -EIO where it cannot be followed. Map lock held. */
+static int load_entry_locked(const struct btt *btt, const struct btt_arena *arena,
+			     uint32_t premap, uint32_t *raw, uint32_t *entry)
+{
+	*raw = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+			      memory_order_relaxed);
+	*entry = btt_map_normalize(*raw, premap);
+	if (unlikely(btt_map_postmap(*entry) >= arena->info.geo.internal_nlba))
+		return fail_corrupt(btt, arena, premap, *raw);
+	return 0;
+}
+
+/* Stores a map entry and tells the readers; the store is flushed, not fenced. */
+static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_t premap,
+			       uint32_t entry, struct storage_step *step)
+{
+	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+	uint64_t off = btt_arena_map_off(arena, premap);
+
+	storage_store32(btt->storage, off, entry);
+	/* release: a reader that sees the new version also sees the new entry */
+	atomic_store_explicit(
+	    &ml->version, atomic_load_explicit(&ml->version, memory_order_relaxed) + 1,
+	    memory_order_release);
+	storage_flush(btt->storage, step, off, BTT_MAP_ENTRY_SIZE);
+}
+
+/* Steps 2 to 4 of the protocol. */
+static int exchange_locked(struct btt *btt, struct btt_arena *arena,
+			   struct btt_slot *slot, unsigned lane, uint32_t premap,
+			   struct storage_step *step)
+{
+	struct storage *s = btt->storage;
+	uint64_t record = btt_arena_slot_off(arena, lane) +
+			  slot->next_record * sizeof(struct btt_flog_record_media);
+	uint32_t seq = btt_flog_next_seq(slot->seq);
+	uint32_t new_entry = slot->free_block | BTT_MAP_NORMAL;
+	uint32_t raw;
+	uint32_t old;
+	int ret;
+
+	ret = load_entry_locked(btt, arena, premap, &raw, &old);
+	if (ret)
+		return ret;
+	ret = storage_fence(s, step);
+	if (ret)
+		return btt_poison(btt, ret);
+	storage_store64(s, record, btt_flog_first_half(premap, old));
+	storage_flush(s, step, record, 8);
+	ret = storage_fence(s, step);
+	if (ret)
+		return btt_poison(btt, ret);
+	storage_store64(s, record + 8, btt_flog_second_half(new_entry, seq));
+	storage_flush(s, step, record + 8, 8);
+	ret = storage_fence(s, step);
+	if (ret)
+		return btt_poison(btt, ret);
+	slot->seq = seq;
+	slot->next_record ^= 1;
+	slot->free_block = btt_map_postmap(old);
+	store_entry_locked(btt, arena, premap, new_entry, step);
+	ret = storage_fence(s, step);
+	return ret ? btt_poison(btt, ret) : 0;
+}
+
+int btt_write(struct btt *btt, const void *buf, uint64_t lba)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct btt_map_lock *ml;
+	struct btt_arena *arena;
+	struct btt_slot *slot;
+	uint32_t premap;
+	unsigned lane;
+	int ret;
+
+	ret = begin(btt, lba, &arena, &premap);
+	if (unlikely(ret))
+		return ret;
+	lane = lanes_acquire(&btt->lanes, lane_hint());
+	slot = &arena->slot[lane];
+	storage_write(btt->storage, &step, btt_arena_block_off(arena, slot->free_block),
+		      buf, btt->params.bsize);
+	ml = btt_arena_map_lock(arena, premap);
+	lock_acquire(&ml->lock);
+	if (unlikely(btt_poison_is_set(btt)))
+		ret = btt_poison_fail(btt);
+	else
+		ret = exchange_locked(btt, arena, slot, lane, premap, &step);
+	lock_release(&ml->lock);
+	lanes_release(&btt->lanes, lane);
+	return ret;
+}
+
+static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct btt_map_lock *ml;
+	struct btt_arena *arena;
+	uint32_t premap;
+	uint32_t raw;
+	uint32_t entry;
+	int ret;
+
+	ret = begin(btt, lba, &arena, &premap);
+	if (unlikely(ret))
+		return ret;
+	ml = btt_arena_map_lock(arena, premap);
+	lock_acquire(&ml->lock);
+	if (unlikely(btt_poison_is_set(btt))) {
+		ret = btt_poison_fail(btt);
+		goto unlock;
+	}
+	ret = load_entry_locked(btt, arena, premap, &raw, &entry);
+	if (ret)
+		goto unlock;
+	/* also when the flag stands there already: the store may not be durable yet */
+	if (raw == (btt_map_postmap(entry) | flag))
+		storage_flush(btt->storage, &step, btt_arena_map_off(arena, premap),
+			      BTT_MAP_ENTRY_SIZE);
+	else
+		store_entry_locked(btt, arena, premap, btt_map_postmap(entry) | flag,
+				   &step);
+	ret = storage_fence(btt->storage, &step);
+	if (ret)
+		ret = btt_poison(btt, ret);
+unlock:
+	lock_release(&ml->lock);
+	return ret;
+}
+
+int btt_set_zero(struct btt *btt, uint64_t lba)
+{
+	int ret = check_lba(btt, lba);
+
+	if (ret)
+		return ret;
+	/* blocks of a table that is not laid out read as zeros */
+	if (!atomic_load_explicit(&btt->laid_out, memory_order_acquire))
+		return 0;
+	return set_flag(btt, lba, BTT_MAP_ZERO);
+}
+
+int btt_set_error(struct btt *btt, uint64_t lba)
+{
+	return set_flag(btt, lba, BTT_MAP_ERROR);
+}
+
+int btt_sync(struct btt *btt)
+{
+	if (btt_poison_is_set(btt))
+		return btt_poison_fail(btt);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "btt_arena.h"
+
+#include <errno.h>
+
+#include "alloc.h"
+#include "errormsg.h"
+
+int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
+		   const struct btt_info *info)
+{
+	arena->off = off;
+	arena->data_off = off + info->geo.data_arena_off;
+	arena->map_off = off + info->geo.map_arena_off;
+	arena->flog_off = off + info->geo.flog_arena_off;
+	arena->info = *info;
+	atomic_init(&arena->read_only, info->error);
+	arena->map_lock = alloc_aligned(BTT_MAP_LOCKS * sizeof(*arena->map_lock));
+	arena->slot = alloc_aligned(BTT_NFREE * sizeof(*arena->slot));
+	if (!arena->map_lock || !arena->slot)
+		return errormsg_fail(ENOMEM, "%s: out of memory for an arena",
+				     btt->params.name);
+	return 0;
+}
+
+void btt_arena_fini(struct btt_arena *arena)
+{
+	alloc_free_aligned(arena->map_lock);
+	alloc_free_aligned(arena->slot);
+	arena->map_lock = NULL;
+	arena->slot = NULL;
+}
+
+void btt_arena_free_all(struct btt_arena *arena, unsigned n)
+{
+	for (unsigned i = 0; arena && i < n; i++)
+		btt_arena_fini(&arena[i]);
+	alloc_free(arena);
+}

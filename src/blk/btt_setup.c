@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening and closing a table.
+ */
+#include "btt_setup.h"
+
+#include <errno.h>
+
+#include "alloc.h"
+#include "btt_recover.h"
+#include "errormsg.h"
+
+int btt_count_blocks(uint64_t data_size, uint32_t bsize, uint64_t *nblock)
+{
+	if (btt_geometry_count(data_size, bsize, nblock))
+		return errormsg_fail(
+		    EINVAL,
+		    "a data area of %llu bytes cannot hold blocks of %u bytes: "
+		    "each arena needs at least %u of them",
+		    (unsigned long long)data_size, bsize, 2 * BTT_NFREE);
+	return 0;
+}
+
+static int make(struct storage *s, const struct btt_params *params, struct btt **out)
+{
+	unsigned nlane = params->nlane < BTT_NFREE ? params->nlane : BTT_NFREE;
+	struct btt *btt = alloc_zeroed(sizeof(*btt));
+	int ret;
+
+	*out = btt;
+	if (!btt)
+		return errormsg_fail(ENOMEM, "%s: out of memory", params->name);
+	btt->storage = s;
+	btt->params = *params;
+	atomic_init(&btt->laid_out, false);
+	atomic_init(&btt->poisoned, false);
+	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
+	if (ret) {
+		alloc_free(btt);
+		return ret;
+	}
+	return 0;
+}
+
+int btt_setup(struct storage *s, const struct btt_params *params, struct btt **out,
+	      struct btt_found *found)
+{
+	struct btt *btt;
+	int ret;
+
+	ret = btt_find_layout(s, params, found);
+	if (ret)
+		return ret;
+	ret = make(s, params, &btt);
+	if (ret)
+		goto err;
+	if (found->layout == BTT_LAYOUT_NONE) {
+		ret = btt_count_blocks(params->data_size, params->bsize, &btt->nblock);
+		btt->maps_untouched = params->zeroed && found->untouched;
+	}
+	for (unsigned i = 0; found->layout == BTT_LAYOUT_VALID && i < found->narena; i++)
+		btt->nblock += found->arena[i].info.geo.external_nlba;
+	if (ret) {
+		btt_close(btt);
+		goto err;
+	}
+	*out = btt;
+	return 0;
+err:
+	btt_find_free(found);
+	return ret;
+}
+
+int btt_open(struct storage *s, const struct btt_params *params, struct btt **out)
+{
+	struct btt_found found;
+	bool damaged = false;
+	struct btt *btt;
+	int ret;
+
+	ret = btt_setup(s, params, &btt, &found);
+	if (ret)
+		return ret;
+	if (found.layout == BTT_LAYOUT_LOST)
+		ret = -EINVAL;
+	else if (found.layout == BTT_LAYOUT_VALID)
+		ret = btt_recover(btt, &found, &damaged);
+	btt_find_free(&found);
+	if (ret) {
+		btt_close(btt);
+		return ret;
+	}
+	atomic_store_explicit(&btt->laid_out, btt->narena > 0, memory_order_release);
+	*out = btt;
+	return 0;
+}
+
+void btt_close(struct btt *btt)
+{
+	if (!btt)
+		return;
+	btt_arena_free_all(btt->arena, btt->narena);
+	lanes_fini(&btt->lanes);
+	alloc_free(btt);
+}
+
+uint64_t btt_nblock(const struct btt *btt)
+{
+	return btt->nblock;
+}
+
+bool btt_is_laid_out(const struct btt *btt)
+{
+	return atomic_load_explicit(&btt->laid_out, memory_order_acquire);
+}
