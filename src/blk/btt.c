@@ -294,6 +294,9 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 		return ret;
 	lane = lanes_acquire(&btt->lanes, lane_hint());
 	slot = &arena->slot[lane];
+	/* release: the version that was raised when the block became free comes before its new
+	 * data; the locked instruction above does the same for x86's non-temporal stores */
+	atomic_thread_fence(memory_order_release);
 	storage_write(btt->storage, &step, btt_arena_block_off(arena, slot->free_block),
 		      buf, btt->params.bsize);
 	ml = btt_arena_map_lock(arena, premap);
@@ -346,12 +349,8 @@ unlock:
 
 int btt_set_zero(struct btt *btt, uint64_t lba)
 {
-	int ret = check_lba(btt, lba);
-
-	if (ret)
-		return ret;
 	/* blocks of a table that is not laid out read as zeros */
-	if (!atomic_load_explicit(&btt->laid_out, memory_order_acquire))
+	if (!btt_is_laid_out(btt) && lba < btt->nblock && !btt_poison_is_set(btt))
 		return 0;
 	return set_flag(btt, lba, BTT_MAP_ZERO);
 }

@@ -75,6 +75,7 @@ int btt_check(struct storage *s, const struct btt_params *params) MUST_CHECK;
  * it cannot hold blocks of this size. Pure: what pmemblk_create validates before it makes
  * a file.
  */
-int btt_count_blocks(uint64_t data_size, uint32_t bsize, uint64_t *nblock) MUST_CHECK;
+int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
+		     uint64_t *nblock) MUST_CHECK;
 
 #endif

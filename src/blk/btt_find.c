@@ -12,7 +12,8 @@
  *   - flogs and maps hold nothing but what a layout begins with (each 8-byte word of a slot may
  *     have arrived or not), or
  *   - the user supplied the file, no block anywhere has our signature, and what stands in the
- *     flogs' place was not written by a block translation table of this pool.
+ *     flogs' place was not written by a block translation table of this pool;
+ * and never if a sound info block of this pool contradicts the size of file or blocks.
  * Everything else is damage; it is reported and nothing is changed.
  */
 #include "btt_find.h"
@@ -31,6 +32,8 @@ struct search {
 	struct storage *s;
 	const struct btt_params *params;
 	bool signature_seen; /* an info block that is not another pool's */
+	bool
+	    misfit_seen; /* a sound info block of ours that does not fit file or block size */
 };
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
@@ -74,6 +77,8 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 			    p->data_size - start, info);
 	if (v == BTT_INFO_VALID && at != start && at - start != info->geo.info_arena_off)
 		v = BTT_INFO_NUMBERS;
+	if (v == BTT_INFO_NUMBERS)
+		search->misfit_seen = true;
 	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
 		search->signature_seen = true;
 	return v;
@@ -235,18 +240,23 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		start += size;
 	}
 
-	if (fresh || (p->user_file && !search->signature_seen && !plausible)) {
-		found->layout = BTT_LAYOUT_NONE;
-		return;
-	}
 	found->layout = BTT_LAYOUT_LOST;
-	errormsg_set(
-	    "%s: arena %u at offset %#llx: both info blocks are damaged although the "
-	    "pool "
-	    "was written to; restore one of them (%s) before the pool is opened again",
-	    p->name, found->narena, (unsigned long long)(p->data_off + lost_at),
-	    found->narena ? "a repair can rebuild them from another arena"
-			  : "pmempool check -r or a backup");
+	if (search->misfit_seen)
+		errormsg_set(
+		    "%s: arena %u at offset %#llx: the info block does not fit a data "
+		    "area of %llu bytes with blocks of %u bytes; the file was cut off or "
+		    "its descriptor is damaged",
+		    p->name, found->narena, (unsigned long long)(p->data_off + lost_at),
+		    (unsigned long long)p->data_size, p->bsize);
+	else if (fresh || (p->user_file && !search->signature_seen && !plausible))
+		found->layout = BTT_LAYOUT_NONE;
+	else
+		errormsg_set(
+		    "%s: arena %u at offset %#llx: both info blocks are damaged although "
+		    "the pool was written to; a repair (pmemblk repair, pmempool check "
+		    "-r) "
+		    "can rebuild them from another arena, or restore a backup",
+		    p->name, found->narena, (unsigned long long)(p->data_off + lost_at));
 }
 
 static int add_arena(struct btt_found *found, const struct btt_found_arena *arena)
@@ -264,7 +274,7 @@ static int add_arena(struct btt_found *found, const struct btt_found_arena *aren
 int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found)
 {
-	struct search search = {s, params, false};
+	struct search search = {.s = s, .params = params};
 	uint64_t start = 0;
 
 	*found = (struct btt_found){.layout = BTT_LAYOUT_VALID};

@@ -10,14 +10,15 @@
 #include "btt_recover.h"
 #include "errormsg.h"
 
-int btt_count_blocks(uint64_t data_size, uint32_t bsize, uint64_t *nblock)
+int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
+		     uint64_t *nblock)
 {
 	if (btt_geometry_count(data_size, bsize, nblock))
 		return errormsg_fail(
 		    EINVAL,
-		    "a data area of %llu bytes cannot hold blocks of %u bytes: "
+		    "%s: a data area of %llu bytes cannot hold blocks of %u bytes: "
 		    "each arena needs at least %u of them",
-		    (unsigned long long)data_size, bsize, 2 * BTT_NFREE);
+		    name, (unsigned long long)data_size, bsize, 2 * BTT_NFREE);
 	return 0;
 }
 
@@ -55,7 +56,8 @@ int btt_setup(struct storage *s, const struct btt_params *params, struct btt **o
 	if (ret)
 		goto err;
 	if (found->layout == BTT_LAYOUT_NONE) {
-		ret = btt_count_blocks(params->data_size, params->bsize, &btt->nblock);
+		ret = btt_count_blocks(params->name, params->data_size, params->bsize,
+				       &btt->nblock);
 		btt->maps_untouched = params->zeroed && found->untouched;
 	}
 	for (unsigned i = 0; found->layout == BTT_LAYOUT_VALID && i < found->narena; i++)

@@ -11,8 +11,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Paths live until exit; the list keeps leak checkers content. */
+struct kept_path {
+	struct kept_path *next;
+	char *path;
+};
+
+static struct kept_path *kept_paths;
 static char *dirs[2];
 static pid_t dir_owner[2];
+
+static const char *keep_path(const char *dir, const char *name)
+{
+	struct kept_path *k = malloc(sizeof(*k));
+
+	assert_non_null(k);
+	assert_true(asprintf(&k->path, "%s/%s", dir, name) > 0);
+	k->next = kept_paths;
+	kept_paths = k;
+	return k->path;
+}
 
 static int remove_entry(const char *path, const struct stat *st, int type,
 			struct FTW *ftw)
@@ -50,19 +68,14 @@ const char *support_tmpdir(bool shm)
 
 const char *support_path(bool shm, const char *name)
 {
-	char *path;
-
-	assert_true(asprintf(&path, "%s/%s", support_tmpdir(shm), name) > 0);
-	return path;
+	return keep_path(support_tmpdir(shm), name);
 }
 
 const char *support_source(const char *name)
 {
 	const char *source = getenv("SOURCE");
-	char *path;
 
-	assert_true(asprintf(&path, "%s/%s", source ? source : ".", name) > 0);
-	return path;
+	return keep_path(source ? source : ".", name);
 }
 
 unsigned char *support_read_file(const char *path, size_t *len)

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The operations, against a plain array; layouts of several arenas; failing syncs. */
+#include "btt_fixture.h"
+
+#include <pthread.h>
+
+#define NLBA_TESTED 40
+
+/* --- random operations on a table and on a plain array must agree ------------------------- */
+
+struct model {
+	unsigned char value[NLBA_TESTED]; /* 0: zeros, 255: error, else filled with it */
+	uint64_t lba[NLBA_TESTED];
+};
+
+static void expect_model(struct btt *btt, const struct model *m, int i, size_t bsize)
+{
+	unsigned char *buf = malloc(bsize);
+	int ret = btt_read(btt, buf, m->lba[i]);
+
+	if (m->value[i] == 255) {
+		assert_int_equal(ret, -EIO);
+	} else {
+		assert_int_equal(ret, 0);
+		for (size_t b = 0; b < bsize; b++)
+			if (buf[b] != m->value[i])
+				fail_msg("block %d byte %zu: %d, not %d", i, b, buf[b],
+					 m->value[i]);
+	}
+	free(buf);
+}
+
+static void run_model(uint32_t bsize, uint64_t size, uint64_t seed)
+{
+	unsigned char *buf = malloc(bsize);
+	struct model m;
+	struct fixture f;
+	struct btt *btt;
+
+	fixture_init(&f, size, bsize);
+	btt = fixture_open(&f);
+	memset(&m, 0, sizeof(m));
+	for (int i = 0; i < NLBA_TESTED; i++)
+		m.lba[i] =
+		    i < NLBA_TESTED / 2 ? (uint64_t)i : btt_nblock(btt) - 1 - (uint64_t)i;
+	for (int op = 0; op < 3000; op++) {
+		int i = (int)(support_random(&seed) % NLBA_TESTED);
+		unsigned kind = (unsigned)(support_random(&seed) % 16);
+
+		if (kind < 8) {
+			m.value[i] = (unsigned char)(support_random(&seed) % 254 + 1);
+			memset(buf, m.value[i], bsize);
+			assert_int_equal(btt_write(btt, buf, m.lba[i]), 0);
+		} else if (kind < 10) {
+			m.value[i] = 0;
+			assert_int_equal(btt_set_zero(btt, m.lba[i]), 0);
+		} else if (kind < 12) {
+			m.value[i] = 255;
+			assert_int_equal(btt_set_error(btt, m.lba[i]), 0);
+		} else if (op % 50 == 0) {
+			assert_int_equal(btt_sync(btt), 0);
+			btt_close(btt);
+			assert_int_equal(fixture_check(&f), 1);
+			f.params.nlane = (unsigned)(support_random(&seed) % 300 + 1);
+			btt = fixture_open(&f);
+		} else {
+			expect_model(btt, &m, i, bsize);
+		}
+	}
+	for (int i = 0; i < NLBA_TESTED; i++)
+		expect_model(btt, &m, i, bsize);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+	fixture_fini(&f);
+	free(buf);
+}
+
+static void random_operations_agree_with_a_plain_array(void **state)
+{
+	static const uint32_t bsize[] = {1, 512, 513, 520, 4096, 4104, 30000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bsize) / sizeof(bsize[0]); i++)
+		run_model(bsize[i], POOL_SIZE + 4096 * i, i + 1);
+}
+
+static void only_bsize_bytes_are_moved(void **state)
+{
+	unsigned char buf[32];
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 13);
+	btt = fixture_open(&f);
+	memset(buf, 0x11, sizeof(buf));
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	memset(buf, 0x77, sizeof(buf));
+	assert_int_equal(btt_read(btt, buf, 0), 0);
+	assert_int_equal(buf[12], 0x11);
+	assert_int_equal(buf[13], 0x77);
+	assert_int_equal(btt_read(btt, buf, 1), 0);
+	assert_int_equal(buf[12], 0);
+	assert_int_equal(buf[13], 0x77);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
+static void blocks_out_of_range_are_refused(void **state)
+{
+	unsigned char buf[512] = {0};
+	struct fixture f;
+	struct btt *btt;
+	uint64_t n;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 512);
+	btt = fixture_open(&f);
+	n = btt_nblock(btt);
+	for (int laid_out = 0; laid_out < 2; laid_out++) {
+		static const uint64_t beyond[] = {0, 1, UINT32_MAX, UINT64_MAX / 2};
+
+		for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+			assert_int_equal(btt_read(btt, buf, n + beyond[i]), -EINVAL);
+			assert_int_equal(btt_write(btt, buf, n + beyond[i]), -EINVAL);
+			assert_int_equal(btt_set_zero(btt, n + beyond[i]), -EINVAL);
+			assert_int_equal(btt_set_error(btt, n + beyond[i]), -EINVAL);
+		}
+		assert_int_equal(btt_write(btt, buf, n - 1), 0);
+	}
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
+static void set_zero_of_an_unwritten_block_marks_its_own_block(void **state)
+{
+	unsigned char buf[512] = {0};
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 512);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	assert_int_equal(btt_set_zero(btt, 7), 0);
+	assert_int_equal(fixture_get32(&f, MAP_OFF + 28), 0x80000007);
+	assert_int_equal(btt_set_error(btt, 7), 0);
+	assert_int_equal(fixture_get32(&f, MAP_OFF + 28), 0x40000007);
+	assert_int_equal(btt_write(btt, buf, 7), 0);
+	assert_int_equal(fixture_get32(&f, MAP_OFF + 28) & 0xc0000000, 0xc0000000);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+	fixture_fini(&f);
+}
+
+/* --- several arenas ------------------------------------------------------------------------ */
+
+#define TERABYTE (UINT64_C(1) << 40)
+
+static void three_arenas_of_a_sparse_terabyte(void **state)
+{
+	enum { BSIZE = 4096 };
+	const uint64_t size = TERABYTE + (64u << 20) + DATA_OFF;
+	static unsigned char buf[BSIZE];
+	uint64_t first_of_arena[3];
+	struct fixture f;
+	struct btt *btt;
+	uint64_t per_arena;
+
+	(void)state;
+	fixture_init(&f, size, BSIZE);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_count_blocks("pool", TERABYTE / 2, BSIZE, &per_arena), 0);
+	for (unsigned i = 0; i < 3; i++)
+		first_of_arena[i] = i * per_arena;
+	for (unsigned i = 0; i < 3; i++) {
+		memset(buf, (int)i + 1, BSIZE);
+		assert_int_equal(btt_write(btt, buf, first_of_arena[i]), 0);
+		memset(buf, (int)i + 0x81, BSIZE);
+		assert_int_equal(
+		    btt_write(btt, buf,
+			      i < 2 ? first_of_arena[i + 1] - 1 : btt_nblock(btt) - 1),
+		    0);
+	}
+	btt_close(btt);
+
+	/* each arena's primary can be lost, all at once */
+	for (unsigned i = 0; i < 3; i++)
+		memset(f.ram.s.base + DATA_OFF + i * (TERABYTE / 2), 0, 4096);
+	btt = fixture_open(&f);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(btt_read(btt, buf, first_of_arena[i]), 0);
+		assert_int_equal(buf[BSIZE - 1], i + 1);
+		assert_int_equal(
+		    btt_read(btt, buf,
+			     i < 2 ? first_of_arena[i + 1] - 1 : btt_nblock(btt) - 1),
+		    0);
+		assert_int_equal(buf[0], i + 0x81);
+	}
+	assert_int_equal(btt_read(btt, buf, first_of_arena[1] + 1), 0);
+	assert_int_equal(buf[0], 0);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
+static void an_arena_lost_among_others_is_reported_and_kept(void **state)
+{
+	const uint64_t size = TERABYTE / 2 + (64u << 20) + DATA_OFF;
+	unsigned char *first;
+	struct fixture f;
+	struct btt *btt;
+	unsigned char buf[512] = {1};
+
+	(void)state;
+	fixture_init(&f, size, 512);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	btt_close(btt);
+	first = f.ram.s.base + DATA_OFF + TERABYTE / 2;
+	memset(first, 0, 4096);
+	memset(first + (64u << 20) - 4096, 0, 4096);
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "arena 1 at offset 0x8000002000"));
+	fixture_fini(&f);
+}
+
+/* --- failing syncs -------------------------------------------------------------------------- */
+
+static void a_failed_sync_poisons_the_table(void **state)
+{
+	unsigned char buf[512];
+
+	(void)state;
+	for (unsigned long at = 1; at < 20; at++) {
+		struct fixture f;
+		struct btt *btt;
+		bool failed = false;
+
+		fixture_init(&f, POOL_SIZE, 512);
+		btt = fixture_open(&f);
+		f.ram.fences = 0;
+		f.ram.fail_fence_at = at;
+		for (uint64_t lba = 0; lba < 4; lba++) {
+			int ret;
+
+			memset(buf, 0x30 + (int)lba, sizeof(buf));
+			ret = lba == 2 ? btt_set_zero(btt, 0) : btt_write(btt, buf, lba);
+			assert_int_equal(ret, failed || f.ram.fences >= at ? -EIO : 0);
+			if (ret && !failed) {
+				unsigned long stores = f.ram.stores;
+
+				/* a sync would succeed again: it must not be tried */
+				f.ram.fail_fence_at = 0;
+				assert_int_equal(btt_write(btt, buf, 3), -EIO);
+				assert_int_equal(btt_set_error(btt, 3), -EIO);
+				assert_int_equal(btt_sync(btt), -EIO);
+				assert_int_equal(f.ram.stores, stores);
+				failed = true;
+			}
+			assert_int_equal(btt_read(btt, buf, 5), 0);
+		}
+		assert_int_equal(failed, btt_sync(btt) != 0);
+		btt_close(btt);
+		fixture_fini(&f);
+	}
+}
+
+/* --- cost ----------------------------------------------------------------------------------- */
+
+static void the_first_layout_takes_three_syncs(void **state)
+{
+	unsigned char buf[512] = {1};
+	struct fixture f;
+	struct btt *btt;
+	unsigned long write_fences;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 512);
+	btt = fixture_open(&f);
+	assert_int_equal(f.ram.fences, 0);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	write_fences = f.ram.fences - 3;
+	f.ram.fences = 0;
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	assert_int_equal(f.ram.fences, write_fences);
+	f.ram.fences = 0;
+	assert_int_equal(btt_set_zero(btt, 0), 0);
+	assert_int_equal(f.ram.fences, 1);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
+/* --- threads --------------------------------------------------------------------------------- */
+
+struct worker {
+	struct btt *btt;
+	unsigned number;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	unsigned char buf[512];
+	uint64_t seed = w->number;
+
+	for (int i = 0; i < 4000; i++) {
+		uint64_t lba = support_random(&seed) % 8;
+
+		if (w->number % 2) {
+			memset(buf, (int)(support_random(&seed) % 200 + 1), sizeof(buf));
+			if (btt_write(w->btt, buf, lba))
+				return (void *)"write failed";
+		} else {
+			if (btt_read(w->btt, buf, lba))
+				return (void *)"read failed";
+			if (memcmp(buf, buf + 1, sizeof(buf) - 1) != 0)
+				return (void *)"torn block";
+		}
+	}
+	return NULL;
+}
+
+static void readers_and_writers_share_blocks(void **state)
+{
+	enum { THREADS = 6 };
+	struct worker w[THREADS];
+	pthread_t t[THREADS];
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 512);
+	f.params.nlane = 2; /* fewer than writers */
+	btt = fixture_open(&f);
+	for (unsigned i = 0; i < THREADS; i++) {
+		w[i] = (struct worker){btt, i};
+		assert_int_equal(pthread_create(&t[i], NULL, work, &w[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		void *failure;
+
+		pthread_join(t[i], &failure);
+		if (failure)
+			fail_msg("thread %u: %s", i, (const char *)failure);
+	}
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+	fixture_fini(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(random_operations_agree_with_a_plain_array),
+	    cmocka_unit_test(only_bsize_bytes_are_moved),
+	    cmocka_unit_test(blocks_out_of_range_are_refused),
+	    cmocka_unit_test(set_zero_of_an_unwritten_block_marks_its_own_block),
+	    cmocka_unit_test(three_arenas_of_a_sparse_terabyte),
+	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
+	    cmocka_unit_test(a_failed_sync_poisons_the_table),
+	    cmocka_unit_test(the_first_layout_takes_three_syncs),
+	    cmocka_unit_test(readers_and_writers_share_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

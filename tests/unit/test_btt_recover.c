@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What open and check make of interrupted, damaged and hostile layouts. */
+#include "btt_fixture.h"
+
+#define WRITTEN "tests/support/vectors/pool-write0.txt"
+#define OPS "tests/support/vectors/pool-ops.txt"
+#define FRESH "tests/support/vectors/pool-fresh.txt"
+
+static struct fixture f;
+
+static int load_written(void **state)
+{
+	(void)state;
+	fixture_load(&f, WRITTEN);
+	return 0;
+}
+
+static int load_fresh(void **state)
+{
+	(void)state;
+	fixture_load(&f, FRESH);
+	return 0;
+}
+
+static int unload(void **state)
+{
+	(void)state;
+	fixture_fini(&f);
+	return 0;
+}
+
+static void expect_byte(struct btt *btt, uint64_t lba, int byte)
+{
+	unsigned char buf[512];
+
+	assert_int_equal(btt_read(btt, buf, lba), 0);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		assert_int_equal(buf[i], byte);
+}
+
+static void open_fails(int err, const char *message)
+{
+	unsigned char *before = malloc(f.ram.s.size);
+	struct btt *btt;
+
+	memcpy(before, f.ram.s.base, f.ram.s.size);
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), err);
+	if (!strstr(errormsg_get(), message) || !strstr(errormsg_get(), "pool"))
+		fail_msg("no '%s' in '%s'", message, errormsg_get());
+	assert_memory_equal(before, f.ram.s.base, f.ram.s.size);
+	free(before);
+}
+
+static void open_and_expect_block_0(int byte)
+{
+	struct btt *btt = fixture_open(&f);
+
+	expect_byte(btt, 0, byte);
+	expect_byte(btt, 1, 0);
+	btt_close(btt);
+}
+
+/* --- replay ------------------------------------------------------------------------------ */
+
+static void put_record(unsigned slot, unsigned record, uint32_t lba, uint32_t old,
+		       uint32_t new, uint32_t seq)
+{
+	uint64_t off = FLOG_OFF + 64 * slot + 16 * record;
+
+	fixture_put32(&f, off, lba);
+	fixture_put32(&f, off + 4, old);
+	fixture_put32(&f, off + 8, new);
+	fixture_put32(&f, off + 12, seq);
+}
+
+static void replay_equals_the_vectors(void **state)
+{
+	FILE *csv = fopen(support_source("tests/support/vectors/flog-replay.csv"), "r");
+	char line[256];
+	int rows = 0;
+
+	(void)state;
+	assert_non_null(csv);
+	while (fgets(line, sizeof(line), csv)) {
+		char *field[8];
+		uint32_t v[8];
+
+		if (line[0] == '#' || strncmp(line, "case", 4) == 0)
+			continue;
+		assert_int_equal(support_split(line, ';', field, 8), 6);
+		for (int i = 1; i < 6; i++)
+			v[i] = (uint32_t)strtoul(field[i], NULL, 0);
+		fixture_load(&f, WRITTEN);
+		put_record(9, 1, v[1], v[2], v[3], 2);
+		fixture_put32(&f, MAP_OFF + 4 * v[1], v[4]);
+		btt_close(fixture_open(&f));
+		if (fixture_get32(&f, MAP_OFF + 4 * v[1]) != v[5])
+			fail_msg("%s: map entry %#x, not %#x", field[0],
+				 fixture_get32(&f, MAP_OFF + 4 * v[1]), v[5]);
+		fixture_fini(&f);
+		rows++;
+	}
+	fclose(csv);
+	assert_true(rows >= 14);
+	print_message("%d vectors\n", rows);
+}
+
+static void an_interrupted_write_is_finished(void **state)
+{
+	(void)state;
+	/* block 1 through slot 1: data and record are there, the map entry is not */
+	memset(f.ram.s.base + DATA_OFF + 4096 + (EXT_NLBA + 1) * 512, 0x22, 512);
+	put_record(1, 1, 1, 0xc0000001, 0xc0000000 | (EXT_NLBA + 1), 2);
+	assert_int_equal(fixture_check(&f), 1);
+	struct btt *btt = fixture_open(&f);
+	expect_byte(btt, 0, 0xa5);
+	expect_byte(btt, 1, 0x22);
+	btt_close(btt);
+	assert_int_equal(fixture_get32(&f, MAP_OFF + 4), 0xc0000000 | (EXT_NLBA + 1));
+}
+
+static void the_flog_is_made_durable_before_the_first_replayed_store(void **state)
+{
+	(void)state;
+	put_record(1, 1, 1, 0xc0000001, 0xc0000000 | (EXT_NLBA + 1), 2);
+	f.ram.fail_fence_at = 1;
+	struct btt *btt;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EIO);
+	assert_int_equal(f.ram.stores, 0);
+	assert_int_equal(fixture_get32(&f, MAP_OFF + 4), 0);
+}
+
+/* --- flog damage ------------------------------------------------------------------------- */
+
+static void arena_is_read_only(void)
+{
+	unsigned char buf[512] = {0};
+	struct btt *btt = fixture_open(&f);
+
+	assert_int_equal(btt_read(btt, buf, 0), 0);
+	assert_int_equal(btt_write(btt, buf, 0), -EIO);
+	assert_int_equal(btt_set_zero(btt, 0), -EIO);
+	assert_int_equal(btt_set_error(btt, 0), -EIO);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 0);
+}
+
+static void equal_sequence_numbers_make_the_arena_read_only(void **state)
+{
+	(void)state;
+	put_record(5, 1, 0, 0, 0, 1);
+	arena_is_read_only();
+}
+
+static void a_free_block_out_of_range_makes_the_arena_read_only(void **state)
+{
+	(void)state;
+	put_record(5, 1, 0, 0xc0000000 | 0x3fffffff, 0xc0000000, 2);
+	arena_is_read_only();
+	assert_int_equal(fixture_get32(&f, MAP_OFF), 0xc0000000 | EXT_NLBA);
+}
+
+static void a_new_block_out_of_range_is_not_installed(void **state)
+{
+	(void)state;
+	put_record(5, 1, 7, 0xc0000007, 0xc0000000 | 0x7ffff, 2);
+	arena_is_read_only();
+	assert_int_equal(fixture_get32(&f, MAP_OFF + 28), 0);
+}
+
+static void a_free_block_of_two_slots_makes_the_arena_read_only(void **state)
+{
+	(void)state;
+	put_record(5, 1, 0, 0x80000000 | (EXT_NLBA + 6), 0x80000000 | (EXT_NLBA + 6), 2);
+	arena_is_read_only();
+}
+
+static void a_flog_record_of_a_block_beyond_the_pool_is_refused(void **state)
+{
+	(void)state;
+	put_record(200, 1, EXT_NLBA, 0, 0,
+		   0); /* also in the record that is not current */
+	open_fails(-EINVAL, "flog slot 200");
+	assert_int_equal(fixture_check(&f), -EINVAL);
+}
+
+/* --- map damage -------------------------------------------------------------------------- */
+
+static void an_entry_out_of_range_is_never_followed(void **state)
+{
+	unsigned char buf[512];
+	uint64_t off = MAP_OFF + 4 * 3;
+	static const uint32_t bad[] = {0xc0000000 | 0x7eca, 0xffffffff,
+				       0xc0000000 | 0x8000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct btt *btt;
+
+		fixture_put32(&f, off, bad[i]);
+		btt = fixture_open(&f);
+		memset(buf, 0x77, sizeof(buf));
+		assert_int_equal(btt_read(btt, buf, 3), -EIO);
+		assert_non_null(strstr(errormsg_get(), "check and repair"));
+		assert_int_equal(buf[0], 0x77);
+		assert_int_equal(btt_write(btt, buf, 3), -EIO);
+		assert_int_equal(btt_set_zero(btt, 3), -EIO);
+		assert_int_equal(btt_set_error(btt, 3), -EIO);
+		assert_int_equal(fixture_get32(&f, off), bad[i]);
+		assert_int_equal(btt_write(btt, buf, 4), 0);
+		btt_close(btt);
+		assert_int_equal(fixture_check(&f), 0);
+	}
+}
+
+static void doubly_owned_and_lost_blocks_are_found(void **state)
+{
+	(void)state;
+	fixture_put32(&f, MAP_OFF + 4 * 3, 0xc0000004);
+	assert_int_equal(fixture_check(&f), 0);
+	fixture_put32(&f, MAP_OFF + 4 * 3,
+		      0xc0000000 | (EXT_NLBA + 9)); /* slot 9's free block */
+	assert_int_equal(fixture_check(&f), 0);
+	fixture_put32(&f, MAP_OFF + 4 * 3, 0x80000003);
+	assert_int_equal(fixture_check(&f), 1);
+	fixture_put32(&f, MAP_OFF + 4 * 3, 0x40000003);
+	assert_int_equal(fixture_check(&f), 1);
+}
+
+/* --- info blocks ------------------------------------------------------------------------- */
+
+static void a_damaged_primary_is_restored_from_its_copy(void **state)
+{
+	unsigned char good[4096];
+
+	(void)state;
+	memcpy(good, f.ram.s.base + DATA_OFF, sizeof(good));
+	for (int how = 0; how < 4; how++) {
+		if (how == 0)
+			memset(f.ram.s.base + DATA_OFF, 0, 4096);
+		else
+			f.ram.s.base[DATA_OFF + (unsigned)how * 37] ^= 0x80;
+		assert_int_equal(fixture_check(&f), 0);
+		assert_non_null(strstr(errormsg_get(), "arena 0 at offset 0x2000"));
+		open_and_expect_block_0(0xa5);
+		assert_memory_equal(good, f.ram.s.base + DATA_OFF, sizeof(good));
+		assert_int_equal(fixture_check(&f), 1);
+	}
+}
+
+static void a_damaged_copy_is_restored_from_the_primary(void **state)
+{
+	unsigned char good[4096];
+
+	(void)state;
+	memcpy(good, f.ram.s.base + COPY_OFF, sizeof(good));
+	memset(f.ram.s.base + COPY_OFF, 0xff, 4096);
+	assert_int_equal(fixture_check(&f), 0);
+	open_and_expect_block_0(0xa5);
+	assert_memory_equal(good, f.ram.s.base + COPY_OFF, sizeof(good));
+	assert_int_equal(fixture_check(&f), 1);
+}
+
+static void a_copy_that_was_cut_off_is_damage_but_no_obstacle(void **state)
+{
+	(void)state;
+	f.params.data_size -= 4096;
+	assert_int_equal(fixture_check(&f), 0);
+	open_and_expect_block_0(0xa5);
+	f.params.data_size -= 4096;
+	open_fails(-EINVAL, "cut off");
+	f.params.data_size -= 1 << 20;
+	open_fails(-EINVAL, "cut off");
+	assert_int_equal(fixture_check(&f), 0);
+}
+
+static void another_block_size_in_the_descriptor_is_no_reason_to_format(void **state)
+{
+	(void)state;
+	f.params.bsize = 1024;
+	open_fails(-EINVAL, "1024");
+	assert_int_equal(fixture_check(&f), 0);
+}
+
+static void lost_info_blocks_are_never_formatted_over(void **state)
+{
+	(void)state;
+	memset(f.ram.s.base + DATA_OFF, 0, 4096);
+	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	open_fails(-EINVAL, "both info blocks");
+	assert_int_equal(fixture_check(&f), 0);
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	open_fails(-EINVAL, "both info blocks");
+	assert_int_equal(fixture_check(&f), 0);
+}
+
+static void a_grown_file_finds_the_copy_where_it_was(void **state)
+{
+	struct fixture grown;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&grown, POOL_SIZE + (40u << 20), 512);
+	memcpy(grown.ram.s.base, f.ram.s.base, POOL_SIZE);
+	grown.params.parent = f.params.parent;
+	memset(grown.ram.s.base + DATA_OFF, 0, 4096);
+	btt = fixture_open(&grown);
+	assert_int_equal(btt_nblock(btt), EXT_NLBA);
+	expect_byte(btt, 0, 0xa5);
+	btt_close(btt);
+	assert_memory_equal(grown.ram.s.base + DATA_OFF, f.ram.s.base + DATA_OFF, 4096);
+	fixture_fini(&grown);
+}
+
+static void the_error_flag_makes_the_arena_read_only_and_check_does_not_mind(void **state)
+{
+	unsigned char buf[512] = {0};
+	struct btt *btt;
+
+	(void)state;
+	fixture_load(&f, WRITTEN);
+	for (int i = 0; i < 2; i++) {
+		/* flags 1 adds 1 to the low sum and 1 for each later word to the high one */
+		uint64_t at = i ? COPY_OFF : DATA_OFF;
+		le64 sum;
+
+		fixture_put32(&f, at + 48, 1);
+		memcpy(&sum, f.ram.s.base + at + 4088, sizeof(sum));
+		sum = cpu_to_le64(le64_to_cpu(sum) + 1 + ((uint64_t)(1024 - 12) << 32));
+		memcpy(f.ram.s.base + at + 4088, &sum, sizeof(sum));
+	}
+	btt = fixture_open(&f);
+	expect_byte(btt, 0, 0xa5);
+	assert_int_equal(btt_write(btt, buf, 0), -EIO);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+	fixture_fini(&f);
+}
+
+/* --- pools without a layout -------------------------------------------------------------- */
+
+static void a_fresh_pool_has_no_layout(void **state)
+{
+	struct btt *btt;
+
+	(void)state;
+	assert_int_equal(fixture_check(&f), 1);
+	btt = fixture_open(&f);
+	assert_false(btt_is_laid_out(btt));
+	assert_int_equal(btt_nblock(btt), EXT_NLBA);
+	expect_byte(btt, EXT_NLBA - 1, 0);
+	assert_int_equal(btt_set_zero(btt, 3), 0);
+	assert_false(btt_is_laid_out(btt));
+	btt_close(btt);
+	assert_int_equal(f.ram.stores, 0);
+}
+
+/* Any words of the first layout may be missing after a crash; without an info block that is valid
+ * the pool must come up empty and usable. */
+static void an_interrupted_first_layout_is_no_layout(void **state)
+{
+	unsigned char *image = malloc(POOL_SIZE);
+	unsigned char buf[512];
+	uint64_t seed = 7;
+
+	(void)state;
+	memset(buf, 0x5a, sizeof(buf));
+	struct btt *btt = fixture_open(&f);
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	memcpy(image, f.ram.s.base, POOL_SIZE);
+	for (int i = 0; i < 200; i++) {
+		memcpy(f.ram.s.base, image, POOL_SIZE);
+		for (uint64_t off = FLOG_OFF; off < FLOG_OFF + 16384; off += 8)
+			if (i % 2 && support_random(&seed) % 3 == 0)
+				memset(f.ram.s.base + off, 0, 8);
+		for (uint64_t off = 0; off < 4096; off += 8) {
+			if (i % 4 == 0 || support_random(&seed) % 2)
+				memset(f.ram.s.base + DATA_OFF + off, 0, 8);
+			memset(f.ram.s.base + COPY_OFF + off, 0, 8);
+		}
+		memset(f.ram.s.base + DATA_OFF + 16, 0, 8);
+		assert_int_equal(fixture_check(&f), 1);
+		btt = fixture_open(&f);
+		assert_false(btt_is_laid_out(btt));
+		assert_int_equal(btt_write(btt, buf, 9), 0);
+		expect_byte(btt, 9, 0x5a);
+		expect_byte(btt, 8, 0);
+		btt_close(btt);
+		assert_int_equal(fixture_check(&f), 1);
+	}
+	free(image);
+}
+
+static void a_users_file_may_hold_anything_before_the_first_write(void **state)
+{
+	unsigned char buf[512];
+	uint64_t seed = 3;
+
+	(void)state;
+	memset(buf, 0x5a, sizeof(buf));
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	for (uint64_t off = DATA_OFF; off < POOL_SIZE; off += 8) {
+		uint64_t r = support_random(&seed);
+
+		memcpy(f.ram.s.base + off, &r, sizeof(r));
+	}
+	assert_int_equal(fixture_check(&f), 1);
+	struct btt *btt = fixture_open(&f);
+	assert_false(btt_is_laid_out(btt));
+	expect_byte(btt, 0, 0);
+	assert_int_equal(btt_write(btt, buf, 1), 0);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+	btt = fixture_open(&f);
+	expect_byte(btt, 0, 0);
+	expect_byte(btt, 1, 0x5a);
+	expect_byte(btt, EXT_NLBA - 1, 0);
+	btt_close(btt);
+}
+
+static void another_pools_remains_are_no_layout_of_a_users_file(void **state)
+{
+	(void)state;
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	f.params.parent.bytes[0] ^= 1;
+	assert_int_equal(fixture_check(&f), 1);
+	struct btt *btt = fixture_open(&f);
+	assert_false(btt_is_laid_out(btt));
+	expect_byte(btt, 0, 0);
+	btt_close(btt);
+}
+
+static void blocks_that_do_not_fit_are_refused(void **state)
+{
+	(void)state;
+	f.params.bsize = 40000;
+	open_fails(-EINVAL, "40000");
+	assert_int_equal(fixture_check(&f), -EINVAL);
+}
+
+static void the_originals_pool_reads_as_it_was_written(void **state)
+{
+	unsigned char buf[512];
+	struct btt *btt;
+
+	(void)state;
+	fixture_load(&f, OPS);
+	assert_int_equal(fixture_check(&f), 1);
+	btt = fixture_open(&f);
+	expect_byte(btt, 0, 6);
+	expect_byte(btt, 7, 0);
+	assert_int_equal(btt_read(btt, buf, 8), -EIO);
+	expect_byte(btt, 9, 0);
+	btt_close(btt);
+	assert_int_equal(f.ram.stores, 0);
+	fixture_fini(&f);
+}
+
+#define ON_WRITTEN(name) cmocka_unit_test_setup_teardown(name, load_written, unload)
+#define ON_FRESH(name) cmocka_unit_test_setup_teardown(name, load_fresh, unload)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(replay_equals_the_vectors),
+	    ON_WRITTEN(an_interrupted_write_is_finished),
+	    ON_WRITTEN(the_flog_is_made_durable_before_the_first_replayed_store),
+	    ON_WRITTEN(equal_sequence_numbers_make_the_arena_read_only),
+	    ON_WRITTEN(a_free_block_out_of_range_makes_the_arena_read_only),
+	    ON_WRITTEN(a_new_block_out_of_range_is_not_installed),
+	    ON_WRITTEN(a_free_block_of_two_slots_makes_the_arena_read_only),
+	    ON_WRITTEN(a_flog_record_of_a_block_beyond_the_pool_is_refused),
+	    ON_WRITTEN(an_entry_out_of_range_is_never_followed),
+	    ON_WRITTEN(doubly_owned_and_lost_blocks_are_found),
+	    ON_WRITTEN(a_damaged_primary_is_restored_from_its_copy),
+	    ON_WRITTEN(a_damaged_copy_is_restored_from_the_primary),
+	    ON_WRITTEN(a_copy_that_was_cut_off_is_damage_but_no_obstacle),
+	    ON_WRITTEN(another_block_size_in_the_descriptor_is_no_reason_to_format),
+	    ON_WRITTEN(lost_info_blocks_are_never_formatted_over),
+	    ON_WRITTEN(a_grown_file_finds_the_copy_where_it_was),
+	    cmocka_unit_test(
+		the_error_flag_makes_the_arena_read_only_and_check_does_not_mind),
+	    ON_FRESH(a_fresh_pool_has_no_layout),
+	    ON_FRESH(an_interrupted_first_layout_is_no_layout),
+	    ON_FRESH(a_users_file_may_hold_anything_before_the_first_write),
+	    ON_WRITTEN(another_pools_remains_are_no_layout_of_a_users_file),
+	    ON_FRESH(blocks_that_do_not_fit_are_refused),
+	    cmocka_unit_test(the_originals_pool_reads_as_it_was_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
