@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libpmemblk: an array of blocks of one size in a file, each written atomically.
+ *
+ * A block holds either what the last completed write left there or, if the power failed
+ * during a write, all of the old or all of the new contents; never a mixture. Two blocks
+ * are not written atomically together.
+ *
+ *	PMEMblkpool *pool = pmemblk_create(path, 4096, 64 << 20, 0644);
+ *	char block[4096] = "hello";
+ *
+ *	if (!pool || pmemblk_write(pool, block, 0) != 0)
+ *		errx(1, "%s", pmemblk_errormsg());
+ *	pmemblk_close(pool);
+ *
+ * The array lives in a pool: one file, or several that a pool set file lists. Files on
+ * persistent memory (file systems mounted with -o dax, device DAX) are written with
+ * flushes and fences, all others with msync(2); both survive a power loss.
+ *
+ * Errors. Functions that return NULL or -1 have set errno and a message for
+ * pmemblk_errormsg(). A call that succeeds leaves the message alone.
+ *
+ * Threads. pmemblk_read, _write, _set_zero, _set_error, _bsize and _nblock may be called
+ * for the same pool by any number of threads at once, also for the same block: a read
+ * sees the block as one of the writes left it. pmemblk_close must come after all of them.
+ *
+ * Fork. A pool stays usable for reading in both processes. Modifying it is the right of
+ * one process, at first the one that opened it; in others these calls fail with EBUSY.
+ * Once the owner has closed the pool, has exited or has executed another program, the
+ * first process that modifies the pool takes it over, so that a program may open its pool
+ * and then become a daemon. The file stays locked until the last of the processes has
+ * closed the pool or ended.
+ */
+#ifndef LIBPMEMBLK_H
+#define LIBPMEMBLK_H 1
+
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An open pool. */
+typedef struct pmemblk PMEMblkpool;
+
+/* The version of this interface, see pmemblk_check_version(). */
+#define PMEMBLK_MAJOR_VERSION 1
+#define PMEMBLK_MINOR_VERSION 1
+
+/* The smallest pool in bytes: the sum of the usable parts of its files. */
+#if defined(__x86_64__) || defined(__aarch64__) ||                                       \
+    (defined(__riscv) && __riscv_xlen == 64)
+#define PMEMBLK_MIN_POOL ((size_t)16785408)
+#elif defined(__powerpc64__) || defined(__PPC64__)
+#define PMEMBLK_MIN_POOL ((size_t)16908288)
+#else
+#error "libpmemblk does not know the pool format of this machine"
+#endif
+
+/* The smallest file of a pool set in bytes. */
+#define PMEMBLK_MIN_PART ((size_t)2097152)
+
+/* Smaller blocks are allowed, but take as much space as blocks of this size. */
+#define PMEMBLK_MIN_BLK ((size_t)512)
+
+/* --- pools --------------------------------------------------------------------------- */
+
+/*
+ * Creates a pool and opens it.
+ *
+ *	path	 the file to make; with poolsize 0 an existing file, device DAX or pool set
+ *		 file, see poolset(5)
+ *	bsize	 bytes per block, 1 to 4294967295; the number of blocks follows from it and
+ *		 from the size of the pool, and must be at least 256
+ *	poolsize length of the file to make, at least PMEMBLK_MIN_POOL; or 0 for a pool in
+ *		 the whole of an existing file whose first 4096 bytes are zero
+ *	mode	 permission bits of the files made here; the umask is NOT applied. Files that
+ *		 existed before keep theirs
+ *
+ * All blocks read as zeros. The space is allocated. A file made here has no permission
+ * bits until it is complete. When the call fails, the files it made are removed and those
+ * that existed are as they were.
+ *
+ *	EINVAL	bsize or poolsize out of range; fewer than 256 blocks; not a file that can
+ *		hold a pool; error in the pool set file or in PMEMBLK_CONF(_FILE)
+ *	EEXIST	poolsize is not 0 and path exists; the file's first 4096 bytes are not zero
+ *	ENOENT	poolsize is 0 and path does not exist; a folder does not exist
+ *	EAGAIN	a file is locked, most often because another process has the pool open; a
+ *		file is listed twice
+ *	EFBIG	longer than the file system or RLIMIT_FSIZE allows
+ *	ENOSPC	not enough free space
+ *	ENOTSUP	the pool set has replicas
+ *	EIO	the media has bad blocks there, or could not be written
+ *	ENOMEM	out of memory or address space
+ *	EFAULT	path is NULL
+ *	others	as from open(2): EACCES, EROFS, ENOTDIR, ENAMETOOLONG, ELOOP, ...
+ */
+PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize, mode_t mode);
+
+/*
+ * Opens a pool: completes or drops what was interrupted when it was last in use, and locks
+ * it until pmemblk_close(). bsize has to be the pool's block size, or 0 for any.
+ *
+ * A pool with features that this version does not know, but may read, is opened read-only:
+ * modifying calls fail with EROFS, and the file stays as it is.
+ *
+ *	EINVAL	not a pool of blocks; another block size; damaged in a way that opening must
+ *		not decide on its own (pmemblk_check() says what); a pool set file that does
+ *		not match its files; an unsafe shutdown of the memory modules was recorded
+ *		while the pool was open
+ *	EAGAIN	locked, most often because another process has the pool open
+ *	ENOENT	path or a part of the set does not exist
+ *	EACCES	no permission to read and write, which opening always needs
+ *	ENOTSUP	the pool set has replicas; copy on write of a device DAX
+ *	EIO	the media has bad blocks there
+ *	ENOMEM	out of memory or address space
+ *	others	as from open(2)
+ */
+PMEMblkpool *pmemblk_open(const char *path, size_t bsize);
+
+/*
+ * Makes everything durable, marks the pool as cleanly closed and unlocks it. No other
+ * thread may use the pool any more. NULL is allowed.
+ */
+void pmemblk_close(PMEMblkpool *pbp);
+
+/*
+ * Examines a pool that nobody has open. Returns 1 if it is consistent, which includes a
+ * pool whose writer was killed in the middle of a write; 0 if it is not, the message saying
+ * what was found last; -1 if it could not be examined, errno as from pmemblk_open().
+ * Permission to write is needed, but nothing is ever changed.
+ */
+int pmemblk_check(const char *path, size_t bsize);
+
+/* Bytes per block, as the pool was created with, and the number of blocks. Never fail. */
+size_t pmemblk_bsize(PMEMblkpool *pbp);
+size_t pmemblk_nblock(PMEMblkpool *pbp);
+
+/* --- blocks -------------------------------------------------------------------------- */
+
+/*
+ * Copies a block to buf, which holds bsize bytes. Blocks that were never written and
+ * blocks set to zero read as zeros.
+ *
+ *	EINVAL	blockno is negative or not less than the number of blocks
+ *	EIO	the block is in the error state, or the pool is damaged there; what buf
+ *		holds then is not defined
+ */
+int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno);
+
+/*
+ * Replaces a block by the bsize bytes at buf, atomically. It is durable when the call
+ * returns 0. Takes the block out of the error state.
+ *
+ *	EINVAL	as pmemblk_read()
+ *	EROFS	the pool is read-only
+ *	EBUSY	another process owns the pool, see "Fork" above
+ *	EIO	that part of the pool is damaged and can only be read; or the file could not
+ *		be synchronised: the block may then be old or new when the pool is opened
+ *		again, and all modifying calls fail until then
+ */
+int pmemblk_write(PMEMblkpool *pbp, const void *buf, long long blockno);
+
+/*
+ * Makes a block read as zeros, without writing its data. Durable when it returns 0. Errors
+ * as pmemblk_write().
+ */
+int pmemblk_set_zero(PMEMblkpool *pbp, long long blockno);
+
+/*
+ * Puts a block into the error state: reading it fails with EIO until it is written or set
+ * to zero. Durable when it returns 0. Errors as pmemblk_write().
+ */
+int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
+
+/* --- the library --------------------------------------------------------------------- */
+
+/*
+ * Checks at run time whether the library offers the interface that a program was compiled
+ * with. Returns NULL if it does, else a text that says what is missing.
+ */
+const char *pmemblk_check_version(unsigned major_required, unsigned minor_required);
+
+/*
+ * The message of the calling thread's last failure, "" if there was none; never NULL.
+ * Valid until the thread's next failure.
+ */
+const char *pmemblk_errormsg(void);
+
+/*
+ * Sets the functions from which the library takes and to which it returns its memory; NULL
+ * stands for the C library's. To be called before any other function of the library.
+ */
+void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void *ptr),
+		       void *(*realloc_func)(void *ptr, size_t size),
+		       char *(*strdup_func)(const char *s));
+
+/*
+ * Settings of the library, see pmem_ctl(5). They belong to the process; pbp is ignored and
+ * may be NULL. arg points to an int. Entries, all to get and set, none to execute:
+ *
+ *	prefault.at_create, prefault.at_open	 [0] touch all pages of the pool
+ *	sds.at_create				 [1] record the shutdown state in new pools
+ *	fallocate.at_create			 [1] allocate the space of existing files
+ *	copy_on_write.at_open			 [0] changes are seen by this process only
+ *						 and gone after pmemblk_close()
+ *
+ * Return 0, or -1 with EINVAL for an unknown name or a NULL argument. The environment
+ * variables PMEMBLK_CONF ("name=value;name=value") and PMEMBLK_CONF_FILE (a file with the
+ * same) set them when the library is loaded.
+ */
+int pmemblk_ctl_get(PMEMblkpool *pbp, const char *name, void *arg);
+int pmemblk_ctl_set(PMEMblkpool *pbp, const char *name, void *arg);
+int pmemblk_ctl_exec(PMEMblkpool *pbp, const char *name, void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

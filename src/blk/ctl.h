@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Settings of the process: a table of integers with dotted names. Values may be read and
+ * set by any thread at any time; pool_create and pool_open look at them once each.
+ */
+#ifndef CTL_H
+#define CTL_H 1
+
+#include "compiler.h"
+
+enum ctl_setting {
+	CTL_PREFAULT_AT_CREATE,
+	CTL_PREFAULT_AT_OPEN,
+	CTL_SDS_AT_CREATE,
+	CTL_FALLOCATE_AT_CREATE,
+	CTL_COPY_ON_WRITE_AT_OPEN,
+	CTL_COUNT
+};
+
+int ctl_value(enum ctl_setting setting);
+
+/*
+ * Entries by name. Empty name components are skipped. 0, or with the message set:
+ *
+ *	-EINVAL	 name or value is NULL
+ *	-ENOENT	 there is no such entry
+ *	-ENOTDIR the name goes on below an entry
+ */
+int ctl_get(const char *name, int *value) MUST_CHECK;
+int ctl_set(const char *name, const int *value) MUST_CHECK;
+
+/* -EINVAL with the message set: no entry can be executed. */
+int ctl_exec(const char *name) MUST_CHECK;
+
+/* Like ctl_set; the text is y..., Y..., 1... or n..., N..., 0..., else -EINVAL. */
+int ctl_set_text(const char *name, const char *text) MUST_CHECK;
+
+#endif
