@@ -18,4 +18,7 @@ enum storage_medium {
 void storage_pool_init(struct storage *s, void *base, uint64_t size,
 		       enum storage_medium medium);
 
+/* Whether libpmem takes a mapping for persistent memory (PMEM_IS_PMEM_FORCE). */
+bool storage_pool_is_pmem(const void *base, uint64_t size);
+
 #endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Three media behind one seam.
+ *
+ * Persistent memory: stores are written back line by line, or go around the cache, and a
+ * store fence waits for them. Non-temporal stores are ordered with nothing before that
+ * fence, so it has to be a real one even where libpmem's drain may be none (CPUs with
+ * clflush only, caches inside the power-fail domain).
+ *
+ * Files: stores are plain. A step collects the range that its flushes cover; the fence
+ * syncs that range at once. Which bytes become durable earlier, and in which order, is the
+ * kernel's business.
+ *
+ * Private copies: nothing becomes durable. Fences still order stores between threads.
+ */
+#include "storage_pool.h"
+
+#include <errno.h>
+#include <libpmem.h>
+
+#include "errormsg.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+static void store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	_Atomic(uint32_t) *p = (void *)(s->base + off);
+
+	atomic_store_explicit(p, value, memory_order_relaxed);
+}
+
+static void store64(struct storage *s, uint64_t off, uint64_t value)
+{
+	_Atomic(uint64_t) *p = (void *)(s->base + off);
+
+	atomic_store_explicit(p, value, memory_order_relaxed);
+}
+
+/* --- persistent memory --------------------------------------------------------------- */
+
+static void pmem_write(struct storage *s, struct storage_step *step, uint64_t off,
+		       const void *src, size_t len)
+{
+	(void)step;
+	pmem_memcpy(s->base + off, src, len, PMEM_F_MEM_NODRAIN);
+}
+
+static void pmem_zero(struct storage *s, struct storage_step *step, uint64_t off,
+		      size_t len)
+{
+	(void)step;
+	pmem_memset(s->base + off, 0, len, PMEM_F_MEM_NODRAIN);
+}
+
+static void flush_lines(struct storage *s, struct storage_step *step, uint64_t off,
+			size_t len)
+{
+	(void)step;
+	pmem_flush(s->base + off, len);
+}
+
+/* Cheap where pmem_drain() has just done the same. */
+static void store_fence(void)
+{
+#if defined(__x86_64__)
+	_mm_sfence();
+#else
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
+static int drain(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	(void)step;
+	pmem_drain();
+	store_fence();
+	return 0;
+}
+
+static const struct storage_ops pmem_ops = {
+    .store32 = store32,
+    .store64 = store64,
+    .write = pmem_write,
+    .zero = pmem_zero,
+    .flush = flush_lines,
+    .fence = drain,
+};
+
+/* --- files --------------------------------------------------------------------------- */
+
+static void note_range(struct storage *s, struct storage_step *step, uint64_t off,
+		       size_t len)
+{
+	(void)s;
+	if (len == 0)
+		return;
+	if (off < step->lo)
+		step->lo = off;
+	if (off + len > step->hi)
+		step->hi = off + len;
+}
+
+static void plain_write(struct storage *s, struct storage_step *step, uint64_t off,
+			const void *src, size_t len)
+{
+	memcpy(s->base + off, src, len);
+	note_range(s, step, off, len);
+}
+
+static void plain_zero(struct storage *s, struct storage_step *step, uint64_t off,
+		       size_t len)
+{
+	memset(s->base + off, 0, len);
+	note_range(s, step, off, len);
+}
+
+static int sync_range(struct storage *s, struct storage_step *step)
+{
+	const struct storage_step range = *step;
+
+	*step = (struct storage_step)STORAGE_STEP_INIT;
+	atomic_thread_fence(memory_order_release);
+	if (range.lo >= range.hi)
+		return 0;
+	if (pmem_msync(s->base + range.lo, (size_t)(range.hi - range.lo)) != 0)
+		return errormsg_fail_sys(errno, "cannot synchronise the pool file");
+	return 0;
+}
+
+static const struct storage_ops file_ops = {
+    .store32 = store32,
+    .store64 = store64,
+    .write = plain_write,
+    .zero = plain_zero,
+    .flush = note_range,
+    .fence = sync_range,
+};
+
+/* --- private copies ------------------------------------------------------------------ */
+
+static int order_only(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	*step = (struct storage_step)STORAGE_STEP_INIT;
+	atomic_thread_fence(memory_order_release);
+	return 0;
+}
+
+static const struct storage_ops private_ops = {
+    .store32 = store32,
+    .store64 = store64,
+    .write = plain_write,
+    .zero = plain_zero,
+    .flush = note_range,
+    .fence = order_only,
+};
+
+/* ------------------------------------------------------------------------------------- */
+
+void storage_pool_init(struct storage *s, void *base, uint64_t size,
+		       enum storage_medium medium)
+{
+	static const struct storage_ops *const ops[] = {
+	    [STORAGE_PMEM] = &pmem_ops,
+	    [STORAGE_FILE] = &file_ops,
+	    [STORAGE_PRIVATE] = &private_ops,
+	};
+
+	s->ops = ops[medium];
+	s->base = base;
+	s->size = size;
+	s->next_data = NULL;
+	s->eager_flush = medium != STORAGE_FILE;
+	s->line_order = false;
+#if defined(__x86_64__)
+	s->line_order = medium == STORAGE_PMEM;
+#endif
+}
+
+bool storage_pool_is_pmem(const void *base, uint64_t size)
+{
+	return pmem_is_pmem(base, (size_t)size) == 1;
+}
