@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The public functions that deal with pools and blocks: arguments are checked here, and
+ * this is where errno is set.
+ */
+#include <libpmemblk.h>
+
+#include <errno.h>
+
+#include "btt.h"
+#include "errormsg.h"
+#include "pool.h"
+
+static int fail(int ret)
+{
+	errno = -ret;
+	return -1;
+}
+
+API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize,
+				       mode_t mode)
+{
+	struct pmemblk *pool;
+	int ret = pool_create(path, bsize, poolsize, mode, &pool);
+
+	if (ret < 0) {
+		errno = -ret;
+		return NULL;
+	}
+	return pool;
+}
+
+API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
+{
+	struct pmemblk *pool;
+	int ret = pool_open(path, bsize, &pool);
+
+	if (ret < 0) {
+		errno = -ret;
+		return NULL;
+	}
+	return pool;
+}
+
+API_EXPORT void pmemblk_close(PMEMblkpool *pbp)
+{
+	if (pbp)
+		pool_close(pbp);
+}
+
+API_EXPORT int pmemblk_check(const char *path, size_t bsize)
+{
+	int ret = pool_check(path, bsize);
+
+	return ret < 0 ? fail(ret) : ret;
+}
+
+API_EXPORT size_t pmemblk_bsize(PMEMblkpool *pbp)
+{
+	return pbp->bsize;
+}
+
+API_EXPORT size_t pmemblk_nblock(PMEMblkpool *pbp)
+{
+	return (size_t)pbp->nblock;
+}
+
+static struct btt *table(PMEMblkpool *pbp)
+{
+	return atomic_load_explicit(&pbp->btt, memory_order_acquire);
+}
+
+/* 0, or what forbids the call. A negative number makes a very large one. */
+static inline int check_number(const PMEMblkpool *pbp, long long blockno)
+{
+	if (likely((unsigned long long)blockno < pbp->nblock))
+		return 0;
+	return errormsg_fail(EINVAL, "%s has no block %lld, only 0 to %llu", pbp->path,
+			     blockno, (unsigned long long)pbp->nblock - 1);
+}
+
+static inline int check_modify(PMEMblkpool *pbp, long long blockno)
+{
+	int ret;
+
+	if (unlikely(pbp->is_read_only))
+		return errormsg_fail(
+		    EROFS,
+		    "%s is read-only: it has features that are not known "
+		    "here",
+		    pbp->path);
+	ret = check_number(pbp, blockno);
+	if (unlikely(ret == 0 && !pool_owner_is_self(&pbp->owner)))
+		ret = pool_take_over(pbp);
+	return ret;
+}
+
+static inline int finish(int ret)
+{
+	return likely(ret == 0) ? 0 : fail(ret);
+}
+
+API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
+{
+	int ret = check_number(pbp, blockno);
+
+	if (unlikely(ret < 0))
+		return fail(ret);
+	return finish(btt_read(table(pbp), buf, (uint64_t)blockno));
+}
+
+API_EXPORT int pmemblk_write(PMEMblkpool *pbp, const void *buf, long long blockno)
+{
+	int ret = check_modify(pbp, blockno);
+
+	if (unlikely(ret < 0))
+		return fail(ret);
+	return finish(btt_write(table(pbp), buf, (uint64_t)blockno));
+}
+
+API_EXPORT int pmemblk_set_zero(PMEMblkpool *pbp, long long blockno)
+{
+	int ret = check_modify(pbp, blockno);
+
+	if (unlikely(ret < 0))
+		return fail(ret);
+	return finish(btt_set_zero(table(pbp), (uint64_t)blockno));
+}
+
+API_EXPORT int pmemblk_set_error(PMEMblkpool *pbp, long long blockno)
+{
+	int ret = check_modify(pbp, blockno);
+
+	if (unlikely(ret < 0))
+		return fail(ret);
+	return finish(btt_set_error(table(pbp), (uint64_t)blockno));
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening, checking and closing.
+ *
+ * Headers and descriptor are read through the files' descriptors, judged and then dropped:
+ * the pool is not mapped before it is known to be one, and nothing that was judged is ever
+ * read again from the mapping, where it might have changed.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "badblocks.h"
+#include "ctl.h"
+#include "ctl_config.h"
+#include "errormsg.h"
+#include "pool_header.h"
+#include "poolset_files.h"
+
+#define MAX_LANES 256u
+
+#define ULL(x) ((unsigned long long)(x))
+
+int pool_name_file(const char *path, int ret)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s", errormsg_get());
+	errormsg_set("%s: %s", path, text);
+	return ret;
+}
+
+struct pmemblk *pool_alloc(const char *path)
+{
+	struct pmemblk *pool = alloc_zeroed(sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->path = alloc_strdup(path);
+	if (!pool->path) {
+		alloc_free(pool);
+		return NULL;
+	}
+	return pool;
+}
+
+static unsigned count_lanes(void)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (online < 1)
+		return 1;
+	return online < MAX_LANES / 2 ? 2 * (unsigned)online : MAX_LANES;
+}
+
+static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
+{
+	const struct pmemblk *pool =
+	    (const void *)((const char *)s - offsetof(struct pmemblk, storage));
+
+	return poolset_files_next_data(pool->set, off, end);
+}
+
+static void prepare(struct pmemblk *pool, struct poolset *set)
+{
+	storage_pool_init(&pool->storage, pool->map.base, pool->map.size,
+			  pool->map.medium);
+	pool->set = set;
+	pool->storage.next_data = next_data;
+	pool->params.name = pool->path;
+	pool->params.data_off = POOL_DATA_OFF;
+	pool->params.data_size = pool->map.size - POOL_DATA_OFF;
+	pool->params.bsize = pool->bsize;
+	pool->params.nlane = count_lanes();
+}
+
+/* The files are going to be closed. */
+static void detach_set(struct pmemblk *pool)
+{
+	pool->storage.next_data = NULL;
+	pool->set = NULL;
+}
+
+int pool_attach(struct pmemblk *pool, struct poolset *set)
+{
+	struct btt *btt;
+	int ret = pool_owner_init(&pool->owner);
+
+	if (ret < 0)
+		return ret;
+	prepare(pool, set);
+	ret = btt_open(&pool->storage, &pool->params, &btt);
+	detach_set(pool);
+	if (ret < 0)
+		return ret;
+	pool->nblock = btt_nblock(btt);
+	atomic_store_explicit(&pool->btt, btt, memory_order_release);
+	return 0;
+}
+
+int pool_store_sds(struct pmemblk *pool, bool dirty)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct pool_sds sds;
+	int ret;
+
+	shutdown_state_make(&sds, &pool->modules, dirty);
+	storage_write(&pool->storage, &step, offsetof(struct pool_header, sds), &sds,
+		      sizeof(sds));
+	ret = storage_fence(&pool->storage, &step);
+	return ret < 0 ? pool_name_file(pool->path, ret) : 0;
+}
+
+int pool_read_modules(const struct poolset *set, struct shutdown_state *state)
+{
+	*state = (struct shutdown_state){0, 0};
+	for (unsigned i = 0; i < set->npart; i++) {
+		const struct poolset_part *part = &set->part[i];
+		struct stat st;
+		int ret;
+
+		if (fstat(part->fd, &st) != 0)
+			return errormsg_fail_sys(errno, "cannot stat %s", part->path);
+		ret = shutdown_state_add_part(state, part->path,
+					      part->is_devdax ? st.st_rdev : st.st_dev,
+					      part->is_devdax);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* --- judging ------------------------------------------------------------------------- */
+
+/* Reads and judges the headers of all parts that have one; *first receives part 0's. */
+static int check_headers(const struct poolset *set, struct pool_header *first)
+{
+	unsigned nheader = set->singlehdr ? 1 : set->npart;
+	struct pool_header *h = alloc_zeroed(nheader * sizeof(*h));
+	int ret = 0;
+
+	if (!h)
+		return errormsg_fail(ENOMEM, "out of memory for the headers of %s",
+				     set->path);
+	for (unsigned i = 0; i < nheader && ret == 0; i++) {
+		ret = poolset_files_read(set, i, 0, &h[i], sizeof(h[i]));
+		if (ret == 0)
+			ret = pool_header_check(&h[i], set->part[i].path);
+	}
+	if (ret == 0 &&
+	    pool_header_has(h->incompat, POOL_INCOMPAT_SINGLEHDR) != set->singlehdr)
+		ret = errormsg_fail(
+		    EINVAL,
+		    set->singlehdr
+			? "%s was made without OPTION SINGLEHDR"
+			: "%s was made with OPTION SINGLEHDR, which is not given",
+		    set->part[0].path);
+	for (unsigned i = 0; i < nheader && ret == 0; i++)
+		ret = pool_header_check_links(h, nheader, i, set->part[i].path);
+	*first = *h;
+	alloc_free(h);
+	return ret;
+}
+
+static int check_descriptor(const struct poolset *set, size_t bsize, struct pmemblk *pool)
+{
+	const char *path = set->part[0].path;
+	struct pool_descriptor d;
+	uint64_t image = poolset_files_image_size(set);
+	uint32_t stored;
+	int ret;
+
+	if (image < POOL_MIN_SIZE)
+		return errormsg_fail(
+		    EINVAL, "%s has %llu usable bytes, a pool needs at least %llu",
+		    set->path, ULL(image), ULL(POOL_MIN_SIZE));
+	ret = poolset_files_read(set, 0, POOL_DESCRIPTOR_OFF, &d, sizeof(d));
+	if (ret < 0)
+		return ret;
+	stored = le32_to_cpu(d.bsize);
+	if (stored == 0)
+		return errormsg_fail(
+		    EINVAL, "the pool in %s is damaged: its block size is 0", path);
+	if (bsize != 0 && bsize != stored)
+		return errormsg_fail(EINVAL,
+				     "%s has blocks of %u bytes, but %zu were asked for",
+				     path, stored, bsize);
+	pool->bsize = stored;
+	pool->params.zeroed = le32_to_cpu(d.is_zeroed) != 0;
+	pool->params.user_file = !pool->params.zeroed;
+	return 0;
+}
+
+/*
+ * Everything that can be said about the open files of a pool without mapping it. *kind
+ * becomes MAPPING_PRIVATE where the pool must not be written.
+ */
+static int judge(const struct poolset *set, size_t bsize, struct pmemblk *pool,
+		 enum mapping_kind *kind)
+{
+	struct pool_header h;
+	int ret = check_headers(set, &h);
+
+	if (ret < 0)
+		return ret;
+	if (pool_header_has(h.compat, POOL_COMPAT_CHECK_BAD_BLOCKS)) {
+		ret = badblocks_check_recovery(set);
+		if (ret < 0)
+			return ret;
+	}
+	ret = check_descriptor(set, bsize, pool);
+	if (ret < 0)
+		return ret;
+	if (pool_header_has(h.incompat, POOL_INCOMPAT_SDS)) {
+		ret = pool_read_modules(set, &pool->modules);
+		if (ret == 0)
+			ret = shutdown_state_check(&h.sds, &pool->modules, set->path);
+		if (ret < 0)
+			return ret;
+	}
+	pool->is_read_only = h.ro_compat.raw != 0;
+	if (pool->is_read_only)
+		*kind = MAPPING_PRIVATE;
+	pool->keeps_sds = *kind == MAPPING_SHARED && pool_header_keeps_sds(&h);
+	pool->params.parent = h.poolset_uuid;
+	return 0;
+}
+
+/* --- opening ------------------------------------------------------------------------- */
+
+/* Opens and maps the files; *set stays open, so that they stay locked until the end. */
+static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
+		    struct poolset **set, struct pmemblk **out)
+{
+	struct pmemblk *pool;
+	int ret = poolset_load(path, false, set);
+
+	if (ret < 0)
+		return ret;
+	ret = poolset_files_open(*set);
+	if (ret < 0)
+		goto fail;
+	pool = pool_alloc(path);
+	if (!pool) {
+		ret = errormsg_fail(ENOMEM, "out of memory for the pool %s", path);
+		goto fail;
+	}
+	ret = judge(*set, bsize, pool, &kind);
+	if (ret == 0)
+		ret = poolset_map(*set, kind, &pool->map);
+	if (ret == 0) {
+		*out = pool;
+		return 0;
+	}
+	pool_destroy(pool);
+fail:
+	poolset_files_close(*set);
+	poolset_free(*set);
+	return ret;
+}
+
+static void drop_set(struct poolset *set)
+{
+	poolset_files_close(set);
+	poolset_free(set);
+}
+
+int pool_open(const char *path, size_t bsize, struct pmemblk **out)
+{
+	enum mapping_kind kind =
+	    ctl_value(CTL_COPY_ON_WRITE_AT_OPEN) ? MAPPING_PRIVATE : MAPPING_SHARED;
+	struct poolset *set;
+	struct pmemblk *pool;
+	int ret = ctl_config_check();
+
+	if (ret < 0)
+		return ret;
+	if (!path)
+		return errormsg_fail(EINVAL, "no path given");
+	ret = map_pool(path, bsize, kind, &set, &pool);
+	if (ret < 0)
+		return ret;
+	if (ctl_value(CTL_PREFAULT_AT_OPEN))
+		poolset_map_prefault(&pool->map);
+	ret = pool_attach(pool, set);
+	if (ret == 0 && pool->keeps_sds)
+		ret = pool_store_sds(pool, true);
+	drop_set(set);
+	if (ret < 0) {
+		pool_destroy(pool);
+		return ret;
+	}
+	*out = pool;
+	return 0;
+}
+
+int pool_check(const char *path, size_t bsize)
+{
+	struct poolset *set;
+	struct pmemblk *pool;
+	int ret;
+
+	if (!path)
+		return errormsg_fail(EINVAL, "no path given");
+	ret = map_pool(path, bsize, MAPPING_PRIVATE, &set, &pool);
+	if (ret < 0)
+		return ret;
+	prepare(pool, set);
+	ret = btt_check(&pool->storage, &pool->params);
+	drop_set(set);
+	pool_destroy(pool);
+	return ret;
+}
+
+void pool_destroy(struct pmemblk *pool)
+{
+	btt_close(atomic_load_explicit(&pool->btt, memory_order_relaxed));
+	while (pool->retired) {
+		struct retired_btt *next = pool->retired->next;
+
+		btt_close(pool->retired->btt);
+		alloc_free(pool->retired);
+		pool->retired = next;
+	}
+	pool_owner_fini(&pool->owner);
+	poolset_unmap(&pool->map);
+	alloc_free(pool->path);
+	alloc_free(pool);
+}
+
+/*
+ * A pool whose last sync failed stays marked as open. So does one that another process
+ * owns, and one whose owner has gone and that nobody has taken over.
+ */
+void pool_close(struct pmemblk *pool)
+{
+	struct btt *btt = atomic_load_explicit(&pool->btt, memory_order_relaxed);
+
+	if (!pool->is_read_only && pool_owner_is_self(&pool->owner) &&
+	    btt_sync(btt) == 0 && pool->keeps_sds && pool_store_sds(pool, false) < 0)
+		errormsg_set("%s could not be marked as closed", pool->path);
+	pool_destroy(pool);
+}
+
+static int reload(struct pmemblk *pool)
+{
+	struct retired_btt *retired = alloc_zeroed(sizeof(*retired));
+	struct btt *fresh;
+	int ret;
+
+	if (!retired)
+		return errormsg_fail(ENOMEM, "out of memory for the pool %s", pool->path);
+	ret = btt_open(&pool->storage, &pool->params, &fresh);
+	if (ret < 0) {
+		alloc_free(retired);
+		return ret;
+	}
+	retired->btt = atomic_exchange_explicit(&pool->btt, fresh, memory_order_acq_rel);
+	retired->next = pool->retired;
+	pool->retired = retired;
+	return 0;
+}
+
+int pool_take_over(struct pmemblk *pool)
+{
+	int ret = 0;
+
+	pool_owner_lock();
+	if (!pool_owner_is_self(&pool->owner)) {
+		ret = pool_owner_claim(&pool->owner);
+		if (ret == 0)
+			ret = reload(pool);
+		if (ret == 0)
+			pool_owner_confirm(&pool->owner);
+	}
+	pool_owner_unlock();
+	return ret;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pools: files, header, descriptor and shutdown state around a block translation table.
+ *
+ * Nothing of a pool's run-time state lies inside the mapped file; struct pmemblk is
+ * ordinary memory. Functions return 0 or -errno and have set the message, which names the
+ * file, when they fail.
+ */
+#ifndef POOL_H
+#define POOL_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "btt.h"
+#include "pool_owner.h"
+#include "poolset_map.h"
+#include "shutdown_state.h"
+#include "storage.h"
+
+/* A table that a takeover has replaced; readers may still be inside it. */
+struct retired_btt {
+	struct retired_btt *next;
+	struct btt *btt;
+};
+
+struct pmemblk {
+	_Atomic(struct btt *) btt; /* replaced by pool_take_over(), with release */
+	uint64_t nblock;
+	uint32_t bsize;
+	bool is_read_only; /* unknown ro_compat features; the mapping is private then */
+	bool keeps_sds;	   /* the shutdown state is to be marked at open and close */
+	struct pool_owner owner;
+	struct shutdown_state modules;
+	struct storage storage;
+	struct poolset_mapping map;
+	struct btt_params params;
+	struct retired_btt *retired; /* under pool_owner_lock() */
+	struct poolset *set;	     /* while its files are open, else NULL */
+	char *path;
+};
+
+/* See pmemblk_create(), pmemblk_open(). *out is to be given to pool_close(). */
+int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
+		struct pmemblk **out) MUST_CHECK;
+int pool_open(const char *path, size_t bsize, struct pmemblk **out) MUST_CHECK;
+
+/* 1 consistent, 0 not, -errno. Changes nothing. */
+int pool_check(const char *path, size_t bsize) MUST_CHECK;
+
+void pool_close(struct pmemblk *pool);
+
+/* Frees a pool, half-built ones too, and stores nothing. */
+void pool_destroy(struct pmemblk *pool);
+
+/*
+ * For a process that is not the owner of the pool (pool_owner_is_self() is not true): takes
+ * it over if the owner is gone, else -EBUSY.
+ */
+int pool_take_over(struct pmemblk *pool) MUST_CHECK;
+
+/* Allocates a pool with its path, or NULL. */
+struct pmemblk *pool_alloc(const char *path);
+
+/*
+ * Completes a pool whose map, bsize, is_read_only and parent uuid, zeroed and user_file in
+ * params are set: storage and table. The files of set are open.
+ */
+int pool_attach(struct pmemblk *pool, struct poolset *set) MUST_CHECK;
+
+/* Stores the shutdown state durably. */
+int pool_store_sds(struct pmemblk *pool, bool dirty) MUST_CHECK;
+
+/* Sums up the memory modules under the open files of a set. */
+int pool_read_modules(const struct poolset *set, struct shutdown_state *state) MUST_CHECK;
+
+/* Adds the file's name to the message that a layer below has set. Returns ret. */
+int pool_name_file(const char *path, int ret) MUST_CHECK;
+
+#endif
