@@ -103,7 +103,7 @@ static char *writable(size_t *size)
 	return mine ? mine->text : fallback;
 }
 
-static void format(int err, const char *fmt, va_list ap)
+PRINTF_LIKE(2, 0) static void format(int err, const char *fmt, va_list ap)
 {
 	size_t size;
 	char *text = writable(&size);

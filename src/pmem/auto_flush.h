@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef AUTO_FLUSH_H
+#define AUTO_FLUSH_H 1
+
+/*
+ * Whether the platform writes the CPU caches back on power loss: 1 if all memory regions of
+ * the nd bus say so, 0 if one does not or there is none, -EIO if one's answer cannot be
+ * understood. Sets no message.
+ */
+int auto_flush_read(void);
+
+/* The same, read once per process. */
+int auto_flush_get(void);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The seam between the entry points and the CPU. An engine is put together once, at load,
+ * from one flush backend, one copy kernel and a few numbers; they are chosen apart from
+ * each other, so that a new one of either kind is one file with one const table.
+ *
+ * A flush backend writes cache lines back. A copy kernel stores, through the caches or past
+ * them, and knows nothing of flushing. The driver (copy.h) combines them.
+ */
+#ifndef ENGINE_H
+#define ENGINE_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The unit of flushing and of non-temporal copies. Backends may know larger lines. */
+#define ENGINE_LINE ((size_t)64)
+
+/* What a CPU can do; a backend or kernel is usable when the CPU has all that it needs. */
+enum {
+	ENGINE_CLFLUSH = 1u << 0,
+	ENGINE_CLFLUSHOPT = 1u << 1,
+	ENGINE_CLWB = 1u << 2,
+	ENGINE_SSE2 = 1u << 3,
+	ENGINE_AVX = 1u << 4,
+	ENGINE_AVX512F = 1u << 5,
+	ENGINE_MOVDIR64B = 1u << 6,
+	ENGINE_DCPOP = 1u << 7,	    /* aarch64: clean to the point of persistence */
+	ENGINE_DCPODP = 1u << 8,    /* aarch64: clean to the point of deep persistence */
+	ENGINE_ZICBOM = 1u << 9,    /* riscv64: cache block management */
+	ENGINE_PORTABLE = 1u << 10, /* no CPU lacks it: the kernel in C */
+};
+
+/* The features that copy kernels are made of. */
+#define ENGINE_SIMD (ENGINE_SSE2 | ENGINE_AVX | ENGINE_AVX512F | ENGINE_MOVDIR64B)
+
+struct engine_cpu {
+	unsigned features;
+	bool evicts_wc; /* write-combining buffers are evicted early; see nt_burst */
+};
+
+struct engine_flush {
+	const char *name;
+	unsigned needs;
+	bool durable; /* flush and fence reach persistent memory */
+	/* Starts the write-back of every line that [addr, addr + len) touches. Nothing when
+	 * len is 0 or the range wraps around. */
+	void (*flush)(const void *addr, size_t len);
+	/* The same down to the smallest failure domain that the CPU can name. */
+	void (*deep_flush)(const void *addr, size_t len);
+	/* Waits for this thread's flushes, and orders its non-temporal stores. */
+	void (*fence)(void);
+};
+
+/*
+ * Pointers are to bytes of any alignment unless said otherwise. Where dest and len are
+ * multiples of 8, no store is narrower than 8 bytes.
+ */
+struct engine_kernel {
+	const char *name;
+	unsigned needs;
+	bool wc_bursts; /* suffers from evicted write-combining buffers */
+	/* memmove and memset through the caches; len >= ENGINE_LINE. */
+	void (*move)(char *dest, const char *src, size_t len);
+	void (*set)(char *dest, int c, size_t len);
+	/*
+	 * Past the caches; dest is line aligned, len a multiple of the line. The first is
+	 * for dest below src or apart from it, the second for dest above src. NULL, all
+	 * three, where the CPU has no such stores.
+	 */
+	void (*move_nt_forward)(char *dest, const char *src, size_t len);
+	void (*move_nt_backward)(char *dest, const char *src, size_t len);
+	void (*set_nt)(char *dest, int c, size_t len);
+};
+
+struct engine {
+	const struct engine_flush *flush_backend;
+	const struct engine_kernel *kernel;
+	/* The backend's functions, at hand for the entry points. */
+	void (*flush)(const void *addr, size_t len); /* does nothing when not flushing */
+	void (*fence)(void);
+	bool flushing;	     /* the caches are not written back on power loss */
+	size_t nt_threshold; /* from this length on copies go past the caches */
+	size_t nt_burst;     /* a fence after so many bytes of a non-temporal copy */
+};
+
+/* The engine in use; written only while the library is loaded. */
+extern struct engine engine;
+
+/* --- what an architecture's folder provides ------------------------------------------ */
+
+void engine_detect(struct engine_cpu *cpu);
+
+/* Best first; the last one needs nothing. */
+extern const struct engine_flush *const engine_flushes[];
+extern const struct engine_kernel *const engine_kernels[];
+
+#endif

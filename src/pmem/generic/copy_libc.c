@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The C library gives no promise on the width of its stores (it may use string
+ * instructions, which store byte by byte), so aligned multiples of 8 are left to the
+ * portable kernel.
+ */
+#include <string.h>
+
+#include "generic/copy_portable.h"
+#include "generic/kernels.h"
+
+static bool has_promise(const char *dest, size_t len)
+{
+	return ((uintptr_t)dest | len) % 8 == 0;
+}
+
+static void move(char *dest, const char *src, size_t len)
+{
+	if (has_promise(dest, len))
+		copy_portable_move(dest, src, len);
+	else
+		memmove(dest, src, len);
+}
+
+static void set(char *dest, int c, size_t len)
+{
+	if (has_promise(dest, len))
+		copy_portable_set(dest, c, len);
+	else
+		memset(dest, c, len);
+}
+
+const struct engine_kernel copy_libc = {
+    .name = "libc",
+    .move = move,
+    .set = set,
+};

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The body of the vector kernels. A file of one instruction set defines
+ *
+ *	VEC_NAME	the name of the const table
+ *	VEC_LABEL	its name as text
+ *	VEC_NEEDS	features (engine.h)
+ *	VEC_BYTES	bytes of a vector register: 16, 32 or 64
+ *	VEC_STREAM(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
+ *			left out where the CPU has none
+ *	VEC_WC_BURSTS	true if the stores suffer from early eviction
+ *
+ * and includes this file. Short lengths: all is loaded before anything is stored. Long
+ * ones: the unaligned ends are loaded first and stored last, in between whole aligned
+ * vectors go in the direction that overlap asks for; overlapping stores write the same
+ * bytes twice. The barriers keep compilers from turning a loop into a call of memmove.
+ */
+#include <stdint.h>
+
+#include "compiler.h"
+#include "engine.h"
+
+#define V ((size_t)VEC_BYTES)
+#define BARRIER() __asm__ volatile("" ::: "memory")
+
+typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef uint64_t uvec __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
+
+static inline vec load(const char *p)
+{
+	return (vec) * (const uvec *)p;
+}
+
+static inline void store(char *p, vec v)
+{
+	*(uvec *)p = (uvec)v;
+}
+
+static inline void store_aligned(char *p, vec v)
+{
+	*(vec *)(void *)p = v;
+}
+
+static inline vec splat(int c)
+{
+	uint64_t word = (unsigned char)c * 0x0101010101010101u;
+
+	return (vec){0} + word;
+}
+
+/* Up to 2, 4 and 8 vectors; all are loaded before the first is stored. */
+static inline void move_2(char *dest, const char *src, size_t len)
+{
+	vec a = load(src);
+	vec z = load(src + len - V);
+
+	BARRIER();
+	store(dest, a);
+	store(dest + len - V, z);
+}
+
+static inline void move_4(char *dest, const char *src, size_t len)
+{
+	vec a = load(src);
+	vec b = load(src + V);
+	vec y = load(src + len - 2 * V);
+	vec z = load(src + len - V);
+
+	BARRIER();
+	store(dest, a);
+	store(dest + V, b);
+	store(dest + len - 2 * V, y);
+	store(dest + len - V, z);
+}
+
+static inline void move_8(char *dest, const char *src, size_t len)
+{
+	vec a = load(src);
+	vec b = load(src + V);
+	vec c = load(src + 2 * V);
+	vec d = load(src + 3 * V);
+	vec w = load(src + len - 4 * V);
+	vec x = load(src + len - 3 * V);
+	vec y = load(src + len - 2 * V);
+	vec z = load(src + len - V);
+
+	BARRIER();
+	store(dest, a);
+	store(dest + V, b);
+	store(dest + 2 * V, c);
+	store(dest + 3 * V, d);
+	store(dest + len - 4 * V, w);
+	store(dest + len - 3 * V, x);
+	store(dest + len - 2 * V, y);
+	store(dest + len - V, z);
+}
+
+/* Both ends are stored last; see above. */
+static void move_forward(char *dest, const char *src, size_t len)
+{
+	vec head = load(src);
+	vec t0 = load(src + len - V);
+	vec t1 = load(src + len - 2 * V);
+	vec t2 = load(src + len - 3 * V);
+	vec t3 = load(src + len - 4 * V);
+	size_t i = V - ((uintptr_t)dest & (V - 1));
+
+	for (; i < len - 4 * V; i += 4 * V) {
+		vec a = load(src + i);
+		vec b = load(src + i + V);
+		vec c = load(src + i + 2 * V);
+		vec d = load(src + i + 3 * V);
+
+		BARRIER();
+		store_aligned(dest + i, a);
+		store_aligned(dest + i + V, b);
+		store_aligned(dest + i + 2 * V, c);
+		store_aligned(dest + i + 3 * V, d);
+	}
+	BARRIER();
+	store(dest + len - 4 * V, t3);
+	store(dest + len - 3 * V, t2);
+	store(dest + len - 2 * V, t1);
+	store(dest + len - V, t0);
+	store(dest, head);
+}
+
+static void move_backward(char *dest, const char *src, size_t len)
+{
+	vec tail = load(src + len - V);
+	vec h0 = load(src);
+	vec h1 = load(src + V);
+	vec h2 = load(src + 2 * V);
+	vec h3 = load(src + 3 * V);
+	size_t i = len - 1 - (((uintptr_t)dest + len - 1) & (V - 1)); /* < len */
+
+	for (; i > 4 * V; i -= 4 * V) {
+		vec a = load(src + i - V);
+		vec b = load(src + i - 2 * V);
+		vec c = load(src + i - 3 * V);
+		vec d = load(src + i - 4 * V);
+
+		BARRIER();
+		store_aligned(dest + i - V, a);
+		store_aligned(dest + i - 2 * V, b);
+		store_aligned(dest + i - 3 * V, c);
+		store_aligned(dest + i - 4 * V, d);
+	}
+	BARRIER();
+	store(dest, h0);
+	store(dest + V, h1);
+	store(dest + 2 * V, h2);
+	store(dest + 3 * V, h3);
+	store(dest + len - V, tail);
+}
+
+static void move(char *dest, const char *src, size_t len)
+{
+	if (len <= 2 * V)
+		move_2(dest, src, len);
+	else if (len <= 4 * V)
+		move_4(dest, src, len);
+	else if (len <= 8 * V)
+		move_8(dest, src, len);
+	else if ((uintptr_t)dest - (uintptr_t)src >= len)
+		move_forward(dest, src, len);
+	else
+		move_backward(dest, src, len);
+}
+
+static void set(char *dest, int c, size_t len)
+{
+	vec v = splat(c);
+	size_t i;
+
+	if (len <= 2 * V) {
+		store(dest, v);
+		store(dest + len - V, v);
+		return;
+	}
+	if (len <= 4 * V) {
+		store(dest, v);
+		store(dest + V, v);
+		store(dest + len - 2 * V, v);
+		store(dest + len - V, v);
+		return;
+	}
+	store(dest, v);
+	for (i = V - ((uintptr_t)dest & (V - 1)); i < len - 4 * V; i += 4 * V) {
+		store_aligned(dest + i, v);
+		store_aligned(dest + i + V, v);
+		store_aligned(dest + i + 2 * V, v);
+		store_aligned(dest + i + 3 * V, v);
+		BARRIER();
+	}
+	store(dest + len - 4 * V, v);
+	store(dest + len - 3 * V, v);
+	store(dest + len - 2 * V, v);
+	store(dest + len - V, v);
+}
+
+#ifdef VEC_STREAM
+
+static void move_nt_forward(char *dest, const char *src, size_t len)
+{
+	const char *end = dest + len;
+
+	for (; (size_t)(end - dest) >= 4 * V; dest += 4 * V, src += 4 * V) {
+		vec a = load(src);
+		vec b = load(src + V);
+		vec c = load(src + 2 * V);
+		vec d = load(src + 3 * V);
+
+		BARRIER();
+		VEC_STREAM(dest, a);
+		VEC_STREAM(dest + V, b);
+		VEC_STREAM(dest + 2 * V, c);
+		VEC_STREAM(dest + 3 * V, d);
+	}
+	for (; dest != end; dest += V, src += V) {
+		VEC_STREAM(dest, load(src));
+		BARRIER();
+	}
+}
+
+static void move_nt_backward(char *dest, const char *src, size_t len)
+{
+	for (; len >= 4 * V; len -= 4 * V) {
+		vec a = load(src + len - V);
+		vec b = load(src + len - 2 * V);
+		vec c = load(src + len - 3 * V);
+		vec d = load(src + len - 4 * V);
+
+		BARRIER();
+		VEC_STREAM(dest + len - V, a);
+		VEC_STREAM(dest + len - 2 * V, b);
+		VEC_STREAM(dest + len - 3 * V, c);
+		VEC_STREAM(dest + len - 4 * V, d);
+	}
+	for (; len; len -= V) {
+		VEC_STREAM(dest + len - V, load(src + len - V));
+		BARRIER();
+	}
+}
+
+static void set_nt(char *dest, int c, size_t len)
+{
+	const char *end = dest + len;
+	vec v = splat(c);
+
+	for (; dest != end; dest += ENGINE_LINE) {
+		for (size_t i = 0; i < ENGINE_LINE; i += V)
+			VEC_STREAM(dest + i, v);
+		BARRIER();
+	}
+}
+
+#endif
+
+const struct engine_kernel VEC_NAME = {
+    .name = VEC_LABEL,
+    .needs = VEC_NEEDS,
+    .wc_bursts = VEC_WC_BURSTS,
+    .move = move,
+    .set = set,
+#ifdef VEC_STREAM
+    .move_nt_forward = move_nt_forward,
+    .move_nt_backward = move_nt_backward,
+    .set_nt = set_nt,
+#endif
+};

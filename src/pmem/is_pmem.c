@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A sorted table that is searched without a lock and changed under one.
+ *
+ * There are two copies of the table and a sequence number; its lowest bit tells readers
+ * which copy is at rest. A writer raises the number, changes the copy that readers have
+ * just left, raises it again and makes the same change to the other. A reader whose number
+ * has changed meanwhile looks again; it never waits for a writer, not even one that was
+ * interrupted by the signal handler in which the reader runs, or that was in the middle of
+ * a change when another thread forked.
+ *
+ * The entries are atomics, stored with release and loaded with acquire order: whoever sees
+ * an entry of a change sees the number that announced it. A table that has become too small
+ * is replaced and kept until unload, because readers may still look at it; the sizes
+ * double, so that all the old ones together are smaller than the current one.
+ *
+ * The order is descending: the kernel hands out addresses from the top down, and a new
+ * mapping is then an entry at the end.
+ */
+#include "is_pmem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct entry {
+	atomic_uintptr_t begin;
+	atomic_uintptr_t end;
+	atomic_int region;
+};
+
+struct table {
+	struct table *older;
+	size_t capacity;
+	atomic_size_t count;
+	struct entry entries[];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_uint sequence; /* changed under lock */
+static _Atomic(struct table *) tables[2];
+
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void is_pmem_load(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+}
+
+void is_pmem_unload(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct table *t = atomic_exchange(&tables[i], NULL);
+
+		while (t) {
+			struct table *older = t->older;
+
+			free(t);
+			t = older;
+		}
+	}
+}
+
+/* --- reading ------------------------------------------------------------------------- */
+
+static uintptr_t end_of(const struct table *t, size_t i)
+{
+	return atomic_load_explicit(&t->entries[i].end, memory_order_acquire);
+}
+
+static uintptr_t begin_of(const struct table *t, size_t i)
+{
+	return atomic_load_explicit(&t->entries[i].begin, memory_order_acquire);
+}
+
+static size_t count_of(const struct table *t)
+{
+	return t ? atomic_load_explicit(&t->count, memory_order_acquire) : 0;
+}
+
+/* Number of entries that end above addr; the last of them is the lowest in memory. */
+static size_t count_above(const struct table *t, uintptr_t addr)
+{
+	size_t from = 0;
+	size_t n = count_of(t);
+
+	while (n > 0) {
+		size_t half = (n + 1) / 2;
+
+		from = end_of(t, from + half - 1) > addr ? from + half : from;
+		n -= half;
+	}
+	return from;
+}
+
+static const struct table *begin_read(unsigned *seq)
+{
+	*seq = atomic_load_explicit(&sequence, memory_order_acquire);
+	return atomic_load_explicit(&tables[*seq & 1], memory_order_acquire);
+}
+
+/* The loads before it have acquire order, so it comes last. */
+static bool is_read_valid(unsigned seq)
+{
+	return likely(atomic_load_explicit(&sequence, memory_order_relaxed) == seq);
+}
+
+bool is_pmem_covers(const void *addr, size_t len)
+{
+	uintptr_t at = (uintptr_t)addr;
+	uintptr_t end = at + len;
+	bool covers;
+	unsigned seq;
+
+	if (len == 0 || end < at)
+		return false;
+	do {
+		const struct table *t = begin_read(&seq);
+		size_t i = count_above(t, at);
+		uintptr_t covered = at;
+
+		while (i > 0 && covered < end && begin_of(t, i - 1) <= covered)
+			covered = end_of(t, --i);
+		covers = covered >= end;
+	} while (!is_read_valid(seq));
+	return covers;
+}
+
+bool is_pmem_find(uintptr_t addr, struct is_pmem_range *range)
+{
+	bool found;
+	unsigned seq;
+
+	do {
+		const struct table *t = begin_read(&seq);
+		size_t i = count_above(t, addr);
+
+		found = i > 0;
+		if (!found)
+			continue;
+		range->begin = begin_of(t, i - 1);
+		range->end = end_of(t, i - 1);
+		range->region =
+		    atomic_load_explicit(&t->entries[i - 1].region, memory_order_acquire);
+	} while (!is_read_valid(seq));
+	return found;
+}
+
+/* --- changing; all of it under the lock ---------------------------------------------- */
+
+static void set_entry(struct table *t, size_t i, uintptr_t begin, uintptr_t end,
+		      int region)
+{
+	atomic_store_explicit(&t->entries[i].begin, begin, memory_order_release);
+	atomic_store_explicit(&t->entries[i].end, end, memory_order_release);
+	atomic_store_explicit(&t->entries[i].region, region, memory_order_release);
+}
+
+static void copy_entry(struct table *to, size_t i, const struct table *from, size_t j)
+{
+	set_entry(to, i, begin_of(from, j), end_of(from, j),
+		  atomic_load_explicit(&from->entries[j].region, memory_order_relaxed));
+}
+
+/* Puts fresh (if not NULL) in the place of whatever is in [begin, end). */
+static void replace(struct table *t, uintptr_t begin, uintptr_t end,
+		    const struct is_pmem_range *fresh)
+{
+	size_t count = count_of(t);
+	size_t last = count_above(t, begin); /* after the last entry that overlaps */
+	size_t first = last;
+	struct is_pmem_range parts[3];
+	size_t nparts = 0;
+
+	while (first > 0 && begin_of(t, first - 1) < end)
+		first--;
+	if (first < last && end_of(t, first) > end)
+		parts[nparts++] = (struct is_pmem_range){end, end_of(t, first),
+							 t->entries[first].region};
+	if (fresh)
+		parts[nparts++] = *fresh;
+	if (first < last && begin_of(t, last - 1) < begin)
+		parts[nparts++] = (struct is_pmem_range){begin_of(t, last - 1), begin,
+							 t->entries[last - 1].region};
+
+	if (first + nparts > last)
+		for (size_t i = count; i-- > last;)
+			copy_entry(t, i + (first + nparts - last), t, i);
+	else if (first + nparts < last)
+		for (size_t i = last; i < count; i++)
+			copy_entry(t, i - (last - first - nparts), t, i);
+	for (size_t i = 0; i < nparts; i++)
+		set_entry(t, first + i, parts[i].begin, parts[i].end, parts[i].region);
+	atomic_store_explicit(&t->count, count + first + nparts - last,
+			      memory_order_release);
+}
+
+/* Makes a table with room for two more entries than t has, if t has not; *grown is it. */
+static int grow(struct table *t, struct table **grown)
+{
+	size_t count = count_of(t);
+	size_t capacity = t ? t->capacity : 0;
+	struct table *g;
+
+	*grown = NULL;
+	if (count + 2 <= capacity)
+		return 0;
+	capacity = capacity ? capacity * 2 : 64;
+	g = malloc(sizeof(*g) + capacity * sizeof(g->entries[0]));
+	if (!g)
+		return -ENOMEM;
+	g->capacity = capacity;
+	g->older = t;
+	atomic_init(&g->count, count);
+	for (size_t i = 0; i < count; i++)
+		copy_entry(g, i, t, i);
+	*grown = g;
+	return 0;
+}
+
+static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fresh)
+{
+	struct table *grown[2] = {NULL, NULL};
+	unsigned seq;
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	seq = atomic_load_explicit(&sequence, memory_order_relaxed);
+	for (int i = 0; i < 2; i++) {
+		ret = grow(atomic_load_explicit(&tables[i], memory_order_relaxed),
+			   &grown[i]);
+		if (ret < 0) {
+			free(grown[0]);
+			pthread_mutex_unlock(&lock);
+			return ret;
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		struct table *t;
+
+		atomic_store_explicit(&sequence, ++seq, memory_order_release);
+		if (grown[i])
+			atomic_store_explicit(&tables[i], grown[i], memory_order_release);
+		t = atomic_load_explicit(&tables[i], memory_order_relaxed);
+		replace(t, begin, end, fresh);
+	}
+	pthread_mutex_unlock(&lock);
+	return 0;
+}
+
+/* The end of the last page of [addr, addr + len); the highest page never counts. */
+static uintptr_t end_of_pages(const void *addr, size_t len)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t max = UINTPTR_MAX & ~(page - 1);
+	uintptr_t at = (uintptr_t)addr;
+
+	if (at > max || len > max - at)
+		return max;
+	return (at + len + page - 1) & ~(page - 1);
+}
+
+int is_pmem_add(const void *addr, size_t len, int region)
+{
+	const struct is_pmem_range fresh = {(uintptr_t)addr, (uintptr_t)addr + len,
+					    region};
+
+	return change(fresh.begin, end_of_pages(addr, len), &fresh);
+}
+
+int is_pmem_remove(const void *addr, size_t len)
+{
+	struct is_pmem_range range;
+	uintptr_t end = end_of_pages(addr, len);
+
+	if (!is_pmem_find((uintptr_t)addr, &range) || range.begin >= end)
+		return 0;
+	return change((uintptr_t)addr, end, NULL);
+}

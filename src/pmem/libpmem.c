@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Load and unload, version, message. */
+#include <stdlib.h>
+
+#include "auto_flush.h"
+#include "compiler.h"
+#include "config.h"
+#include "engine.h"
+#include "engine_select.h"
+#include "errormsg.h"
+#include "is_pmem.h"
+#include "libpmem.h"
+#include "mapping.h"
+
+struct engine engine;
+
+/* Before the constructors of programs that are linked with the archive and use it there. */
+__attribute__((constructor(102))) static void load(void)
+{
+	struct config config;
+	struct engine_cpu cpu;
+
+	config_read(&config, secure_getenv);
+	engine_detect(&cpu);
+	engine_select(&engine, &cpu, &config,
+		      config.no_flush < 0 && auto_flush_get() == 1);
+	mapping_init();
+	is_pmem_load();
+}
+
+__attribute__((destructor(102))) static void unload(void)
+{
+	is_pmem_unload();
+}
+
+API_EXPORT const char *pmem_check_version(unsigned major_required,
+					  unsigned minor_required)
+{
+	if (major_required != PMEM_MAJOR_VERSION)
+		errormsg_set("libpmem major version mismatch (need %u, found %u)",
+			     major_required, PMEM_MAJOR_VERSION);
+	else if (minor_required > PMEM_MINOR_VERSION)
+		errormsg_set("libpmem minor version mismatch (need %u, found %u)",
+			     minor_required, PMEM_MINOR_VERSION);
+	else
+		return NULL;
+	return errormsg_get();
+}
+
+API_EXPORT const char *pmem_errormsg(void)
+{
+	return errormsg_get();
+}

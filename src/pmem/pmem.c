@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The entry points: nothing but the step from the public contract to the parts. */
+#include <errno.h>
+
+#include "auto_flush.h"
+#include "compiler.h"
+#include "config.h"
+#include "copy.h"
+#include "deep.h"
+#include "engine.h"
+#include "errormsg.h"
+#include "is_pmem.h"
+#include "libpmem.h"
+#include "map_file.h"
+
+/* Turns 0 or -errno into the public form. */
+static int finish(int ret)
+{
+	if (ret >= 0)
+		return ret;
+	errno = -ret;
+	return -1;
+}
+
+API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t mode,
+			       size_t *mapped_lenp, int *is_pmemp)
+{
+	struct map_file_result result;
+	int before = errno;
+	int ret = map_file(path, len, flags, mode, &result);
+	int is_pmem;
+
+	/* A refused MAP_SYNC is no failure of the call, so errno stays as it was. */
+	errno = ret < 0 ? -ret : before;
+	if (ret < 0)
+		return NULL;
+	is_pmem = is_pmemp ? pmem_is_pmem(result.addr, result.len) : !result.why_not;
+	if (!is_pmem)
+		errormsg_set("%s is not persistent memory: %s", path,
+			     result.why_not ? result.why_not : "PMEM_IS_PMEM_FORCE=0");
+	if (mapped_lenp)
+		*mapped_lenp = result.len;
+	if (is_pmemp)
+		*is_pmemp = is_pmem;
+	return result.addr;
+}
+
+API_EXPORT int pmem_unmap(void *addr, size_t len)
+{
+	return finish(map_file_unmap(addr, len));
+}
+
+API_EXPORT int pmem_is_pmem(const void *addr, size_t len)
+{
+	int force = config_is_pmem_force();
+
+	if (unlikely(force >= 0))
+		return force && len > 0;
+	return is_pmem_covers(addr, len);
+}
+
+API_EXPORT void pmem_flush(const void *addr, size_t len)
+{
+	engine.flush(addr, len);
+}
+
+API_EXPORT void pmem_drain(void)
+{
+	engine.fence();
+}
+
+API_EXPORT void pmem_persist(const void *addr, size_t len)
+{
+	engine.flush(addr, len);
+	engine.fence();
+}
+
+API_EXPORT int pmem_msync(const void *addr, size_t len)
+{
+	return finish(deep_msync(addr, len));
+}
+
+API_EXPORT int pmem_has_hw_drain(void)
+{
+	return 0;
+}
+
+API_EXPORT int pmem_has_auto_flush(void)
+{
+	int before = errno;
+	int ret = auto_flush_get();
+
+	if (ret < 0)
+		ret =
+		    errormsg_fail_sys(-ret, "cannot understand the persistence domain of "
+					    "a memory region");
+	errno = before;
+	return finish(ret);
+}
+
+API_EXPORT void pmem_deep_flush(const void *addr, size_t len)
+{
+	engine.flush_backend->deep_flush(addr, len);
+}
+
+API_EXPORT int pmem_deep_drain(const void *addr, size_t len)
+{
+	return finish(deep_drain(addr, len));
+}
+
+API_EXPORT int pmem_deep_persist(const void *addr, size_t len)
+{
+	engine.flush_backend->deep_flush(addr, len);
+	return finish(deep_drain(addr, len));
+}
+
+API_EXPORT void *pmem_memmove(void *pmemdest, const void *src, size_t len, unsigned flags)
+{
+	copy_move(&engine, pmemdest, src, len, flags);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memcpy(void *pmemdest, const void *src, size_t len, unsigned flags)
+{
+	copy_move(&engine, pmemdest, src, len, flags);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memset(void *pmemdest, int c, size_t len, unsigned flags)
+{
+	copy_set(&engine, pmemdest, c, len, flags);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memmove_persist(void *pmemdest, const void *src, size_t len)
+{
+	copy_move(&engine, pmemdest, src, len, 0);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memcpy_persist(void *pmemdest, const void *src, size_t len)
+{
+	copy_move(&engine, pmemdest, src, len, 0);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memset_persist(void *pmemdest, int c, size_t len)
+{
+	copy_set(&engine, pmemdest, c, len, 0);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memmove_nodrain(void *pmemdest, const void *src, size_t len)
+{
+	copy_move(&engine, pmemdest, src, len, PMEM_F_MEM_NODRAIN);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memcpy_nodrain(void *pmemdest, const void *src, size_t len)
+{
+	copy_move(&engine, pmemdest, src, len, PMEM_F_MEM_NODRAIN);
+	return pmemdest;
+}
+
+API_EXPORT void *pmem_memset_nodrain(void *pmemdest, int c, size_t len)
+{
+	copy_set(&engine, pmemdest, c, len, PMEM_F_MEM_NODRAIN);
+	return pmemdest;
+}

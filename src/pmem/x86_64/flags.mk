@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-3-Clause
+FLAGS_src/pmem/x86_64/copy_avx = -mavx
+FLAGS_src/pmem/x86_64/copy_avx512f = -mavx512f
