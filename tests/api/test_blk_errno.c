@@ -37,7 +37,7 @@ static char *dir; /* a fresh one for each row */
 static int fallocate_err;
 
 /* The library's calls come here, too: stands for a full disk. */
-int posix_fallocate(int fd, off_t off, off_t len)
+SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 {
 	static int (*real)(int, off_t, off_t);
 

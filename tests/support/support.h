@@ -42,6 +42,9 @@ void support_write_file(const char *path, const void *data, size_t len);
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
+/* For a function of the test that takes the place of libc's in the libraries, too. */
+#define SUPPORT_INTERPOSE __attribute__((visibility("default")))
+
 /*
  * Fails the test unless function fn, known as name, comes from a file below the build
  * folder: with another libpmem installed, a test must never pass on the wrong one.
