@@ -94,7 +94,7 @@ static void distrust(struct btt *btt, struct btt_arena *arena, bool *damaged, un
 		     btt->params.name, ull(arena->off), n, what, value);
 }
 
-static void load_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
+static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 		      struct storage_step *step, bool *damaged)
 {
 	const struct btt_geometry *geo = &arena->info.geo;
@@ -172,7 +172,7 @@ void btt_recover_flog(struct btt *btt, struct btt_arena *arena, struct storage_s
 		      bool *damaged)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++)
-		load_slot(btt, arena, n, step, damaged);
+		recover_slot(btt, arena, n, step, damaged);
 	check_free_blocks(btt, arena, damaged);
 }
 
