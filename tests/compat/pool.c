@@ -40,7 +40,7 @@
 
 static atomic_ulong nmsync;
 
-int msync(void *addr, size_t len, int flags)
+__attribute__((visibility("default"))) int msync(void *addr, size_t len, int flags)
 {
 	atomic_fetch_add(&nmsync, 1);
 	return (int)syscall(SYS_msync, addr, len, flags);

@@ -8,12 +8,15 @@
 need_command fio fio
 need_command pmempool pmdk-tools
 
+cd "$work"
+
 # fio on ours; what it wrote to the log decides along with its exit status.
 run_fio()
 {
 	local which=$1
 	shift
-	on_proven ours "$which" fio --name=t --thread --direct=1 --output="$work/fio.log" "$@" \
+	on_proven ours "$which" fio --name=t --thread --direct=1 --verify_state_save=0 \
+		--output="$work/fio.log" "$@" \
 		>"$work/fio.out" 2>&1 || { cat "$work/fio.out" "$work/fio.log"; fail "fio $*"; }
 	if ! grep -q 'err= 0' "$work/fio.log" || grep -qE 'verify|bad magic|err= *[1-9]' "$work/fio.log"; then
 		cat "$work/fio.log"

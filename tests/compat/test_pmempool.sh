@@ -7,7 +7,8 @@
 need_command pmempool pmdk-tools
 
 # Runs one command with both sets of libraries, each in a folder of its own, and compares
-# status and output; what differs from pool to pool (identifiers, time, checksums) is masked.
+# status and output; what differs from pool to pool (identifiers, time, checksums) is masked, and
+# so are the texts of errors, which are each library's own.
 cd "$work"
 mkdir run
 both()
@@ -20,6 +21,7 @@ both()
 		echo "exit status $rc" >>"run/$libs.out"
 		sed -E -e 's/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/UUID/g' \
 			-e "s!$work/run/$libs!DIR!g" -e '/^Creation Time/s/:.*/: TIME/' -e '/^Checksum/s/0x[0-9a-f]+/SUM/' \
+			-e "s/^(error: '[^']*' -- ).*/\\1TEXT/" \
 			"run/$libs.out" >"run/$libs.masked"
 	done
 	if ! diff -u run/original.masked run/ours.masked; then
