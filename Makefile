@@ -15,7 +15,8 @@ BINDIR ?= $(PREFIX)/bin
 DEBUGDIR ?= $(LIBDIR)/pmdk_debug
 DESTDIR ?=
 
-# Variants: CC=clang, CROSS=aarch64-linux-gnu-, SAN=address,undefined or thread, COV=1, DEBUG=1
+# Variants: CC=clang, CROSS=aarch64-linux-gnu-, SAN=address,undefined or SAN=thread, COV=1,
+# DEBUG=1. They go together as the compiler allows.
 SAN ?=
 COV ?=
 DEBUG ?=
@@ -26,7 +27,7 @@ endif
 ifeq ($(origin AR),default)
 AR := $(CROSS)ar
 endif
-LD_R ?= $(CC) -nostdlib -r
+LD_R ?= $(CC) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) -nostdlib -r
 OBJCOPY ?= $(CROSS)objcopy
 NM ?= $(CROSS)nm
 INSTALL ?= install
@@ -37,9 +38,9 @@ ARCH := $(firstword $(subst -, ,$(MACHINE)))
 comma := ,
 empty :=
 space := $(empty) $(empty)
-VARIANT := $(subst $(space),-,$(strip $(if $(CROSS),$(patsubst %-,%,$(CROSS)),) \
-	$(if $(findstring clang,$(CC)),clang,) $(subst $(comma),-,$(SAN)) $(if $(COV),cov,) \
-	$(if $(DEBUG),debug,)))
+VARIANT := $(subst $(space),-,$(strip $(patsubst %-,%,$(CROSS)) \
+	$(filter-out gcc cc,$(patsubst $(CROSS)%,%,$(notdir $(firstword $(CC))))) \
+	$(subst $(comma),-,$(SAN)) $(if $(COV),cov) $(if $(DEBUG),debug)))
 ifeq ($(VARIANT),)
 VARIANT := release
 endif
@@ -90,6 +91,14 @@ LIBS := $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL) \
 
 all: $(LIBS) $(if $(TOOL_SRC),$(B)/bin/pmemblk)
 
+# V=1 shows the whole commands.
+ifeq ($(V),)
+Q := @
+say = @echo '$(1)'
+else
+say = @:
+endif
+
 # --- objects -----------------------------------------------------------------------------
 
 # Files of one instruction set are compiled for it: FLAGS_<path without .c> adds flags.
@@ -107,36 +116,40 @@ $(B)/obj/src/tool/%.o: INCLUDES += -Isrc/blk
 
 $(B)/obj/%.o: %.c $(B)/flags Makefile
 	@mkdir -p $(@D)
-	$(CC) $(INCLUDES) -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) $(FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,  CC    $<)
+	$(Q)$(CC) $(INCLUDES) -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) $(FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # --- libraries ---------------------------------------------------------------------------
 
 $(LIB)/libpmem.so.$(SOFULL): $(PMEM_OBJ) $(COMMON_OBJ) src/pmem/libpmem.map
 	@mkdir -p $(@D)
-	$(CC) $(SO_LDFLAGS) -Wl,-soname,libpmem.so.$(SOMAJOR) \
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(SO_LDFLAGS) -Wl,-soname,libpmem.so.$(SOMAJOR) \
 		-Wl,--version-script=src/pmem/libpmem.map $(OWN_LDFLAGS) $(LDFLAGS) \
 		-o $@ $(PMEM_OBJ) $(COMMON_OBJ)
-	ln -sf libpmem.so.$(SOFULL) $(LIB)/libpmem.so.$(SOMAJOR)
-	ln -sf libpmem.so.$(SOMAJOR) $(LIB)/libpmem.so
+	$(Q)ln -sf libpmem.so.$(SOFULL) $(LIB)/libpmem.so.$(SOMAJOR)
+	$(Q)ln -sf libpmem.so.$(SOMAJOR) $(LIB)/libpmem.so
 
 $(LIB)/libpmemblk.so.$(SOFULL): $(BLK_OBJ) $(COMMON_OBJ) src/blk/libpmemblk.map \
 		$(LIB)/libpmem.so.$(SOFULL)
 	@mkdir -p $(@D)
-	$(CC) $(SO_LDFLAGS) -Wl,-soname,libpmemblk.so.$(SOMAJOR) \
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(SO_LDFLAGS) -Wl,-soname,libpmemblk.so.$(SOMAJOR) \
 		-Wl,--version-script=src/blk/libpmemblk.map $(OWN_LDFLAGS) $(LDFLAGS) \
 		-o $@ $(BLK_OBJ) $(COMMON_OBJ) -L$(LIB) -lpmem
-	ln -sf libpmemblk.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOMAJOR)
-	ln -sf libpmemblk.so.$(SOMAJOR) $(LIB)/libpmemblk.so
+	$(Q)ln -sf libpmemblk.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOMAJOR)
+	$(Q)ln -sf libpmemblk.so.$(SOMAJOR) $(LIB)/libpmemblk.so
 
 # The archives hold one object each, with everything but the public functions made local, so
 # that both can be linked into one program.
 define archive
 	@mkdir -p $(@D)
-	$(LD_R) -o $(B)/obj/$(1).o $(2)
-	sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_0-9]*\);.*/\1/p' $(3) > $(B)/obj/$(1).sym
-	$(OBJCOPY) --keep-global-symbols=$(B)/obj/$(1).sym $(B)/obj/$(1).o
-	rm -f $@
-	$(AR) rcs $@ $(B)/obj/$(1).o
+	$(call say,  AR    $@)
+	$(Q)$(LD_R) -o $(B)/obj/$(1).o $(2)
+	$(Q)sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_0-9]*\);.*/\1/p' $(3) > $(B)/obj/$(1).sym
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(B)/obj/$(1).sym $(B)/obj/$(1).o
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $(B)/obj/$(1).o
 endef
 
 $(LIB)/libpmem.a: $(PMEM_OBJ) $(COMMON_OBJ) src/pmem/libpmem.map
@@ -155,14 +168,14 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 
 $(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/internals.a $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
-	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$(LIB) -lpmemblk -lpmem
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$(LIB) -lpmemblk -lpmem
 
 # --- installation ------------------------------------------------------------------------
 
 D_LIB = $(DESTDIR)$(if $(DEBUG),$(DEBUGDIR),$(LIBDIR))
 D_INC = $(DESTDIR)$(INCLUDEDIR)
 D_MAN = $(DESTDIR)$(MANDIR)
-SOLINKS = libpmem.so.$(SOMAJOR) libpmemblk.so.$(SOMAJOR)
 MAN_PAGES := $(wildcard src/man/*.[1357])
 
 install: all
@@ -188,10 +201,13 @@ endif
 
 uninstall:
 	for l in libpmem libpmemblk; do \
-		rm -f $(D_LIB)/$$l.so.$(SOFULL) $(D_LIB)/$$l.so.$(SOMAJOR) $(D_LIB)/$$l.so \
-			$(D_LIB)/$$l.a $(D_LIB)/pkgconfig/$$l.pc $(D_INC)/$$l.h; done
+		rm -f $(D_LIB)/$$l.so.$(SOFULL) $(D_LIB)/$$l.so.$(SOMAJOR); done
+ifeq ($(DEBUG),)
+	for l in libpmem libpmemblk; do \
+		rm -f $(D_LIB)/$$l.so $(D_LIB)/$$l.a $(D_LIB)/pkgconfig/$$l.pc $(D_INC)/$$l.h; done
 	for m in $(notdir $(MAN_PAGES)); do rm -f $(D_MAN)/man$${m##*.}/$$m; done
 	rm -f $(DESTDIR)$(BINDIR)/pmemblk
+endif
 
 # --- tests -------------------------------------------------------------------------------
 #
@@ -203,11 +219,12 @@ uninstall:
 SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
 INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/crash/test_*.c tests/concurrency/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
-TEST_HELPERS := $(wildcard tests/compat/*.c tests/build/*.c)
+TEST_HELPERS := $(wildcard tests/compat/*.c)
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 
 test_bin = $(patsubst %.c,$(B)/%,$(1))
-TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(PUBLIC_TESTS))
+PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
+TEST_BIN := $(call test_bin,$(INTERNAL_TESTS)) $(PUBLIC_TEST_BIN)
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
 
 CMOCKA_LIBS ?= -lcmocka
@@ -219,46 +236,106 @@ $(B)/obj/tests/%.o: OWN_CFLAGS += -UNDEBUG
 
 # Everything inside the libraries, for tests and the tool's repair; common/ only once.
 $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
-	rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,  AR    $@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
 
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
 	@mkdir -p $(@D)
-	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
 		-Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive $(CMOCKA_LIBS)
 
-$(call test_bin,$(PUBLIC_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
+$(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
 		$(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
-	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
 		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lpmemblk -lpmem $(CMOCKA_LIBS) -ldl
 
 # Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
 $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
-	$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
 
 TESTS ?= $(TEST_BIN) $(TEST_SCRIPTS)
 
-check: all $(TEST_BIN) $(HELPER_BIN)
-	@BUILD=$(abspath $(B)) SOURCE=$(CURDIR) CC='$(CC)' MAKE='$(MAKE)' VERSION=$(VERSION) \
-		tests/support/run.sh $(TESTS)
+# What the scripts see: they build and install the same variant with `make`.
+TEST_ENV = BUILD=$(abspath $(B)) SOURCE=$(CURDIR) VERSION=$(VERSION) CC='$(CC)' CROSS='$(CROSS)' \
+	SAN='$(SAN)' COV='$(COV)' DEBUG='$(DEBUG)' RUNNER='$(RUNNER)'
+# Programs of another CPU run under qemu's user emulation.
+RUNNER ?= $(if $(CROSS),qemu-$(ARCH) -L /usr/$(patsubst %-,%,$(CROSS)))
+
+check: all $(HELPER_BIN) $(filter-out %.sh,$(TESTS))
+	@$(TEST_ENV) tests/support/run.sh $(TESTS)
+
+# The tests again in every variant that this machine can build, with CHECK_LONG=1, which
+# makes some of them do more.
+check-long:
+	@MAKE='$(MAKE)' tests/support/check_long.sh
+
+coverage:
+	@rm -rf build/cov
+	$(MAKE) COV=1 check
+	@tests/support/coverage.sh build/cov
+
+# --- examples ----------------------------------------------------------------------------
+
+# A block array whose writer is killed in the middle of its work; needs the compiler only.
+DEMO := $(B)/examples/crash_demo
+$(DEMO): examples/crash_demo.c $(LIB)/libpmemblk.a $(LIB)/libpmem.a $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,  CC    $<)
+	$(Q)$(CC) -Iinclude $(CPPFLAGS) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $< \
+		$(LIB)/libpmemblk.a $(LIB)/libpmem.a
+
+demo: $(DEMO)
+	@dir=$$(mktemp -d) && { $(DEMO) "$$dir/pool"; rc=$$?; rm -rf "$$dir"; exit $$rc; }
+
+# --- lint --------------------------------------------------------------------------------
+
+C_FILES = $(wildcard include/*.h src/*/*.[ch] src/*/*/*.[ch] examples/*.c tests/*/*.[ch])
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+
+format:
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+lint: all
+	$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+	@$(TEST_ENV) tests/build/test_layers.sh
+	@$(TEST_ENV) tests/build/test_symbols.sh
+	@for dir in common pmem blk tool; do \
+		files=$$(ls src/$$dir/*.c src/$$dir/generic/*.c 2>/dev/null); \
+		[ -z "$$files" ] || { echo "$(CLANG_TIDY) src/$$dir"; \
+		$(CLANG_TIDY) --quiet $$files -- -std=c11 -D_GNU_SOURCE $(INCLUDES) -Isrc/$$dir \
+			$$([ $$dir != tool ] || echo -Isrc/blk) -DSRCVERSION='"$(VERSION)"'; } || exit 1; done
 
 # --- the rest ----------------------------------------------------------------------------
+
+dist:
+	git archive --prefix=pmem-$(VERSION)/ --output=build/pmem-$(VERSION).tar.gz HEAD
 
 clean:
 	rm -rf build
 
 help:
-	@echo 'all        both libraries, shared and static, and the pmemblk tool'
-	@echo 'check      build and run the tests (TESTS="..." for some of them)'
-	@echo 'install    to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR; honours DESTDIR'
-	@echo 'uninstall  remove what install put there'
-	@echo 'clean      remove build/'
+	@echo 'all         both libraries, shared and static, and the pmemblk tool if it is there'
+	@echo 'demo        kill a writer, reopen its pool: needs the compiler only'
+	@echo 'check       build and run the tests (TESTS="..." for some of them)'
+	@echo 'check-long  the tests in every variant, and the long ones'
+	@echo 'coverage    run the tests with COV=1 and sum up the lines they reach'
+	@echo 'lint        format, layers, exported symbols, clang-tidy'
+	@echo 'format      run clang-format over everything'
+	@echo 'install     to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR, BINDIR; honours DESTDIR'
+	@echo 'uninstall   remove what install put there'
+	@echo 'dist        build/pmem-$(VERSION).tar.gz of the last commit'
+	@echo 'clean       remove build/'
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 
 FORCE:
-.PHONY: all check install uninstall clean help FORCE
+.PHONY: all check check-long coverage demo format lint dist install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

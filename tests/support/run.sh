@@ -4,7 +4,8 @@
 # Runs the test programs and scripts given as arguments, one after the other, and sums up.
 # The last line is "N passed, N failed, N skipped". A test's output is kept in $BUILD/logs and
 # shown when it fails. TEST_TIMEOUT: seconds one test may take [300]. NO_SKIP: a pattern (grep -E)
-# of test names that count as failed when they were skipped.
+# of test names that count as failed when they were skipped. RUNNER: a command that runs programs
+# of another CPU.
 set -u
 timeout=${TEST_TIMEOUT:-300}
 logs=$BUILD/logs
@@ -19,8 +20,8 @@ for t in "$@"; do
 	start=$EPOCHREALTIME
 	case $t in
 	*.sh) timeout -k 5 "$timeout" bash "$t" >"$log" 2>&1 </dev/null ;;
-	/*) timeout -k 5 "$timeout" "$t" >"$log" 2>&1 </dev/null ;;
-	*) timeout -k 5 "$timeout" "./$t" >"$log" 2>&1 </dev/null ;;
+	/*) timeout -k 5 "$timeout" ${RUNNER:-} "$t" >"$log" 2>&1 </dev/null ;;
+	*) timeout -k 5 "$timeout" ${RUNNER:-} "./$t" >"$log" 2>&1 </dev/null ;;
 	esac
 	rc=$?
 	took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the scripts about building and installing share; to be sourced. It offers an empty
+# folder $work that is removed at exit, and:
+#   install_to PREFIX [VARIABLE=VALUE...]   installs the variant under test
+#   fail TEXT, skip TEXT, case_ok NAME
+set -eu
+export LC_ALL=C
+
+: "${SOURCE:=$(realpath "$(dirname "$0")/../..")}" "${BUILD:=$SOURCE/build/release}" "${CC:=cc}"
+
+fail()
+{
+	echo "not ok: $*"
+	exit 1
+}
+
+case_ok()
+{
+	echo "ok $*"
+}
+
+skip()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/pmembuild.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# The variables of the make that runs the tests stay in force, its job server does not.
+MAKEFLAGS=$(sed -E 's/(^| )-j[0-9]*//g; s/--jobserver-[a-z]*=[^ ]*//g' <<<"${MAKEFLAGS:-}")
+export MAKEFLAGS
+
+run_make()
+{
+	make -s --no-print-directory -C "$SOURCE" "$@" >"$work/make.log" 2>&1 ||
+		{ cat "$work/make.log"; fail "make $*"; }
+}
+
+install_to()
+{
+	local prefix=$1
+	shift
+	run_make install PREFIX="$prefix" LIBDIR="$prefix/lib" INCLUDEDIR="$prefix/include" \
+		MANDIR="$prefix/share/man" BINDIR="$prefix/bin" DESTDIR= "$@"
+}
+
+only_plain_variants()
+{
+	[ -z "${SAN:-}${CROSS:-}${COV:-}${DEBUG:-}" ] || skip "for plain variants only"
+}

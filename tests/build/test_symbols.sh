@@ -1,0 +1,117 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The binary interface: names, versions, SONAMEs and dependencies of the shared libraries, and
+# that exports, version scripts, headers and archives tell the same story.
+. "$(dirname "$0")/lib.sh"
+nm=${CROSS:-}nm
+readelf=${CROSS:-}readelf
+
+# The interface of the original, which programs are linked with, and what was added since.
+cat >"$work/libpmem.fixed" <<'END'
+pmem_check_version
+pmem_deep_drain
+pmem_deep_flush
+pmem_deep_persist
+pmem_drain
+pmem_errormsg
+pmem_flush
+pmem_has_auto_flush
+pmem_has_hw_drain
+pmem_is_pmem
+pmem_map_file
+pmem_memcpy
+pmem_memcpy_nodrain
+pmem_memcpy_persist
+pmem_memmove
+pmem_memmove_nodrain
+pmem_memmove_persist
+pmem_memset
+pmem_memset_nodrain
+pmem_memset_persist
+pmem_msync
+pmem_persist
+pmem_unmap
+END
+cat >"$work/libpmem.added" <<'END'
+pmem_log_get_threshold
+pmem_log_set_function
+pmem_log_set_threshold
+END
+cat >"$work/libpmemblk.fixed" <<'END'
+pmemblk_bsize
+pmemblk_check
+pmemblk_check_version
+pmemblk_close
+pmemblk_create
+pmemblk_ctl_exec
+pmemblk_ctl_get
+pmemblk_ctl_set
+pmemblk_errormsg
+pmemblk_nblock
+pmemblk_open
+pmemblk_read
+pmemblk_set_error
+pmemblk_set_funcs
+pmemblk_set_zero
+pmemblk_write
+END
+: >"$work/libpmemblk.added"
+[ "$(cat "$work/libpmem.fixed" "$work/libpmemblk.fixed" | wc -l)" -eq 39 ] || fail "23 + 16"
+
+# The functions that a header declares: what is left of it without comments, directives, types.
+declared()
+{
+	${CC} -E -P "$SOURCE/include/$1.h" | tr '\n' ' ' | sed 's/extern "C" {//' | tr ';' '\n' |
+		grep -vE '^ *(typedef|enum|struct|union)\b' |
+		grep -oE '\bpmem(blk)?_[a-z_]+ *\(' | tr -d ' (' | sort -u
+}
+
+# check LIBRARY NODE
+check()
+{
+	local lib=$1 node=$2 so=$BUILD/lib/$1.so.1.0.0 map
+	map=$(find "$SOURCE/src" -name "$lib.map")
+
+	$nm -D --defined-only --with-symbol-versions "$so" >"$work/nm"
+	# The node itself is an absolute symbol in some linkers' output.
+	awk '{ print $NF }' "$work/nm" | grep -v "^$node\(@@$node\)\?\$" | sort >"$work/$lib.versioned"
+	sed "s/@@$node\$//" "$work/$lib.versioned" >"$work/$lib.exported"
+	! grep '@' "$work/$lib.exported" || fail "$lib: a symbol of another version than $node"
+	awk '$2 != "T" && $2 != "A"' "$work/nm" | grep . && fail "$lib: exports something that is no function"
+	case_ok "$lib: every export is a function of the version $node"
+
+	comm -23 "$work/$lib.fixed" "$work/$lib.exported" | grep . && fail "$lib: functions are missing"
+	sort "$work/$lib.fixed" "$work/$lib.added" | comm -13 - "$work/$lib.exported" | grep . &&
+		fail "$lib: exports more than the interface"
+	case_ok "$lib: exports the interface and nothing else"
+
+	sed -n '/global:/,/local:/s/^[[:space:]]*\([a-z_0-9]*\);.*/\1/p' "$map" | sort |
+		diff - "$work/$lib.exported" || fail "$lib: version script and exports differ"
+	[ "$(grep -c '{' "$map")" -eq 1 ] && grep -q "^$node {" "$map" || fail "$lib: the version script's node"
+	declared "$lib" | diff - "$work/$lib.exported" || fail "$lib: header and exports differ"
+	case_ok "$lib: header, version script and exports agree"
+
+	$nm --defined-only --extern-only "$BUILD/lib/$lib.a" | awk 'NF == 3 { print $3 }' | sort |
+		diff - "$work/$lib.exported" || fail "$lib.a: other global symbols than the interface"
+	case_ok "$lib: the archive shows the same names"
+
+	$readelf -dW "$so" >"$work/dynamic"
+	grep -q "SONAME.*\[$lib\.so\.1\]" "$work/dynamic" || fail "$lib: SONAME"
+	grep -q 'FLAGS_1.*NOW' "$work/dynamic" || fail "$lib: not bound at load time"
+	! grep -qE 'RPATH|RUNPATH|TEXTREL' "$work/dynamic" || fail "$lib: run path or text relocations"
+	$readelf -lW "$so" | grep -qE 'GNU_STACK.* RW ' || fail "$lib: executable stack"
+	[ -L "$BUILD/lib/$lib.so.1" ] && [ -L "$BUILD/lib/$lib.so" ] || fail "$lib: links"
+	case_ok "$lib: SONAME, BIND_NOW, no run path, no executable stack"
+}
+
+check libpmem LIBPMEM_1.0
+needed()
+{
+	# The loader is part of libc; thread-local data of a shared library names it.
+	sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' "$work/dynamic" | grep -v '^ld-linux' | sort | tr '\n' ' '
+}
+[ -n "${SAN:-}" ] || [ "$(needed)" = "libc.so.6 " ] || fail "libpmem needs $(needed)"
+check libpmemblk LIBPMEMBLK_1.0
+[ -n "${SAN:-}" ] || [ "$(needed)" = "libc.so.6 libpmem.so.1 " ] || fail "libpmemblk needs $(needed)"
+case_ok "libc is the only dependency outside of the pair"

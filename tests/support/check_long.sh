@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# `make check` in every variant that can be built here, and the sum of the results as the last
+# line. A variant whose compiler is missing counts as one skipped test. The output of each is
+# kept in build/check-long.
+set -u
+export CHECK_LONG=1
+export TEST_TIMEOUT=${TEST_TIMEOUT:-1200}
+logs=build/check-long
+mkdir -p $logs
+passed=0 failed=0 skipped=0
+programs='TESTS=$(TEST_BIN)'
+concurrent='TESTS=$(filter %/concurrency/%,$(TEST_BIN)) $(PUBLIC_TEST_BIN)'
+
+# variant NAME TOOLS MAKE-ARGUMENTS: TOOLS are the commands it needs.
+variant()
+{
+	local name=$1 tools=$2 tool sum start=$SECONDS
+	shift 2
+	for tool in $tools; do
+		if ! command -v "$tool" >/dev/null; then
+			echo "skip  $name: $tool is not installed"
+			skipped=$((skipped + 1))
+			return
+		fi
+	done
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL "${MAKE:-make}" check "$@" >"$logs/$name.log" 2>&1
+	sum=$(tail -n 1 "$logs/$name.log")
+	if [[ $sum =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		skipped=$((skipped + BASH_REMATCH[3]))
+	else
+		failed=$((failed + 1))
+		sum="did not build: see $logs/$name.log"
+		tail -n 20 "$logs/$name.log"
+	fi
+	echo "$name: $sum ($((SECONDS - start))s)"
+	grep -E '^(failed|skipped): ' "$logs/$name.log" | sed 's/^/    /'
+}
+
+variant release ''
+variant debug '' DEBUG=1
+variant clang clang CC=clang
+variant address-undefined '' SAN=address,undefined "$programs"
+variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
+variant thread '' SAN=thread "$concurrent"
+variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu- "$programs"
+variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu- "$programs"
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]
