@@ -295,6 +295,7 @@ static void the_first_layout_takes_three_syncs(void **state)
 struct worker {
 	struct btt *btt;
 	unsigned number;
+	const char *failure;
 };
 
 static void *work(void *arg)
@@ -309,12 +310,12 @@ static void *work(void *arg)
 		if (w->number % 2) {
 			memset(buf, (int)(support_random(&seed) % 200 + 1), sizeof(buf));
 			if (btt_write(w->btt, buf, lba))
-				return (void *)"write failed";
+				return w->failure = "write failed", NULL;
 		} else {
 			if (btt_read(w->btt, buf, lba))
-				return (void *)"read failed";
+				return w->failure = "read failed", NULL;
 			if (memcmp(buf, buf + 1, sizeof(buf) - 1) != 0)
-				return (void *)"torn block";
+				return w->failure = "torn block", NULL;
 		}
 	}
 	return NULL;
@@ -333,15 +334,13 @@ static void readers_and_writers_share_blocks(void **state)
 	f.params.nlane = 2; /* fewer than writers */
 	btt = fixture_open(&f);
 	for (unsigned i = 0; i < THREADS; i++) {
-		w[i] = (struct worker){btt, i};
+		w[i] = (struct worker){btt, i, NULL};
 		assert_int_equal(pthread_create(&t[i], NULL, work, &w[i]), 0);
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
-		void *failure;
-
-		pthread_join(t[i], &failure);
-		if (failure)
-			fail_msg("thread %u: %s", i, (const char *)failure);
+		pthread_join(t[i], NULL);
+		if (w[i].failure)
+			fail_msg("thread %u: %s", i, w[i].failure);
 	}
 	btt_close(btt);
 	assert_int_equal(fixture_check(&f), 1);
