@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Which backend and kernel a CPU and a configuration get, on every architecture. */
+#include <string.h>
+
+#include "compiler.h"
+#include "engine_select.h"
+#include "generic/kernels.h"
+#include "support.h"
+
+static const struct config plain = {
+    .disabled = ENGINE_MOVDIR64B,
+    .no_flush = -1,
+    .wc_workaround = -1,
+};
+
+static struct engine choose(unsigned features, unsigned disabled)
+{
+	struct engine_cpu cpu = {.features = features | ENGINE_PORTABLE};
+	struct config config = plain;
+	struct engine e;
+
+	config.disabled |= disabled;
+	engine_select(&e, &cpu, &config, false);
+	return e;
+}
+
+static void what_is_chosen_needs_nothing_that_is_missing(void **state)
+{
+	(void)state;
+	for (unsigned have = 0; have < 1u << 11; have++)
+		for (unsigned bit = 0; bit <= 11; bit++) {
+			unsigned disabled = bit == 11 ? ENGINE_SIMD : 1u << bit;
+			unsigned usable =
+			    (have | ENGINE_PORTABLE) & ~(disabled | ENGINE_MOVDIR64B);
+			struct engine e = choose(have, disabled);
+
+			assert_int_equal(e.flush_backend->needs & ~usable, 0);
+			assert_int_equal(e.kernel->needs & ~usable, 0);
+			assert_ptr_equal(e.flush, e.flush_backend->flush);
+			assert_ptr_equal(e.fence, e.flush_backend->fence);
+		}
+}
+
+static void every_backend_and_kernel_is_chosen_by_a_cpu_that_has_just_it(void **state)
+{
+	struct engine_cpu cpu;
+	struct config config = plain;
+	struct engine e;
+
+	(void)state;
+	config.disabled = 0;
+	for (size_t i = 0; engine_flushes[i]; i++) {
+		cpu = (struct engine_cpu){.features = engine_flushes[i]->needs};
+		engine_select(&e, &cpu, &config, false);
+		assert_string_equal(e.flush_backend->name, engine_flushes[i]->name);
+	}
+	for (size_t i = 0; engine_kernels[i]; i++) {
+		cpu = (struct engine_cpu){.features = engine_kernels[i]->needs};
+		engine_select(&e, &cpu, &config, false);
+		assert_string_equal(e.kernel->name, engine_kernels[i]->name);
+	}
+}
+
+static void the_lists_end_with_something_for_every_cpu(void **state)
+{
+	struct engine e = choose(0, ENGINE_PORTABLE);
+
+	(void)state;
+	assert_ptr_equal(e.flush_backend, &flush_none);
+	assert_ptr_equal(e.kernel, &copy_libc);
+	assert_ptr_equal(choose(0, 0).kernel, &copy_portable);
+	assert_false(flush_none.durable);
+}
+
+#ifdef __x86_64__
+static void x86_64_prefers_the_newest(void **state)
+{
+	const unsigned flushes = ENGINE_CLFLUSH | ENGINE_CLFLUSHOPT | ENGINE_CLWB;
+	const unsigned vectors = ENGINE_SSE2 | ENGINE_AVX | ENGINE_AVX512F;
+	static const struct {
+		unsigned disabled;
+		const char *flush;
+		const char *kernel;
+	} rows[] = {
+	    {0, "clwb", "avx512f"},
+	    {ENGINE_CLWB, "clflushopt", "avx512f"},
+	    {ENGINE_CLWB | ENGINE_CLFLUSHOPT, "clflush", "avx512f"},
+	    {ENGINE_AVX512F, "clwb", "avx"},
+	    {ENGINE_AVX, "clwb", "avx512f"},
+	    {ENGINE_AVX | ENGINE_AVX512F, "clwb", "sse2"},
+	    {ENGINE_SIMD, "clwb", "portable"},
+	    {ENGINE_SIMD | ENGINE_PORTABLE, "clwb", "libc"},
+	    {ENGINE_PORTABLE, "clwb", "avx512f"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct engine e = choose(flushes | vectors, rows[i].disabled);
+
+		assert_string_equal(e.flush_backend->name, rows[i].flush);
+		assert_string_equal(e.kernel->name, rows[i].kernel);
+	}
+}
+#endif
+
+static void flushing_follows_the_variable_and_else_the_platform(void **state)
+{
+	static const struct {
+		int no_flush;
+		bool auto_flush;
+		bool flushing;
+	} rows[] = {{-1, false, true}, {-1, true, false}, {0, false, true},
+		    {0, true, true},   {1, false, false}, {1, true, false}};
+	struct engine_cpu cpu;
+
+	(void)state;
+	engine_detect(&cpu);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct config config = plain;
+		struct engine e;
+
+		config.no_flush = rows[i].no_flush;
+		engine_select(&e, &cpu, &config, rows[i].auto_flush);
+		assert_int_equal(e.flushing, rows[i].flushing);
+		assert_ptr_equal(e.flush, rows[i].flushing ? e.flush_backend->flush
+							   : flush_none.flush);
+		/* Non-temporal stores need a fence even where nothing is flushed. */
+		assert_ptr_equal(e.fence, e.flush_backend->fence);
+	}
+}
+
+static void the_write_combining_workaround_is_for_kernels_that_need_it(void **state)
+{
+	static const struct {
+		bool evicts;
+		int variable;
+		bool on;
+	} rows[] = {{false, -1, false}, {true, -1, true}, {true, 0, false},
+		    {false, 0, false},	{false, 1, true}, {true, 1, true}};
+
+	(void)state;
+	for (size_t k = 0; engine_kernels[k]; k++)
+		for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+			struct engine_cpu cpu = {.features = engine_kernels[k]->needs,
+						 .evicts_wc = rows[i].evicts};
+			struct config config = plain;
+			struct engine e;
+
+			config.disabled = 0;
+			config.wc_workaround = rows[i].variable;
+			engine_select(&e, &cpu, &config, false);
+			assert_int_equal(e.nt_burst, rows[i].on && e.kernel->wc_bursts
+							 ? ENGINE_WC_BURST
+							 : SIZE_MAX);
+		}
+}
+
+static void the_threshold_comes_from_the_variable_if_it_is_set(void **state)
+{
+	struct engine_cpu cpu = {.features = ENGINE_PORTABLE};
+	struct config config = plain;
+	struct engine e;
+
+	(void)state;
+	engine_select(&e, &cpu, &config, false);
+	assert_int_equal(e.nt_threshold, ENGINE_NT_THRESHOLD);
+	config.has_nt_threshold = true;
+	engine_select(&e, &cpu, &config, false);
+	assert_int_equal(e.nt_threshold, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_is_chosen_needs_nothing_that_is_missing),
+	    cmocka_unit_test(
+		every_backend_and_kernel_is_chosen_by_a_cpu_that_has_just_it),
+	    cmocka_unit_test(the_lists_end_with_something_for_every_cpu),
+#ifdef __x86_64__
+	    cmocka_unit_test(x86_64_prefers_the_newest),
+#endif
+	    cmocka_unit_test(flushing_follows_the_variable_and_else_the_platform),
+	    cmocka_unit_test(the_write_combining_workaround_is_for_kernels_that_need_it),
+	    cmocka_unit_test(the_threshold_comes_from_the_variable_if_it_is_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

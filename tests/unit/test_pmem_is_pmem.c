@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The range tracker against a plain array, and under threads and forks. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "is_pmem.h"
+#include "support.h"
+
+#define PAGE ((uintptr_t)sysconf(_SC_PAGESIZE))
+#define BASE ((uintptr_t)1 << 40)
+
+static void *at(uintptr_t addr)
+{
+	return (void *)addr;
+}
+
+static int clear(void **state)
+{
+	(void)state;
+	return is_pmem_remove(at(0), SIZE_MAX);
+}
+
+static void nothing_is_known_at_first(void **state)
+{
+	struct is_pmem_range r;
+
+	(void)state;
+	assert_false(is_pmem_covers(at(BASE), 1));
+	assert_false(is_pmem_covers(NULL, 1));
+	assert_false(is_pmem_find(0, &r));
+	assert_int_equal(is_pmem_remove(at(BASE), PAGE), 0);
+}
+
+static void a_range_is_known_to_the_byte(void **state)
+{
+	(void)state;
+	assert_int_equal(is_pmem_add(at(BASE), 5, IS_PMEM_FILE), 0);
+	assert_true(is_pmem_covers(at(BASE), 5));
+	assert_true(is_pmem_covers(at(BASE + 4), 1));
+	assert_false(is_pmem_covers(at(BASE), 6));
+	assert_false(is_pmem_covers(at(BASE - 1), 1));
+	assert_false(is_pmem_covers(at(BASE), 0));
+	assert_false(is_pmem_covers(at(BASE), SIZE_MAX));
+	assert_false(is_pmem_covers(at(BASE), PAGE));
+}
+
+static void neighbours_are_covered_together_and_gaps_are_not(void **state)
+{
+	(void)state;
+	for (uintptr_t i = 0; i < 4; i++)
+		if (i != 2)
+			assert_int_equal(is_pmem_add(at(BASE + i * PAGE), PAGE, (int)i),
+					 0);
+	assert_true(is_pmem_covers(at(BASE), 2 * PAGE));
+	assert_true(is_pmem_covers(at(BASE + PAGE - 1), 2));
+	assert_false(is_pmem_covers(at(BASE), 3 * PAGE));
+	assert_false(is_pmem_covers(at(BASE), 4 * PAGE));
+	assert_true(is_pmem_covers(at(BASE + 3 * PAGE), PAGE));
+}
+
+static void removing_the_middle_splits_a_range(void **state)
+{
+	struct is_pmem_range r;
+
+	(void)state;
+	assert_int_equal(is_pmem_add(at(BASE), 5 * PAGE, 7), 0);
+	assert_int_equal(is_pmem_remove(at(BASE + 2 * PAGE), 1), 0);
+	assert_true(is_pmem_covers(at(BASE), 2 * PAGE));
+	assert_false(is_pmem_covers(at(BASE + 2 * PAGE), 1));
+	assert_false(is_pmem_covers(at(BASE + 3 * PAGE - 1), 1));
+	assert_true(is_pmem_covers(at(BASE + 3 * PAGE), 2 * PAGE));
+	assert_true(is_pmem_find(BASE + 2 * PAGE, &r));
+	assert_int_equal(r.begin, BASE + 3 * PAGE);
+	assert_int_equal(r.end, BASE + 5 * PAGE);
+	assert_int_equal(r.region, 7);
+}
+
+static void a_new_range_takes_the_place_of_stale_ones(void **state)
+{
+	struct is_pmem_range r;
+
+	(void)state;
+	assert_int_equal(is_pmem_add(at(BASE), 2 * PAGE, 1), 0);
+	assert_int_equal(is_pmem_add(at(BASE + 2 * PAGE), 2 * PAGE, 2), 0);
+	assert_int_equal(is_pmem_add(at(BASE + PAGE), PAGE + 10, 3), 0);
+	assert_true(is_pmem_find(BASE, &r));
+	assert_int_equal(r.end, BASE + PAGE);
+	assert_int_equal(r.region, 1);
+	assert_true(is_pmem_find(BASE + PAGE, &r));
+	assert_int_equal(r.end, BASE + 2 * PAGE + 10);
+	assert_int_equal(r.region, 3);
+	/* The rest of the page that the new range shares is not known. */
+	assert_false(is_pmem_covers(at(BASE + 2 * PAGE + 10), 1));
+	assert_true(is_pmem_covers(at(BASE + 3 * PAGE), PAGE));
+}
+
+/* Random adds and removes of pages, compared with an array of page owners. */
+static void it_agrees_with_a_plain_array(void **state)
+{
+	enum { NPAGES = 300 };
+	int owner[NPAGES + 1];
+	uint64_t random = 20240611;
+
+	(void)state;
+	for (int i = 0; i <= NPAGES; i++)
+		owner[i] = -9;
+	for (int step = 0; step < 6000; step++) {
+		uintptr_t first = support_random(&random) % NPAGES;
+		uintptr_t n = 1 + support_random(&random) % (NPAGES - first) %
+				      (step % 100 ? 8 : NPAGES);
+		bool add = support_random(&random) % 5 < 3;
+		struct is_pmem_range r;
+		uintptr_t page;
+
+		if (add)
+			assert_int_equal(
+			    is_pmem_add(at(BASE + first * PAGE), n * PAGE, step), 0);
+		else
+			assert_int_equal(
+			    is_pmem_remove(at(BASE + first * PAGE), n * PAGE), 0);
+		for (page = first; page < first + n; page++)
+			owner[page] = add ? step : -9;
+
+		first = support_random(&random) % NPAGES;
+		n = 1 + support_random(&random) % (NPAGES - first);
+		for (page = first; page < first + n && owner[page] != -9; page++)
+			;
+		assert_int_equal(is_pmem_covers(at(BASE + first * PAGE), n * PAGE),
+				 page == first + n);
+		for (page = first; page < NPAGES && owner[page] == -9; page++)
+			;
+		assert_int_equal(is_pmem_find(BASE + first * PAGE, &r), page < NPAGES);
+		if (page < NPAGES) {
+			assert_int_equal(r.region, owner[page]);
+			assert_true(r.begin <= BASE + page * PAGE);
+			assert_int_equal(owner[(r.end - BASE) / PAGE - 1], owner[page]);
+			assert_true(owner[(r.end - BASE) / PAGE] != owner[page]);
+		}
+	}
+}
+
+static atomic_bool stop;
+
+/* Changes everything but the first page, all the time, and lets the tables grow. */
+static void *keep_changing(void *arg)
+{
+	uint64_t random = 1;
+
+	(void)arg;
+	while (!atomic_load(&stop)) {
+		uintptr_t page = 2 + support_random(&random) % 2000;
+
+		if (support_random(&random) % 2)
+			assert_int_equal(is_pmem_add(at(BASE + page * PAGE), PAGE, 1), 0);
+		else
+			assert_int_equal(is_pmem_remove(at(BASE + page * PAGE), PAGE), 0);
+	}
+	return NULL;
+}
+
+static void readers_see_whole_changes_only(void **state)
+{
+	pthread_t threads[2];
+	struct is_pmem_range r;
+
+	(void)state;
+	assert_int_equal(is_pmem_add(at(BASE), PAGE, 4), 0);
+	assert_int_equal(is_pmem_add(at(BASE + 5000 * PAGE), PAGE, 5), 0);
+	atomic_store(&stop, false);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, keep_changing, NULL),
+				 0);
+	for (int i = 0; i < 300000; i++) {
+		assert_true(is_pmem_covers(at(BASE), PAGE));
+		assert_false(is_pmem_covers(at(BASE + PAGE), 1));
+		assert_true(is_pmem_find(BASE + 4000 * PAGE, &r));
+		assert_int_equal(r.region, 5);
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(is_pmem_add(at(BASE), PAGE, 4), 0);
+	atomic_store(&stop, false);
+	assert_int_equal(pthread_create(&thread, NULL, keep_changing, NULL), 0);
+	for (int i = 0; i < 50; i++) {
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			bool ok = is_pmem_covers(at(BASE), PAGE);
+
+			alarm(20);
+			ok = ok && is_pmem_add(at(BASE / 2), PAGE, 1) == 0;
+			ok = ok && is_pmem_covers(at(BASE / 2), PAGE);
+			_exit(ok ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+}
+
+/* Generous for a shared machine; the search itself is some 14 steps. */
+static void ten_thousand_mappings_do_not_slow_it_down(void **state)
+{
+	enum { N = 10000, LOOPS = 1000000 };
+	uint64_t random = 3;
+	double best = 1e9;
+	struct timespec a;
+	struct timespec b;
+
+	(void)state;
+	for (uintptr_t i = N; i > 0; i--)
+		assert_int_equal(is_pmem_add(at(BASE + i * 2 * PAGE), PAGE, 1), 0);
+	for (int run = 0; run < 5; run++) {
+		int found = 0;
+		double ns;
+
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		for (int i = 0; i < LOOPS; i++) {
+			uintptr_t page = 1 + support_random(&random) % N;
+
+			found += is_pmem_covers(at(BASE + page * 2 * PAGE), PAGE);
+		}
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		assert_int_equal(found, LOOPS);
+		ns = ((double)(b.tv_sec - a.tv_sec) * 1e9 +
+		      (double)(b.tv_nsec - a.tv_nsec)) /
+		     LOOPS;
+		if (ns < best)
+			best = ns;
+	}
+	print_message("%.1f ns per question with %d mappings\n", best, N);
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) &&                           \
+    !defined(__SANITIZE_THREAD__)
+	assert_true(best < 1000);
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_teardown(nothing_is_known_at_first, clear),
+	    cmocka_unit_test_teardown(a_range_is_known_to_the_byte, clear),
+	    cmocka_unit_test_teardown(neighbours_are_covered_together_and_gaps_are_not,
+				      clear),
+	    cmocka_unit_test_teardown(removing_the_middle_splits_a_range, clear),
+	    cmocka_unit_test_teardown(a_new_range_takes_the_place_of_stale_ones, clear),
+	    cmocka_unit_test_teardown(it_agrees_with_a_plain_array, clear),
+	    cmocka_unit_test_teardown(readers_see_whole_changes_only, clear),
+	    cmocka_unit_test_teardown(a_child_forked_in_the_middle_of_a_change_goes_on,
+				      clear),
+	    cmocka_unit_test_teardown(ten_thousand_mappings_do_not_slow_it_down, clear),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
