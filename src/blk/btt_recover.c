@@ -95,7 +95,7 @@ static void distrust(struct btt *btt, struct btt_arena *arena, bool *damaged, un
 }
 
 static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
-		      struct storage_step *step, bool *damaged)
+			 struct storage_step *step, bool *damaged)
 {
 	const struct btt_geometry *geo = &arena->info.geo;
 	struct storage *s = btt->storage;

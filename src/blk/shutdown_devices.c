@@ -62,11 +62,11 @@ static int add_module(const char *region, unsigned i, uint64_t *usc, char *names
 		ret = sysfs_path(path, "bus/nd/devices/%s/nfit/id", module);
 	if (ret == 0)
 		ret = read_word(path, id, sizeof(id));
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	if (used + strlen(id) >= MAX_NAMES)
 		return -ENAMETOOLONG;
-	strcpy(names + used, id);
+	memcpy(names + used, id, strlen(id) + 1);
 	*usc += count;
 	return 0;
 }

@@ -133,6 +133,10 @@ void errormsg_set(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Macros for the analyser only. */
+#undef errormsg_fail
+#undef errormsg_fail_sys
+
 int errormsg_fail(int err, const char *fmt, ...)
 {
 	va_list ap;

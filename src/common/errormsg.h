@@ -31,4 +31,10 @@ int errormsg_fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
  */
 int errormsg_fail_sys(int err, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 
+#ifdef __clang_analyzer__
+/* The analyser does not see into errormsg.c and has to be told that these return no 0. */
+#define errormsg_fail(err, ...) (errormsg_set(__VA_ARGS__), (void)(err), -1)
+#define errormsg_fail_sys(err, ...) (errormsg_set(__VA_ARGS__), (void)(err), -1)
+#endif
+
 #endif
