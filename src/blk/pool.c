@@ -10,13 +10,13 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "badblocks.h"
+#include "blame.h"
 #include "ctl.h"
 #include "ctl_config.h"
 #include "errormsg.h"
@@ -26,15 +26,6 @@
 #define MAX_LANES 256u
 
 #define ULL(x) ((unsigned long long)(x))
-
-int pool_name_file(const char *path, int ret)
-{
-	char text[1024];
-
-	snprintf(text, sizeof(text), "%s", errormsg_get());
-	errormsg_set("%s: %s", path, text);
-	return ret;
-}
 
 struct pmemblk *pool_alloc(const char *path)
 {
@@ -114,7 +105,7 @@ int pool_store_sds(struct pmemblk *pool, bool dirty)
 	storage_write(&pool->storage, &step, offsetof(struct pool_header, sds), &sds,
 		      sizeof(sds));
 	ret = storage_fence(&pool->storage, &step);
-	return ret < 0 ? pool_name_file(pool->path, ret) : 0;
+	return ret < 0 ? blame_file(pool->path, ret) : 0;
 }
 
 int pool_read_modules(const struct poolset *set, struct shutdown_state *state)

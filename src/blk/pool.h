@@ -76,7 +76,4 @@ int pool_store_sds(struct pmemblk *pool, bool dirty) MUST_CHECK;
 /* Sums up the memory modules under the open files of a set. */
 int pool_read_modules(const struct poolset *set, struct shutdown_state *state) MUST_CHECK;
 
-/* Adds the file's name to the message that a layer below has set. Returns ret. */
-int pool_name_file(const char *path, int ret) MUST_CHECK;
-
 #endif

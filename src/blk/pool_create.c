@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "badblocks.h"
+#include "blame.h"
 #include "ctl.h"
 #include "ctl_config.h"
 #include "errormsg.h"
@@ -145,7 +145,7 @@ static int store_headers(const struct poolset *set, struct pmemblk *pool,
 		storage_write(s, &step, 0, &h[0], sizeof(h[0]));
 		ret = storage_fence(s, &step);
 	}
-	return ret < 0 ? pool_name_file(set->path, ret) : 0;
+	return ret < 0 ? blame_file(set->path, ret) : 0;
 }
 
 /* Best effort: the storing that failed may fail again. The message stays. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blame.h"
 #include "errormsg.h"
 #include "file.h"
 #include "mapping.h"
@@ -116,7 +117,10 @@ static int plan_part(const struct poolset *set, struct poolset_part *part)
 		return errormsg_fail_sys(ENOENT, "cannot find %s", part->path);
 	part->length = part->size;
 	ret = check_length(set, part);
-	return ret < 0 ? ret : file_check_size_limit(part->length);
+	if (ret < 0)
+		return ret;
+	ret = file_check_size_limit(part->length);
+	return ret < 0 ? blame_file(part->path, ret) : 0;
 }
 
 static int open_part(const struct poolset *set, struct poolset_part *part,
