@@ -106,6 +106,8 @@ API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
 
 	if (unlikely(ret < 0))
 		return fail(ret);
+	if (unlikely(!pool_owner_is_self(&pbp->owner)))
+		return finish(pool_read_foreign(pbp, buf, (uint64_t)blockno));
 	return finish(btt_read(table(pbp), buf, (uint64_t)blockno));
 }
 

@@ -62,6 +62,7 @@ static void prepare(struct pmemblk *pool, struct poolset *set)
 {
 	storage_pool_init(&pool->storage, pool->map.base, pool->map.size,
 			  pool->map.medium);
+	storage_pool_init(&pool->view, pool->map.base, pool->map.size, STORAGE_VIEW);
 	pool->set = set;
 	pool->storage.next_data = next_data;
 	pool->params.name = pool->path;
@@ -337,39 +338,4 @@ void pool_close(struct pmemblk *pool)
 	    btt_sync(btt) == 0 && pool->keeps_sds && pool_store_sds(pool, false) < 0)
 		errormsg_set("%s could not be marked as closed", pool->path);
 	pool_destroy(pool);
-}
-
-static int reload(struct pmemblk *pool)
-{
-	struct retired_btt *retired = alloc_zeroed(sizeof(*retired));
-	struct btt *fresh;
-	int ret;
-
-	if (!retired)
-		return errormsg_fail(ENOMEM, "out of memory for the pool %s", pool->path);
-	ret = btt_open(&pool->storage, &pool->params, &fresh);
-	if (ret < 0) {
-		alloc_free(retired);
-		return ret;
-	}
-	retired->btt = atomic_exchange_explicit(&pool->btt, fresh, memory_order_acq_rel);
-	retired->next = pool->retired;
-	pool->retired = retired;
-	return 0;
-}
-
-int pool_take_over(struct pmemblk *pool)
-{
-	int ret = 0;
-
-	pool_owner_lock();
-	if (!pool_owner_is_self(&pool->owner)) {
-		ret = pool_owner_claim(&pool->owner);
-		if (ret == 0)
-			ret = reload(pool);
-		if (ret == 0)
-			pool_owner_confirm(&pool->owner);
-	}
-	pool_owner_unlock();
-	return ret;
 }

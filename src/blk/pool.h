@@ -38,6 +38,8 @@ struct pmemblk {
 	struct poolset_mapping map;
 	struct btt_params params;
 	struct retired_btt *retired; /* under pool_owner_lock() */
+	struct storage view;	     /* for processes that may only read */
+	_Atomic(unsigned) viewed_in; /* fork generation in which btt became a view, or 0 */
 	struct poolset *set;	     /* while its files are open, else NULL */
 	char *path;
 };
@@ -60,6 +62,18 @@ void pool_destroy(struct pmemblk *pool);
  * it over if the owner is gone, else -EBUSY.
  */
 int pool_take_over(struct pmemblk *pool) MUST_CHECK;
+
+/*
+ * Reads a block in a process that is not the owner (pool_owner_is_self() is not true). As
+ * btt_read(); besides -EBUSY when the owner changes the block all the time.
+ */
+int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba) MUST_CHECK;
+
+/*
+ * Puts another table in the place of the present one, which lives on until the pool is
+ * closed. pool_owner_lock() is held. -ENOMEM, message set.
+ */
+int pool_replace_btt_locked(struct pmemblk *pool, struct btt *fresh) MUST_CHECK;
 
 /* Allocates a pool with its path, or NULL. */
 struct pmemblk *pool_alloc(const char *path);

@@ -12,6 +12,8 @@
  * kernel's business.
  *
  * Private copies: nothing becomes durable. Fences still order stores between threads.
+ *
+ * Views, for processes that may only read: no store takes effect.
  */
 #include "storage_pool.h"
 
@@ -158,6 +160,38 @@ static const struct storage_ops private_ops = {
     .fence = order_only,
 };
 
+/* --- views ----------------------------------------------------------------------------- */
+
+static void drop_store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	(void)s;
+	(void)off;
+	(void)value;
+}
+
+static void drop_store64(struct storage *s, uint64_t off, uint64_t value)
+{
+	(void)s;
+	(void)off;
+	(void)value;
+}
+
+static void drop_write(struct storage *s, struct storage_step *step, uint64_t off,
+		       const void *src, size_t len)
+{
+	(void)src;
+	note_range(s, step, off, len);
+}
+
+static const struct storage_ops view_ops = {
+    .store32 = drop_store32,
+    .store64 = drop_store64,
+    .write = drop_write,
+    .zero = note_range,
+    .flush = note_range,
+    .fence = order_only,
+};
+
 /* ------------------------------------------------------------------------------------- */
 
 void storage_pool_init(struct storage *s, void *base, uint64_t size,
@@ -167,6 +201,7 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	    [STORAGE_PMEM] = &pmem_ops,
 	    [STORAGE_FILE] = &file_ops,
 	    [STORAGE_PRIVATE] = &private_ops,
+	    [STORAGE_VIEW] = &view_ops,
 	};
 
 	s->ops = ops[medium];
