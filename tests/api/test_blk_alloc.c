@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * No memory: every allocation of create, open, check and the first write fails in turn,
+ * through pmemblk_set_funcs() and through the C library.
+ */
+#include <libpmemblk.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image.h"
+#include "support.h"
+
+#define SIZE ((size_t)17 << 20)
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define OWN_MALLOC 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define OWN_MALLOC 0
+#else
+#define OWN_MALLOC 1
+#endif
+#else
+#define OWN_MALLOC 1
+#endif
+
+static long live;	/* allocations less frees, of those that were counted */
+static long calls;	/* allocations asked for since armed */
+static long failing_at; /* the call that fails, from 1; 0: none */
+
+static bool must_fail(void)
+{
+	return ++calls == failing_at;
+}
+
+/* --- through pmemblk_set_funcs() ---------------------------------------------------------- */
+
+/* Blocks carry a mark, so that freeing anything else is noticed. */
+struct block {
+	uint64_t mark;
+	uint64_t pad;
+};
+
+#define MARK 0x5ca1ab1e0ddba11u
+
+static void *own_malloc(size_t size)
+{
+	struct block *b = must_fail() ? NULL : malloc(sizeof(*b) + size);
+
+	if (!b)
+		return NULL;
+	b->mark = MARK;
+	live++;
+	return b + 1;
+}
+
+static void own_free(void *ptr)
+{
+	struct block *b = ptr;
+
+	if (!ptr)
+		return;
+	b--;
+	assert_true(b->mark == MARK);
+	b->mark = 0;
+	live--;
+	free(b);
+}
+
+static void *own_realloc(void *ptr, size_t size)
+{
+	struct block *b = ptr;
+
+	if (!ptr)
+		return own_malloc(size);
+	b--;
+	assert_true(b->mark == MARK);
+	b = must_fail() ? NULL : realloc(b, sizeof(*b) + size);
+	return b ? b + 1 : NULL;
+}
+
+static char *own_strdup(const char *s)
+{
+	char *copy = own_malloc(strlen(s) + 1);
+
+	return copy ? strcpy(copy, s) : NULL;
+}
+
+/* --- through the C library ----------------------------------------------------------------- */
+
+#if OWN_MALLOC
+static bool armed;
+
+void *__libc_malloc(size_t size);
+void *__libc_realloc(void *ptr, size_t size);
+void *__libc_calloc(size_t n, size_t size);
+
+SUPPORT_INTERPOSE void *malloc(size_t size)
+{
+	if (armed && must_fail()) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_malloc(size);
+}
+
+SUPPORT_INTERPOSE void *realloc(void *ptr, size_t size)
+{
+	if (armed && must_fail()) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_realloc(ptr, size);
+}
+
+SUPPORT_INTERPOSE void *calloc(size_t n, size_t size)
+{
+	if (armed && must_fail()) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_calloc(n, size);
+}
+#endif
+
+static void arm(bool libc, long at)
+{
+#if OWN_MALLOC
+	armed = libc;
+#else
+	(void)libc;
+#endif
+	calls = 0;
+	failing_at = at;
+}
+
+static void disarm(void)
+{
+	failing_at = 0;
+#if OWN_MALLOC
+	armed = false;
+#endif
+}
+
+/* --- what is done with too little memory ---------------------------------------------------- */
+
+static const char *path; /* a pool file, or where one is to be */
+static const char *set;	 /* a set of two parts and a set of directories */
+static const char *dirs;
+static const char *part[2];
+
+enum action { CREATE, CREATE_SET, OPEN, CHECK, WRITE, OPEN_SET, OPEN_DIRS, ACTIONS };
+
+static void prepare(enum action action)
+{
+	char block[512] = "x";
+	PMEMblkpool *p = NULL;
+
+	unlink(path);
+	unlink(part[0]);
+	unlink(part[1]);
+	if (action == CREATE_SET) {
+		image_make_zero(part[1], SIZE / 2);
+		return;
+	}
+	if (action == CREATE)
+		return;
+	if (action == OPEN_SET)
+		p = pmemblk_create(set, 512, 0, 0644);
+	else if (action != OPEN_DIRS)
+		p = pmemblk_create(path, 512, SIZE, 0644);
+	else if ((p = pmemblk_open(dirs, 0)) == NULL)
+		p = pmemblk_create(dirs, 512, 0, 0644);
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	if (action != WRITE)
+		assert_int_equal(pmemblk_write(p, block, 3), 0);
+	pmemblk_close(p);
+}
+
+/* Returns 0 or the errno, with the memory as it is. */
+static int act(enum action action, bool libc, long at)
+{
+	char block[512] = "y";
+	PMEMblkpool *p = NULL;
+	int err = 0;
+
+	if (action == WRITE) {
+		p = pmemblk_open(path, 0);
+		assert_non_null(p);
+	}
+	errno = 0;
+	arm(libc, at);
+	switch (action) {
+	case CREATE:
+		p = pmemblk_create(path, 512, SIZE, 0644);
+		break;
+	case CREATE_SET:
+		p = pmemblk_create(set, 512, 0, 0644);
+		break;
+	case OPEN:
+		p = pmemblk_open(path, 512);
+		break;
+	case OPEN_SET:
+		p = pmemblk_open(set, 512);
+		break;
+	case OPEN_DIRS:
+		p = pmemblk_open(dirs, 512);
+		break;
+	case CHECK:
+		if (pmemblk_check(path, 512) != 1)
+			err = errno;
+		disarm();
+		return err;
+	case WRITE:
+	case ACTIONS:
+		if (pmemblk_write(p, block, 3) != 0)
+			err = errno;
+		break;
+	}
+	if (!p)
+		err = errno;
+	disarm();
+	if (p)
+		pmemblk_close(p);
+	return err;
+}
+
+static void try_all(enum action action, bool libc)
+{
+	uint64_t before = 0;
+	bool file_before;
+	long at;
+
+	for (at = 1; at < 1000; at++) {
+		long live_before;
+		int err;
+
+		prepare(action);
+		file_before = access(path, F_OK) == 0;
+		if (file_before)
+			before = image_hash(path);
+		else if (action == CREATE_SET)
+			before = image_hash(part[1]);
+		live_before = live;
+		err = act(action, libc, at);
+		assert_int_equal(live, live_before);
+		if (err == 0 && calls < at)
+			break; /* as many as that are not needed */
+		if (err == 0 && libc)
+			continue; /* something that may fail, like the error text */
+		if (err != ENOMEM)
+			fail_msg("action %d, allocation %ld: %s: %s", action, at,
+				 strerror(err), pmemblk_errormsg());
+		assert_int_equal(access(path, F_OK) == 0, file_before);
+		if (action == CREATE_SET) {
+			assert_int_equal(access(part[0], F_OK), -1);
+			assert_int_equal(image_hash(part[1]), before);
+		} else if (file_before && action != WRITE) {
+			/* Marking a pool as open and closed is no change. */
+			assert_int_equal(image_hash(path), before);
+		}
+	}
+	assert_true(at > 1 && at < 1000);
+}
+
+static void B18_a_failing_allocator_is_ENOMEM_everywhere(void **state)
+{
+	(void)state;
+	pmemblk_set_funcs(own_malloc, own_free, own_realloc, own_strdup);
+	for (int action = 0; action < ACTIONS; action++)
+		try_all((enum action)action, false);
+	assert_int_equal(live, 0);
+	pmemblk_set_funcs(NULL, NULL, NULL, NULL);
+}
+
+static void memory_goes_back_to_where_it_came_from(void **state)
+{
+	char block[512] = "z";
+	PMEMblkpool *p;
+
+	(void)state;
+	prepare(CREATE);
+	pmemblk_set_funcs(own_malloc, own_free, own_realloc, own_strdup);
+	p = pmemblk_create(path, 512, SIZE, 0644);
+	assert_non_null(p);
+	assert_true(live > 0);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(pmemblk_write(p, block, i), 0);
+	pmemblk_close(p);
+	assert_int_equal(live, 0);
+	p = pmemblk_open(path, 0);
+	assert_non_null(p);
+	calls = 0;
+	assert_int_equal(pmemblk_write(p, block, 0), 0);
+	assert_int_equal(pmemblk_read(p, block, 0), 0);
+	assert_int_equal(calls, 0);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+	assert_int_equal(live, 0);
+	pmemblk_set_funcs(NULL, NULL, NULL, NULL);
+}
+
+static void malloc_failing_at_any_call_is_survived(void **state)
+{
+	(void)state;
+#if OWN_MALLOC
+	for (int action = 0; action < ACTIONS; action++)
+		try_all((enum action)action, true);
+#else
+	print_message("skip: the sanitizer has malloc\n");
+#endif
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(B18_a_failing_allocator_is_ENOMEM_everywhere),
+	    cmocka_unit_test(memory_goes_back_to_where_it_came_from),
+	    cmocka_unit_test(malloc_failing_at_any_call_is_survived),
+	};
+	char text[512];
+	const char *dir;
+
+	setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
+	path = support_path(true, "pool");
+	set = support_path(true, "set");
+	dirs = support_path(true, "dirs");
+	part[0] = support_path(true, "part0");
+	part[1] = support_path(true, "part1");
+	dir = support_path(true, "dir");
+	mkdir(dir, 0755);
+	snprintf(text, sizeof(text), "PMEMPOOLSET\n%zu %s\n%zu %s\n", SIZE / 2, part[0],
+		 SIZE / 2, part[1]);
+	support_write_file(set, text, strlen(text));
+	snprintf(text, sizeof(text), "PMEMPOOLSET\nOPTION SINGLEHDR\n1G %s\n", dir);
+	support_write_file(dirs, text, strlen(text));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
