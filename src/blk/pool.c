@@ -89,8 +89,9 @@ int pool_attach(struct pmemblk *pool, struct poolset *set)
 	prepare(pool, set);
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	detach_set(pool);
-	if (ret < 0)
-		return ret;
+	if (ret < 0) /* below, a failed sync knows no file; the others name it */
+		return ret == -EINVAL || ret == -ENOMEM ? ret
+							: blame_file(pool->path, ret);
 	pool->nblock = btt_nblock(btt);
 	atomic_store_explicit(&pool->btt, btt, memory_order_release);
 	return 0;

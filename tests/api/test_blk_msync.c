@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A disk that fails to synchronise, at each of the calls in turn: whatever could not be
+ * made durable is not reported as done, and nothing is tried on top of it.
+ */
+#include <libpmemblk.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "image.h"
+#include "support.h"
+
+#define SIZE ((size_t)17 << 20)
+
+static unsigned syncs;	 /* calls since armed */
+static unsigned failing; /* the call that fails, from 1; 0: none */
+
+static bool must_fail(void)
+{
+	if (++syncs != failing)
+		return false;
+	errno = EIO;
+	return true;
+}
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	return must_fail() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
+}
+
+SUPPORT_INTERPOSE int fdatasync(int fd)
+{
+	return must_fail() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+static const char *path;
+
+static void arm(unsigned at)
+{
+	syncs = 0;
+	failing = at;
+}
+
+static int put(PMEMblkpool *p, long long lba, int byte)
+{
+	char block[512];
+
+	memset(block, byte, sizeof(block));
+	return pmemblk_write(p, block, lba);
+}
+
+static int get(PMEMblkpool *p, long long lba)
+{
+	unsigned char block[512];
+
+	if (pmemblk_read(p, block, lba) != 0)
+		return -1;
+	for (size_t i = 1; i < sizeof(block); i++)
+		if (block[i] != block[0])
+			return -1;
+	return block[0];
+}
+
+/* All that modifies fails, all that reads works. */
+static void assert_poisoned(PMEMblkpool *p)
+{
+	for (int i = 0; i < 2; i++) {
+		errno = 0;
+		assert_int_equal(put(p, 50 + i, 1), -1);
+		assert_int_equal(errno, EIO);
+		errno = 0;
+		assert_int_equal(pmemblk_set_zero(p, i), -1);
+		assert_int_equal(errno, EIO);
+		errno = 0;
+		assert_int_equal(pmemblk_set_error(p, i), -1);
+		assert_int_equal(errno, EIO);
+		assert_true(get(p, 7) >= 0);
+	}
+	assert_non_null(strstr(pmemblk_errormsg(), path));
+}
+
+static PMEMblkpool *fresh_pool(bool laid_out)
+{
+	PMEMblkpool *p;
+
+	arm(0);
+	unlink(path);
+	p = pmemblk_create(path, 512, SIZE, 0644);
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	if (laid_out)
+		for (int i = 0; i < 10; i++)
+			assert_int_equal(put(p, i, 1), 0);
+	return p;
+}
+
+static void a_failed_create_leaves_no_file(void **state)
+{
+	unsigned at;
+
+	(void)state;
+	unlink(path);
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p;
+
+		arm(at);
+		errno = 0;
+		p = pmemblk_create(path, 512, SIZE, 0644);
+		if (p) {
+			assert_true(syncs < at);
+			pmemblk_close(p);
+			break;
+		}
+		assert_int_equal(errno, EIO);
+		assert_non_null(strstr(pmemblk_errormsg(), path));
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	assert_in_range(at, 2, 10);
+}
+
+static void a_failed_create_takes_back_what_it_stored_in_the_users_files(void **state)
+{
+	const char *set = support_path(false, "set");
+	const char *part[2] = {support_path(false, "a"), support_path(false, "b")};
+	uint64_t before[2];
+	char text[512];
+	unsigned at;
+
+	(void)state;
+	snprintf(text, sizeof(text), "PMEMPOOLSET\n9M %s\n9M %s\n", part[0], part[1]);
+	support_write_file(set, text, strlen(text));
+	for (int i = 0; i < 2; i++) {
+		image_make_zero(part[i], 9 << 20);
+		image_write(part[i], 4096, "my data", 8);
+		before[i] = image_hash(part[i]);
+	}
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p;
+
+		arm(at);
+		errno = 0;
+		p = pmemblk_create(set, 512, 0, 0644);
+		if (p) {
+			assert_true(syncs < at);
+			pmemblk_close(p);
+			break;
+		}
+		assert_int_equal(errno, EIO);
+		assert_true(image_hash(part[0]) == before[0]);
+		assert_true(image_hash(part[1]) == before[1]);
+	}
+	assert_in_range(at, 3, 12);
+}
+
+/* The operation in whose course a sync fails, on block 3, which holds byte 1 before. */
+static int operate(PMEMblkpool *p, int operation)
+{
+	switch (operation) {
+	case 0:
+		return put(p, 3, 2);
+	case 1:
+		return pmemblk_set_zero(p, 3);
+	default:
+		return pmemblk_set_error(p, 3);
+	}
+}
+
+static bool is_new(PMEMblkpool *p, int operation)
+{
+	static const int bytes[] = {2, 0, -1};
+
+	return get(p, 3) == bytes[operation];
+}
+
+static void try_operation(int operation, bool laid_out)
+{
+	int old = laid_out ? 1 : 0;
+	unsigned at;
+
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p = fresh_pool(laid_out);
+		int ret;
+
+		arm(at);
+		errno = 0;
+		ret = operate(p, operation);
+		if (ret == 0) {
+			assert_true(syncs < at);
+			assert_true(is_new(p, operation));
+			arm(0);
+			pmemblk_close(p);
+			break;
+		}
+		assert_int_equal(errno, EIO);
+		assert_poisoned(p);
+		/* Nothing is synchronised again, and the pool stays marked as open. */
+		assert_int_equal(syncs, at);
+		pmemblk_close(p);
+		assert_int_equal(image_get32(path, IMAGE_SDS + 16), 1);
+		/* The copies of the info blocks come last in a layout. */
+		ret = pmemblk_check(path, 0);
+		assert_true(ret == 1 || (ret == 0 && !laid_out));
+		arm(0);
+		p = pmemblk_open(path, 0);
+		assert_non_null(p);
+		assert_true(get(p, 3) == old || is_new(p, operation));
+		assert_int_equal(get(p, 5), old);
+		assert_int_equal(put(p, 3, 9), 0);
+		assert_int_equal(get(p, 3), 9);
+		pmemblk_close(p);
+		assert_int_equal(image_get32(path, IMAGE_SDS + 16), 0);
+	}
+	assert_true(at < 100);
+	/* On a table that is not laid out zeros need no store. */
+	assert_true(at > 1 || (operation == 1 && !laid_out));
+}
+
+static void a_failed_write_poisons_the_pool(void **state)
+{
+	(void)state;
+	for (int operation = 0; operation < 3; operation++)
+		try_operation(operation, true);
+}
+
+static void a_failed_first_write_poisons_the_pool(void **state)
+{
+	(void)state;
+	for (int operation = 0; operation < 3; operation++)
+		try_operation(operation, false);
+}
+
+static void a_failed_close_leaves_the_pool_marked_as_open_and_whole(void **state)
+{
+	unsigned at;
+
+	(void)state;
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p = fresh_pool(true);
+
+		assert_int_equal(put(p, 3, 2), 0);
+		arm(at);
+		pmemblk_close(p);
+		if (syncs < at)
+			break;
+		arm(0);
+		assert_int_equal(pmemblk_check(path, 0), 1);
+		p = pmemblk_open(path, 0);
+		assert_non_null(p);
+		assert_int_equal(get(p, 3), 2);
+		assert_int_equal(get(p, 4), 1);
+		pmemblk_close(p);
+	}
+	assert_in_range(at, 2, 10);
+}
+
+static void a_failed_open_is_an_error_and_may_be_tried_again(void **state)
+{
+	unsigned at;
+
+	(void)state;
+	pmemblk_close(fresh_pool(true));
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p;
+
+		arm(at);
+		errno = 0;
+		p = pmemblk_open(path, 0);
+		if (p) {
+			assert_true(syncs < at);
+			pmemblk_close(p);
+			break;
+		}
+		assert_int_equal(errno, EIO);
+		assert_non_null(strstr(pmemblk_errormsg(), path));
+	}
+	assert_in_range(at, 2, 10);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+static void check_synchronises_nothing(void **state)
+{
+	(void)state;
+	pmemblk_close(fresh_pool(true));
+	arm(0);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+	assert_int_equal(syncs, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_failed_create_leaves_no_file),
+	    cmocka_unit_test(
+		a_failed_create_takes_back_what_it_stored_in_the_users_files),
+	    cmocka_unit_test(a_failed_write_poisons_the_pool),
+	    cmocka_unit_test(a_failed_first_write_poisons_the_pool),
+	    cmocka_unit_test(a_failed_close_leaves_the_pool_marked_as_open_and_whole),
+	    cmocka_unit_test(a_failed_open_is_an_error_and_may_be_tried_again),
+	    cmocka_unit_test(check_synchronises_nothing),
+	};
+
+	unsetenv("PMEM_IS_PMEM_FORCE");
+	path = support_path(false, "pool");
+	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
