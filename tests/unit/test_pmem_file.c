@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What paths name, allocation that goes on after interruptions, and placement. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "errormsg.h"
+#include "file.h"
+#include "mapping.h"
+#include "support.h"
+
+/* --- an interposed posix_fallocate --------------------------------------------------- */
+
+static struct {
+	int err;
+	unsigned failures;
+	unsigned calls;
+	uint64_t reached;  /* end of what was allocated without a hole */
+	uint64_t smallest; /* length of the shortest request */
+} fallocate_model;
+
+int posix_fallocate(int fd, off_t off, off_t len)
+{
+	(void)fd;
+	fallocate_model.calls++;
+	if ((uint64_t)len < fallocate_model.smallest)
+		fallocate_model.smallest = (uint64_t)len;
+	if (fallocate_model.failures) {
+		fallocate_model.failures--;
+		return fallocate_model.err;
+	}
+	assert_true((uint64_t)off <= fallocate_model.reached);
+	if ((uint64_t)(off + len) > fallocate_model.reached)
+		fallocate_model.reached = (uint64_t)(off + len);
+	return 0;
+}
+
+static void model_failures(int err, unsigned failures)
+{
+	memset(&fallocate_model, 0, sizeof(fallocate_model));
+	fallocate_model.err = err;
+	fallocate_model.failures = failures;
+	fallocate_model.smallest = UINT64_MAX;
+}
+
+static void allocation_is_one_request_if_it_works(void **state)
+{
+	(void)state;
+	model_failures(0, 0);
+	assert_int_equal(file_allocate(3, 5ull << 30), 0);
+	assert_int_equal(fallocate_model.calls, 1);
+	assert_int_equal(fallocate_model.reached, 5ull << 30);
+}
+
+static void interrupted_allocation_goes_on_in_pieces(void **state)
+{
+	const uint64_t len = (5ull << 30) + 12345;
+
+	(void)state;
+	model_failures(EINTR, 1);
+	assert_int_equal(file_allocate(3, len), 0);
+	assert_int_equal(fallocate_model.calls, 1 + 6);
+	assert_int_equal(fallocate_model.reached, len);
+	/* Five failures in a row halve the piece. */
+	model_failures(ENOMEM, 1 + 5);
+	assert_int_equal(file_allocate(3, len), 0);
+	assert_int_equal(fallocate_model.calls, 1 + 5 + 11);
+	assert_int_equal(fallocate_model.reached, len);
+}
+
+static void allocation_gives_up_at_last_and_at_once_for_other_errors(void **state)
+{
+	(void)state;
+	model_failures(EINTR, UINT32_MAX);
+	assert_int_equal(file_allocate(3, 3ull << 30), -EINTR);
+	assert_int_equal(fallocate_model.calls, 1 + 5 * 11);
+	assert_int_equal(fallocate_model.smallest, 1u << 20);
+	model_failures(ENOSPC, UINT32_MAX);
+	assert_int_equal(file_allocate(3, 3ull << 30), -ENOSPC);
+	assert_int_equal(fallocate_model.calls, 1);
+}
+
+/* --- the rest ------------------------------------------------------------------------ */
+
+static void every_kind_of_file_is_recognised(void **state)
+{
+	const char *dir = support_tmpdir(false);
+	const char *file = support_path(false, "file");
+	const char *fifo = support_path(false, "fifo");
+	const char *link = support_path(false, "link");
+	const char *dangling = support_path(false, "dangling");
+	const char *loop = support_path(false, "loop");
+	const char *sock = support_path(false, "socket");
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char long_name[5000];
+	enum file_type type;
+
+	(void)state;
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	support_write_file(file, "x", 1);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(symlink(file, link), 0);
+	assert_int_equal(symlink("nowhere", dangling), 0);
+	assert_int_equal(symlink("loop", loop), 0);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", sock);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	close(fd);
+
+	const struct {
+		const char *path;
+		int ret;
+		enum file_type type;
+	} rows[] = {
+	    {file, 0, FILE_REGULAR},
+	    {link, 0, FILE_REGULAR},
+	    {dir, 0, FILE_DIRECTORY},
+	    {support_path(false, "none"), 0, FILE_ABSENT},
+	    {dangling, 0, FILE_ABSENT},
+	    {"", 0, FILE_ABSENT},
+	    {fifo, -EINVAL, 0},
+	    {sock, -EINVAL, 0},
+	    {"/dev/null", -EINVAL, 0},
+	    {"/dev/zero", -EINVAL, 0},
+	    {loop, -ELOOP, 0},
+	    {support_path(false, "file/x"), -ENOTDIR, 0},
+	    {long_name, -ENAMETOOLONG, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		errormsg_set("-");
+		assert_int_equal(file_classify(rows[i].path, &type), rows[i].ret);
+		if (rows[i].ret == 0)
+			assert_int_equal(type, rows[i].type);
+		assert_int_equal(strcmp(errormsg_get(), "-") == 0, rows[i].ret == 0);
+	}
+}
+
+static void the_file_size_limit_is_known_before(void **state)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = limit.rlim_cur;
+	assert_int_equal(file_check_size_limit(INT64_MAX), 0);
+	assert_int_equal(file_check_size_limit((uint64_t)INT64_MAX + 1), -EFBIG);
+	limit.rlim_cur = 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(file_check_size_limit(1000), 0);
+	assert_int_equal(file_check_size_limit(1001), -EFBIG);
+	limit.rlim_cur = before;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void reservations_are_aligned_by_their_length(void **state)
+{
+	static const struct {
+		size_t len;
+		size_t wish;
+		size_t align;
+	} rows[] = {
+	    {1, 0, 2u << 20},		{4096, 4096, 2u << 20},
+	    {2147483647, 0, 2u << 20},	{2147483648, 0, 1u << 30},
+	    {4096, 1u << 30, 1u << 30}, {(size_t)1 << 40, 0, 1u << 30},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		void *p;
+
+		assert_int_equal(mapping_reserve(rows[i].len, rows[i].wish, &p), 0);
+		assert_int_equal((uintptr_t)p % rows[i].align, 0);
+		/* It is there, whole, and nothing more: the next page is free. */
+		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), 0);
+		mapping_release(p, rows[i].len);
+		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), -1);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		static const size_t bad[] = {SIZE_MAX, SIZE_MAX - 4096, (size_t)1 << 62};
+		void *p;
+
+		assert_int_equal(mapping_reserve(bad[i], 0, &p), -ENOMEM);
+	}
+}
+
+static void a_hint_is_the_lowest_address(void **state)
+{
+	const uintptr_t two_mib = 2u << 20;
+	void *first;
+	void *second;
+	void *large;
+	void *low;
+
+	(void)state;
+	setenv("PMEM_MMAP_HINT", "10000000000", 1);
+	mapping_init();
+	assert_int_equal(mapping_reserve(4096, 0, &first), 0);
+	assert_ptr_equal(first, (void *)0x10000000000);
+	assert_int_equal(mapping_reserve(4096, 0, &second), 0);
+	assert_ptr_equal(second, (void *)(0x10000000000 + two_mib));
+	assert_int_equal(mapping_reserve((size_t)2 << 30, 0, &large), 0);
+	assert_ptr_equal(large, (void *)(0x10000000000 + (1u << 30)));
+	mapping_release(first, 4096);
+	mapping_release(second, 4096);
+	mapping_release(large, (size_t)2 << 30);
+
+	setenv("PMEM_MMAP_HINT", "0x10000000001zzz",
+	       1); /* rounded up, the rest ignored */
+	mapping_init();
+	assert_int_equal(mapping_reserve(4096, 0, &first), 0);
+	assert_ptr_equal(first, (void *)(0x10000000000 + two_mib));
+	mapping_release(first, 4096);
+
+	setenv("PMEM_MMAP_HINT", "0", 1);
+	mapping_init();
+	assert_int_equal(mapping_reserve(4096, 0, &low), 0);
+	assert_true((uintptr_t)low >= two_mib && (uintptr_t)low < 0x10000000000);
+	assert_int_equal((uintptr_t)low % two_mib, 0);
+	mapping_release(low, 4096);
+
+	/* No such address, or no hint at all: the kernel's choice, aligned. */
+	static const char *const texts[] = {"fffffffffffffff0", "f0000000000000", "",
+					    "xyz", "fffffffffffffffffffff"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		setenv("PMEM_MMAP_HINT", texts[i], 1);
+		mapping_init();
+		assert_int_equal(mapping_reserve(4096, 0, &first), 0);
+		assert_int_equal((uintptr_t)first % two_mib, 0);
+		assert_true((uintptr_t)first > 0x10000000000);
+		mapping_release(first, 4096);
+	}
+	unsetenv("PMEM_MMAP_HINT");
+	mapping_init();
+}
+
+static int memfd(size_t len)
+{
+	int fd = memfd_create("mapping", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)len), 0);
+	return fd;
+}
+
+static void shared_and_private_mappings_take_the_place(void **state)
+{
+	int fd = memfd(8192);
+	const char *why = NULL;
+	bool is_sync = true;
+	char byte;
+	char *p;
+
+	(void)state;
+	assert_int_equal(mapping_reserve(4096, 0, (void **)&p), 0);
+	assert_int_equal(
+	    mapping_place(p, 4096, fd, 4096, MAPPING_PRIVATE, &is_sync, &why), 0);
+	assert_false(is_sync);
+	assert_non_null(why);
+	p[0] = 'x';
+	assert_int_equal(pread(fd, &byte, 1, 4096), 1);
+	assert_int_equal(byte, 0);
+	is_sync = true;
+	assert_int_equal(mapping_place(p, 4096, fd, 4096, MAPPING_SHARED, &is_sync, &why),
+			 0);
+	assert_false(is_sync); /* a memfd is no persistent memory */
+	assert_non_null(why);
+	p[0] = 'y';
+	assert_int_equal(pread(fd, &byte, 1, 4096), 1);
+	assert_int_equal(byte, 'y');
+	mapping_release(p, 4096);
+	assert_int_equal(mapping_place(p, 4096, -1, 0, MAPPING_SHARED, NULL, NULL),
+			 -EBADF);
+	close(fd);
+}
+
+static atomic_uint misplaced;
+
+static void *map_and_unmap(void *arg)
+{
+	int fd = *(int *)arg;
+
+	for (int i = 0; i < 1000; i++) {
+		void *p;
+
+		if (mapping_reserve(1u << 20, 0, &p) != 0 ||
+		    mapping_place(p, 1u << 20, fd, 0, MAPPING_SHARED, NULL, NULL) != 0 ||
+		    (uintptr_t)p % (2u << 20) != 0)
+			atomic_fetch_add(&misplaced, 1);
+		else
+			mapping_release(p, 1u << 20);
+	}
+	return NULL;
+}
+
+static void eight_threads_never_misplace_a_mapping(void **state)
+{
+	pthread_t threads[8];
+	int fd = memfd(1u << 20);
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, map_and_unmap, &fd),
+				 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(atomic_load(&misplaced), 0);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(allocation_is_one_request_if_it_works),
+	    cmocka_unit_test(interrupted_allocation_goes_on_in_pieces),
+	    cmocka_unit_test(allocation_gives_up_at_last_and_at_once_for_other_errors),
+	    cmocka_unit_test(every_kind_of_file_is_recognised),
+	    cmocka_unit_test(the_file_size_limit_is_known_before),
+	    cmocka_unit_test(reservations_are_aligned_by_their_length),
+	    cmocka_unit_test(a_hint_is_the_lowest_address),
+	    cmocka_unit_test(shared_and_private_mappings_take_the_place),
+	    cmocka_unit_test(eight_threads_never_misplace_a_mapping),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
