@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A file system that grants MAP_SYNC, made from one that does not: the program's own mmap
+ * stands before the C library's. map_sync_err: 0 grants it, else the errno it fails with.
+ */
+#ifndef MAP_SYNC_H
+#define MAP_SYNC_H 1
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MAP_SYNC
+#define MAP_SYNC 0x80000
+#endif
+
+static atomic_int map_sync_err;
+static atomic_uint map_sync_granted;
+
+__attribute__((visibility("default"))) void *mmap(void *addr, size_t len, int prot,
+						  int flags, int fd, off_t off)
+{
+	if (fd >= 0 && (flags & MAP_SYNC)) {
+		int err = atomic_load(&map_sync_err);
+
+		if (err) {
+			errno = err;
+			return MAP_FAILED;
+		}
+		atomic_fetch_add(&map_sync_granted, 1);
+		flags = (flags & ~(MAP_SYNC | MAP_TYPE)) | MAP_SHARED;
+	}
+	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+}
+
+#endif

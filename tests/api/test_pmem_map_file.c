@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pmem_map_file: which calls succeed, with which errno others fail, and what is left. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libpmem.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define CREATE PMEM_FILE_CREATE
+#define EXCL PMEM_FILE_EXCL
+#define SPARSE PMEM_FILE_SPARSE
+#define TMPFILE PMEM_FILE_TMPFILE
+#define TIB ((size_t)1 << 40)
+
+/* --- interposed functions ------------------------------------------------------------ */
+
+#define INTERPOSED __attribute__((visibility("default")))
+
+static struct {
+	char calls[16]; /* t: ftruncate, f: posix_fallocate */
+	int fallocate_err;
+	int open_tmpfile_err;
+} libc_model;
+
+static void record(char c)
+{
+	size_t n = strlen(libc_model.calls);
+
+	if (n + 1 < sizeof(libc_model.calls))
+		libc_model.calls[n] = c;
+}
+
+INTERPOSED int ftruncate(int fd, off_t len)
+{
+	record('t');
+	return (int)syscall(SYS_ftruncate, fd, len);
+}
+
+/* Allocates the first half, as a file system would that runs full on the way. */
+INTERPOSED int posix_fallocate(int fd, off_t off, off_t len)
+{
+	bool fail = libc_model.fallocate_err != 0;
+
+	record('f');
+	if (syscall(SYS_fallocate, fd, 0, off, fail && len > 1 ? len / 2 : len) != 0)
+		return errno;
+	return libc_model.fallocate_err;
+}
+
+INTERPOSED int open(const char *path, int flags, ...)
+{
+	mode_t mode = 0;
+
+	if (flags & (O_CREAT | O_TMPFILE)) {
+		va_list ap;
+
+		va_start(ap, flags);
+		mode = va_arg(ap, mode_t);
+		va_end(ap);
+	}
+	if ((flags & O_TMPFILE) == O_TMPFILE && libc_model.open_tmpfile_err) {
+		errno = libc_model.open_tmpfile_err;
+		return -1;
+	}
+	/* No descriptor of the library's may leak into a program started meanwhile. */
+	assert_true(flags & O_CLOEXEC);
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+/* --- the place ----------------------------------------------------------------------- */
+
+static void write_file(const char *name, size_t len)
+{
+	static char data[8192];
+	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	memset(data, 'F', sizeof(data));
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, data, len), len);
+	close(fd);
+}
+
+/* In the current folder: F (8192 bytes), E (empty), D (folder), some links; no N. */
+static void make_place(void)
+{
+	unlink("N");
+	unlink("F");
+	unlink("E");
+	unlink("target");
+	mkdir("D", 0755);
+	write_file("F", 8192);
+	write_file("E", 0);
+	if (access("fifo", F_OK) != 0) {
+		assert_int_equal(mkfifo("fifo", 0600), 0);
+		assert_int_equal(symlink("loop", "loop"), 0);
+		assert_int_equal(symlink("F", "link"), 0);
+		assert_int_equal(symlink("target", "dangling"), 0);
+	}
+	memset(&libc_model, 0, sizeof(libc_model));
+}
+
+static void enter(bool shm)
+{
+	assert_int_equal(chmod(support_tmpdir(shm), 0755), 0);
+	assert_int_equal(chdir(support_tmpdir(shm)), 0);
+	make_place();
+}
+
+static unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+static long long size_of(const char *name)
+{
+	struct stat st;
+
+	return stat(name, &st) == 0 ? (long long)st.st_size : -1;
+}
+
+static char long_name[5001];
+
+/* --- the table ----------------------------------------------------------------------- */
+
+struct row {
+	const char *path;
+	int flags;
+	size_t len;
+	int err;	   /* 0: the call succeeds */
+	size_t mapped;	   /* if so */
+	const char *after; /* a file to look at, if not NULL, */
+	long long size;	   /* and its size; -1: it does not exist */
+	int err_shm;	   /* on tmpfs, if it differs */
+};
+
+#define ABSENT (-1)
+
+static const struct row rows[] = {
+    /* arguments */
+    {NULL, 0, 0, EINVAL, 0, NULL, 0, 0},
+    {NULL, -1, 7, EINVAL, 0, NULL, 0, 0},
+    {"", 0, 0, ENOENT, 0, NULL, 0, 0},
+    {"", CREATE, 4096, ENOENT, 0, NULL, 0, 0},
+    {"N", 0, 0, ENOENT, 0, "N", ABSENT, 0},
+    {"N", EXCL, 0, ENOENT, 0, "N", ABSENT, 0},
+    {"N", SPARSE, 0, ENOENT, 0, "N", ABSENT, 0},
+    {"N", CREATE, 0, EINVAL, 0, "N", ABSENT, 0},
+    {"N", 0, 4096, EINVAL, 0, "N", ABSENT, 0},
+    {"N", TMPFILE, 0, EINVAL, 0, "N", ABSENT, 0},
+    {"N", TMPFILE, 4096, EINVAL, 0, "N", ABSENT, 0},
+    {"F", TMPFILE, 0, EINVAL, 0, "F", 8192, 0},
+    {"F", 0x10, 0, EINVAL, 0, "F", 8192, 0},
+    {"F", INT_MIN, 0, EINVAL, 0, "F", 8192, 0},
+    {"F", 0, 8192, EINVAL, 0, "F", 8192, 0},
+    {"F", CREATE, 0, EINVAL, 0, "F", 8192, 0},
+    {"F", CREATE, SIZE_MAX, EINVAL, 0, "F", 8192, 0},
+    {"F", CREATE, (size_t)1 << 63, EINVAL, 0, "F", 8192, 0},
+    /* paths */
+    {"D/none/N", CREATE, 4096, ENOENT, 0, NULL, 0, 0},
+    {"F/x", 0, 0, ENOTDIR, 0, NULL, 0, 0},
+    {"F/x", CREATE, 4096, ENOTDIR, 0, NULL, 0, 0},
+    {"loop", 0, 0, ELOOP, 0, NULL, 0, 0},
+    {long_name, 0, 0, ENAMETOOLONG, 0, NULL, 0, 0},
+    {long_name, CREATE, 1, ENAMETOOLONG, 0, NULL, 0, 0},
+    {"D", 0, 0, EISDIR, 0, NULL, 0, 0},
+    {"D", CREATE, 4096, EISDIR, 0, NULL, 0, 0},
+    {"D", CREATE | EXCL, 4096, EEXIST, 0, NULL, 0, 0},
+    {"fifo", 0, 0, EINVAL, 0, NULL, 0, 0},
+    {"fifo", CREATE, 4096, EINVAL, 0, NULL, 0, 0},
+    {"/dev/null", 0, 0, EINVAL, 0, NULL, 0, 0},
+    {"/dev/zero", CREATE, 4096, EINVAL, 0, NULL, 0, 0},
+    {"/proc/cpuinfo", 0, 0, EINVAL, 0, NULL, 0, 0},
+    {"link", 0, 0, 0, 8192, NULL, 0, 0},
+    {"dangling", 0, 0, ENOENT, 0, "target", ABSENT, 0},
+    {"dangling", CREATE, 4096, 0, 4096, "target", 4096, 0},
+    {"dangling", CREATE | EXCL, 4096, EEXIST, 0, "target", ABSENT, 0},
+    /* existing files */
+    {"F", 0, 0, 0, 8192, "F", 8192, 0},
+    {"F", EXCL, 0, 0, 8192, "F", 8192, 0},
+    {"F", SPARSE, 0, 0, 8192, "F", 8192, 0},
+    {"F", EXCL | SPARSE, 0, 0, 8192, "F", 8192, 0},
+    {"F", CREATE, 5, 0, 5, "F", 5, 0},
+    {"F", CREATE, 8192, 0, 8192, "F", 8192, 0},
+    {"F", CREATE, 100000, 0, 100000, "F", 100000, 0},
+    {"F", CREATE | SPARSE, 3 << 20, 0, 3 << 20, "F", 3 << 20, 0},
+    {"F", CREATE | EXCL, 4096, EEXIST, 0, "F", 8192, 0},
+    {"E", 0, 0, EINVAL, 0, "E", 0, 0},
+    {"E", CREATE, 4096, 0, 4096, "E", 4096, 0},
+    /* new files */
+    {"N", CREATE, 1, 0, 1, "N", 1, 0},
+    {"N", CREATE, 4096, 0, 4096, "N", 4096, 0},
+    {"N", CREATE | EXCL, 4097, 0, 4097, "N", 4097, 0},
+    {"N", CREATE | SPARSE, 12 * TIB, 0, 12 * TIB, "N", (long long)(12 * TIB), 0},
+    {"N", CREATE | SPARSE | EXCL, 1 << 20, 0, 1 << 20, "N", 1 << 20, 0},
+    /* too large: nothing is left, whether with EXCL or not */
+    {"N", CREATE, (size_t)1 << 62, EFBIG, 0, "N", ABSENT, ENOSPC},
+    {"N", CREATE | EXCL, (size_t)1 << 62, EFBIG, 0, "N", ABSENT, ENOSPC},
+    {"N", CREATE | SPARSE, 200 * TIB, EFBIG, 0, "N", ABSENT, ENOMEM},
+    {"dangling", CREATE | SPARSE, 200 * TIB, EFBIG, 0, "target", ABSENT, ENOMEM},
+    {"F", CREATE, (size_t)1 << 62, EFBIG, 0, "F", 8192, ENOSPC},
+    {"F", CREATE | SPARSE, 200 * TIB, EFBIG, 0, "F", 8192, ENOMEM},
+    /* temporary files */
+    {"D", CREATE | TMPFILE, 4096, 0, 4096, NULL, 0, 0},
+    {"D", CREATE | TMPFILE | EXCL, 4096, 0, 4096, NULL, 0, 0},
+    {"D", CREATE | TMPFILE | SPARSE, 4096, 0, 4096, NULL, 0, 0},
+    {"D", CREATE | TMPFILE | SPARSE | EXCL, 4096, 0, 4096, NULL, 0, 0},
+    {"D", CREATE | TMPFILE, 0, EINVAL, 0, NULL, 0, 0},
+    {"D", TMPFILE, 0, EINVAL, 0, NULL, 0, 0},
+    {"N", CREATE | TMPFILE, 4096, ENOENT, 0, "N", ABSENT, 0},
+    {"/proc", CREATE | TMPFILE, 4096, ENOENT, 0, NULL, 0, 0},
+    {"F", CREATE | TMPFILE, 4096, ENOTDIR, 0, "F", 8192, 0},
+};
+
+static void check_row(const struct row *row, size_t i, bool shm)
+{
+	const int expected = shm && row->err_shm ? row->err_shm : row->err;
+	unsigned descriptors = count_descriptors();
+	size_t len = 12345;
+	int is_pmem = 12345;
+	char *p;
+
+	errno = 4711;
+	p = pmem_map_file(row->path, row->len, row->flags, 0644, &len, &is_pmem);
+	if (expected) {
+		if (p || errno != expected)
+			fail_msg("row %zu (%s, %#x, %zu): %p, errno %d", i, row->path,
+				 (unsigned)row->flags, row->len, (void *)p, errno);
+		assert_int_equal(len, 12345);
+		assert_int_equal(is_pmem, 12345);
+		assert_true(strlen(pmem_errormsg()) > 0);
+	} else {
+		if (!p)
+			fail_msg("row %zu (%s, %#x, %zu): %s", i, row->path,
+				 (unsigned)row->flags, row->len, pmem_errormsg());
+		assert_int_equal(errno, 4711);
+		assert_int_equal(len, row->mapped);
+		assert_int_equal(is_pmem, 0);
+		assert_int_equal(
+		    (uintptr_t)p % (len < (size_t)2 << 30 ? 2u << 20 : 1u << 30), 0);
+		p[0] = 'x';
+		p[len - 1] = 'y';
+		assert_int_equal(pmem_unmap(p, len), 0);
+	}
+	if (row->after && size_of(row->after) != row->size)
+		fail_msg("row %zu (%s, %#x, %zu): afterwards %s has %lld bytes", i,
+			 row->path, (unsigned)row->flags, row->len, row->after,
+			 size_of(row->after));
+	assert_int_equal(count_descriptors(), descriptors);
+	assert_int_equal(rmdir("D"), 0); /* nothing was left in it */
+}
+
+static void check_table(bool shm)
+{
+	enter(shm);
+	memset(long_name, 'n', sizeof(long_name) - 1);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		make_place();
+		check_row(&rows[i], i, shm);
+	}
+}
+
+static void the_table_holds_on_disk(void **state)
+{
+	(void)state;
+	check_table(false);
+}
+
+static void the_table_holds_on_tmpfs(void **state)
+{
+	(void)state;
+	check_table(true);
+}
+
+/* --- single properties --------------------------------------------------------------- */
+
+static void both_results_are_optional(void **state)
+{
+	char *p;
+
+	(void)state;
+	enter(false);
+	p = pmem_map_file("F", 0, 0, 0, NULL, NULL);
+	assert_non_null(p);
+	assert_int_equal(p[8191], 'F');
+	assert_int_equal(pmem_unmap(p, 8192), 0);
+}
+
+static void the_mode_is_that_of_open(void **state)
+{
+	static const struct {
+		mode_t mode;
+		mode_t umask;
+		mode_t result;
+	} modes[] = {{0666, 022, 0644},	    {0, 022, 0},     {07777, 022, 07755},
+		     {0177777, 022, 07755}, {0600, 0, 0600}, {0666, 0777, 0}};
+	struct stat st;
+
+	(void)state;
+	enter(false);
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		char *p;
+
+		make_place();
+		umask(modes[i].umask);
+		p = pmem_map_file("N", 1, CREATE, modes[i].mode, NULL, NULL);
+		assert_int_equal(umask(022), modes[i].umask);
+		assert_non_null(p);
+		assert_int_equal(pmem_unmap(p, 1), 0);
+		assert_int_equal(stat("N", &st), 0);
+		assert_int_equal(st.st_mode & 07777, modes[i].result);
+	}
+}
+
+static void space_is_allocated_unless_it_is_sparse(void **state)
+{
+	struct stat st;
+	char *p;
+
+	(void)state;
+	enter(false);
+	p = pmem_map_file("N", 1 << 20, CREATE, 0644, NULL, NULL);
+	assert_non_null(p);
+	assert_int_equal(stat("N", &st), 0);
+	assert_true(st.st_blocks * 512 >= 1 << 20);
+	pmem_unmap(p, 1 << 20);
+	make_place();
+	p = pmem_map_file("N", 1 << 20, CREATE | SPARSE, 0644, NULL, NULL);
+	assert_non_null(p);
+	assert_int_equal(stat("N", &st), 0);
+	assert_true(st.st_blocks * 512 < 1 << 20);
+	pmem_unmap(p, 1 << 20);
+}
+
+/* Fault injectors and wrappers rely on these names and this order. */
+static void length_and_space_come_from_ftruncate_and_posix_fallocate(void **state)
+{
+	static const struct {
+		const char *path;
+		int flags;
+		size_t len;
+		const char *calls;
+	} cases[] = {
+	    {"N", CREATE, 4096, "tf"},		 {"N", CREATE | SPARSE, 4096, "t"},
+	    {"F", CREATE, 8192, "tf"},		 {"F", CREATE, 100, "tf"},
+	    {"F", CREATE | SPARSE, 100, "t"},	 {"F", 0, 0, ""},
+	    {"D", CREATE | TMPFILE, 4096, "tf"},
+	};
+
+	(void)state;
+	enter(false);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		size_t len;
+		char *p;
+
+		make_place();
+		p = pmem_map_file(cases[i].path, cases[i].len, cases[i].flags, 0644, &len,
+				  NULL);
+		assert_non_null(p);
+		assert_string_equal(libc_model.calls, cases[i].calls);
+		assert_int_equal(pmem_unmap(p, len), 0);
+	}
+}
+
+static void a_full_disk_leaves_no_file_and_restores_a_length(void **state)
+{
+	unsigned char *data;
+	struct stat st;
+	size_t n;
+
+	(void)state;
+	enter(false);
+	for (int excl = 0; excl <= EXCL; excl += EXCL) {
+		make_place();
+		libc_model.fallocate_err = ENOSPC;
+		assert_null(pmem_map_file("N", 1 << 20, CREATE | excl, 0644, NULL, NULL));
+		assert_int_equal(errno, ENOSPC);
+		assert_int_equal(size_of("N"), -1);
+	}
+	assert_null(pmem_map_file("F", 1 << 20, CREATE, 0644, NULL, NULL));
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(stat("F", &st), 0);
+	assert_int_equal(st.st_size, 8192);
+	assert_true(st.st_blocks * 512 < 1 << 19); /* what was allocated is free again */
+	data = support_read_file("F", &n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(data[i], 'F');
+	free(data);
+	/* What the call itself has cut off reads as zeros. */
+	assert_null(pmem_map_file("F", 100, CREATE, 0644, NULL, NULL));
+	assert_int_equal(errno, ENOSPC);
+	data = support_read_file("F", &n);
+	assert_int_equal(n, 8192);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(data[i], i < 100 ? 'F' : 0);
+	free(data);
+	/* Through a link to nothing: the link stays, its target does not. */
+	make_place();
+	libc_model.fallocate_err = ENOSPC;
+	assert_null(pmem_map_file("dangling", 4096, CREATE, 0644, NULL, NULL));
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(size_of("target"), -1);
+	assert_int_equal(access("dangling", F_OK), -1);
+	assert_true(readlink("dangling", (char[16]){0}, 15) > 0);
+}
+
+static void a_really_full_file_system_does_so_too(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	enter(true);
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) != 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+		    mount("none", "D", "tmpfs", 0, "size=1m") != 0)
+			_exit(77);
+		for (int i = 0; i < 3; i++)
+			if (pmem_map_file("D/N", 2 << 20, CREATE, 0644, NULL, NULL) ||
+			    errno != ENOSPC || size_of("D/N") != -1)
+				_exit(1);
+		_exit(pmem_map_file("D/N", 1 << 19, CREATE, 0644, NULL, NULL) ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skipped: needs the right to mount\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void the_file_size_limit_is_an_error_and_no_signal(void **state)
+{
+	struct rlimit limit;
+	rlim_t before;
+	char *p;
+
+	(void)state;
+	enter(false);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = 4096;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (int excl = 0; excl <= EXCL; excl += EXCL)
+		for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
+			errno = 0;
+			assert_null(pmem_map_file("N", 4097, CREATE | excl | sparse, 0644,
+						  NULL, NULL));
+			assert_int_equal(errno, EFBIG);
+			assert_int_equal(size_of("N"), -1);
+		}
+	errno = 0;
+	assert_null(pmem_map_file("F", 8193, CREATE, 0644, NULL, NULL));
+	assert_int_equal(errno, EFBIG);
+	assert_int_equal(size_of("F"), 8192);
+	/* What does not grow is no matter of the limit. */
+	p = pmem_map_file("F", 8192, CREATE, 0644, NULL, NULL);
+	limit.rlim_cur = before;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_non_null(p);
+	assert_int_equal(pmem_unmap(p, 8192), 0);
+}
+
+static void temporary_files_are_private_and_nameless(void **state)
+{
+	static const int errs[] = {0, EOPNOTSUPP, EISDIR};
+
+	(void)state;
+	enter(false);
+	for (size_t i = 0; i < COUNT(errs); i++) {
+		char *p;
+
+		make_place();
+		libc_model.open_tmpfile_err = errs[i];
+		umask(027);
+		p = pmem_map_file("D", 4096, CREATE | TMPFILE, 0777, NULL, NULL);
+		assert_int_equal(umask(022), 027);
+		assert_non_null(p);
+		p[0] = 1;
+		assert_int_equal(rmdir("D"), 0); /* empty while the mapping exists */
+		assert_int_equal(pmem_unmap(p, 4096), 0);
+	}
+	make_place();
+	libc_model.open_tmpfile_err = ENOSPC;
+	assert_null(pmem_map_file("D", 4096, CREATE | TMPFILE, 0, NULL, NULL));
+	assert_int_equal(errno, ENOSPC);
+}
+
+static void the_message_names_the_file_and_the_reason(void **state)
+{
+	(void)state;
+	enter(false);
+	assert_null(pmem_map_file("D/none/N", 4096, CREATE, 0644, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "D/none/N"));
+	assert_non_null(strstr(pmem_errormsg(), strerror(ENOENT)));
+	assert_null(pmem_map_file("/dev/null", 0, 0, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "/dev/null"));
+	assert_null(pmem_map_file(NULL, 0, 0, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "NULL"));
+}
+
+static void the_message_says_why_it_is_no_persistent_memory(void **state)
+{
+	size_t len;
+	int is_pmem;
+	void *p;
+
+	(void)state;
+	enter(false);
+	assert_null(pmem_map_file(NULL, 0, 0, 0, NULL, NULL));
+	p = pmem_map_file("F", 0, 0, 0, &len, &is_pmem);
+	assert_non_null(p);
+	assert_int_equal(is_pmem, 0);
+	assert_non_null(strstr(pmem_errormsg(), "F is not persistent memory"));
+	assert_non_null(strstr(pmem_errormsg(), "MAP_SYNC"));
+	assert_int_equal(pmem_unmap(p, len), 0);
+	assert_non_null(
+	    strstr(pmem_errormsg(), "MAP_SYNC")); /* success does not touch it */
+}
+
+static void as_nobody(void (*check)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+			_exit(77);
+		check();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+static void check_permissions(void)
+{
+	static const struct {
+		const char *path;
+		int flags;
+		size_t len;
+	} denied[] = {{"read-only", 0, 0}, {"D/N", CREATE, 4096}, {"closed/x", 0, 0}};
+
+	for (size_t i = 0; i < COUNT(denied); i++) {
+		errno = 0;
+		if (pmem_map_file(denied[i].path, denied[i].len, denied[i].flags, 0644,
+				  NULL, NULL) ||
+		    errno != EACCES)
+			_exit((int)i + 1);
+	}
+}
+
+static void without_permission_it_is_eacces(void **state)
+{
+	(void)state;
+	enter(false);
+	write_file("read-only", 10);
+	assert_int_equal(chmod("read-only", 0444), 0);
+	assert_int_equal(chmod("D", 0555), 0);
+	mkdir("closed", 0700);
+	assert_int_equal(chmod("closed", 0), 0);
+	as_nobody(check_permissions);
+	assert_int_equal(chmod("D", 0755), 0);
+	assert_int_equal(chmod("closed", 0700), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_table_holds_on_disk),
+	    cmocka_unit_test(the_table_holds_on_tmpfs),
+	    cmocka_unit_test(both_results_are_optional),
+	    cmocka_unit_test(the_mode_is_that_of_open),
+	    cmocka_unit_test(space_is_allocated_unless_it_is_sparse),
+	    cmocka_unit_test(length_and_space_come_from_ftruncate_and_posix_fallocate),
+	    cmocka_unit_test(a_full_disk_leaves_no_file_and_restores_a_length),
+	    cmocka_unit_test(a_really_full_file_system_does_so_too),
+	    cmocka_unit_test(the_file_size_limit_is_an_error_and_no_signal),
+	    cmocka_unit_test(temporary_files_are_private_and_nameless),
+	    cmocka_unit_test(the_message_names_the_file_and_the_reason),
+	    cmocka_unit_test(the_message_says_why_it_is_no_persistent_memory),
+	    cmocka_unit_test(without_permission_it_is_eacces),
+	};
+
+	unsetenv("PMEM_IS_PMEM_FORCE");
+	umask(022);
+	support_assert_ours((const void *)(uintptr_t)pmem_map_file, "pmem_map_file");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

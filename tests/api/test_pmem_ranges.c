@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pmem_is_pmem, pmem_unmap, pmem_msync and the deep functions, with MAP_SYNC emulated. */
+#include <libpmem.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "map_sync.h"
+#include "support.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define MIB ((size_t)1 << 20)
+
+static size_t page;
+static const char *path;
+
+/* Maps a file of len bytes; sync_err as map_sync.h. */
+static char *map(size_t len, int sync_err, int expect_pmem)
+{
+	size_t mapped;
+	int is_pmem;
+	char *p;
+
+	atomic_store(&map_sync_err, sync_err);
+	p = pmem_map_file(path, len, PMEM_FILE_CREATE, 0644, &mapped, &is_pmem);
+	assert_non_null(p);
+	assert_int_equal(mapped, len);
+	assert_int_equal(is_pmem, expect_pmem);
+	return p;
+}
+
+static void only_a_granted_map_sync_makes_persistent_memory(void **state)
+{
+	static const int refused[] = {EINVAL, EOPNOTSUPP};
+	static const int failing[] = {ENOMEM, EPERM, EAGAIN};
+	char *p = map(6 * MIB, 0, 1);
+
+	(void)state;
+	assert_true(atomic_load(&map_sync_granted) > 0);
+	assert_int_equal((uintptr_t)p % (2 * MIB), 0);
+	assert_int_equal(pmem_unmap(p, 6 * MIB), 0);
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		p = map(6 * MIB, refused[i], 0);
+		assert_int_equal(pmem_is_pmem(p, 1), 0);
+		assert_non_null(strstr(pmem_errormsg(), "MAP_SYNC"));
+		assert_int_equal(pmem_unmap(p, 6 * MIB), 0);
+	}
+	for (size_t i = 0; i < COUNT(failing); i++) {
+		atomic_store(&map_sync_err, failing[i]);
+		errno = 0;
+		assert_null(pmem_map_file(path, 0, 0, 0, NULL, NULL));
+		assert_int_equal(errno, failing[i]);
+	}
+}
+
+static void is_pmem_answers_to_the_byte(void **state)
+{
+	const size_t len = 6 * MIB;
+	char *a = map(len, 0, 1);
+	char *own = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct {
+		const char *addr;
+		size_t len;
+		int is;
+	} rows[] = {
+	    {a, len, 1},      {a + 1, 1, 1},	    {a + len - 1, 1, 1}, {a, 0, 0},
+	    {a + 5, 0, 0},    {NULL, 0, 0},	    {a, len + 1, 0},	 {a - 1, 2, 0},
+	    {a - 1, 1, 0},    {a + len, 1, 0},	    {NULL, 1, 0},	 {own, page, 0},
+	    {a, SIZE_MAX, 0}, {a + 1, SIZE_MAX, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		errno = 4711;
+		if (pmem_is_pmem(rows[i].addr, rows[i].len) != rows[i].is)
+			fail_msg("row %zu", i);
+		assert_int_equal(errno, 4711);
+	}
+	assert_int_equal(pmem_unmap(a, len), 0);
+	assert_int_equal(pmem_is_pmem(a, 1), 0);
+	a = map(5, 0, 1);
+	assert_int_equal(pmem_is_pmem(a, 5), 1);
+	assert_int_equal(pmem_is_pmem(a, 6), 0);
+	assert_int_equal(pmem_is_pmem(a, page), 0);
+	assert_int_equal(pmem_unmap(a, 5), 0);
+	assert_int_equal(pmem_is_pmem(a, 5), 0);
+	munmap(own, page);
+}
+
+static void adjacent_mappings_count_as_one_range(void **state)
+{
+	/* Two mappings of 2 MiB end up side by side; which one comes first is the kernel's
+	 * choice. */
+	char *a = map(2 * MIB, 0, 1);
+	char *b = map(2 * MIB, 0, 1);
+	char *low = a < b ? a : b;
+
+	(void)state;
+	if ((a < b ? b - a : a - b) == 2 * (ssize_t)MIB) {
+		assert_int_equal(pmem_is_pmem(low, 4 * MIB), 1);
+		assert_int_equal(pmem_is_pmem(low + 2 * MIB - 1, 2), 1);
+		assert_int_equal(pmem_unmap(low, 4 * MIB), 0);
+	} else {
+		assert_int_equal(pmem_is_pmem(low, 4 * MIB), 0);
+		assert_int_equal(pmem_unmap(a, 2 * MIB), 0);
+		assert_int_equal(pmem_unmap(b, 2 * MIB), 0);
+	}
+	assert_int_equal(pmem_is_pmem(a, 1), 0);
+	assert_int_equal(pmem_is_pmem(b, 1), 0);
+}
+
+static bool is_mapped(const void *addr)
+{
+	unsigned char vec;
+
+	return mincore((void *)(uintptr_t)addr, page, &vec) == 0;
+}
+
+static void unmapping_parts_splits_a_mapping(void **state)
+{
+	char *a = map(8 * page, 0, 1);
+
+	(void)state;
+	assert_int_equal(pmem_unmap(a + 2 * page, page), 0);
+	assert_int_equal(pmem_is_pmem(a, 2 * page), 1);
+	assert_int_equal(pmem_is_pmem(a + 2 * page, 1), 0);
+	assert_int_equal(pmem_is_pmem(a + 3 * page, 5 * page), 1);
+	assert_false(is_mapped(a + 2 * page));
+	assert_true(is_mapped(a + 3 * page));
+	assert_int_equal(pmem_unmap(a + 4 * page, 1), 0); /* the whole page */
+	assert_int_equal(pmem_is_pmem(a + 5 * page - 1, 1), 0);
+	assert_int_equal(pmem_is_pmem(a + 5 * page, 3 * page), 1);
+	assert_false(is_mapped(a + 4 * page));
+	assert_int_equal(pmem_unmap(a, 8 * page), 0);
+	assert_int_equal(pmem_is_pmem(a, 1), 0);
+	assert_int_equal(pmem_is_pmem(a + 7 * page, 1), 0);
+}
+
+static void wrong_unmaps_fail_and_change_nothing(void **state)
+{
+	char *a = map(8 * page, 0, 1);
+	const struct {
+		char *addr;
+		size_t len;
+	} rows[] = {
+	    {a + 1, page},	{a, 0},
+	    {a, SIZE_MAX},	{a, SIZE_MAX - 4095},
+	    {a, -(uintptr_t)a}, {a, -(uintptr_t)a - 1},
+	    {(char *)1, page},	{NULL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		errno = 0;
+		if (pmem_unmap(rows[i].addr, rows[i].len) != -1 || errno != EINVAL)
+			fail_msg("row %zu: errno %d", i, errno);
+		assert_int_equal(pmem_is_pmem(a, 8 * page), 1);
+		assert_true(is_mapped(a));
+	}
+	assert_int_equal(pmem_unmap(a, 8 * page), 0);
+	assert_int_equal(pmem_unmap(a, 8 * page), 0); /* as munmap(2) */
+	assert_int_equal(pmem_unmap(NULL, page), 0);
+}
+
+static void a_mapping_lost_to_munmap_does_not_hinder_the_next(void **state)
+{
+	char *a = map(4 * page, 0, 1);
+	char *b;
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(munmap(a, 4 * page), 0);
+		b = map((size_t)(1 + i % 3) * page, 0, 1);
+		assert_int_equal(pmem_is_pmem(b, (size_t)(1 + i % 3) * page), 1);
+		assert_int_equal(pmem_unmap(b, (size_t)(1 + i % 3) * page), 0);
+		a = map(4 * page, 0, 1);
+	}
+	/* In the place of a stale entry there may be a file that is no persistent memory. */
+	assert_int_equal(munmap(a, 4 * page), 0);
+	b = map(4 * page, EOPNOTSUPP, 0);
+	assert_int_equal(pmem_is_pmem(b, 1), 0);
+	assert_int_equal(pmem_unmap(b, 4 * page), 0);
+}
+
+static void msync_takes_any_part_of_a_mapping(void **state)
+{
+	char *a = map(8 * page, EOPNOTSUPP, 0);
+	const struct {
+		char *addr;
+		size_t len;
+		int err;
+	} rows[] = {
+	    {a, 8 * page, 0},
+	    {a + 5, 1, 0},
+	    {a + page - 1, 2, 0},
+	    {a + 8 * page - 1, 1, 0},
+	    {a, 0, 0},
+	    {NULL, 0, 0},
+	    {(char *)5, 0, 0},
+	    {a, 8 * page + 1, ENOMEM},
+	    {NULL, 1, ENOMEM},
+	    {a, SIZE_MAX, EINVAL},
+	    {a + 5, SIZE_MAX - 2, EINVAL},
+	    {a, -(uintptr_t)a, EINVAL},
+	    {a + 1, SIZE_MAX, EINVAL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		errno = 4711;
+		int ret = pmem_msync(rows[i].addr, rows[i].len);
+
+		if (ret != (rows[i].err ? -1 : 0) ||
+		    errno != (rows[i].err ? rows[i].err : 4711))
+			fail_msg("row %zu: %d, errno %d", i, ret, errno);
+		if (rows[i].err) {
+			errno = 0;
+			assert_int_equal(pmem_deep_drain(rows[i].addr, rows[i].len), -1);
+			assert_int_equal(errno, rows[i].err);
+		} else {
+			assert_int_equal(pmem_deep_drain(rows[i].addr, rows[i].len), 0);
+			assert_int_equal(pmem_deep_persist(rows[i].addr, rows[i].len), 0);
+		}
+	}
+	assert_int_equal(pmem_unmap(a, 8 * page), 0);
+	errno = 0;
+	assert_int_equal(pmem_msync(a, page), -1);
+	assert_int_equal(errno, ENOMEM);
+}
+
+static void deep_functions_work_on_parts_of_persistent_memory(void **state)
+{
+	char *a = map(8 * page, 0, 1);
+
+	(void)state;
+	pmem_deep_flush(a + 3, 100);
+	assert_int_equal(pmem_deep_drain(a + 3, 100), 0);
+	assert_int_equal(pmem_deep_persist(a, 8 * page), 0);
+	/* A part in the middle that is not tracked: msync of a hole fails. */
+	assert_int_equal(pmem_unmap(a + 2 * page, page), 0);
+	assert_int_equal(pmem_deep_drain(a, 2 * page), 0);
+	errno = 0;
+	assert_int_equal(pmem_deep_drain(a, 8 * page), -1);
+	assert_int_equal(errno, ENOMEM);
+	errno = 0;
+	assert_int_equal(pmem_deep_drain(a - page, 2 * page), -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(pmem_unmap(a, 8 * page), 0);
+}
+
+static void *map_and_unmap(void *arg)
+{
+	size_t len = *(const size_t *)arg;
+
+	for (int i = 0; i < 500; i++) {
+		int is_pmem;
+		char *p = pmem_map_file(path, 0, 0, 0, NULL, &is_pmem);
+
+		if (!p || (uintptr_t)p % (2 * MIB) != 0 || !is_pmem ||
+		    !pmem_is_pmem(p, len) || pmem_unmap(p, len) != 0)
+			return NULL;
+	}
+	return arg;
+}
+
+static void eight_threads_map_aligned_and_tracked(void **state)
+{
+	const size_t len = MIB;
+	pthread_t threads[8];
+
+	(void)state;
+	assert_int_equal(pmem_unmap(map(len, 0, 1), len), 0);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, map_and_unmap,
+						(void *)(uintptr_t)&len),
+				 0);
+	for (size_t i = 0; i < COUNT(threads); i++) {
+		void *ok;
+
+		pthread_join(threads[i], &ok);
+		assert_non_null(ok);
+	}
+}
+
+static void a_child_inherits_the_mappings(void **state)
+{
+	char *a = map(4 * page, 0, 1);
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		if (!pmem_is_pmem(a, 4 * page))
+			_exit(1);
+		pmem_memset_persist(a, 7, page);
+		if (pmem_deep_persist(a, page) != 0 || pmem_unmap(a, 4 * page) != 0)
+			_exit(2);
+		_exit(pmem_is_pmem(a, 1) ? 3 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(pmem_is_pmem(a, 4 * page), 1);
+	assert_int_equal(a[page - 1], 7);
+	assert_int_equal(pmem_unmap(a, 4 * page), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(only_a_granted_map_sync_makes_persistent_memory),
+	    cmocka_unit_test(is_pmem_answers_to_the_byte),
+	    cmocka_unit_test(adjacent_mappings_count_as_one_range),
+	    cmocka_unit_test(unmapping_parts_splits_a_mapping),
+	    cmocka_unit_test(wrong_unmaps_fail_and_change_nothing),
+	    cmocka_unit_test(a_mapping_lost_to_munmap_does_not_hinder_the_next),
+	    cmocka_unit_test(msync_takes_any_part_of_a_mapping),
+	    cmocka_unit_test(deep_functions_work_on_parts_of_persistent_memory),
+	    cmocka_unit_test(eight_threads_map_aligned_and_tracked),
+	    cmocka_unit_test(a_child_inherits_the_mappings),
+	};
+
+	unsetenv("PMEM_IS_PMEM_FORCE");
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	path = support_path(false, "file");
+	support_assert_ours((const void *)(uintptr_t)pmem_is_pmem, "pmem_is_pmem");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
