@@ -204,6 +204,8 @@ static int judge(const struct poolset *set, size_t bsize, struct pmemblk *pool,
 		return ret;
 	if (pool_header_has(h.compat, POOL_COMPAT_CHECK_BAD_BLOCKS)) {
 		ret = badblocks_check_recovery(set);
+		if (ret == 0)
+			ret = badblocks_check_media(set);
 		if (ret < 0)
 			return ret;
 	}

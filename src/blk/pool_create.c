@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "badblocks.h"
 #include "blame.h"
 #include "ctl.h"
 #include "ctl_config.h"
@@ -71,9 +72,9 @@ static int plan_files(struct poolset *set, uint32_t bsize, bool *all_new)
 				     "least %llu",
 				     set->path, ULL(image), ULL(POOL_MIN_SIZE));
 	ret = btt_count_blocks(set->path, image - POOL_DATA_OFF, bsize, &nblock);
-	if (ret < 0)
-		return ret;
-	return check_empty(set);
+	if (ret == 0)
+		ret = badblocks_check_media(set);
+	return ret < 0 ? ret : check_empty(set);
 }
 
 static int make_files(struct poolset *set)
