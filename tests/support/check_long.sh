@@ -11,7 +11,7 @@ logs=build/check-long
 mkdir -p $logs
 passed=0 failed=0 skipped=0
 programs='TESTS=$(TEST_BIN)'
-concurrent='TESTS=$(filter %/concurrency/%,$(TEST_BIN)) $(PUBLIC_TEST_BIN)'
+installed='TESTS=$(TEST_BIN) tests/build/test_symbols.sh $(wildcard tests/compat/test_*.sh)'
 
 # variant NAME TOOLS MAKE-ARGUMENTS: TOOLS are the commands it needs.
 variant()
@@ -41,11 +41,11 @@ variant()
 }
 
 variant release ''
-variant debug '' DEBUG=1
+variant debug '' DEBUG=1 "$installed"
 variant clang clang CC=clang
 variant address-undefined '' SAN=address,undefined "$programs"
 variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
-variant thread '' SAN=thread "$concurrent"
+variant thread '' SAN=thread "$programs"
 variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu- "$programs"
 variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu- "$programs"
 echo "$passed passed, $failed failed, $skipped skipped"
