@@ -45,18 +45,18 @@ static void run(const char *fmt, ...)
 /* Where byte off of the test's file lies on the disk; 0: the file system does not tell. */
 static uint64_t physical(uint64_t off)
 {
-	struct {
+	union {
 		struct fiemap map;
-		struct fiemap_extent extent[1];
+		char space[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
 	} m = {.map = {.fm_start = off, .fm_length = 1, .fm_extent_count = 1}};
 	int fd = open(path, O_RDONLY);
 	int ret = ioctl(fd, FS_IOC_FIEMAP, &m);
 
 	close(fd);
 	if (ret != 0 || m.map.fm_mapped_extents != 1 ||
-	    (m.extent[0].fe_flags & FIEMAP_EXTENT_UNKNOWN))
+	    (m.map.fm_extents[0].fe_flags & FIEMAP_EXTENT_UNKNOWN))
 		return 0;
-	return m.extent[0].fe_physical + (off - m.extent[0].fe_logical);
+	return m.map.fm_extents[0].fe_physical + (off - m.map.fm_extents[0].fe_logical);
 }
 
 static int make_machine(void **state)
