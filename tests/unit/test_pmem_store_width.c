@@ -110,7 +110,7 @@ static void check_one_store(const char *engine_name, size_t offset, size_t len,
 			    unsigned flags)
 {
 	for (int op = COPY; op <= SET; op++) {
-		step(op, offset, len, flags);
+		step((enum op)op, offset, len, flags);
 		if (seen.nstores != 1 || seen.narrowest != len)
 			fail_msg("%s: %s of %zu bytes at +%zu, flags %#x: %u stores, the "
 				 "narrowest of %u bytes",
@@ -123,7 +123,7 @@ static void check_words(const char *engine_name, size_t offset, size_t len,
 			unsigned flags)
 {
 	for (int op = COPY; op <= SET; op++) {
-		step(op, offset, len, flags);
+		step((enum op)op, offset, len, flags);
 		if (seen.narrow)
 			fail_msg("%s: %s of %zu bytes at +%zu, flags %#x: %u stores that "
 				 "are not whole words, the narrowest of %u bytes",
@@ -213,7 +213,7 @@ static void check_odd(const char *name)
 	(void)name;
 	for (size_t len = 0; len < 700; len += len < 70 ? 1 : 97)
 		for (int op = COPY; op <= SET; op++)
-			step(op, (len * 7) % 64, len, some_flags[len % 8]);
+			step((enum op)op, (len * 7) % 64, len, some_flags[len % 8]);
 }
 
 static void other_lengths_are_stored_whole_and_nothing_else(void **state)
