@@ -217,14 +217,15 @@ endif
 # reason on its last line of output.
 
 SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
-INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/crash/test_*.c tests/concurrency/test_*.c)
+INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/concurrency/test_*.c)
+CRASH_TESTS := $(wildcard tests/crash/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
 TEST_HELPERS := $(wildcard tests/compat/*.c)
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 
 test_bin = $(patsubst %.c,$(B)/%,$(1))
 PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
-TEST_BIN := $(call test_bin,$(INTERNAL_TESTS)) $(PUBLIC_TEST_BIN)
+TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS)) $(PUBLIC_TEST_BIN)
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
 
 CMOCKA_LIBS ?= -lcmocka
@@ -245,6 +246,36 @@ $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/int
 	$(call say,  LD    $@)
 	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
 		-Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive $(CMOCKA_LIBS)
+
+# The crash tests decide which thread goes on at each access to shared memory. So their copy of
+# the table is compiled as for ThreadSanitizer, and tests/crash/hooks.c stands in for its run time.
+# With a sanitizer or for coverage the ordinary objects are used: points at the storage only.
+CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
+CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lock_wait_slow,--wrap=uuid_generate
+ifeq ($(SAN)$(COV),)
+HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(BLK_SRC))
+CRASH_WRAP += -Wl,--wrap=memcpy
+$(B)/obj/tests/crash/%.o: OWN_CFLAGS += -DHOOKED=1
+else
+HOOKED_BLK := $(BLK_OBJ)
+endif
+
+$(B)/hooked/%.o: src/%.c $(B)/flags Makefile
+	@mkdir -p $(@D)
+	$(call say,  CC    $@)
+	$(Q)$(CC) $(INCLUDES) -Isrc/blk -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) \
+		$(CFLAGS) -fsanitize=thread -fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
+
+$(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)
+	$(call say,  AR    $@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(call test_bin,$(CRASH_TESTS)): $(B)/%: $(B)/obj/%.o $(CRASH_OBJ) $(SUPPORT_OBJ) $(B)/hooked.a
+	@mkdir -p $(@D)
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(CRASH_WRAP) -o $@ $(filter %.o,$^) $(B)/hooked.a \
+		$(CMOCKA_LIBS) -ldl
 
 $(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
 		$(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
@@ -344,4 +375,4 @@ FORCE:
 .SECONDARY:
 .DELETE_ON_ERROR:
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/hooked -name '*.d' 2>/dev/null)

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What is done with the images of one state.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explore_state.h"
+#include "ref.h"
+
+/* --- judging one image --------------------------------------------------------------- */
+
+static struct ref ref;
+
+/* The contents of the tracked blocks, by the plain implementation; NULL or what is wrong. */
+static const char *read_plainly(const struct medium *m, unsigned char value[NTRACKED])
+{
+	const char *why = ref_recover(&ref, m->storage.base, m->storage.size,
+				      EXPLORE_BSIZE, explore_parent());
+
+	if (!why)
+		why = ref_census(&ref);
+	for (unsigned b = 0; b < NTRACKED && !why; b++) {
+		const unsigned char *data;
+
+		switch (ref_block(&ref, explore_lba(b), &data)) {
+		case REF_ZERO:
+			value[b] = VALUE_ZERO;
+			break;
+		case REF_ERROR:
+			value[b] = VALUE_ERROR;
+			break;
+		case REF_DATA:
+			value[b] = explore_identify(data);
+			break;
+		}
+	}
+	return why;
+}
+
+static unsigned char read_block(struct explorer *ex, void *handle, unsigned block)
+{
+	unsigned char buf[EXPLORE_BSIZE];
+	int ret = ex->sut->apply(handle, 'r', explore_lba(block), buf);
+
+	if (ret == -EIO)
+		return VALUE_ERROR;
+	return ret ? VALUE_GARBAGE : explore_identify(buf);
+}
+
+static const char *write_once_more(struct explorer *ex, struct medium *m, void *handle,
+				   unsigned block)
+{
+	unsigned char buf[EXPLORE_BSIZE];
+	unsigned char value[NTRACKED];
+	const char *why;
+
+	explore_fill(buf, VALUE_EXTRA);
+	if (ex->sut->apply(handle, 'w', explore_lba(block), buf))
+		return "a write after recovery fails";
+	if (read_block(ex, handle, block) != VALUE_EXTRA)
+		return "a write after recovery is not read back";
+	why = read_plainly(m, value);
+	if (!why && value[block] != VALUE_EXTRA)
+		why = "a write after recovery is not on the medium";
+	return why;
+}
+
+/* Recovery by the code under test; m holds the image and is changed. */
+static const char *recover(struct explorer *ex, unsigned level,
+			   const unsigned char expected[NTRACKED], uint64_t hash)
+{
+	struct medium *m = explore_level(ex, level);
+	struct watch w = {.ex = ex, .level = level, .value = expected, .nested = true};
+	unsigned char value[NTRACKED];
+	const char *why;
+	void *handle;
+
+	if (level + 2 < EXPLORE_LEVELS)
+		explore_watch(&w);
+	if (ex->sut->open(ex->sut, &m->storage, &handle))
+		return "open fails";
+	if (level + 2 < EXPLORE_LEVELS)
+		explore_images(&w);
+	m->before = NULL;
+	m->stored32 = NULL;
+	for (unsigned b = 0; b < NTRACKED; b++)
+		if (read_block(ex, handle, b) != expected[b])
+			return "our recovery and the plain one do not agree";
+	why = read_plainly(m, value);
+	if (!why && memcmp(value, expected, NTRACKED) != 0)
+		why = "recovery changed the contents";
+	if (!why)
+		why = write_once_more(ex, m, handle, (unsigned)(hash % NTRACKED));
+	return why;
+}
+
+static void save(struct explorer *ex, const struct verdict *v, struct medium *m);
+
+static struct verdict judge(struct explorer *ex, unsigned level, uint64_t hash)
+{
+	struct medium *m = explore_level(ex, level);
+	struct verdict v = {.why = NULL};
+	size_t mark = explore_heap_mark();
+
+	v.why = read_plainly(m, v.value);
+	for (unsigned b = 0; b < NTRACKED && !v.why; b++)
+		if (v.value[b] == VALUE_GARBAGE)
+			v.why = "a block holds what nobody wrote";
+	if (!v.why && ex->save_share && hash % ex->save_share == 0)
+		save(ex, &v, m);
+	if (!v.why && ex->sut->check) {
+		/* a first layout that was cut off before its last step lacks these */
+		bool copies = !ref.laid_out || ref.copies;
+		int ret;
+
+		medium_lose_power(explore_level(ex, level + 1), m, NULL);
+		ret = ex->sut->check(ex->sut, &explore_level(ex, level + 1)->storage);
+		if (ret != 1 && !(ret == 0 && !copies))
+			v.why = "the table's own check finds damage";
+	}
+	if (!v.why) {
+		medium_lose_power(explore_level(ex, level + 1), m, NULL);
+		v.why = recover(ex, level + 1, v.value, hash);
+		explore_level(ex, level + 1)->before = NULL;
+	}
+	explore_heap_release(mark);
+	return v;
+}
+
+/* --- a second process ---------------------------------------------------------------- */
+
+/* Opens the watched medium and runs the scenario's second program. */
+static void run_second(struct watch *w)
+{
+	struct explorer *ex = w->ex;
+	struct medium *m = explore_level(ex, w->level);
+	struct history *h = w->history;
+	size_t mark = explore_heap_mark();
+	const struct program *p = &ex->state->then;
+	void *handle;
+
+	w->op[0] = NO_OP;
+	explore_watch(w);
+	explore_images(w);
+	if (ex->sut->open(ex->sut, &m->storage, &handle))
+		explore_violation(ex, "open of the second process fails");
+	for (unsigned b = 0; b < NTRACKED && !ex->state->violated; b++) {
+		char name[32];
+
+		h->visible[b] = read_block(ex, handle, b);
+		if (!(history_allowed(h, b) & UINT64_C(1) << h->visible[b] % 64))
+			explore_violation(ex, "the second process reads %s in block %u",
+					  explore_value_name(h->visible[b], name), b);
+	}
+	explore_images(w);
+	for (unsigned i = 0; i < p->nop[0] && !ex->state->violated; i++) {
+		ex->state->lane_now = p->op[0][i].lane;
+		explore_apply(w, handle, 0, i, &p->op[0][i]);
+		explore_images(w);
+	}
+	m->before = NULL;
+	m->stored32 = NULL;
+	explore_heap_release(mark);
+}
+
+void explore_kill(struct watch *from)
+{
+	struct explorer *ex = from->ex;
+	struct history h = *from->history;
+	struct watch w = {.ex = ex, .level = from->level + 1, .history = &h};
+
+	history_restart(&h);
+	medium_kill(explore_level(ex, w.level), explore_level(ex, from->level));
+	ex->stats.kills++;
+	run_second(&w);
+}
+
+/* The same after a power loss; `level` holds the image. */
+static void restart(struct watch *from, unsigned level, const struct verdict *v)
+{
+	struct explorer *ex = from->ex;
+	struct history h;
+	struct watch w = {.ex = ex, .level = level, .history = &h};
+
+	history_init(&h, v->value);
+	h.phase = from->history->phase + 1;
+	ex->stats.restarts++;
+	run_second(&w);
+}
+
+/* --- all images of a state ----------------------------------------------------------- */
+
+static void violation(struct watch *w, const struct verdict *v, unsigned bad)
+{
+	struct explorer *ex = w->ex;
+	char text[256] = "", name[32];
+	size_t n = 0;
+
+	if (v->why) {
+		explore_violation(ex, "%s%s", w->nested ? "crash of the recovery: " : "",
+				  v->why);
+		return;
+	}
+	for (unsigned char value = 0; value < VALUE_COUNT; value++) {
+		bool allowed = w->history ? history_allowed(w->history, bad) >> value & 1
+					  : w->value[bad] == value;
+
+		if (allowed)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s",
+					      n ? " or " : "",
+					      explore_value_name(value, name));
+	}
+	explore_violation(ex, "%sblock %u holds %s instead of %s",
+			  w->nested ? "crash of the recovery: " : "", bad,
+			  explore_value_name(v->value[bad], name), text);
+}
+
+static void compare(struct watch *w, const struct verdict *v)
+{
+	if (v->why) {
+		violation(w, v, 0);
+		return;
+	}
+	for (unsigned b = 0; b < NTRACKED; b++) {
+		bool ok = w->history ? history_allowed(w->history, b) >> v->value[b] & 1
+				     : v->value[b] == w->value[b];
+
+		if (!ok) {
+			violation(w, v, b);
+			return;
+		}
+	}
+}
+
+static struct verdict *verdict_of(struct explorer_state *st, unsigned i)
+{
+	while (i >= st->verdict_cap) {
+		st->verdict_cap = st->verdict_cap ? 2 * st->verdict_cap : 1024;
+		st->verdict =
+		    realloc(st->verdict, st->verdict_cap * sizeof(*st->verdict));
+		if (!st->verdict)
+			abort();
+	}
+	return &st->verdict[i];
+}
+
+static bool on_image(void *arg, const unsigned *pick, uint64_t hash)
+{
+	struct watch *w = arg;
+	struct explorer *ex = w->ex;
+	struct explorer_state *st = ex->state;
+	unsigned level = w->level + 1;
+	bool fresh;
+	unsigned i;
+
+	ex->stats.images++;
+	/* an image whose recovery was not watched has to be judged again where it can be */
+	hash = mix64(hash, st->base + (level + 3 < EXPLORE_LEVELS ? NBASE : 0u));
+	i = hashes_add(&st->images, hash, &fresh);
+	if (fresh) {
+		struct verdict v;
+
+		ex->stats.distinct++;
+		ex->stats.nested += w->nested;
+		verdict_of(st, i)->judging = true;
+		medium_lose_power(explore_level(ex, level), explore_level(ex, w->level),
+				  pick);
+		v = judge(ex, level, hash);
+		*verdict_of(st, i) = v;
+		compare(w, &v);
+		if (!st->violated && w->history && w->history->phase == 0 &&
+		    st->scenario->then && ex->then_share &&
+		    hash / 64 % ex->then_share == 0 && level + 2 < EXPLORE_LEVELS)
+			restart(w, level, &v);
+	} else {
+		struct verdict v = *verdict_of(st, i);
+
+		/* its own recovery, cut off before it changed anything, leaves it again */
+		if (!v.judging)
+			compare(w, &v);
+	}
+	return !st->violated;
+}
+
+void explore_images(struct watch *w)
+{
+	struct explorer *ex = w->ex;
+	struct explorer_state *st = ex->state;
+	struct medium *m = explore_level(ex, w->level);
+	uint64_t key = mix64(medium_hash(m, false), st->base);
+	bool fresh;
+
+	if (m->mutant_hit)
+		st->mutant_hit = true;
+	if (st->violated)
+		return;
+	for (unsigned b = 0; b < NTRACKED; b++)
+		key =
+		    mix64(key, w->history ? history_allowed(w->history, b) : w->value[b]);
+	hashes_add(&st->pending, key, &fresh);
+	if (!fresh)
+		return;
+	if (!medium_images(m, ex->image_limit, &st->rng, on_image, w))
+		ex->stats.sampled++;
+}
+
+static void before_event(struct medium *m)
+{
+	explore_images(m->context);
+}
+
+static void after_store32(struct medium *m, uint64_t off)
+{
+	struct watch *w = m->context;
+	unsigned op = w->op[m->thread];
+
+	if (!w->history || op == NO_OP)
+		return;
+	if (off == w->ex->state->map_off[w->history->past[op].op.block])
+		history_stored(w->history, op);
+}
+
+void explore_watch(struct watch *w)
+{
+	struct medium *m = explore_level(w->ex, w->level);
+
+	m->context = w;
+	m->before = before_event;
+	m->stored32 = after_store32;
+	m->mutant = w->ex->mutant;
+	m->twist = w->ex->twist;
+	m->flog_hi = explore_size() - 4096;
+	m->flog_lo = m->flog_hi - REF_NFREE * 64;
+}
+
+/* --- images that are kept ------------------------------------------------------------- */
+
+static void save_word(void *arg, uint64_t off, uint64_t visible)
+{
+	struct saved_image *image = arg;
+
+	if (image->nword % 64 == 0) {
+		image->word =
+		    realloc(image->word, (image->nword + 64) * sizeof(*image->word));
+		if (!image->word)
+			abort();
+	}
+	image->word[image->nword][0] = off;
+	image->word[image->nword++][1] = visible;
+}
+
+static void save(struct explorer *ex, const struct verdict *v, struct medium *m)
+{
+	struct explorer_state *st = ex->state;
+	struct saved_image *image;
+
+	if (st->nsaved == st->saved_cap) {
+		st->saved_cap = st->saved_cap ? 2 * st->saved_cap : 64;
+		st->saved = realloc(st->saved, st->saved_cap * sizeof(*st->saved));
+		if (!st->saved)
+			abort();
+	}
+	image = &st->saved[st->nsaved++];
+	memset(image, 0, sizeof(*image));
+	image->base = st->base;
+	memcpy(image->value, v->value, NTRACKED);
+	medium_each_change(m, save_word, image);
+}
+
+size_t explore_saved(const struct explorer *ex, const struct saved_image **saved)
+{
+	*saved = ex->state->saved;
+	return ex->state->nsaved;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the files of the explorer share.
+ */
+#ifndef EXPLORE_STATE_H
+#define EXPLORE_STATE_H 1
+
+#include "explore.h"
+#include "sched.h"
+
+#define NBASE 4
+#define PATH_MAX_LEN 4096
+
+/* A set of 64-bit hashes, each with an index. */
+struct hashes {
+	uint64_t *key;
+	unsigned *value;
+	size_t cap, n;
+};
+
+/* Index of key; *fresh tells whether it was added by this call. */
+unsigned hashes_add(struct hashes *set, uint64_t key, bool *fresh);
+void hashes_clear(struct hashes *set);
+
+/* What recovery makes of an image. */
+struct verdict {
+	unsigned char value[NTRACKED];
+	bool judging;	 /* not finished yet */
+	const char *why; /* NULL: nothing wrong with it */
+};
+
+/* A point where more than one thread could go on. */
+struct branch {
+	unsigned char choice;
+	unsigned char rest; /* bits of those not tried yet */
+};
+
+/* A medium that is being watched, and by which rule its images are judged. */
+struct watch {
+	struct explorer *ex;
+	unsigned level;
+	struct history *history; /* NULL: all images must have these contents: */
+	const unsigned char *value;
+	bool nested;	      /* images after the crash of a recovery */
+	unsigned op[NTHREAD]; /* index in the history of what each thread is doing */
+};
+
+#define NO_OP UINT32_MAX
+
+struct explorer_state {
+	int fd[NBASE];
+	bool made[NBASE];
+	struct medium medium[NBASE][EXPLORE_LEVELS];
+	unsigned char initial[NBASE][NTRACKED];
+	uint64_t map_off[NTRACKED];
+	enum explore_base base;
+
+	struct hashes states;  /* of the running scenario */
+	struct hashes pending; /* states of media whose images were looked at */
+	struct hashes images;  /* index into verdict */
+	struct verdict *verdict;
+	size_t verdict_cap;
+
+	const struct scenario *scenario;
+	struct program program, then;
+	struct history history;
+	struct watch live;
+	void *handle;
+	unsigned lane_now; /* what a process of one thread asks for */
+	unsigned position[NTHREAD];
+	uint64_t trail[NTHREAD];
+	struct branch path[PATH_MAX_LEN];
+	unsigned npath, depth;
+	bool random;
+	bool violated, mutant_hit;
+	uint64_t rng;
+	unsigned nrun;
+	char schedule[4096];
+	unsigned nschedule;
+
+	struct saved_image *saved;
+	size_t nsaved, saved_cap;
+};
+
+/* The explorer whose coroutines are running; hooks find it here. */
+extern struct explorer *explore_running;
+
+struct medium *explore_level(struct explorer *ex, unsigned level);
+void explore_select_base(struct explorer *ex, enum explore_base base);
+
+void explore_violation(struct explorer *ex, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Runs one operation and judges what it returns. */
+void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_index,
+		   const struct op *op);
+
+/* Looks at every image that a power loss could leave of the watched medium now. */
+void explore_images(struct watch *w);
+
+/* Kills the process that runs on the watched medium and goes on with another. */
+void explore_kill(struct watch *w);
+
+void explore_watch(struct watch *w);
+const char *explore_value_name(unsigned char value, char buf[32]);
+
+/* The bump allocator: everything after mark is forgotten. */
+size_t explore_heap_mark(void);
+void explore_heap_release(size_t mark);
+uint64_t explore_heap_hash(void);
+
+#endif

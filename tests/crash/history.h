@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the operations of a test program did so far, and what each block may hold after a
+ * crash because of it.
+ *
+ * The rule: a completed operation is never lost; one that was under way has happened or has
+ * not. Which of two operations on a block comes later is told by the order of their map
+ * stores, and at any rate by the restart between them.
+ */
+#ifndef HISTORY_H
+#define HISTORY_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NTRACKED 4u /* blocks that the programs use */
+#define NPHASE 3u   /* processes, one after the other */
+#define NTHREAD 3u
+#define NOP 4u /* operations of a thread */
+#define NPAST (NPHASE * NTHREAD * NOP)
+
+/* Contents of a block. Each write has its own; its number is also what mask bits stand for. */
+enum {
+	VALUE_ZERO,
+	VALUE_ERROR,
+	VALUE_FIRST,			  /* of the operation with index 0 */
+	VALUE_BASE = VALUE_FIRST + NPAST, /* written before the program began */
+	VALUE_EXTRA = VALUE_BASE + NTRACKED,
+	VALUE_COUNT,
+	VALUE_GARBAGE = 255
+};
+
+/* w write, z set_zero, e set_error, r read, s sync */
+struct op {
+	char kind;
+	unsigned char block; /* index of a tracked block */
+	unsigned char lane;  /* the lane to ask for */
+};
+
+struct program {
+	unsigned nthread;
+	unsigned nop[NTHREAD];
+	struct op op[NTHREAD][NOP];
+};
+
+/* "w01 z1 | e00": two threads; the digits are block and lane. Aborts on bad text. */
+void program_parse(struct program *p, const char *text);
+
+enum past_state { PAST_NONE, PAST_RUNNING, PAST_DONE, PAST_FAILED };
+
+struct past {
+	struct op op;
+	enum past_state state;
+	unsigned phase;
+	unsigned pos;	/* when its map store was; 0: not yet, or there was none to do */
+	uint64_t reads; /* what a read may return */
+};
+
+struct history {
+	struct past past[NPAST];
+	unsigned clock;
+	unsigned phase;
+	unsigned char initial[NTRACKED]; /* contents before all operations */
+	unsigned char visible[NTRACKED];
+	unsigned flag_pos[NTRACKED][2]; /* last map store of ZERO and of ERROR */
+};
+
+void history_init(struct history *h, const unsigned char initial[NTRACKED]);
+
+/* Index of an operation in past[]. */
+unsigned history_index(unsigned phase, unsigned thread, unsigned op);
+
+/* The content that an operation leaves. */
+unsigned char history_value(const struct history *h, unsigned index);
+
+void history_begin(struct history *h, unsigned index, const struct op *op);
+void history_stored(struct history *h, unsigned index); /* it stored its map entry */
+void history_end(struct history *h, unsigned index, bool ok);
+
+/* Whether a modifying operation of this process has failed. */
+bool history_failed(const struct history *h);
+
+/* The process is gone; another one begins. */
+void history_restart(struct history *h);
+
+/* Bits of the contents that a block may have after a crash now. */
+uint64_t history_allowed(const struct history *h, unsigned block);
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the code under test calls and the tests decide: scheduling points at its atomic
+ * operations and at its loads of the pool, who waits, which lane is asked for.
+ *
+ * The table is compiled with -fsanitize=thread, which makes every access a call to one of the
+ * functions below; nothing of the sanitizer's own run time is linked.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "explore.h"
+#include "hooks.h"
+#include "lock.h"
+#include "sched.h"
+#include "uuid.h"
+
+enum hooks_blind hooks_blind;
+
+/* --- functions wrapped by the linker --------------------------------------------------- */
+
+unsigned __wrap_lane_hint(void);
+void __wrap_lock_wait_slow(struct lock *lock);
+int __wrap_uuid_generate(struct uuid *uuid);
+
+unsigned __wrap_lane_hint(void)
+{
+	return explore_lane_hint();
+}
+
+static bool is_free(const void *lock)
+{
+	return !atomic_load_explicit(&((const struct lock *)lock)->held,
+				     memory_order_relaxed);
+}
+
+void __wrap_lock_wait_slow(struct lock *lock)
+{
+	sched_block(is_free, lock);
+}
+
+int __wrap_uuid_generate(struct uuid *uuid)
+{
+	memset(uuid, 0x3c, sizeof(*uuid));
+	return 0;
+}
+
+#ifdef HOOKED
+
+/* --- the run time of the instrumented code --------------------------------------------- */
+
+static bool active(void)
+{
+	return sched_current() >= 0;
+}
+
+/* A mutant reader takes what it loads the second time for what it loaded the first time. */
+static struct {
+	const void *address;
+	uint64_t value;
+} first_load[SCHED_MAX];
+
+static uint64_t blinded(const void *p, uint64_t value, bool in_image)
+{
+	int t = sched_current();
+
+	if (hooks_blind == BLIND_NONE || (hooks_blind == BLIND_ENTRY) != in_image)
+		return value;
+	if (first_load[t].address == p) {
+		first_load[t].address = NULL;
+		return first_load[t].value;
+	}
+	first_load[t].address = p;
+	first_load[t].value = value;
+	return value;
+}
+
+void hooks_begin_read(void)
+{
+	memset(first_load, 0, sizeof(first_load));
+}
+
+#define PLAIN(name)                                                                      \
+	void name(void *p);                                                              \
+	void name(void *p)                                                               \
+	{                                                                                \
+		(void)p;                                                                 \
+	}
+
+PLAIN(__tsan_read1)
+PLAIN(__tsan_read2)
+PLAIN(__tsan_read4)
+PLAIN(__tsan_read8)
+PLAIN(__tsan_read16)
+PLAIN(__tsan_write1)
+PLAIN(__tsan_write2)
+PLAIN(__tsan_write4)
+PLAIN(__tsan_write8)
+PLAIN(__tsan_write16)
+PLAIN(__tsan_unaligned_read2)
+PLAIN(__tsan_unaligned_read4)
+PLAIN(__tsan_unaligned_read8)
+PLAIN(__tsan_unaligned_read16)
+PLAIN(__tsan_unaligned_write2)
+PLAIN(__tsan_unaligned_write4)
+PLAIN(__tsan_unaligned_write8)
+PLAIN(__tsan_unaligned_write16)
+PLAIN(__tsan_func_entry)
+
+#define NOTHING(name, parameters)                                                        \
+	void name parameters;                                                            \
+	void name parameters                                                             \
+	{                                                                                \
+	}
+
+NOTHING(__tsan_init, (void))
+NOTHING(__tsan_func_exit, (void))
+NOTHING(__tsan_atomic_thread_fence, (int order __attribute__((unused))))
+NOTHING(__tsan_atomic_signal_fence, (int order __attribute__((unused))))
+NOTHING(__tsan_read_range,
+	(void *p __attribute__((unused)), size_t n __attribute__((unused))))
+NOTHING(__tsan_write_range,
+	(void *p __attribute__((unused)), size_t n __attribute__((unused))))
+NOTHING(AnnotateIgnoreReadsBegin,
+	(const char *f __attribute__((unused)), int l __attribute__((unused))))
+NOTHING(AnnotateIgnoreReadsEnd,
+	(const char *f __attribute__((unused)), int l __attribute__((unused))))
+
+/*
+ * A point before each atomic access that another thread could notice or that could notice
+ * another thread.
+ */
+/* clang-format off */
+#define ATOMICS(bits, type)                                                                \
+	type __tsan_atomic##bits##_load(const volatile type *p, int order);                \
+	void __tsan_atomic##bits##_store(volatile type *p, type v, int order);             \
+	type __tsan_atomic##bits##_exchange(volatile type *p, type v, int order);          \
+	int __tsan_atomic##bits##_compare_exchange_strong(volatile type *p, type *e,       \
+							  type v, int ok, int fail);       \
+	int __tsan_atomic##bits##_compare_exchange_weak(volatile type *p, type *e,         \
+							type v, int ok, int fail);         \
+	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type e, type v,  \
+							int ok, int fail);                 \
+	type __tsan_atomic##bits##_load(const volatile type *p, int order)                 \
+	{                                                                                  \
+		const void *address = (const void *)(uintptr_t)p;                          \
+		type v;                                                                    \
+                                                                                           \
+		(void)order;                                                               \
+		if (!active())                                                             \
+			return __atomic_load_n(p, __ATOMIC_SEQ_CST);                       \
+		explore_point();                                                           \
+		v = (type)blinded(address, __atomic_load_n(p, __ATOMIC_SEQ_CST),           \
+				  explore_in_image(address));                              \
+		explore_read((uint64_t)v);                                                 \
+		return v;                                                                  \
+	}                                                                                  \
+	void __tsan_atomic##bits##_store(volatile type *p, type v, int order)              \
+	{                                                                                  \
+		(void)order;                                                               \
+		explore_point();                                                           \
+		__atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                  \
+	}                                                                                  \
+	type __tsan_atomic##bits##_exchange(volatile type *p, type v, int order)           \
+	{                                                                                  \
+		(void)order;                                                               \
+		explore_point();                                                           \
+		v = __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                           \
+		explore_read((uint64_t)v);                                                 \
+		return v;                                                                  \
+	}                                                                                  \
+	int __tsan_atomic##bits##_compare_exchange_strong(volatile type *p, type *e,       \
+							  type v, int ok, int fail)        \
+	{                                                                                  \
+		int done;                                                                  \
+                                                                                           \
+		(void)ok;                                                                  \
+		(void)fail;                                                                \
+		explore_point();                                                           \
+		done = __atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_SEQ_CST,           \
+						   __ATOMIC_SEQ_CST);                      \
+		explore_read((uint64_t)done);                                              \
+		return done;                                                               \
+	}                                                                                  \
+	int __tsan_atomic##bits##_compare_exchange_weak(volatile type *p, type *e,         \
+							type v, int ok, int fail)          \
+	{                                                                                  \
+		return __tsan_atomic##bits##_compare_exchange_strong(p, e, v, ok, fail);   \
+	}                                                                                  \
+	type __tsan_atomic##bits##_compare_exchange_val(volatile type *p, type e, type v,  \
+							int ok, int fail)                  \
+	{                                                                                  \
+		__tsan_atomic##bits##_compare_exchange_strong(p, &e, v, ok, fail);         \
+		return e;                                                                  \
+	}                                                                                  \
+	FETCH(bits, type, add)                                                             \
+	FETCH(bits, type, sub)                                                             \
+	FETCH(bits, type, or)                                                              \
+	FETCH(bits, type, and)
+
+#define FETCH(bits, type, op)                                                              \
+	type __tsan_atomic##bits##_fetch_##op(volatile type *p, type v, int order);        \
+	type __tsan_atomic##bits##_fetch_##op(volatile type *p, type v, int order)         \
+	{                                                                                  \
+		(void)order;                                                               \
+		explore_point();                                                           \
+		v = __atomic_fetch_##op(p, v, __ATOMIC_SEQ_CST);                           \
+		explore_read((uint64_t)v);                                                 \
+		return v;                                                                  \
+	}
+/* clang-format on */
+
+ATOMICS(8, uint8_t)
+ATOMICS(16, uint16_t)
+ATOMICS(32, uint32_t)
+ATOMICS(64, uint64_t)
+
+/* --- copies from and to the pool ------------------------------------------------------- */
+
+void *__real_memcpy(void *dest, const void *src, size_t len);
+void *__wrap_memcpy(void *dest, const void *src, size_t len);
+void *__tsan_memcpy(void *dest, const void *src, size_t len);
+void *__tsan_memset(void *dest, int c, size_t len);
+void *__tsan_memmove(void *dest, const void *src, size_t len);
+
+void *__wrap_memcpy(void *dest, const void *src, size_t len)
+{
+	if (!active() || !explore_in_image(src))
+		return __real_memcpy(dest, src, len);
+	for (size_t at = 0; at < len; at += 8) {
+		size_t n = len - at < 8 ? len - at : 8;
+		uint64_t word = 0;
+
+		explore_point();
+		__real_memcpy(&word, (const char *)src + at, n);
+		__real_memcpy((char *)dest + at, &word, n);
+		explore_read(word);
+	}
+	return dest;
+}
+
+void *__tsan_memcpy(void *dest, const void *src, size_t len)
+{
+	return __wrap_memcpy(dest, src, len);
+}
+
+void *__tsan_memset(void *dest, int c, size_t len)
+{
+	return memset(dest, c, len);
+}
+
+void *__tsan_memmove(void *dest, const void *src, size_t len)
+{
+	return memmove(dest, src, len);
+}
+
+#else
+
+void hooks_begin_read(void)
+{
+}
+
+#endif

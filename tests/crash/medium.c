@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "medium_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static struct site sites[256];
+static size_t nsites;
+
+/* --- lines and chains ---------------------------------------------------------------- */
+
+uint64_t *medium_word_at(const struct medium *m, uint64_t off)
+{
+	return (uint64_t *)(void *)(m->storage.base + off);
+}
+
+struct medium_line *medium_line_of(struct medium *m, uint64_t off)
+{
+	uint64_t start = off & ~(uint64_t)63;
+	int i = table_get(&m->lines, start);
+
+	if (i < 0) {
+		if (m->nline == m->line_cap)
+			m->line = medium_grow(m->line, &m->line_cap, sizeof(*m->line));
+		i = (int)m->nline++;
+		table_put(&m->lines, start, (unsigned)i, m->nline);
+		m->line[i].off = start;
+		memcpy(m->line[i].rest, medium_word_at(m, start), 64);
+		memcpy(m->line[i].durable, medium_word_at(m, start), 64);
+	}
+	return &m->line[i];
+}
+
+unsigned medium_chain_of(struct medium *m, uint64_t key)
+{
+	int i = table_get(&m->chains, key);
+
+	if (i >= 0)
+		return (unsigned)i;
+	if (m->nchain == m->chain_cap) {
+		unsigned old = m->chain_cap;
+
+		m->chain = medium_grow(m->chain, &m->chain_cap, sizeof(*m->chain));
+		memset(m->chain + old, 0, (m->chain_cap - old) * sizeof(*m->chain));
+	}
+	table_put(&m->chains, key, m->nchain, m->nchain + 1);
+	m->chain[m->nchain].key = key;
+	m->chain[m->nchain].n = 0;
+	m->chain[m->nchain].lost = 0;
+	return m->nchain++;
+}
+
+void medium_append(struct medium_chain *c, const struct medium_store *store)
+{
+	if (c->n == c->cap)
+		c->store = medium_grow(c->store, &c->cap, sizeof(*c->store));
+	c->store[c->n++] = *store;
+}
+
+void medium_set_durable(struct medium *m, const struct medium_store *store)
+{
+	uint64_t *word = &medium_line_of(m, store->off)->durable[store->off / 8 % 8];
+	uint64_t value = (*word & ~store->mask) | (store->value & store->mask);
+
+	m->durable_hash ^= mix64(store->off, *word) ^ mix64(store->off, value);
+	*word = value;
+}
+
+/* The first count stores of the chain are durable. */
+void medium_advance(struct medium *m, unsigned chain, unsigned count)
+{
+	struct medium_chain *c = &m->chain[chain];
+
+	if (count > c->n)
+		count = c->n;
+	for (unsigned i = 0; i < count; i++)
+		medium_set_durable(m, &c->store[i]);
+	memmove(c->store, c->store + count, (c->n - count) * sizeof(*c->store));
+	c->n -= count;
+	c->lost = c->lost > count ? c->lost - count : 0;
+	for (unsigned i = 0; i < m->npending; i++) {
+		struct medium_pending *p = &m->pending[i];
+
+		if (p->chain == chain)
+			p->count = p->count > count ? p->count - count : 0;
+	}
+}
+
+static void store_word(struct medium *m, uint64_t off, uint64_t value, uint64_t mask,
+		       bool bulk)
+{
+	struct medium_store store = {off, value, mask};
+	uint64_t key = off | KEY_WORD;
+	unsigned chain;
+	uint64_t *word;
+
+	if (off % 8 || off >= m->storage.size)
+		medium_die("store outside of the storage");
+	if (m->kind == MEDIUM_PMEM)
+		key = bulk ? off | KEY_BULK : (off & ~(uint64_t)63) | KEY_LINE;
+	medium_line_of(m, off);
+	chain = medium_chain_of(m, key);
+	medium_append(&m->chain[chain], &store);
+	word = medium_word_at(m, off);
+	__atomic_store_n(word, (*word & ~mask) | (value & mask), __ATOMIC_RELEASE);
+	m->nstore++;
+}
+
+/* --- steps ---------------------------------------------------------------------------- */
+
+/* A step's number lives in the step itself, which is empty while lo >= hi. */
+static uint64_t step_number(struct medium *m, struct storage_step *step)
+{
+	if (step->lo >= step->hi) {
+		step->lo = 0;
+		step->hi = (uint64_t)(m->thread + 1) << 32 | ++m->last_step[m->thread];
+	}
+	return step->hi;
+}
+
+static void note(struct medium *m, struct storage_step *step, uint64_t key)
+{
+	int chain = table_get(&m->chains, key);
+
+	if (chain < 0 || !m->chain[chain].n)
+		return;
+	if (m->npending == m->pending_cap)
+		m->pending =
+		    medium_grow(m->pending, &m->pending_cap, sizeof(*m->pending));
+	m->pending[m->npending++] = (struct medium_pending){
+	    m->thread, step_number(m, step), (unsigned)chain, m->chain[chain].n};
+}
+
+static void note_range(struct medium *m, struct storage_step *step, uint64_t off,
+		       size_t len)
+{
+	uint64_t unit = m->kind == MEDIUM_FILE ? 8 : 64;
+	uint64_t end = (off + len + unit - 1) & ~(unit - 1);
+
+	step_number(m, step);
+	for (uint64_t at = off & ~(unit - 1); at < end; at += unit) {
+		if (m->kind == MEDIUM_PMEM)
+			note(m, step, at | KEY_LINE);
+		else
+			for (uint64_t word = at; word < at + unit; word += 8)
+				note(m, step, word | KEY_WORD);
+	}
+}
+
+static bool drains(const struct medium *m, const struct medium_pending *p, uint64_t step)
+{
+	return m->kind == MEDIUM_FILE ? p->step == step : p->thread == m->thread;
+}
+
+static void drain(struct medium *m, uint64_t step)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < m->npending; i++) {
+		struct medium_pending p = m->pending[i];
+		struct medium_chain *c = &m->chain[p.chain];
+
+		if (drains(m, &p, step)) {
+			if (p.count > c->lost)
+				medium_advance(m, p.chain, p.count);
+		} else {
+			m->pending[kept++] = p;
+		}
+	}
+	m->npending = kept;
+}
+
+/*
+ * A failed sync, after which all others of this storage fail too: the kernel may have written any of the pages, and takes all of them for
+ * clean, so that no later sync writes what they hold until it is stored again.
+ */
+static void drop(struct medium *m, uint64_t step)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < m->npending; i++) {
+		struct medium_pending p = m->pending[i];
+
+		if (!drains(m, &p, step))
+			m->pending[kept++] = p;
+		else if (p.count > m->chain[p.chain].lost)
+			m->chain[p.chain].lost = p.count;
+	}
+	m->npending = kept;
+}
+
+/* --- the operations ------------------------------------------------------------------- */
+
+static bool suppressed(struct medium *m, enum site_kind kind, const void *caller)
+{
+	size_t i = 0;
+
+	while (i < nsites && (sites[i].kind != kind || sites[i].caller != caller))
+		i++;
+	if (i == nsites) {
+		if (nsites == sizeof(sites) / sizeof(*sites))
+			medium_die("too many call sites");
+		sites[nsites++] = (struct site){kind, caller};
+	}
+	if (m->mutant.kind != kind || m->mutant.caller != caller)
+		return false;
+	m->mutant_hit = true;
+	return true;
+}
+
+static struct medium *of(struct storage *s)
+{
+	return (struct medium *)(void *)s;
+}
+
+static void before(struct medium *m)
+{
+	if (m->before)
+		m->before(m);
+}
+
+static void op_store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	struct medium *m = of(s);
+	unsigned shift = (off & 4) * 8;
+
+	if (off % 4)
+		medium_die("unaligned 4-byte store");
+	before(m);
+	store_word(m, off & ~(uint64_t)7, (uint64_t)value << shift,
+		   (uint64_t)UINT32_MAX << shift, false);
+	if (m->stored32)
+		m->stored32(m, off);
+}
+
+static void op_store64(struct storage *s, uint64_t off, uint64_t value)
+{
+	struct medium *m = of(s);
+	struct medium_store *held = &m->held[m->thread];
+
+	before(m);
+	if (m->twist != TWIST_NONE && off >= m->flog_lo && off < m->flog_hi) {
+		if (!(off & 8)) {
+			*held = (struct medium_store){off, value, UINT64_MAX};
+			m->mutant_hit = true;
+			return;
+		}
+		if (m->twist == TWIST_LATE)
+			store_word(m, held->off, held->value, UINT64_MAX, false);
+		store_word(m, off, value, UINT64_MAX, false);
+		if (m->twist == TWIST_SWAP)
+			store_word(m, held->off, held->value, UINT64_MAX, false);
+		return;
+	}
+	store_word(m, off, value, UINT64_MAX, false);
+}
+
+static void bulk(struct medium *m, struct storage_step *step, uint64_t off,
+		 const unsigned char *src, size_t len, const void *caller)
+{
+	uint64_t end = off + len;
+	bool flush = !suppressed(m, SITE_WRITE, caller);
+
+	if (off > m->storage.size || len > m->storage.size - off)
+		medium_die("write outside of the storage");
+	before(m);
+	step_number(m, step);
+	for (uint64_t at = off & ~(uint64_t)7; at < end; at += 8) {
+		uint64_t value = 0, mask = 0;
+
+		for (unsigned i = 0; i < 8; i++)
+			if (at + i >= off && at + i < end) {
+				uint64_t byte = src ? src[at + i - off] : 0;
+
+				value |= byte << 8 * i;
+				mask |= (uint64_t)0xff << 8 * i;
+			}
+		if (m->split && at > off)
+			before(m);
+		store_word(m, at, value, mask, true);
+		if (flush)
+			note(m, step,
+			     at | (m->kind == MEDIUM_PMEM ? KEY_BULK : KEY_WORD));
+	}
+}
+
+static void op_write(struct storage *s, struct storage_step *step, uint64_t off,
+		     const void *src, size_t len)
+{
+	bulk(of(s), step, off, src, len, __builtin_return_address(0));
+}
+
+static void op_zero(struct storage *s, struct storage_step *step, uint64_t off,
+		    size_t len)
+{
+	bulk(of(s), step, off, NULL, len, __builtin_return_address(0));
+}
+
+static void op_flush(struct storage *s, struct storage_step *step, uint64_t off,
+		     size_t len)
+{
+	struct medium *m = of(s);
+
+	before(m);
+	m->nflush++;
+	if (!suppressed(m, SITE_FLUSH, __builtin_return_address(0)))
+		note_range(m, step, off, len);
+}
+
+static int op_fence(struct storage *s, struct storage_step *step)
+{
+	struct medium *m = of(s);
+	bool empty = step->lo >= step->hi;
+	uint64_t number = empty ? 0 : step->hi;
+
+	before(m);
+	m->nfence++;
+	if (suppressed(m, SITE_FENCE, __builtin_return_address(0)))
+		return 0;
+	step->lo = UINT64_MAX;
+	step->hi = 0;
+	if (m->failed || (m->fail_in && --m->fail_in == 0)) {
+		m->failed = true;
+		drop(m, number);
+		return -EIO;
+	}
+	drain(m, number);
+	return 0;
+}
+
+static const struct storage_ops medium_ops = {
+    .store32 = op_store32,
+    .store64 = op_store64,
+    .write = op_write,
+    .zero = op_zero,
+    .flush = op_flush,
+    .fence = op_fence,
+};
+
+size_t medium_sites(const struct site **out)
+{
+	*out = sites;
+	return nsites;
+}
+
+/* --- life ------------------------------------------------------------------------------ */
+
+int medium_file(uint64_t size)
+{
+	int fd = memfd_create("medium", MFD_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)size))
+		medium_die("no memory for the content at rest");
+	return fd;
+}
+
+static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
+{
+	struct medium *m = of(s);
+	off_t at = lseek(m->fd, (off_t)off, SEEK_DATA);
+	uint64_t first = at < 0 ? end : (uint64_t)at;
+
+	for (unsigned i = 0; i < m->nline; i++) {
+		uint64_t line = m->line[i].off;
+
+		if (line + 64 > off && line < first)
+			first = line > off ? line : off;
+	}
+	return first < end ? first : end;
+}
+
+void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind)
+{
+	void *base =
+	    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
+
+	if (base == MAP_FAILED)
+		medium_die("mmap");
+	memset(m, 0, sizeof(*m));
+	m->kind = kind;
+	m->storage.ops = &medium_ops;
+	m->storage.base = base;
+	m->storage.size = size;
+	m->storage.line_order = kind == MEDIUM_PMEM;
+	m->storage.eager_flush = kind != MEDIUM_FILE;
+	m->storage.next_data = next_data;
+	m->fd = fd;
+}
+
+void medium_free(struct medium *m)
+{
+	munmap(m->storage.base, m->storage.size);
+	for (unsigned i = 0; i < m->chain_cap; i++)
+		free(m->chain[i].store);
+	free(m->chain);
+	free(m->line);
+	free(m->pending);
+	free(m->lines.key);
+	free(m->lines.value);
+	free(m->chains.key);
+	free(m->chains.value);
+	memset(m, 0, sizeof(*m));
+}
+
+void medium_forget(struct medium *m)
+{
+	m->nline = m->nchain = m->npending = 0;
+	m->durable_hash = 0;
+	m->nfence = m->nflush = m->nstore = 0;
+	m->fail_in = 0;
+	m->failed = false;
+	m->thread = 0;
+	memset(m->last_step, 0, sizeof(m->last_step));
+	table_clear(&m->lines);
+	table_clear(&m->chains);
+}
+
+void medium_reset(struct medium *m)
+{
+	for (unsigned i = 0; i < m->nline; i++)
+		memcpy(medium_word_at(m, m->line[i].off), m->line[i].rest, 64);
+	medium_forget(m);
+}
+
+void medium_settle(struct medium *m)
+{
+	for (unsigned i = 0; i < m->nchain; i++)
+		medium_advance(m, i, m->chain[i].n);
+	m->npending = 0;
+}
+
+void medium_rest(struct medium *m, int fd)
+{
+	medium_settle(m);
+	for (unsigned i = 0; i < m->nline; i++)
+		if (pwrite(fd, medium_word_at(m, m->line[i].off), 64,
+			   (off_t)m->line[i].off) != 64)
+			medium_die("pwrite");
+	medium_forget(m);
+}

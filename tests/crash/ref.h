@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A plain second implementation of the pool format, sharing nothing with the library: how a
+ * pool is recovered by the rule of the format (slots in the order of their index, primary
+ * info blocks only), what its blocks hold then, and whether it is consistent. It stores
+ * nothing.
+ *
+ * A pool image: header page, descriptor page, data area from REF_DATA_OFF on.
+ */
+#ifndef REF_H
+#define REF_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REF_DATA_OFF 8192u
+#define REF_NFREE 256u
+#define REF_ARENA_MAX 3u
+
+struct ref_redo {
+	uint32_t lba;
+	uint32_t entry;
+};
+
+struct ref_arena {
+	uint64_t off; /* all from the start of the image */
+	uint64_t data, map, flog;
+	uint32_t lbasize;      /* of a data block on the medium */
+	uint32_t nlba, nblock; /* blocks shown, data blocks */
+	unsigned nredo;
+	struct ref_redo redo[REF_NFREE];
+	uint32_t free_block[REF_NFREE];
+};
+
+struct ref {
+	const unsigned char *image;
+	bool laid_out;
+	bool copies; /* the copies of all info blocks are there, too */
+	unsigned narena;
+	struct ref_arena arena[REF_ARENA_MAX];
+};
+
+enum ref_state { REF_ZERO, REF_ERROR, REF_DATA };
+
+/*
+ * Recovers. Returns NULL, or why the original would refuse the pool or keep an arena
+ * read-only.
+ */
+const char *ref_recover(struct ref *ref, const unsigned char *image, uint64_t size,
+			uint32_t bsize, const unsigned char parent[16]);
+
+/* The block after recovery; *data is set for REF_DATA. lba is below the number of blocks. */
+enum ref_state ref_block(const struct ref *ref, uint64_t lba, const unsigned char **data);
+
+/* NULL if map and free list name every data block once, or what is wrong. */
+const char *ref_census(const struct ref *ref);
+
+/* The map entry of a block as it stands, and its place in the image. */
+uint64_t ref_map_off(const struct ref *ref, uint64_t lba);
+
+/* Fletcher-64 of a page whose 8 bytes at 4088, and those from skip on, count as zero. */
+uint64_t ref_checksum(const unsigned char *page, unsigned skip);
+
+/*
+ * Writes a pool, through put(): header, descriptor, and if `laid_out` the layout of one
+ * arena in what is left of size bytes. Both flags as in the descriptor.
+ */
+void ref_format(void (*put)(void *arg, uint64_t off, const void *data, size_t len),
+		void *arg, uint64_t size, uint32_t bsize, const unsigned char parent[16],
+		bool zeroed, bool laid_out);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "sut_btt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "btt.h"
+#include "hooks.h"
+#include "ref.h"
+
+static void *take(size_t size)
+{
+	uint64_t *p = explore_alloc(size + 64);
+
+	if (!p)
+		return NULL;
+	*p = size;
+	return p + 8;
+}
+
+static void give(void *p)
+{
+	(void)p;
+}
+
+static void *retake(void *old, size_t size)
+{
+	void *p = take(size);
+
+	if (p && old) {
+		uint64_t had = ((uint64_t *)old)[-8];
+
+		memcpy(p, old, had < size ? had : size);
+	}
+	return p;
+}
+
+static char *copy_text(const char *text)
+{
+	char *p = take(strlen(text) + 1);
+
+	return p ? strcpy(p, text) : NULL;
+}
+
+static void set_params(struct storage *s, struct btt_params *p)
+{
+	static bool ready;
+
+	if (!ready)
+		alloc_set_funcs(take, give, retake, copy_text);
+	ready = true;
+	memset(p, 0, sizeof(*p));
+	p->name = "pool";
+	p->data_off = REF_DATA_OFF;
+	p->data_size = s->size - REF_DATA_OFF;
+	p->bsize = EXPLORE_BSIZE;
+	memcpy(p->parent.bytes, explore_parent(), 16);
+	p->zeroed = s->base[4096 + 4] != 0;
+	p->user_file = !p->zeroed;
+	p->nlane = 2;
+}
+
+static int open_table(const struct sut *sut, struct storage *s, void **handle)
+{
+	struct btt_params params;
+	struct btt *btt;
+	int ret;
+
+	(void)sut;
+	set_params(s, &params);
+	ret = btt_open(s, &params, &btt);
+	*handle = btt;
+	return ret;
+}
+
+static int apply(void *handle, char kind, uint64_t lba, void *buf)
+{
+	switch (kind) {
+	case 'w':
+		return btt_write(handle, buf, lba);
+	case 'z':
+		return btt_set_zero(handle, lba);
+	case 'e':
+		return btt_set_error(handle, lba);
+	case 'r':
+		hooks_begin_read();
+		return btt_read(handle, buf, lba);
+	case 's':
+		return btt_sync(handle);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int check(const struct sut *sut, struct storage *s)
+{
+	struct btt_params params;
+
+	(void)sut;
+	set_params(s, &params);
+	return btt_check(s, &params);
+}
+
+const struct sut sut_btt = {
+    .name = "the table",
+    .open = open_table,
+    .apply = apply,
+    .check = check,
+};
