@@ -6,8 +6,9 @@
  *	flushing	NOFLUSH	> NONTEMPORAL, WC > TEMPORAL, WB > length >= threshold
  *	not flushing	NOFLUSH > NONTEMPORAL; everything else goes through the caches
  *
- * The parts of a non-temporal copy that are not whole lines go through the caches and are
- * flushed.
+ * The beginning of a non-temporal copy, up to a line, goes through the caches and is
+ * flushed; so does its end, unless it is made of whole words. Less than a line goes past
+ * the caches only from the start of a line on.
  */
 #ifndef COPY_H
 #define COPY_H 1
@@ -17,48 +18,65 @@
 #include "libpmem.h"
 #include "small.h"
 
-/* Anything longer than SMALL_MAX, or a line that goes past the caches; does not drain. */
-void copy_move_long(const struct engine *e, char *dest, const char *src, size_t len,
+/*
+ * What is not copied inline: long, a line and more; short, less than a line that may go
+ * past the caches. All the functions here return dest.
+ */
+void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t len,
+		     unsigned flags);
+void *copy_set_long(const struct engine *e, char *dest, int c, size_t len,
 		    unsigned flags);
-void copy_set_long(const struct engine *e, char *dest, int c, size_t len, unsigned flags);
 
-/* Fewer bytes than a line never fill one, so that the flags make no difference to them. */
-static inline bool copy_is_small(const struct engine *e, size_t len, unsigned flags)
+void *copy_move_short(const struct engine *e, char *dest, const char *src, size_t len,
+		      unsigned flags);
+void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
+		     unsigned flags);
+
+/* The end of a copy through the caches. */
+static inline void copy_finish(const struct engine *e, const void *dest, size_t len,
+			       unsigned flags)
 {
-	const unsigned wishes = PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC;
-
-	return len < ENGINE_LINE ||
-	       (len <= SMALL_MAX && !(flags & wishes) && len < e->nt_threshold);
+	if (flags & PMEM_F_MEM_NOFLUSH)
+		return;
+	e->flush(dest, len);
+	if (!(flags & PMEM_F_MEM_NODRAIN))
+		e->fence();
 }
 
-static inline void copy_move(const struct engine *e, void *dest, const void *src,
-			     size_t len, unsigned flags)
+static inline bool copy_is_small(const struct engine *e, size_t len, unsigned flags)
+{
+	return len <= SMALL_MAX && len < e->nt_threshold &&
+	       !(flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC));
+}
+
+static inline void *copy_move(const struct engine *e, void *dest, const void *src,
+			      size_t len, unsigned flags)
 {
 	if (likely(copy_is_small(e, len, flags))) {
 		small_move(dest, src, len);
-		if (flags & PMEM_F_MEM_NOFLUSH)
-			return;
-		e->flush(dest, len);
-	} else {
-		copy_move_long(e, dest, src, len, flags);
+		copy_finish(e, dest, len, flags);
+		return dest;
 	}
-	if (!(flags & (PMEM_F_MEM_NODRAIN | PMEM_F_MEM_NOFLUSH)))
-		e->fence();
+	if (flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX)
+		return e->kernel->move(dest, src, len);
+	if (len < ENGINE_LINE)
+		return copy_move_short(e, dest, src, len, flags);
+	return copy_move_long(e, dest, src, len, flags);
 }
 
-static inline void copy_set(const struct engine *e, void *dest, int c, size_t len,
-			    unsigned flags)
+static inline void *copy_set(const struct engine *e, void *dest, int c, size_t len,
+			     unsigned flags)
 {
 	if (likely(copy_is_small(e, len, flags))) {
 		small_set(dest, c, len);
-		if (flags & PMEM_F_MEM_NOFLUSH)
-			return;
-		e->flush(dest, len);
-	} else {
-		copy_set_long(e, dest, c, len, flags);
+		copy_finish(e, dest, len, flags);
+		return dest;
 	}
-	if (!(flags & (PMEM_F_MEM_NODRAIN | PMEM_F_MEM_NOFLUSH)))
-		e->fence();
+	if (flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX)
+		return e->kernel->set(dest, c, len);
+	if (len < ENGINE_LINE)
+		return copy_set_short(e, dest, c, len, flags);
+	return copy_set_long(e, dest, c, len, flags);
 }
 
 #endif

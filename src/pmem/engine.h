@@ -61,13 +61,14 @@ struct engine_kernel {
 	const char *name;
 	unsigned needs;
 	bool wc_bursts; /* suffers from evicted write-combining buffers */
-	/* memmove and memset through the caches; len >= ENGINE_LINE. */
-	void (*move)(char *dest, const char *src, size_t len);
-	void (*set)(char *dest, int c, size_t len);
+	/* memmove and memset through the caches, and like these return dest; len >=
+	 * ENGINE_LINE. */
+	void *(*move)(char *dest, const char *src, size_t len);
+	void *(*set)(char *dest, int c, size_t len);
 	/*
-	 * Past the caches; dest is line aligned, len a multiple of the line. The first is
-	 * for dest below src or apart from it, the second for dest above src. NULL, all
-	 * three, where the CPU has no such stores.
+	 * Past the caches; dest is line aligned, len a multiple of 4. The first is for dest
+	 * below src or apart from it, the second for dest above src. NULL, all three, where
+	 * the CPU has no such stores.
 	 */
 	void (*move_nt_forward)(char *dest, const char *src, size_t len);
 	void (*move_nt_backward)(char *dest, const char *src, size_t len);

@@ -116,54 +116,45 @@ API_EXPORT int pmem_deep_persist(const void *addr, size_t len)
 
 API_EXPORT void *pmem_memmove(void *pmemdest, const void *src, size_t len, unsigned flags)
 {
-	copy_move(&engine, pmemdest, src, len, flags);
-	return pmemdest;
+	return copy_move(&engine, pmemdest, src, len, flags);
 }
 
 API_EXPORT void *pmem_memcpy(void *pmemdest, const void *src, size_t len, unsigned flags)
 {
-	copy_move(&engine, pmemdest, src, len, flags);
-	return pmemdest;
+	return copy_move(&engine, pmemdest, src, len, flags);
 }
 
 API_EXPORT void *pmem_memset(void *pmemdest, int c, size_t len, unsigned flags)
 {
-	copy_set(&engine, pmemdest, c, len, flags);
-	return pmemdest;
+	return copy_set(&engine, pmemdest, c, len, flags);
 }
 
 API_EXPORT void *pmem_memmove_persist(void *pmemdest, const void *src, size_t len)
 {
-	copy_move(&engine, pmemdest, src, len, 0);
-	return pmemdest;
+	return copy_move(&engine, pmemdest, src, len, 0);
 }
 
 API_EXPORT void *pmem_memcpy_persist(void *pmemdest, const void *src, size_t len)
 {
-	copy_move(&engine, pmemdest, src, len, 0);
-	return pmemdest;
+	return copy_move(&engine, pmemdest, src, len, 0);
 }
 
 API_EXPORT void *pmem_memset_persist(void *pmemdest, int c, size_t len)
 {
-	copy_set(&engine, pmemdest, c, len, 0);
-	return pmemdest;
+	return copy_set(&engine, pmemdest, c, len, 0);
 }
 
 API_EXPORT void *pmem_memmove_nodrain(void *pmemdest, const void *src, size_t len)
 {
-	copy_move(&engine, pmemdest, src, len, PMEM_F_MEM_NODRAIN);
-	return pmemdest;
+	return copy_move(&engine, pmemdest, src, len, PMEM_F_MEM_NODRAIN);
 }
 
 API_EXPORT void *pmem_memcpy_nodrain(void *pmemdest, const void *src, size_t len)
 {
-	copy_move(&engine, pmemdest, src, len, PMEM_F_MEM_NODRAIN);
-	return pmemdest;
+	return copy_move(&engine, pmemdest, src, len, PMEM_F_MEM_NODRAIN);
 }
 
 API_EXPORT void *pmem_memset_nodrain(void *pmemdest, int c, size_t len)
 {
-	copy_set(&engine, pmemdest, c, len, PMEM_F_MEM_NODRAIN);
-	return pmemdest;
+	return copy_set(&engine, pmemdest, c, len, PMEM_F_MEM_NODRAIN);
 }

@@ -14,20 +14,18 @@ static bool has_promise(const char *dest, size_t len)
 	return ((uintptr_t)dest | len) % 8 == 0;
 }
 
-static void move(char *dest, const char *src, size_t len)
+static void *move(char *dest, const char *src, size_t len)
 {
 	if (has_promise(dest, len))
-		copy_portable_move(dest, src, len);
-	else
-		memmove(dest, src, len);
+		return copy_portable_move(dest, src, len);
+	return memmove(dest, src, len);
 }
 
-static void set(char *dest, int c, size_t len)
+static void *set(char *dest, int c, size_t len)
 {
 	if (has_promise(dest, len))
-		copy_portable_set(dest, c, len);
-	else
-		memset(dest, c, len);
+		return copy_portable_set(dest, c, len);
+	return memset(dest, c, len);
 }
 
 const struct engine_kernel copy_libc = {

@@ -94,17 +94,19 @@ static void move_backward(char *dest, const char *src, size_t len)
 	}
 }
 
-void copy_portable_move(char *dest, const char *src, size_t len)
+void *copy_portable_move(char *dest, const char *src, size_t len)
 {
 	if ((uintptr_t)dest - (uintptr_t)src >= len)
 		move_forward(dest, src, len);
 	else
 		move_backward(dest, src, len);
+	return dest;
 }
 
-void copy_portable_set(char *dest, int c, size_t len)
+void *copy_portable_set(char *dest, int c, size_t len)
 {
 	uint64_t word = (unsigned char)c * 0x0101010101010101u;
+	char *start = dest;
 
 	while (len) {
 		size_t w = width((uintptr_t)dest, len);
@@ -129,6 +131,7 @@ void copy_portable_set(char *dest, int c, size_t len)
 		for (; len >= 8; dest += 8, len -= 8)
 			store_8(dest, word);
 	}
+	return start;
 }
 
 const struct engine_kernel copy_portable = {

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-void copy_portable_move(char *dest, const char *src, size_t len);
-void copy_portable_set(char *dest, int c, size_t len);
+void *copy_portable_move(char *dest, const char *src, size_t len);
+void *copy_portable_set(char *dest, int c, size_t len);
 
 #endif

@@ -8,6 +8,7 @@
  *	VEC_BYTES	bytes of a vector register: 16, 32 or 64
  *	VEC_STREAM(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
  *			left out where the CPU has none
+ *	VEC_STREAM_16, VEC_STREAM_8, VEC_STREAM_4	the same for so many bytes
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
  * and includes this file. Short lengths: all is loaded before anything is stored. Long
@@ -24,6 +25,9 @@
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef uint64_t vec16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t uword __attribute__((aligned(1), may_alias));
+typedef uint32_t uhalf __attribute__((aligned(1), may_alias));
 typedef uint64_t uvec __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
 
 static inline vec load(const char *p)
@@ -154,7 +158,7 @@ static void move_backward(char *dest, const char *src, size_t len)
 	store(dest + len - V, tail);
 }
 
-static void move(char *dest, const char *src, size_t len)
+static void *move(char *dest, const char *src, size_t len)
 {
 	if (len <= 2 * V)
 		move_2(dest, src, len);
@@ -166,9 +170,10 @@ static void move(char *dest, const char *src, size_t len)
 		move_forward(dest, src, len);
 	else
 		move_backward(dest, src, len);
+	return dest;
 }
 
-static void set(char *dest, int c, size_t len)
+static void *set(char *dest, int c, size_t len)
 {
 	vec v = splat(c);
 	size_t i;
@@ -176,14 +181,14 @@ static void set(char *dest, int c, size_t len)
 	if (len <= 2 * V) {
 		store(dest, v);
 		store(dest + len - V, v);
-		return;
+		return dest;
 	}
 	if (len <= 4 * V) {
 		store(dest, v);
 		store(dest + V, v);
 		store(dest + len - 2 * V, v);
 		store(dest + len - V, v);
-		return;
+		return dest;
 	}
 	store(dest, v);
 	for (i = V - ((uintptr_t)dest & (V - 1)); i < len - 4 * V; i += 4 * V) {
@@ -197,15 +202,58 @@ static void set(char *dest, int c, size_t len)
 	store(dest + len - 3 * V, v);
 	store(dest + len - 2 * V, v);
 	store(dest + len - V, v);
+	return dest;
 }
 
 #ifdef VEC_STREAM
 
+/* The part of a line at the end of a copy, from its widest store to its narrowest. */
+static inline void stream_end(char *dest, const char *src, size_t len)
+{
+	vec16 a = {0}, b = {0}, c = {0};
+	uint64_t d = 0;
+	uint32_t e = 0;
+
+	if (len & 32) {
+		a = *(const vec16 *)src;
+		b = *(const vec16 *)(src + 16);
+		src += 32;
+	}
+	if (len & 16) {
+		c = *(const vec16 *)src;
+		src += 16;
+	}
+	if (len & 8) {
+		d = *(const uword *)src;
+		src += 8;
+	}
+	if (len & 4)
+		e = *(const uhalf *)src;
+	BARRIER();
+	if (len & 32) {
+		VEC_STREAM_16(dest, a);
+		VEC_STREAM_16(dest + 16, b);
+		dest += 32;
+	}
+	if (len & 16) {
+		VEC_STREAM_16(dest, c);
+		dest += 16;
+	}
+	if (len & 8) {
+		VEC_STREAM_8(dest, d);
+		dest += 8;
+	}
+	if (len & 4)
+		VEC_STREAM_4(dest, e);
+}
+
 static void move_nt_forward(char *dest, const char *src, size_t len)
 {
-	const char *end = dest + len;
-
-	for (; (size_t)(end - dest) >= 4 * V; dest += 4 * V, src += 4 * V) {
+	if (len < ENGINE_LINE) {
+		stream_end(dest, src, len);
+		return;
+	}
+	for (; len >= 4 * V; dest += 4 * V, src += 4 * V, len -= 4 * V) {
 		vec a = load(src);
 		vec b = load(src + V);
 		vec c = load(src + 2 * V);
@@ -217,14 +265,21 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 		VEC_STREAM(dest + 2 * V, c);
 		VEC_STREAM(dest + 3 * V, d);
 	}
-	for (; dest != end; dest += V, src += V) {
+	for (; len >= V; dest += V, src += V, len -= V) {
 		VEC_STREAM(dest, load(src));
 		BARRIER();
 	}
+	if (len)
+		stream_end(dest, src, len);
 }
 
 static void move_nt_backward(char *dest, const char *src, size_t len)
 {
+	size_t tail = len & (V - 1);
+
+	len -= tail;
+	if (tail)
+		stream_end(dest + len, src + len, tail);
 	for (; len >= 4 * V; len -= 4 * V) {
 		vec a = load(src + len - V);
 		vec b = load(src + len - 2 * V);
@@ -245,14 +300,23 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 
 static void set_nt(char *dest, int c, size_t len)
 {
-	const char *end = dest + len;
 	vec v = splat(c);
 
-	for (; dest != end; dest += ENGINE_LINE) {
-		for (size_t i = 0; i < ENGINE_LINE; i += V)
-			VEC_STREAM(dest + i, v);
+	for (; len >= 4 * V; dest += 4 * V, len -= 4 * V) {
+		VEC_STREAM(dest, v);
+		VEC_STREAM(dest + V, v);
+		VEC_STREAM(dest + 2 * V, v);
+		VEC_STREAM(dest + 3 * V, v);
 		BARRIER();
 	}
+	for (; len >= V; dest += V, len -= V) {
+		VEC_STREAM(dest, v);
+		BARRIER();
+	}
+	for (; len >= 8; dest += 8, len -= 8)
+		VEC_STREAM_8(dest, v[0]);
+	if (len)
+		VEC_STREAM_4(dest, (uint32_t)v[0]);
 }
 
 #endif

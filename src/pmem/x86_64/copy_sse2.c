@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <emmintrin.h>
 
+#include "x86_64/stream_ends.h"
 #include "x86_64/tables.h"
 
 #define VEC_NAME copy_sse2
