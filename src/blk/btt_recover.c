@@ -116,6 +116,12 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 		return;
 	}
 	rec = &r[cur];
+	if ((rec->seq & 3) == 0) {
+		/* no number comes after it, so the next record could never become current */
+		distrust(btt, arena, damaged, n, "has a sequence number without successor",
+			 rec->seq);
+		return;
+	}
 	slot->seq = rec->seq;
 	slot->next_record = (uint32_t)cur ^ 1;
 	if (btt_map_postmap(rec->old_map) >= geo->internal_nlba) {
