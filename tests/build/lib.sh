@@ -3,6 +3,7 @@
 # What the scripts about building and installing share; to be sourced. It offers an empty
 # folder $work that is removed at exit, and:
 #   install_to PREFIX [VARIABLE=VALUE...]   installs the variant under test
+#   need_command COMMAND PACKAGE            skips the test where the command is missing
 #   fail TEXT, skip TEXT, case_ok NAME
 set -eu
 export LC_ALL=C
@@ -24,6 +25,11 @@ skip()
 {
 	echo "skipped: $*"
 	exit 77
+}
+
+need_command()
+{
+	command -v "$1" >/dev/null || skip "$1 (package $2) is not installed"
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmembuild.XXXXXX")

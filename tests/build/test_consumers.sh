@@ -5,7 +5,7 @@
 # shared and static, C and C++, through CMake, and loading the libraries at run time.
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
-command -v pkg-config >/dev/null || skip "pkg-config is not installed"
+need_command pkg-config pkg-config
 
 prefix=$work/prefix
 install_to "$prefix"

@@ -5,7 +5,7 @@
 # shared and with static libraries, do what they say.
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
-command -v pkg-config >/dev/null || skip "pkg-config is not installed"
+need_command pkg-config pkg-config
 
 install_to "$work/prefix"
 export PKG_CONFIG_LIBDIR=$work/prefix/lib/pkgconfig
@@ -25,6 +25,15 @@ refuses()
 	[ -s "$work/out" ] || fail "$* does not say why it fails"
 }
 
+# Makes two blocks of a pool share one data block: copies the second map entry over the first.
+# The map's place stands at offset 96 of the arena's info block, which is at 8192.
+damage()
+{
+	local map
+	map=$((8192 + $(od -An -t u8 -j $((8192 + 96)) -N 8 "$1")))
+	dd if="$1" of="$1" bs=1 count=4 skip=$((map + 4)) seek=$map conv=notrunc status=none
+}
+
 examples()
 {
 	local bin=$1 run=$2
@@ -41,6 +50,10 @@ examples()
 	says "$(stat -Lc %s "$bin/copy_file") bytes copied to $medium" \
 		"$bin/copy_file" "$bin/copy_file" "$run/copy"
 	cmp "$bin/copy_file" "$run/copy" || fail "the copy differs"
+	for flag in -t -n; do
+		"$bin/copy_file" $flag "$bin/copy_file" "$run/copy$flag" >/dev/null || fail "copy_file $flag"
+		cmp "$bin/copy_file" "$run/copy$flag" || fail "the copy with $flag differs"
+	done
 	refuses "$bin/copy_file" "$bin/copy_file" "$run/copy"
 	refuses "$bin/copy_file" "$run/none" "$run/copy2"
 	case_ok "$where: copy_file"
@@ -62,6 +75,53 @@ the pool is consistent' "$bin/block_array" "$run/array"
 	[ "$(tail -n 1 "$work/out")" = "20 kills: nothing torn, nothing lost, the pool is consistent" ] ||
 		fail "crash_demo's last line"
 	case_ok "$where: crash_demo"
+
+	says "" "$bin/asset_db" "$run/assets" create 1000
+	printf 'drill\nladder\nsaw\n' >"$run/list"
+	says "3 new" "$bin/asset_db" "$run/assets" load "$run/list"
+	printf 'bench\n' >>"$run/list"
+	says "1 new" "$bin/asset_db" "$run/assets" load "$run/list"
+	says "" "$bin/asset_db" "$run/assets" out saw Ann
+	refuses "$bin/asset_db" "$run/assets" out saw Bob
+	refuses "$bin/asset_db" "$run/assets" in drill
+	refuses "$bin/asset_db" "$run/assets" out hammer Bob
+	says "$(printf '%-20s %s\n' drill - ladder - saw Ann bench -)" "$bin/asset_db" "$run/assets" list
+	says "" "$bin/asset_db" "$run/assets" in saw
+	says "$(printf '%-20s -\n' drill ladder saw bench)" "$bin/asset_db" "$run/assets" list
+	case_ok "$where: asset_db"
+
+	says "4 threads stored 2000 records; 100 blocks hold one, every one that was read is whole" \
+		"$bin/block_store" "$run/store" 4 500
+	case_ok "$where: block_store"
+
+	seq 1 5000 >"$run/text"
+	"$bin/pmem_stream" "$run/stream" write <"$run/text" || fail "pmem_stream write"
+	"$bin/pmem_stream" "$run/stream" read | cmp - "$run/text" || fail "pmem_stream read"
+	"$bin/pmem_stream" "$run/stream" read 4000 | cmp - <(tail -c +4001 "$run/text") ||
+		fail "pmem_stream read from an offset"
+	echo short | "$bin/pmem_stream" "$run/stream" write || fail "pmem_stream write again"
+	says short "$bin/pmem_stream" "$run/stream" read
+	! head -c 2000000 /dev/zero | "$bin/pmem_stream" "$run/stream" write 2>/dev/null ||
+		fail "pmem_stream stored more than it can"
+	says short "$bin/pmem_stream" "$run/stream" read 0
+	refuses "$bin/pmem_stream" "$run/text" read
+	case_ok "$where: pmem_stream"
+
+	says "$run/store: consistent, 16036 blocks of 1024 bytes" "$bin/check_pool" "$run/store"
+	says "$run/array: consistent, 7919 blocks of 4096 bytes, 1 in the error state" \
+		"$bin/check_pool" "$run/array"
+	"$bin/check_pool" -p "$run/store" 2>&1 >/dev/null | tr '\r' '\n' | tail -n 1 |
+		grep -qF '[########################################] 100 %' || fail "the progress bar"
+	# The first map entry names the block of the second: position from the format.
+	cp "$run/store" "$run/damaged"
+	damage "$run/damaged"
+	"$bin/check_pool" "$run/damaged" >"$work/out" && fail "check_pool does not see the damage" || [ $? -eq 1 ] ||
+		fail "check_pool's exit status"
+	grep -q "^$run/damaged: damaged: ." "$work/out" || fail "check_pool's words on a damaged pool"
+	"$bin/check_pool" "$run/list" >"$work/out" && fail "check_pool took a text for a pool" || [ $? -eq 2 ] ||
+		fail "check_pool's exit status"
+	grep -q 'cannot be examined: .' "$work/out" || fail "check_pool's words on a text"
+	case_ok "$where: check_pool"
 }
 
 on_file()

@@ -61,7 +61,7 @@ run_make uninstall PREFIX=/opt/p DESTDIR="$work/stage" LIBDIR=/opt/p/lib/x86 \
 case_ok "make uninstall leaves nothing of its own and all of others"
 
 # pkg-config's answers.
-command -v pkg-config >/dev/null || skip "pkg-config is not installed"
+need_command pkg-config pkg-config
 export PKG_CONFIG_LIBDIR=$work/x/lib/pkgconfig
 pc()
 {
