@@ -217,7 +217,7 @@ endif
 # reason on its last line of output.
 
 SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
-INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/concurrency/test_*.c)
+INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
 CRASH_TESTS := $(wildcard tests/crash/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
 TEST_HELPERS := $(wildcard tests/compat/*.c)
@@ -233,6 +233,7 @@ $(B)/obj/tests/%.o: INCLUDES += -Itests/support
 $(B)/obj/tests/unit/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
 $(B)/obj/tests/crash/%.o: INCLUDES += -Isrc/blk -Isrc
 $(B)/obj/tests/concurrency/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
+$(B)/obj/tests/fuzz/%.o: INCLUDES += -Isrc/blk -Isrc
 $(B)/obj/tests/%.o: OWN_CFLAGS += -UNDEBUG
 
 # Everything inside the libraries, for tests and the tool's repair; common/ only once.
@@ -311,6 +312,41 @@ coverage:
 	$(MAKE) COV=1 check
 	@tests/support/coverage.sh build/cov
 
+# --- fuzzing -----------------------------------------------------------------------------
+#
+# tests/fuzz/test_*.c with clang's libFuzzer, FUZZ_TIME seconds each. New inputs are kept in
+# build/fuzz/corpus; one that fails is left in build/fuzz and belongs into tests/fuzz/corpus.
+# `make check` replays tests/fuzz/corpus with any compiler.
+
+FUZZ_TIME ?= 60
+FUZZ_CC ?= clang
+FUZZ_CFLAGS := -g -O1 -std=c11 -D_GNU_SOURCE -DFUZZING=1 -DSRCVERSION='"$(VERSION)"' -pthread \
+	-fno-sanitize-recover=all
+FUZZ_SAN := -fsanitize=fuzzer,address,undefined
+FUZZ_BIN := $(patsubst tests/fuzz/test_%.c,build/fuzz/%,$(wildcard tests/fuzz/test_*.c))
+
+# The instruction set's own flags go with its files, so each file is compiled by itself.
+build/fuzz/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,  FUZZCC $<)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined $(INCLUDES) \
+		-Isrc/pmem -Isrc/blk -Itests/support $(FLAGS_$*) -MMD -MP -c -o $@ $<
+
+$(FUZZ_BIN): build/fuzz/%: build/fuzz/obj/tests/fuzz/test_%.o $(patsubst %.c,build/fuzz/obj/%.o, \
+		$(COMMON_SRC) $(PMEM_SRC) $(BLK_SRC) $(wildcard tests/support/*.c))
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -pthread -o $@ $^ $(CMOCKA_LIBS) -ldl
+
+fuzz: $(FUZZ_BIN)
+	@for f in $(FUZZ_BIN); do \
+		name=$${f##*/}; mkdir -p build/fuzz/corpus/$$name; \
+		echo "$$name, $(FUZZ_TIME) s"; \
+		$$f -max_total_time=$(FUZZ_TIME) -timeout=20 -print_final_stats=1 \
+			-artifact_prefix=build/fuzz/$$name- build/fuzz/corpus/$$name \
+			tests/fuzz/corpus/$$name >build/fuzz/$$name.log 2>&1 || \
+			{ tail -n 40 build/fuzz/$$name.log; exit 1; }; \
+		grep -E 'DONE|executed_units' build/fuzz/$$name.log; \
+	done
+
 # --- examples ----------------------------------------------------------------------------
 
 # A block array whose writer is killed in the middle of its work; needs the compiler only.
@@ -361,6 +397,7 @@ help:
 	@echo 'demo        kill a writer, reopen its pool: needs the compiler only'
 	@echo 'check       build and run the tests (TESTS="..." for some of them)'
 	@echo 'check-long  the tests in every variant, and the long ones'
+	@echo 'fuzz        libFuzzer (clang) over parsers and pools, FUZZ_TIME seconds each [60]'
 	@echo 'coverage    run the tests with COV=1 and sum up the lines they reach'
 	@echo 'lint        format, layers, exported symbols, clang-tidy'
 	@echo 'format      run clang-format over everything'
@@ -371,8 +408,8 @@ help:
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 
 FORCE:
-.PHONY: all check check-long coverage demo format lint dist install uninstall clean help FORCE
+.PHONY: all check check-long coverage fuzz demo format lint dist install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 
--include $(shell find $(B)/obj $(B)/hooked -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/hooked build/fuzz/obj -name '*.d' 2>/dev/null)
