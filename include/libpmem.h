@@ -219,6 +219,46 @@ const char *pmem_check_version(unsigned major_required, unsigned minor_required)
  */
 const char *pmem_errormsg(void);
 
+/* --- logging ------------------------------------------------------------------------- */
+
+/*
+ * The library logs nothing until the program has set a threshold or a function. Messages
+ * whose level does not exceed PMEM_LOG_THRESHOLD then go to the function, or without one
+ * to syslog, and of these those up to PMEM_LOG_THRESHOLD_AUX to standard error, too.
+ */
+enum pmem_log_level {
+	PMEM_LOG_LEVEL_HARK,	/* about the library itself; never suppressed */
+	PMEM_LOG_LEVEL_FATAL,	/* cannot go on */
+	PMEM_LOG_LEVEL_ERROR,	/* a call has failed */
+	PMEM_LOG_LEVEL_WARNING, /* something that may end badly */
+	PMEM_LOG_LEVEL_NOTICE,	/* something unusual */
+	PMEM_LOG_LEVEL_INFO,	/* such as why a mapping is no persistent memory */
+	PMEM_LOG_LEVEL_DEBUG	/* everything */
+};
+
+enum pmem_log_threshold {
+	PMEM_LOG_THRESHOLD,    /* initially PMEM_LOG_LEVEL_WARNING */
+	PMEM_LOG_THRESHOLD_AUX /* initially PMEM_LOG_LEVEL_HARK */
+};
+
+/*
+ * Receives a message without a newline, and the place in the library's source that it comes
+ * from; the texts are valid during the call only. Called by whichever thread logs, maybe by
+ * several at once. It may call the library, but a message that it causes by that would come
+ * back to it.
+ */
+typedef void pmem_log_function(enum pmem_log_level level, const char *file, unsigned line,
+			       const char *function, const char *message);
+
+#define PMEM_LOG_USE_DEFAULT_FUNCTION ((pmem_log_function *)0)
+
+/* These return 0, or EINVAL if an argument is none of the values above; errno stays. */
+int pmem_log_set_threshold(enum pmem_log_threshold threshold, enum pmem_log_level level);
+int pmem_log_get_threshold(enum pmem_log_threshold threshold, enum pmem_log_level *level);
+
+/* Sets the function, or restores the default. Returns 0. */
+int pmem_log_set_function(pmem_log_function *function);
+
 /* The smallest part of a pool set (used by the pool libraries). */
 #define PMEM_MIN_PART ((size_t)(1024 * 1024 * 2))
 

@@ -10,14 +10,21 @@
 #include "ctl.h"
 #include "ctl_config.h"
 #include "errormsg.h"
+#include "log.h"
 #include "mapping.h"
 #include "pool_owner.h"
 
 __attribute__((constructor)) static void load(void)
 {
+	log_load("libpmemblk", "PMEMBLK");
 	mapping_init();
 	pool_owner_setup();
 	ctl_config_load();
+}
+
+__attribute__((destructor)) static void unload(void)
+{
+	log_unload();
 }
 
 API_EXPORT const char *pmemblk_check_version(unsigned major_required,

@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
+
 struct buffer {
 	struct buffer *next;
 	atomic_bool
@@ -133,26 +135,26 @@ void errormsg_set(const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Macros for the analyser only. */
-#undef errormsg_fail
-#undef errormsg_fail_sys
-
-int errormsg_fail(int err, const char *fmt, ...)
+int errormsg_fail_at(const char *file, unsigned line, const char *function, int err,
+		     const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	format(0, fmt, ap);
 	va_end(ap);
+	LOG_AT(LOG_LEVEL_ERROR, file, line, function, "%s", errormsg_get());
 	return -err;
 }
 
-int errormsg_fail_sys(int err, const char *fmt, ...)
+int errormsg_fail_sys_at(const char *file, unsigned line, const char *function, int err,
+			 const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	format(err, fmt, ap);
 	va_end(ap);
+	LOG_AT(LOG_LEVEL_ERROR, file, line, function, "%s", errormsg_get());
 	return -err;
 }

@@ -23,18 +23,23 @@ void errormsg_set(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /*
  * Sets the message and returns -err, so that the place that detects an error can say
- * `return errormsg_fail(EINVAL, "...")`. err is a positive errno value.
+ * `return errormsg_fail(EINVAL, "...")`. err is a positive errno value. errormsg_fail_sys
+ * is for failed system calls: it adds ": " and the text of err. Both log the message with
+ * the place of the call.
  */
-int errormsg_fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
-
-/* The same for a failed system call: ": " and the text of err are added to the message.
- */
-int errormsg_fail_sys(int err, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
-
 #ifdef __clang_analyzer__
 /* The analyser does not see into errormsg.c and has to be told that these return no 0. */
 #define errormsg_fail(err, ...) (errormsg_set(__VA_ARGS__), (void)(err), -1)
 #define errormsg_fail_sys(err, ...) (errormsg_set(__VA_ARGS__), (void)(err), -1)
+#else
+#define errormsg_fail(...) errormsg_fail_at(__FILE__, __LINE__, __func__, __VA_ARGS__)
+#define errormsg_fail_sys(...)                                                           \
+	errormsg_fail_sys_at(__FILE__, __LINE__, __func__, __VA_ARGS__)
 #endif
+
+int errormsg_fail_at(const char *file, unsigned line, const char *function, int err,
+		     const char *fmt, ...) PRINTF_LIKE(5, 6) MUST_CHECK;
+int errormsg_fail_sys_at(const char *file, unsigned line, const char *function, int err,
+			 const char *fmt, ...) PRINTF_LIKE(5, 6) MUST_CHECK;
 
 #endif

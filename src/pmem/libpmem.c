@@ -10,6 +10,7 @@
 #include "errormsg.h"
 #include "is_pmem.h"
 #include "libpmem.h"
+#include "log.h"
 #include "mapping.h"
 
 struct engine engine;
@@ -20,17 +21,22 @@ __attribute__((constructor(102))) static void load(void)
 	struct config config;
 	struct engine_cpu cpu;
 
+	log_load("libpmem", "PMEM");
 	config_read(&config, secure_getenv);
 	engine_detect(&cpu);
 	engine_select(&engine, &cpu, &config,
 		      config.no_flush < 0 && auto_flush_get() == 1);
 	mapping_init();
 	is_pmem_load();
+	LOG(LOG_LEVEL_NOTICE, "flush %s%s, copy %s, non-temporal from %zu bytes on",
+	    engine.flush_backend->name, engine.flushing ? "" : " (off)",
+	    engine.kernel->name, engine.nt_threshold);
 }
 
 __attribute__((destructor(102))) static void unload(void)
 {
 	is_pmem_unload();
+	log_unload();
 }
 
 API_EXPORT const char *pmem_check_version(unsigned major_required,

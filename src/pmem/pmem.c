@@ -11,6 +11,7 @@
 #include "errormsg.h"
 #include "is_pmem.h"
 #include "libpmem.h"
+#include "log.h"
 #include "map_file.h"
 
 /* Turns 0 or -errno into the public form. */
@@ -22,6 +23,19 @@ static int finish(int ret)
 	return -1;
 }
 
+/* They are ignored, but in the debug variant not without a word. */
+static void note_unknown_flags(unsigned flags)
+{
+#ifdef DEBUG
+	if (flags & ~PMEM_F_MEM_VALID_FLAGS) {
+		errormsg_set("unknown flags %#x", flags & ~PMEM_F_MEM_VALID_FLAGS);
+		LOG(LOG_LEVEL_ERROR, "%s", errormsg_get());
+	}
+#else
+	(void)flags;
+#endif
+}
+
 API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t mode,
 			       size_t *mapped_lenp, int *is_pmemp)
 {
@@ -30,14 +44,20 @@ API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t m
 	int ret = map_file(path, len, flags, mode, &result);
 	int is_pmem;
 
-	/* A refused MAP_SYNC is no failure of the call, so errno stays as it was. */
-	errno = ret < 0 ? -ret : before;
-	if (ret < 0)
+	if (ret < 0) {
+		errno = -ret;
 		return NULL;
+	}
 	is_pmem = is_pmemp ? pmem_is_pmem(result.addr, result.len) : !result.why_not;
-	if (!is_pmem)
+	if (!is_pmem) {
 		errormsg_set("%s is not persistent memory: %s", path,
 			     result.why_not ? result.why_not : "PMEM_IS_PMEM_FORCE=0");
+		LOG(LOG_LEVEL_INFO, "%s", errormsg_get());
+	}
+	LOG(LOG_LEVEL_NOTICE, "mapped %zu bytes of %s at %p", result.len, path,
+	    result.addr);
+	/* A refused MAP_SYNC is no failure of the call, so errno stays as it was. */
+	errno = before;
 	if (mapped_lenp)
 		*mapped_lenp = result.len;
 	if (is_pmemp)
@@ -47,6 +67,7 @@ API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t m
 
 API_EXPORT int pmem_unmap(void *addr, size_t len)
 {
+	LOG(LOG_LEVEL_DEBUG, "%zu bytes at %p", len, addr);
 	return finish(map_file_unmap(addr, len));
 }
 
@@ -116,16 +137,19 @@ API_EXPORT int pmem_deep_persist(const void *addr, size_t len)
 
 API_EXPORT void *pmem_memmove(void *pmemdest, const void *src, size_t len, unsigned flags)
 {
+	note_unknown_flags(flags);
 	return copy_move(&engine, pmemdest, src, len, flags);
 }
 
 API_EXPORT void *pmem_memcpy(void *pmemdest, const void *src, size_t len, unsigned flags)
 {
+	note_unknown_flags(flags);
 	return copy_move(&engine, pmemdest, src, len, flags);
 }
 
 API_EXPORT void *pmem_memset(void *pmemdest, int c, size_t len, unsigned flags)
 {
+	note_unknown_flags(flags);
 	return copy_set(&engine, pmemdest, c, len, flags);
 }
 
