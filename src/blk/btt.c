@@ -8,21 +8,49 @@
  * free block, logs the exchange, and then stores the map entry. The block that the entry named
  * before becomes the lane's free block.
  *
- * Write protocol, each step durable before the next begins:
+ * Write protocol. Two ordered steps; a step is durable when its fence returns.
  *
- *   1. the data, in the lane's free block
- *   2. first half of the flog record {lba, old map entry}, into the record that is not current
- *   3. second half {new map entry, sequence number}: the write has happened
- *   4. the map entry
+ *      take the lane; store the data into its free block, flush it
+ *      take the map lock of the entry; old = map entry
+ *      flush the line of the map entry                                          (a)
+ *      flush the line of the map entry that the lane's previous write stored    (b)
+ *      [unless line_order: store the record's first half, flush it]             (c)
+ *   FENCE 1
+ *      [line_order: store the first half] store the second half; flush them
+ *   FENCE 2   here the write is durable
+ *      store the map entry; flush its line, without a fence                     (d)
+ *      release the map lock and the lane
  *
- * Power loss before 3: the old record is current still, the old data stays. Between 3 and 4:
- * recovery redoes 4. The block freed by the write may be overwritten by the lane's next write at
- * once, because nothing refers to it any more.
+ * The record is {lba, old map entry} and {new map entry, sequence number}, written over the
+ * lane's record that is not current. Until the second half is durable the old record counts and
+ * the old data stays; from then on recovery redoes the map store, whenever the power fails.
  *
- * set_zero and set_error change only the flags of the map entry: one durable step.
+ * (a) Recovery goes by slot number and not by age. The value that is logged as old has to be on
+ *     the media before the record is, or recovery might take an older value for it (or miss that
+ *     this write came later) and lose or mix updates. The entry may have been stored by another
+ *     lane, or a moment ago by this one, and not be durable yet.
+ * (b) The record is the only redo of its map update, and the one about to be written replaces
+ *     the last but one. So before it may become durable, the map update of the slot's current
+ *     record has to be. A flush counts only with a fence of the thread that issued it: a slot
+ *     remembers who flushed last, and anybody else flushes again.
+ * (c) Where the media keep the order of stores to one line, both halves can go between the
+ *     fences: no line is ever seen with the second half but not the first. A page of an ordinary
+ *     file may be written out word by word at any time, and ARM promises no such order; there the
+ *     first half goes into the stale record before FENCE 1. A stale record with a new first half
+ *     means nothing.
+ * (d) Deferred: the next write through the slot (b), or btt_sync, waits for it. The flush is issued
+ *     nevertheless where that is cheap. It narrows the window in which the original library,
+ *     opening the pool after this process was killed, relies on a map entry that a power
+ *     failure could still take back.
  *
- * Locks. A modifying call owns a lane (a flog slot and its free block), then the map lock of its
- * entry; both are held until the entry is durable.
+ * The block freed by the write may be overwritten by the lane's next write at once: the record
+ * is durable and redoes the map update that took the block out of the map.
+ *
+ * set_zero and set_error change only the flags of the map entry: one durable step, also when the
+ * flag stands there already, because another thread's store of it may not be durable yet.
+ *
+ * Locks. A write owns a lane (a flog slot and its free block in each arena), then the map lock of
+ * its entry, until the map store; set_zero and set_error own the map lock alone.
  *
  * Readers take no lock and store nothing shared. A map lock has a version that is raised after
  * each map store and before lock and lane are released. A reader loads version and entry, copies
@@ -226,31 +254,43 @@ static int load_entry_locked(const struct btt *btt, const struct btt_arena *aren
 	return 0;
 }
 
-/* Stores a map entry and tells the readers; the store is flushed, not fenced. */
+/* Stores a map entry and tells the readers; not flushed. */
 static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_t premap,
-			       uint32_t entry, struct storage_step *step)
+			       uint32_t entry)
 {
 	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
-	uint64_t off = btt_arena_map_off(arena, premap);
 
-	storage_store32(btt->storage, off, entry);
+	storage_store32(btt->storage, btt_arena_map_off(arena, premap), entry);
 	/* release: a reader that sees the new version also sees the new entry */
 	atomic_store_explicit(
 	    &ml->version, atomic_load_explicit(&ml->version, memory_order_relaxed) + 1,
 	    memory_order_release);
-	storage_flush(btt->storage, step, off, BTT_MAP_ENTRY_SIZE);
 }
 
-/* Steps 2 to 4 of the protocol. */
-static int exchange_locked(struct btt *btt, struct btt_arena *arena,
-			   struct btt_slot *slot, unsigned lane, uint32_t premap,
-			   struct storage_step *step)
+/* (b): the map update of the slot's current record becomes durable with the next fence. */
+static void flush_previous(struct btt *btt, struct btt_arena *arena,
+			   struct btt_slot *slot, struct storage_step *step,
+			   unsigned thread)
+{
+	if (slot->prev_lba == BTT_NO_LBA)
+		return;
+	if (btt->storage->eager_flush && slot->prev_thread == thread)
+		return; /* flushed by this thread when it was stored */
+	storage_flush(btt->storage, step, btt_arena_map_off(arena, slot->prev_lba),
+		      BTT_MAP_ENTRY_SIZE);
+}
+
+/* The protocol from the read of the old entry on. */
+static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned lane,
+			   uint32_t premap, struct storage_step *step)
 {
 	struct storage *s = btt->storage;
+	struct btt_slot *slot = &arena->slot[lane];
 	uint64_t record = btt_arena_slot_off(arena, lane) +
 			  slot->next_record * sizeof(struct btt_flog_record_media);
 	uint32_t seq = btt_flog_next_seq(slot->seq);
 	uint32_t new_entry = slot->free_block | BTT_MAP_NORMAL;
+	unsigned thread = lane_thread();
 	uint32_t raw;
 	uint32_t old;
 	int ret;
@@ -258,25 +298,32 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena,
 	ret = load_entry_locked(btt, arena, premap, &raw, &old);
 	if (ret)
 		return ret;
+	storage_flush(s, step, btt_arena_map_off(arena, premap), BTT_MAP_ENTRY_SIZE);
+	flush_previous(btt, arena, slot, step, thread);
+	if (!s->line_order) {
+		storage_store64(s, record, btt_flog_first_half(premap, old));
+		storage_flush(s, step, record, 8);
+	}
 	ret = storage_fence(s, step);
 	if (ret)
 		return btt_poison(btt, ret);
-	storage_store64(s, record, btt_flog_first_half(premap, old));
-	storage_flush(s, step, record, 8);
-	ret = storage_fence(s, step);
-	if (ret)
-		return btt_poison(btt, ret);
+	if (s->line_order)
+		storage_store64(s, record, btt_flog_first_half(premap, old));
 	storage_store64(s, record + 8, btt_flog_second_half(new_entry, seq));
-	storage_flush(s, step, record + 8, 8);
+	storage_flush(s, step, record, sizeof(struct btt_flog_record_media));
 	ret = storage_fence(s, step);
 	if (ret)
 		return btt_poison(btt, ret);
 	slot->seq = seq;
 	slot->next_record ^= 1;
 	slot->free_block = btt_map_postmap(old);
-	store_entry_locked(btt, arena, premap, new_entry, step);
-	ret = storage_fence(s, step);
-	return ret ? btt_poison(btt, ret) : 0;
+	slot->prev_lba = premap;
+	slot->prev_thread = thread;
+	store_entry_locked(btt, arena, premap, new_entry);
+	if (s->eager_flush)
+		storage_flush(s, step, btt_arena_map_off(arena, premap),
+			      BTT_MAP_ENTRY_SIZE);
+	return 0;
 }
 
 int btt_write(struct btt *btt, const void *buf, uint64_t lba)
@@ -284,7 +331,6 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	struct storage_step step = STORAGE_STEP_INIT;
 	struct btt_map_lock *ml;
 	struct btt_arena *arena;
-	struct btt_slot *slot;
 	uint32_t premap;
 	unsigned lane;
 	int ret;
@@ -293,18 +339,18 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	if (unlikely(ret))
 		return ret;
 	lane = lanes_acquire(&btt->lanes, lane_hint());
-	slot = &arena->slot[lane];
 	/* release: the version that was raised when the block became free comes before its new
 	 * data; the locked instruction above does the same for x86's non-temporal stores */
 	atomic_thread_fence(memory_order_release);
-	storage_write(btt->storage, &step, btt_arena_block_off(arena, slot->free_block),
-		      buf, btt->params.bsize);
+	storage_write(btt->storage, &step,
+		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
+		      btt->params.bsize);
 	ml = btt_arena_map_lock(arena, premap);
 	lock_acquire(&ml->lock);
 	if (unlikely(btt_poison_is_set(btt)))
 		ret = btt_poison_fail(btt);
 	else
-		ret = exchange_locked(btt, arena, slot, lane, premap, &step);
+		ret = exchange_locked(btt, arena, lane, premap, &step);
 	lock_release(&ml->lock);
 	lanes_release(&btt->lanes, lane);
 	return ret;
@@ -332,13 +378,10 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
-	/* also when the flag stands there already: the store may not be durable yet */
-	if (raw == (btt_map_postmap(entry) | flag))
-		storage_flush(btt->storage, &step, btt_arena_map_off(arena, premap),
-			      BTT_MAP_ENTRY_SIZE);
-	else
-		store_entry_locked(btt, arena, premap, btt_map_postmap(entry) | flag,
-				   &step);
+	if (raw != (btt_map_postmap(entry) | flag))
+		store_entry_locked(btt, arena, premap, btt_map_postmap(entry) | flag);
+	storage_flush(btt->storage, &step, btt_arena_map_off(arena, premap),
+		      BTT_MAP_ENTRY_SIZE);
 	ret = storage_fence(btt->storage, &step);
 	if (ret)
 		ret = btt_poison(btt, ret);
@@ -362,7 +405,21 @@ int btt_set_error(struct btt *btt, uint64_t lba)
 
 int btt_sync(struct btt *btt)
 {
+	struct storage_step step = STORAGE_STEP_INIT;
+	int ret;
+
 	if (btt_poison_is_set(btt))
 		return btt_poison_fail(btt);
-	return 0;
+	for (unsigned i = 0; i < btt->narena; i++)
+		for (unsigned n = 0; n < BTT_NFREE; n++) {
+			struct btt_slot *slot = &btt->arena[i].slot[n];
+
+			if (slot->prev_lba != BTT_NO_LBA)
+				storage_flush(
+				    btt->storage, &step,
+				    btt_arena_map_off(&btt->arena[i], slot->prev_lba),
+				    BTT_MAP_ENTRY_SIZE);
+		}
+	ret = storage_fence(btt->storage, &step);
+	return ret ? btt_poison(btt, ret) : 0;
 }

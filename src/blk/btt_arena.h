@@ -35,7 +35,7 @@ struct btt_slot {
 	uint32_t seq;			  /* of the current record */
 	uint32_t next_record;		  /* the record to write next, 0 or 1 */
 	uint32_t prev_lba; /* the map update that may not be durable yet, or BTT_NO_LBA */
-	unsigned prev_hint; /* lane_hint() of the thread that flushed it */
+	unsigned prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
 };
 
 struct btt_arena {

@@ -10,12 +10,17 @@
 static _Atomic(unsigned) threads_seen;
 static __thread unsigned thread_number __attribute__((tls_model("initial-exec")));
 
-unsigned lane_hint(void)
+unsigned lane_thread(void)
 {
 	if (unlikely(thread_number == 0))
 		thread_number =
 		    1 + atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed);
-	return thread_number - 1;
+	return thread_number;
+}
+
+unsigned lane_hint(void)
+{
+	return lane_thread() - 1;
 }
 
 int lanes_init(struct lanes *lanes, unsigned n)

@@ -22,7 +22,10 @@ struct lanes {
 int lanes_init(struct lanes *lanes, unsigned n) MUST_CHECK; /* -ENOMEM, message set */
 void lanes_fini(struct lanes *lanes);
 
-/* A number that tells the threads of the process apart; the same at each call of a thread. */
+/* A number that tells the threads of the process apart, never 0. */
+unsigned lane_thread(void);
+
+/* The lane that this thread would like to have, modulo their number. */
 unsigned lane_hint(void);
 
 /* Returns the number of the lane that the caller owns now; hint is its lane_hint(). */
