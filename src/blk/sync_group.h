@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Group commit: concurrent callers share syncs.
+ *
+ * A sync serves those whose ranges it covers and whose stores came before it started. While one
+ * runs, callers gather; the first of them to find it finished starts the next one, for all.
+ *
+ * The first sync that fails ends the group: the kernel reports a failed write-back once, to
+ * whoever asks next, so no later success would mean anything. Everybody whom that sync served or
+ * who comes later gets its error.
+ */
+#ifndef SYNC_GROUP_H
+#define SYNC_GROUP_H 1
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+struct sync_group {
+	pthread_mutex_t mutex; /* guards the rest; not held during a sync */
+	pthread_cond_t done;
+	uint64_t lo; /* what the callers of the next sync want covered */
+	uint64_t hi;
+	uint64_t next;	   /* number of the next sync */
+	uint64_t finished; /* syncs with a lower number are over */
+	bool running;
+	int err; /* 0, or the -errno that ended the group */
+};
+
+void sync_group_init(struct sync_group *group);
+void sync_group_fini(struct sync_group *group);
+
+/*
+ * Returns when [lo, hi) was synced by a call of sync(arg, ...) that started after this one and
+ * returned 0, or with the -errno of the sync that ended the group. The caller must not hold a
+ * lock that other callers may need to get here.
+ */
+int sync_group_commit(struct sync_group *group, uint64_t lo, uint64_t hi,
+		      int (*sync)(void *arg, uint64_t lo, uint64_t hi),
+		      void *arg) MUST_CHECK;
+
+#endif

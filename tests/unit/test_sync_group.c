@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "sync_group.h"
+
+enum { THREADS = 8, ROUNDS = 200 };
+
+/* Each thread stores its round into a "page"; a sync makes the pages it covers durable. */
+static struct {
+	struct sync_group group;
+	_Atomic(int) page[THREADS];
+	_Atomic(int) durable[THREADS];
+	_Atomic(int) inside;
+	_Atomic(int) syncs;
+	int fail_at;
+} t;
+
+static int sync_pages(void *arg, uint64_t lo, uint64_t hi)
+{
+	int seen[THREADS];
+	int n;
+
+	(void)arg;
+	assert_int_equal(t.inside++, 0);
+	n = ++t.syncs;
+	for (uint64_t i = lo; i < hi; i++)
+		seen[i] = t.page[i];
+	usleep(100); /* stores from here on belong to the next sync */
+	if (!t.fail_at || n < t.fail_at)
+		for (uint64_t i = lo; i < hi; i++)
+			t.durable[i] = seen[i];
+	t.inside--;
+	return t.fail_at && n == t.fail_at ? -EIO : 0;
+}
+
+static void *work(void *arg)
+{
+	uint64_t me = (uintptr_t)arg;
+
+	for (int round = 1; round <= ROUNDS; round++) {
+		int ret;
+
+		t.page[me] = round;
+		ret = sync_group_commit(&t.group, me, me + 1, sync_pages, NULL);
+		if (ret)
+			return ret == -EIO ? NULL : (void *)"another error";
+		if (t.durable[me] != round)
+			return (void *)"success without durability";
+	}
+	return t.fail_at ? (void *)"the failure was not reported" : NULL;
+}
+
+static void run(int fail_at)
+{
+	pthread_t thread[THREADS];
+
+	t.fail_at = fail_at;
+	t.syncs = 0;
+	sync_group_init(&t.group);
+	for (uintptr_t i = 0; i < THREADS; i++) {
+		t.page[i] = t.durable[i] = 0;
+		assert_int_equal(pthread_create(&thread[i], NULL, work, (void *)i), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		void *failure;
+
+		pthread_join(thread[i], &failure);
+		if (failure)
+			fail_msg("thread %d: %s", i, (const char *)failure);
+	}
+	sync_group_fini(&t.group);
+}
+
+static void success_means_that_a_later_sync_covered_the_range(void **state)
+{
+	(void)state;
+	run(0);
+	print_message("%d commits in %d syncs\n", THREADS * ROUNDS, t.syncs);
+	assert_true(t.syncs <= THREADS * ROUNDS / 2);
+}
+
+static void a_failure_reaches_all_it_serves_and_all_who_come_later(void **state)
+{
+	(void)state;
+	run(20);
+	assert_int_equal(t.syncs, 20);
+}
+
+static void a_single_caller_syncs_each_time(void **state)
+{
+	(void)state;
+	t.fail_at = 0;
+	t.syncs = 0;
+	sync_group_init(&t.group);
+	for (int i = 1; i <= 5; i++) {
+		t.page[3] = i;
+		assert_int_equal(sync_group_commit(&t.group, 3, 4, sync_pages, NULL), 0);
+		assert_int_equal(t.durable[3], i);
+		assert_int_equal(t.syncs, i);
+	}
+	sync_group_fini(&t.group);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(success_means_that_a_later_sync_covered_the_range),
+	    cmocka_unit_test(a_failure_reaches_all_it_serves_and_all_who_come_later),
+	    cmocka_unit_test(a_single_caller_syncs_each_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
