@@ -63,6 +63,9 @@ static void prepare(struct pmemblk *pool, struct poolset *set)
 	storage_pool_init(&pool->storage, pool->map.base, pool->map.size,
 			  pool->map.medium);
 	storage_pool_init(&pool->view, pool->map.base, pool->map.size, STORAGE_VIEW);
+	sync_group_init(&pool->group);
+	if (pool->map.medium == STORAGE_FILE)
+		pool->storage.group = &pool->group;
 	pool->set = set;
 	pool->storage.next_data = next_data;
 	pool->params.name = pool->path;
@@ -323,6 +326,8 @@ void pool_destroy(struct pmemblk *pool)
 		alloc_free(pool->retired);
 		pool->retired = next;
 	}
+	if (pool->storage.group)
+		sync_group_fini(pool->storage.group);
 	pool_owner_fini(&pool->owner);
 	poolset_unmap(&pool->map);
 	alloc_free(pool->path);

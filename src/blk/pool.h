@@ -19,6 +19,7 @@
 #include "poolset_map.h"
 #include "shutdown_state.h"
 #include "storage.h"
+#include "sync_group.h"
 
 /* A table that a takeover has replaced; readers may still be inside it. */
 struct retired_btt {
@@ -35,6 +36,7 @@ struct pmemblk {
 	struct pool_owner owner;
 	struct shutdown_state modules;
 	struct storage storage;
+	struct sync_group group; /* shared syncs of a pool on an ordinary file */
 	struct poolset_mapping map;
 	struct btt_params params;
 	struct retired_btt *retired; /* under pool_owner_lock() */

@@ -31,6 +31,7 @@
 #include "le.h"
 
 struct storage;
+struct sync_group;
 
 /* The byte range that a thread has flushed since its last fence; empty while lo >= hi. */
 struct storage_step {
@@ -87,6 +88,9 @@ struct storage {
 	 * none: lets a search skip the holes of sparse files. NULL: every byte may.
 	 */
 	uint64_t (*next_data)(struct storage *s, uint64_t off, uint64_t end);
+
+	/* Files: the syncs that concurrent callers share; NULL: everybody syncs alone. */
+	struct sync_group *group;
 };
 
 /* Loads; the 4- and 8-byte ones are single atomic loads of an aligned value. */

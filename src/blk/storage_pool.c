@@ -8,7 +8,8 @@
  * clflush only, caches inside the power-fail domain).
  *
  * Files: stores are plain. A step collects the range that its flushes cover; the fence
- * syncs that range at once. Which bytes become durable earlier, and in which order, is the
+ * syncs that range at once, together with the ranges of other threads that wait for theirs (see
+ * sync_group.h). Which bytes become durable earlier, and in which order, is the
  * kernel's business.
  *
  * Private copies: nothing becomes durable. Fences still order stores between threads.
@@ -21,6 +22,7 @@
 #include <libpmem.h>
 
 #include "errormsg.h"
+#include "sync_group.h"
 
 #if defined(__x86_64__)
 #include <emmintrin.h>
@@ -119,6 +121,15 @@ static void plain_zero(struct storage *s, struct storage_step *step, uint64_t of
 	note_range(s, step, off, len);
 }
 
+static int sync_bytes(void *arg, uint64_t lo, uint64_t hi)
+{
+	struct storage *s = arg;
+
+	if (pmem_msync(s->base + lo, (size_t)(hi - lo)) != 0)
+		return errormsg_fail_sys(errno, "cannot synchronise the pool file");
+	return 0;
+}
+
 static int sync_range(struct storage *s, struct storage_step *step)
 {
 	const struct storage_step range = *step;
@@ -127,9 +138,9 @@ static int sync_range(struct storage *s, struct storage_step *step)
 	atomic_thread_fence(memory_order_release);
 	if (range.lo >= range.hi)
 		return 0;
-	if (pmem_msync(s->base + range.lo, (size_t)(range.hi - range.lo)) != 0)
-		return errormsg_fail_sys(errno, "cannot synchronise the pool file");
-	return 0;
+	if (s->group)
+		return sync_group_commit(s->group, range.lo, range.hi, sync_bytes, s);
+	return sync_bytes(s, range.lo, range.hi);
 }
 
 static const struct storage_ops file_ops = {
@@ -208,6 +219,7 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	s->base = base;
 	s->size = size;
 	s->next_data = NULL;
+	s->group = NULL;
 	s->eager_flush = medium != STORAGE_FILE;
 	s->line_order = false;
 #if defined(__x86_64__)
