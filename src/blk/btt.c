@@ -54,12 +54,12 @@
  *
  * Readers take no lock and store nothing shared. A map lock has a version that is raised after
  * each map store and before lock and lane are released. A reader loads version and entry, copies
- * the block, and loads both again: unchanged means that the block stayed mapped during the copy,
- * because before anybody overwrites a block it has left the map, and the version was raised,
- * and the lane was released and taken again (a locked instruction) in between. The entry alone
- * would not do: a block can leave and return during one copy. After a bounded number of failures
- * the reader takes the map lock, under which the entry cannot change and its block is nobody's
- * free block.
+ * the block, and loads both again: unchanged means that the block stayed mapped during the copy.
+ * For before anybody overwrites a block it has left the map and the version was raised, and
+ * between the two stands the lock of a shared lane, or the fences of the write in between that
+ * went through the other lane of a thread's pair (see lanes.h). The entry alone would not do: a
+ * block can leave and return during one copy. After a bounded number of failures the reader
+ * takes the map lock, under which the entry cannot change and its block is nobody's free block.
  *
  * A sync that fails leaves it unknown what reached the medium, and a repeated sync would
  * succeed without having written anything. So it poisons the table: modifying calls fail with
@@ -340,7 +340,7 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 		return ret;
 	lane = lanes_acquire(&btt->lanes, lane_hint());
 	/* release: the version that was raised when the block became free comes before its new
-	 * data; the locked instruction above does the same for x86's non-temporal stores */
+	 * data, also on CPUs that order less than x86 */
 	atomic_thread_fence(memory_order_release);
 	storage_write(btt->storage, &step,
 		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,

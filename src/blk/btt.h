@@ -17,6 +17,8 @@
 
 struct btt;
 
+#define BTT_MAX_LANES 256u
+
 struct btt_params {
 	const char *name;  /* the pool's path, for messages */
 	uint64_t data_off; /* start of the data area in the storage, a multiple of 4096 */
@@ -25,7 +27,7 @@ struct btt_params {
 	struct uuid parent; /* the pool's uuid: info blocks of other pools are not ours */
 	bool zeroed;	    /* the data area was all zeros when the pool was created */
 	bool user_file;	    /* is_zeroed is 0: the file was supplied by the user */
-	unsigned nlane;	    /* wish for the number of concurrent writers, at least 1 */
+	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
 };
 
 /*

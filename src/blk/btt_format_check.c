@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "btt.h"
 #include "btt_format.h"
 
 #define AT(type, field, off)                                                             \
@@ -39,6 +40,7 @@ AT(btt_flog_record_media, seq, 12);
 SIZE(btt_flog_record_media, 16);
 SIZE(btt_flog_slot_media, BTT_FLOG_SLOT_SIZE);
 
+static_assert(BTT_MAX_LANES == BTT_NFREE, "each lane has a flog slot");
 static_assert(sizeof(le32) == BTT_MAP_ENTRY_SIZE, "map entry");
 static_assert(BTT_ARENA_MAX_SIZE / (BTT_MIN_LBASIZE + BTT_MAP_ENTRY_SIZE) <=
 		  BTT_MAP_LBA_MASK,

@@ -24,7 +24,7 @@ int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 
 static int make(struct storage *s, const struct btt_params *params, struct btt **out)
 {
-	unsigned nlane = params->nlane < BTT_NFREE ? params->nlane : BTT_NFREE;
+	unsigned nlane = params->nlane < BTT_MAX_LANES ? params->nlane : BTT_MAX_LANES;
 	struct btt *btt = alloc_zeroed(sizeof(*btt));
 	int ret;
 

@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "alloc.h"
 #include "badblocks.h"
@@ -22,8 +21,6 @@
 #include "errormsg.h"
 #include "pool_header.h"
 #include "poolset_files.h"
-
-#define MAX_LANES 256u
 
 #define ULL(x) ((unsigned long long)(x))
 
@@ -39,15 +36,6 @@ struct pmemblk *pool_alloc(const char *path)
 		return NULL;
 	}
 	return pool;
-}
-
-static unsigned count_lanes(void)
-{
-	long online = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (online < 1)
-		return 1;
-	return online < MAX_LANES / 2 ? 2 * (unsigned)online : MAX_LANES;
 }
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
@@ -72,7 +60,7 @@ static void prepare(struct pmemblk *pool, struct poolset *set)
 	pool->params.data_off = POOL_DATA_OFF;
 	pool->params.data_size = pool->map.size - POOL_DATA_OFF;
 	pool->params.bsize = pool->bsize;
-	pool->params.nlane = count_lanes();
+	pool->params.nlane = BTT_MAX_LANES;
 }
 
 /* The files are going to be closed. */
