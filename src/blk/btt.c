@@ -159,6 +159,7 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 	struct btt_arena *arena;
 	uint32_t premap;
 	uint64_t map_off;
+	bool biased;
 	int ret;
 
 	ret = check_lba(btt, lba);
@@ -192,9 +193,9 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 			       version))
 			return 0;
 	}
-	lock_acquire(&ml->lock);
+	biased = btt_arena_enter_map(btt, arena, premap, lane_thread());
 	ret = read_locked(btt, arena, premap, buf);
-	lock_release(&ml->lock);
+	btt_arena_leave_map(btt, arena, premap, biased);
 	return ret;
 }
 
@@ -329,9 +330,9 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
-	struct btt_map_lock *ml;
 	struct btt_arena *arena;
 	uint32_t premap;
+	bool biased;
 	unsigned lane;
 	int ret;
 
@@ -345,13 +346,12 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	storage_write(btt->storage, &step,
 		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
 		      btt->params.bsize);
-	ml = btt_arena_map_lock(arena, premap);
-	lock_acquire(&ml->lock);
+	biased = btt_arena_enter_map(btt, arena, premap, lane_thread());
 	if (unlikely(btt_poison_is_set(btt)))
 		ret = btt_poison_fail(btt);
 	else
 		ret = exchange_locked(btt, arena, lane, premap, &step);
-	lock_release(&ml->lock);
+	btt_arena_leave_map(btt, arena, premap, biased);
 	lanes_release(&btt->lanes, lane);
 	return ret;
 }
@@ -359,9 +359,9 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
-	struct btt_map_lock *ml;
 	struct btt_arena *arena;
 	uint32_t premap;
+	bool biased;
 	uint32_t raw;
 	uint32_t entry;
 	int ret;
@@ -369,8 +369,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = begin(btt, lba, &arena, &premap);
 	if (unlikely(ret))
 		return ret;
-	ml = btt_arena_map_lock(arena, premap);
-	lock_acquire(&ml->lock);
+	biased = btt_arena_enter_map(btt, arena, premap, lane_thread());
 	if (unlikely(btt_poison_is_set(btt))) {
 		ret = btt_poison_fail(btt);
 		goto unlock;
@@ -386,7 +385,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	if (ret)
 		ret = btt_poison(btt, ret);
 unlock:
-	lock_release(&ml->lock);
+	btt_arena_leave_map(btt, arena, premap, biased);
 	return ret;
 }
 

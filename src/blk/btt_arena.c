@@ -14,6 +14,8 @@ int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 	arena->map_off = off + info->geo.map_arena_off;
 	arena->flog_off = off + info->geo.flog_arena_off;
 	arena->info = *info;
+	arena->first_lock =
+	    (uint32_t)((off - btt->params.data_off) / BTT_ARENA_MAX_SIZE) * BTT_MAP_LOCKS;
 	atomic_init(&arena->read_only, info->error);
 	arena->map_lock = alloc_aligned(BTT_MAP_LOCKS * sizeof(*arena->map_lock));
 	arena->slot = alloc_aligned(BTT_NFREE * sizeof(*arena->slot));

@@ -14,6 +14,7 @@
 #include "btt_info.h"
 #include "lanes.h"
 #include "lock.h"
+#include "map_guard.h"
 
 #define BTT_MAP_LOCKS 256u
 #define BTT_NO_LBA UINT32_MAX
@@ -46,8 +47,10 @@ struct btt_arena {
 	uint64_t flog_off;
 	struct btt_info info;
 	_Atomic(bool) read_only; /* relaxed: set while opening, before any other thread */
-	struct btt_map_lock *map_lock; /* BTT_MAP_LOCKS of them */
-	struct btt_slot *slot;	       /* BTT_NFREE of them; lanes use the first ones */
+	struct btt_map_lock
+	    *map_lock;	       /* BTT_MAP_LOCKS of them, to be held through the guard */
+	uint32_t first_lock;   /* number of the first one in the table */
+	struct btt_slot *slot; /* BTT_NFREE of them; lanes use the first ones */
 };
 
 struct btt {
@@ -55,6 +58,7 @@ struct btt {
 	struct btt_params params;
 	uint64_t nblock;
 	struct lanes lanes;
+	struct map_guard guard; /* for the map locks of all arenas */
 	bool
 	    maps_untouched; /* the map is known to be initial: the layout need not look at it */
 
@@ -96,6 +100,22 @@ static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *ar
 						      uint32_t premap)
 {
 	return &arena->map_lock[premap / 16 % BTT_MAP_LOCKS];
+}
+
+/* Holding the map lock of an entry; the result of enter goes to leave. */
+static inline bool btt_arena_enter_map(struct btt *btt, struct btt_arena *arena,
+				       uint32_t premap, unsigned thread)
+{
+	uint32_t number = arena->first_lock + premap / 16 % BTT_MAP_LOCKS;
+
+	return map_guard_enter(&btt->guard, thread, number,
+			       &btt_arena_map_lock(arena, premap)->lock);
+}
+
+static inline void btt_arena_leave_map(struct btt *btt, struct btt_arena *arena,
+				       uint32_t premap, bool biased)
+{
+	map_guard_leave(&btt->guard, biased, &btt_arena_map_lock(arena, premap)->lock);
 }
 
 #endif

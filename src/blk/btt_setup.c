@@ -25,7 +25,7 @@ int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 static int make(struct storage *s, const struct btt_params *params, struct btt **out)
 {
 	unsigned nlane = params->nlane < BTT_MAX_LANES ? params->nlane : BTT_MAX_LANES;
-	struct btt *btt = alloc_zeroed(sizeof(*btt));
+	struct btt *btt = alloc_aligned(sizeof(*btt));
 	int ret;
 
 	*out = btt;
@@ -33,11 +33,13 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 		return errormsg_fail(ENOMEM, "%s: out of memory", params->name);
 	btt->storage = s;
 	btt->params = *params;
+	/* where a fence is a sync, a lock costs nothing beside it */
+	map_guard_init(&btt->guard, s->eager_flush);
 	atomic_init(&btt->laid_out, false);
 	atomic_init(&btt->poisoned, false);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {
-		alloc_free(btt);
+		alloc_free_aligned(btt);
 		return ret;
 	}
 	return 0;
@@ -103,7 +105,7 @@ void btt_close(struct btt *btt)
 		return;
 	btt_arena_free_all(btt->arena, btt->narena);
 	lanes_fini(&btt->lanes);
-	alloc_free(btt);
+	alloc_free_aligned(btt);
 }
 
 uint64_t btt_nblock(const struct btt *btt)

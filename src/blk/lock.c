@@ -22,15 +22,17 @@ static void relax(void)
 void lock_wait_slow(struct lock *lock)
 {
 	static const struct timespec nap = {.tv_nsec = NAP_NS};
+	uint32_t held = 0;
 
 	for (int i = 0; i < SPINS; i++) {
-		if (!atomic_load_explicit(&lock->held, memory_order_relaxed))
+		held = atomic_load_explicit(&lock->held, memory_order_relaxed);
+		if (!held)
 			return;
 		relax();
 	}
 	atomic_fetch_add_explicit(&lock->waiters, 1, memory_order_seq_cst);
 	/* any return will do: woken, changed before, interrupted, timed out */
-	syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, 1, &nap, NULL, 0);
+	syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, held, &nap, NULL, 0);
 	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
 }
 

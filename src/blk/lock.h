@@ -18,7 +18,7 @@
 #include "compiler.h"
 
 struct lock {
-	_Atomic(uint32_t) held;	   /* 0 or 1; release on unlock, acquire on lock */
+	_Atomic(uint32_t) held;	   /* 0: free; release on unlock, acquire on lock */
 	_Atomic(uint32_t) waiters; /* relaxed: only a hint for the one who unlocks */
 };
 
