@@ -159,7 +159,7 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 	struct btt_arena *arena;
 	uint32_t premap;
 	uint64_t map_off;
-	bool biased;
+	struct lock *lock;
 	int ret;
 
 	ret = check_lba(btt, lba);
@@ -193,9 +193,9 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 			       version))
 			return 0;
 	}
-	biased = btt_arena_enter_map(btt, arena, premap, lane_thread());
+	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
 	ret = read_locked(btt, arena, premap, buf);
-	btt_arena_leave_map(btt, arena, premap, biased);
+	lock_release(lock);
 	return ret;
 }
 
@@ -332,7 +332,7 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	struct storage_step step = STORAGE_STEP_INIT;
 	struct btt_arena *arena;
 	uint32_t premap;
-	bool biased;
+	struct lock *lock;
 	unsigned lane;
 	int ret;
 
@@ -346,12 +346,12 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	storage_write(btt->storage, &step,
 		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
 		      btt->params.bsize);
-	biased = btt_arena_enter_map(btt, arena, premap, lane_thread());
+	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
 	if (unlikely(btt_poison_is_set(btt)))
 		ret = btt_poison_fail(btt);
 	else
 		ret = exchange_locked(btt, arena, lane, premap, &step);
-	btt_arena_leave_map(btt, arena, premap, biased);
+	lock_release(lock);
 	lanes_release(&btt->lanes, lane);
 	return ret;
 }
@@ -361,7 +361,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	struct storage_step step = STORAGE_STEP_INIT;
 	struct btt_arena *arena;
 	uint32_t premap;
-	bool biased;
+	struct lock *lock;
 	uint32_t raw;
 	uint32_t entry;
 	int ret;
@@ -369,7 +369,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = begin(btt, lba, &arena, &premap);
 	if (unlikely(ret))
 		return ret;
-	biased = btt_arena_enter_map(btt, arena, premap, lane_thread());
+	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
 	if (unlikely(btt_poison_is_set(btt))) {
 		ret = btt_poison_fail(btt);
 		goto unlock;
@@ -385,7 +385,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	if (ret)
 		ret = btt_poison(btt, ret);
 unlock:
-	btt_arena_leave_map(btt, arena, premap, biased);
+	lock_release(lock);
 	return ret;
 }
 

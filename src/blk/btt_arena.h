@@ -102,20 +102,14 @@ static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *ar
 	return &arena->map_lock[premap / 16 % BTT_MAP_LOCKS];
 }
 
-/* Holding the map lock of an entry; the result of enter goes to leave. */
-static inline bool btt_arena_enter_map(struct btt *btt, struct btt_arena *arena,
-				       uint32_t premap, unsigned thread)
+/* Takes the map lock of an entry; the result goes to lock_release(). */
+static inline struct lock *btt_arena_lock_map(struct btt *btt, struct btt_arena *arena,
+					      uint32_t premap, unsigned thread)
 {
 	uint32_t number = arena->first_lock + premap / 16 % BTT_MAP_LOCKS;
 
 	return map_guard_enter(&btt->guard, thread, number,
 			       &btt_arena_map_lock(arena, premap)->lock);
-}
-
-static inline void btt_arena_leave_map(struct btt *btt, struct btt_arena *arena,
-				       uint32_t premap, bool biased)
-{
-	map_guard_leave(&btt->guard, biased, &btt_arena_map_lock(arena, premap)->lock);
 }
 
 #endif

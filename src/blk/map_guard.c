@@ -6,8 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_CHANGES 8u
-
 /* Where the gain was measured; elsewhere everybody takes the locks. */
 #if defined(__x86_64__)
 #define BIAS_PAYS true
@@ -41,55 +39,67 @@ static void run_barriers(void)
 	wait_for_store_buffers();
 }
 
-static void set_owner(struct map_guard *guard, uint32_t owner)
+static void set_state(struct map_guard *guard, uint32_t turn, uint32_t owner)
 {
-	atomic_store_explicit(&guard->owner, owner, memory_order_release);
+	atomic_store_explicit(&guard->state, (uint64_t)turn << 32 | owner,
+			      memory_order_release);
 }
 
 void map_guard_init(struct map_guard *guard, bool biased)
 {
 	biased =
 	    biased && BIAS_PAYS && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-	*guard = (struct map_guard){.changes = 0};
-	atomic_init(&guard->owner, biased ? MAP_GUARD_NOBODY : MAP_GUARD_OFF);
+	*guard = (struct map_guard){.state = 0};
+	set_state(guard, 0, biased ? MAP_GUARD_NOBODY : MAP_GUARD_OFF);
 }
 
 /* Makes the thread the owner if that can be done at once, else ends the bias. */
-static void change_owner_locked(struct map_guard *guard, uint32_t thread)
+static void begin_turn_locked(struct map_guard *guard, uint32_t thread)
 {
-	uint32_t owner = atomic_load_explicit(&guard->owner, memory_order_relaxed);
-	bool may_change = guard->changes++ < MAX_CHANGES;
+	uint64_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
+	uint32_t owner = map_guard_owner(state);
+	uint32_t turn = map_guard_turn(state);
 
 	if (owner == MAP_GUARD_OFF || owner == thread)
 		return;
 	if (owner == MAP_GUARD_NOBODY) {
-		set_owner(guard, thread);
+		set_state(guard, turn, thread);
 		return;
 	}
-	set_owner(guard, MAP_GUARD_ENDING);
+	set_state(guard, turn, MAP_GUARD_ENDING);
 	run_barriers();
 	/* acquire: what the former owner did inside */
-	if (atomic_load_explicit(&guard->inside.held, memory_order_acquire) != 0)
-		may_change = false;
-	set_owner(guard, may_change ? thread : MAP_GUARD_OFF);
+	if (turn + 1 < MAP_GUARD_TURNS &&
+	    atomic_load_explicit(&guard->cell[turn].inside.held, memory_order_acquire) ==
+		0)
+		set_state(guard, turn + 1, thread);
+	else
+		set_state(guard, turn, MAP_GUARD_OFF);
 }
 
-bool map_guard_enter_slow(struct map_guard *guard, uint32_t thread, uint32_t number,
-			  struct lock *lock)
+struct lock *map_guard_enter_slow(struct map_guard *guard, uint32_t thread,
+				  uint32_t number, struct lock *lock)
 {
-	while (atomic_load_explicit(&guard->owner, memory_order_acquire) !=
-	       MAP_GUARD_OFF) {
+	struct lock *inside;
+	struct lock *held;
+	uint64_t state;
+
+	for (;;) {
+		state = atomic_load_explicit(&guard->state, memory_order_acquire);
+		if (map_guard_owner(state) == MAP_GUARD_OFF)
+			break;
+		if (map_guard_owner(state) == thread &&
+		    map_guard_enter_biased(guard, state, number, &held))
+			return held;
 		lock_acquire(&guard->change);
-		change_owner_locked(guard, thread);
+		begin_turn_locked(guard, thread);
 		lock_release(&guard->change);
-		if (map_guard_is_owner(guard, thread) &&
-		    map_guard_enter_biased(guard, thread, number))
-			return true;
 	}
 	lock_acquire(lock);
 	/* acquire: what the last owner did inside */
-	while (unlikely(atomic_load_explicit(&guard->inside.held, memory_order_acquire) ==
+	inside = &guard->cell[map_guard_turn(state)].inside;
+	while (unlikely(atomic_load_explicit(&inside->held, memory_order_acquire) ==
 			number + 1))
-		lock_wait_slow(&guard->inside);
-	return false;
+		lock_wait_slow(inside);
+	return lock;
 }

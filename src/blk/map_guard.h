@@ -11,14 +11,16 @@
  *
  *	owner                               another thread, one at a time
  *	-----                               -----
- *	inside = number of the lock         owner = ENDING
+ *	its cell = number of the lock       owner = ENDING
  *	(compiler barrier)                  membarrier
- *	owner still me? then go ahead       inside 0? then owner = me, else owner = OFF
+ *	owner still me? then go ahead       its cell 0? then owner = me, else owner = OFF
  *
  * membarrier(2) runs a full barrier on every CPU that runs a thread of this process: either the
- * store to `inside` is visible to the other thread after it, or the former owner sees that it is
- * the owner no longer. Nobody uses the locks themselves before the owner is OFF. An owner that
- * is stopped inside then holds up those only who want the very lock that it is under.
+ * store to the cell is visible to the other thread after it, or the former owner sees that it is
+ * the owner no longer. Each turn of ownership has a cell of its own: a former owner may still be
+ * about to store to its cell, and must not wipe out the mark of its successor. Nobody uses the
+ * locks themselves before the owner is OFF. An owner that is stopped inside then holds up those
+ * only who want the very lock that it is under.
  */
 #ifndef MAP_GUARD_H
 #define MAP_GUARD_H 1
@@ -30,60 +32,76 @@
 #include "compiler.h"
 #include "lock.h"
 
+#define MAP_GUARD_TURNS 8u
+
+/* Besides lane_thread() numbers: */
 #define MAP_GUARD_NOBODY 0u
 #define MAP_GUARD_ENDING (UINT32_MAX - 1)
 #define MAP_GUARD_OFF UINT32_MAX
 
-struct map_guard {
-	/* lane_thread() or one of the above; release with acquire in the slow path, else relaxed */
-	_Alignas(64) _Atomic(uint32_t) owner;
-	uint32_t changes;   /* of the owner; under `change` */
-	struct lock change; /* who looks for a new owner */
-	_Alignas(
-	    64) struct lock inside; /* the lock's number + 1; stored by the owner only */
+/* Where the owner of one turn is: the lock's number + 1; stored by that owner only. */
+struct map_guard_cell {
+	_Alignas(64) struct lock inside;
 };
+
+struct map_guard {
+	/*
+	 * turn << 32 | owner, which is a lane_thread() or one of the above. Release and
+	 * acquire in the slow path, else relaxed.
+	 */
+	_Alignas(64) _Atomic(uint64_t) state;
+	struct lock change; /* held by who ends a turn */
+	struct map_guard_cell cell[MAP_GUARD_TURNS];
+};
+
+static inline uint32_t map_guard_owner(uint64_t state)
+{
+	return (uint32_t)state;
+}
+
+static inline uint32_t map_guard_turn(uint64_t state)
+{
+	return (uint32_t)(state >> 32);
+}
 
 /* biased: whether the guard may serve a single writer without locks at all. */
 void map_guard_init(struct map_guard *guard, bool biased);
 
 /* For all but the present owner. */
-bool map_guard_enter_slow(struct map_guard *guard, uint32_t thread, uint32_t number,
-			  struct lock *lock);
+struct lock *map_guard_enter_slow(struct map_guard *guard, uint32_t thread,
+				  uint32_t number, struct lock *lock);
 
-static inline bool map_guard_is_owner(struct map_guard *guard, uint32_t thread)
+/* state: read a moment ago, with the calling thread as owner. */
+static inline bool map_guard_enter_biased(struct map_guard *guard, uint64_t state,
+					  uint32_t number, struct lock **held)
 {
-	return atomic_load_explicit(&guard->owner, memory_order_relaxed) == thread;
-}
+	struct lock *inside = &guard->cell[map_guard_turn(state)].inside;
 
-static inline bool map_guard_enter_biased(struct map_guard *guard, uint32_t thread,
-					  uint32_t number)
-{
 	/* relaxed, and ordered by the barrier that the other thread makes this CPU run */
-	atomic_store_explicit(&guard->inside.held, number + 1, memory_order_relaxed);
+	atomic_store_explicit(&inside->held, number + 1, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
-	if (likely(map_guard_is_owner(guard, thread)))
+	if (likely(atomic_load_explicit(&guard->state, memory_order_relaxed) == state)) {
+		*held = inside;
 		return true;
-	lock_release(&guard->inside);
+	}
+	lock_release(inside);
 	return false;
 }
 
 /*
  * Returns when the calling thread holds lock `number` of the table, which stands at *lock. The
- * result goes to map_guard_leave().
+ * result goes to lock_release().
  */
-static inline bool map_guard_enter(struct map_guard *guard, uint32_t thread,
-				   uint32_t number, struct lock *lock)
+static inline struct lock *map_guard_enter(struct map_guard *guard, uint32_t thread,
+					   uint32_t number, struct lock *lock)
 {
-	if (likely(map_guard_is_owner(guard, thread)) &&
-	    likely(map_guard_enter_biased(guard, thread, number)))
-		return true;
-	return map_guard_enter_slow(guard, thread, number, lock);
-}
+	uint64_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
+	struct lock *held;
 
-static inline void map_guard_leave(struct map_guard *guard, bool biased,
-				   struct lock *lock)
-{
-	lock_release(biased ? &guard->inside : lock);
+	if (likely(map_guard_owner(state) == thread) &&
+	    likely(map_guard_enter_biased(guard, state, number, &held)))
+		return held;
+	return map_guard_enter_slow(guard, thread, number, lock);
 }
 
 #endif

@@ -26,6 +26,11 @@ static void start(bool biased)
 		t.count[i] = 0;
 }
 
+static uint32_t owner(void)
+{
+	return map_guard_owner(atomic_load(&t.guard.state));
+}
+
 static void *add(void *arg)
 {
 	uint32_t thread = (uint32_t)(uintptr_t)arg;
@@ -33,10 +38,11 @@ static void *add(void *arg)
 
 	for (unsigned i = 0; i < t.rounds; i++) {
 		uint32_t number = (uint32_t)(support_random(&seed) % LOCKS);
-		bool biased = map_guard_enter(&t.guard, thread, number, &t.lock[number]);
+		struct lock *held =
+		    map_guard_enter(&t.guard, thread, number, &t.lock[number]);
 
 		t.count[number]++;
-		map_guard_leave(&t.guard, biased, &t.lock[number]);
+		lock_release(held);
 	}
 	return NULL;
 }
@@ -82,44 +88,40 @@ static void the_change_of_the_owner_excludes(void **state)
 
 static void a_bias_goes_over_to_the_next_thread_and_ends_after_some_changes(void **state)
 {
-	uint32_t owner;
-
 	(void)state;
 	start(true);
-	if (t.guard.owner == MAP_GUARD_OFF) {
+	if (owner() == MAP_GUARD_OFF) {
 		print_message("skipped: no membarrier here, or no bias on this CPU\n");
 		skip();
 	}
 	t.rounds = 5;
 	for (uintptr_t thread = 1; thread <= 4; thread++) {
 		add((void *)thread);
-		owner = t.guard.owner;
-		assert_int_equal(owner, thread);
+		assert_int_equal(owner(), thread);
 	}
 	for (uintptr_t thread = 5; thread <= 30; thread++)
 		add((void *)thread);
-	owner = t.guard.owner;
-	assert_int_equal(owner, MAP_GUARD_OFF);
+	assert_int_equal(owner(), MAP_GUARD_OFF);
 	assert_int_equal(total(), 150);
 }
 
 static void *stop_inside(void *arg)
 {
 	uint32_t number = (uint32_t)(uintptr_t)arg;
-	bool biased = map_guard_enter(&t.guard, 99, number, &t.lock[number]);
+	struct lock *held = map_guard_enter(&t.guard, 99, number, &t.lock[number]);
 
 	t.inside = 1;
 	while (!t.leave)
 		sched_yield();
 	t.count[number] = 1000;
-	map_guard_leave(&t.guard, biased, &t.lock[number]);
+	lock_release(held);
 	return NULL;
 }
 
 static void an_owner_stopped_inside_holds_up_its_own_lock_only(void **state)
 {
 	pthread_t stopped;
-	bool biased;
+	struct lock *held;
 
 	(void)state;
 	start(true);
@@ -129,15 +131,15 @@ static void an_owner_stopped_inside_holds_up_its_own_lock_only(void **state)
 	while (!t.inside)
 		sched_yield();
 	for (int i = 0; i < 100; i++) {
-		biased = map_guard_enter(&t.guard, 1, 0, &t.lock[0]);
-		map_guard_leave(&t.guard, biased, &t.lock[0]);
-		biased = map_guard_enter(&t.guard, 1, 2, &t.lock[2]);
-		map_guard_leave(&t.guard, biased, &t.lock[2]);
+		held = map_guard_enter(&t.guard, 1, 0, &t.lock[0]);
+		lock_release(held);
+		held = map_guard_enter(&t.guard, 1, 2, &t.lock[2]);
+		lock_release(held);
 	}
 	t.leave = true;
-	biased = map_guard_enter(&t.guard, 1, 1, &t.lock[1]);
+	held = map_guard_enter(&t.guard, 1, 1, &t.lock[1]);
 	assert_int_equal(t.count[1], 1000);
-	map_guard_leave(&t.guard, biased, &t.lock[1]);
+	lock_release(held);
 	pthread_join(stopped, NULL);
 }
 
