@@ -57,10 +57,11 @@ int pool_take_over(struct pmemblk *pool)
 	pool_owner_lock();
 	if (!pool_owner_is_self(&pool->owner)) {
 		ret = pool_owner_claim(&pool->owner);
-		/* the last owner may have gone in the middle of a sync */
-		sync_group_init(&pool->group);
-		if (ret == 0)
+		if (ret == 0) {
+			/* the last owner may have gone in the middle of a sync */
+			sync_group_init(&pool->group);
 			ret = reopen_locked(pool, &pool->storage);
+		}
 		if (ret == 0)
 			pool_owner_confirm(&pool->owner);
 	}
