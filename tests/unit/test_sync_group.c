@@ -38,40 +38,51 @@ static int sync_pages(void *arg, uint64_t lo, uint64_t hi)
 	return t.fail_at && n == t.fail_at ? -EIO : 0;
 }
 
+struct worker {
+	uint64_t me;
+	const char *failure;
+};
+
 static void *work(void *arg)
 {
-	uint64_t me = (uintptr_t)arg;
+	struct worker *w = arg;
+	uint64_t me = w->me;
 
 	for (int round = 1; round <= ROUNDS; round++) {
 		int ret;
 
 		t.page[me] = round;
 		ret = sync_group_commit(&t.group, me, me + 1, sync_pages, NULL);
-		if (ret)
-			return ret == -EIO ? NULL : (void *)"another error";
-		if (t.durable[me] != round)
-			return (void *)"success without durability";
+		if (ret) {
+			w->failure = ret == -EIO ? NULL : "another error";
+			return NULL;
+		}
+		if (t.durable[me] != round) {
+			w->failure = "success without durability";
+			return NULL;
+		}
 	}
-	return t.fail_at ? (void *)"the failure was not reported" : NULL;
+	w->failure = t.fail_at ? "the failure was not reported" : NULL;
+	return NULL;
 }
 
 static void run(int fail_at)
 {
 	pthread_t thread[THREADS];
+	struct worker w[THREADS];
 
 	t.fail_at = fail_at;
 	t.syncs = 0;
 	sync_group_init(&t.group);
 	for (uintptr_t i = 0; i < THREADS; i++) {
 		t.page[i] = t.durable[i] = 0;
-		assert_int_equal(pthread_create(&thread[i], NULL, work, (void *)i), 0);
+		w[i].me = i;
+		assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
 	}
 	for (int i = 0; i < THREADS; i++) {
-		void *failure;
-
-		pthread_join(thread[i], &failure);
-		if (failure)
-			fail_msg("thread %d: %s", i, (const char *)failure);
+		pthread_join(thread[i], NULL);
+		if (w[i].failure)
+			fail_msg("thread %d: %s", i, w[i].failure);
 	}
 	sync_group_fini(&t.group);
 }
