@@ -265,7 +265,8 @@ $(B)/hooked/%.o: src/%.c $(B)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,  CC    $@)
 	$(Q)$(CC) $(INCLUDES) -Isrc/blk -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) \
-		$(CFLAGS) -fsanitize=thread -fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
+		$(CFLAGS) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
+		-fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
 
 $(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)
 	$(call say,  AR    $@)
