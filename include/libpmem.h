@@ -17,9 +17,9 @@
  *	else
  *		pmem_msync(p, len);
  *
- * All functions may be called from any thread at any time. Functions that return NULL or
- *-1 have set errno and the message that pmem_errormsg() returns. Stores of different
- *calls are not atomic together: after a power loss any part of the data that was not yet
+ * All functions may be called from any thread at any time. Functions that return NULL or -1
+ * have set errno and the message that pmem_errormsg() returns. Stores of different calls
+ * are not atomic together: after a power loss any part of the data that was not yet
  * persisted may be new or old.
  */
 #ifndef LIBPMEM_H
@@ -31,8 +31,7 @@
 extern "C" {
 #endif
 
-/* --- mapping files -------------------------------------------------------------------
- */
+/* --- mapping files ------------------------------------------------------------------- */
 
 /* Flags of pmem_map_file. */
 #define PMEM_FILE_CREATE (1 << 0)
@@ -49,12 +48,14 @@ extern "C" {
  *	mapped_lenp, is_pmemp	receive the mapped length and whether the mapping is
  *		persistent memory; each may be NULL; not touched on failure
  *
- *	PMEM_FILE_CREATE	creates the file if there is none; an existing one is cut
- *or extended to len. The space is allocated. A device DAX is accepted as is (len is 0 or
- *its exact size) PMEM_FILE_EXCL		with CREATE: fails with EEXIST if the path
- *exists PMEM_FILE_SPARSE	with CREATE: does not allocate the space; a later store
- *fails with SIGBUS when the disk is full PMEM_FILE_TMPFILE	with CREATE: maps a new
- *file without a name in the directory path, mode 0600; it is gone when it is unmapped
+ *	PMEM_FILE_CREATE	creates the file if there is none; an existing one is cut or
+ *		extended to len. The space is allocated. A device DAX is accepted as is (len
+ *		is 0 or its exact size)
+ *	PMEM_FILE_EXCL		with CREATE: fails with EEXIST if the path exists
+ *	PMEM_FILE_SPARSE	with CREATE: does not allocate the space; a later store fails
+ *		with SIGBUS when the disk is full
+ *	PMEM_FILE_TMPFILE	with CREATE: maps a new file without a name in the directory
+ *		path, mode 0600; it is gone when it is unmapped
  *
  * Mappings of 2 GiB and more start at a multiple of 1 GiB, smaller ones at a multiple of
  * 2 MiB, so that large pages can be used; PMEM_MMAP_HINT (hexadecimal, read at program
@@ -62,9 +63,9 @@ extern "C" {
  *
  * When *is_pmemp is 0, pmem_errormsg() tells why, although the call succeeded.
  *
- * When a call fails, a file that it created is removed, an existing one has its old
- *length back; what lies behind the new end of a file that was to be cut reads as zeros
- *then.
+ * When a call fails, a file that it created is removed, and an existing one has its old
+ * length back; what lies behind the new end of a file that was to be cut reads as zeros
+ * then.
  *
  * errno: EINVAL (path is NULL or no mappable file; unknown flags; len and flags do not go
  * together; the file is empty), EFBIG (also beyond RLIMIT_FSIZE; there is no SIGXFSZ),
@@ -92,8 +93,7 @@ int pmem_unmap(void *addr, size_t len);
  */
 int pmem_is_pmem(const void *addr, size_t len);
 
-/* --- making stores durable -----------------------------------------------------------
- */
+/* --- making stores durable ----------------------------------------------------------- */
 
 /*
  * Makes stores to [addr, addr + len) durable, on persistent memory: pmem_flush() and
@@ -143,23 +143,21 @@ void pmem_deep_flush(const void *addr, size_t len);
 int pmem_deep_drain(const void *addr, size_t len);
 int pmem_deep_persist(const void *addr, size_t len);
 
-/* --- copying to persistent memory ----------------------------------------------------
- */
+/* --- copying to persistent memory ---------------------------------------------------- */
 
 /*
- * Flags of pmem_memmove, pmem_memcpy and pmem_memset. Any combination is valid; where
- *they contradict, NOFLUSH wins over NONTEMPORAL and WC, and these win over TEMPORAL and
- *WB.
+ * Flags of pmem_memmove, pmem_memcpy and pmem_memset. Any combination is valid; where they
+ * contradict, NOFLUSH wins over NONTEMPORAL and WC, and these win over TEMPORAL and WB.
  *
  *	NODRAIN		do not wait; pmem_drain() has to follow before the data is durable
  *	NONTEMPORAL	store past the caches
  *	TEMPORAL	store through the caches, then flush
- *	WC, WB		wishes like NONTEMPORAL and TEMPORAL (write-combining,
- *write-back); where flushing is not needed WC stores through the caches NOFLUSH
- *only store; nothing is flushed or waited for
+ *	WC, WB		wishes like NONTEMPORAL and TEMPORAL (write-combining, write-back);
+ *			where flushing is not needed WC stores through the caches
+ *	NOFLUSH		only store; nothing is flushed or waited for
  *
- * Without a flag the library chooses by length (PMEM_MOVNT_THRESHOLD: non-temporal from
- *so many bytes on).
+ * Without a flag the library chooses by length (PMEM_MOVNT_THRESHOLD: non-temporal from so
+ * many bytes on).
  */
 #define PMEM_F_MEM_NODRAIN (1U << 0)
 #define PMEM_F_MEM_NONTEMPORAL (1U << 1)
@@ -199,8 +197,7 @@ void *pmem_memmove_nodrain(void *pmemdest, const void *src, size_t len);
 void *pmem_memcpy_nodrain(void *pmemdest, const void *src, size_t len);
 void *pmem_memset_nodrain(void *pmemdest, int c, size_t len);
 
-/* --- version and errors --------------------------------------------------------------
- */
+/* --- version and errors -------------------------------------------------------------- */
 
 /* The version of this interface, for pmem_check_version. */
 #define PMEM_MAJOR_VERSION 1

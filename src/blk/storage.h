@@ -49,15 +49,13 @@ struct storage_ops {
 	void (*store32)(struct storage *s, uint64_t off, uint32_t value);
 	void (*store64)(struct storage *s, uint64_t off, uint64_t value);
 
-	/* Copies or zeroes and flushes; may use non-temporal stores on persistent memory.
-	 */
+	/* Copies or zeroes and flushes; on persistent memory perhaps past the caches. */
 	void (*write)(struct storage *s, struct storage_step *step, uint64_t off,
 		      const void *src, size_t len);
 	void (*zero)(struct storage *s, struct storage_step *step, uint64_t off,
 		     size_t len);
 
-	/* Starts writing back the cache lines (or notes the pages) of [off, off + len).
-	 */
+	/* Starts to write back the cache lines (or notes the pages) of the range. */
 	void (*flush)(struct storage *s, struct storage_step *step, uint64_t off,
 		      size_t len);
 

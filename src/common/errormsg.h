@@ -8,8 +8,7 @@
 
 #include "compiler.h"
 
-/* The message holds at most this many bytes, the final NUL included; longer ones are cut.
- */
+/* The message holds at most this many bytes, the final NUL included; more is cut off. */
 #define ERRORMSG_MAX 8192
 
 /*

@@ -35,10 +35,8 @@ unsigned char *support_read_file(const char *path, size_t *len);
 void support_write_file(const char *path, const void *data, size_t len);
 
 /*
- * Makes a file from a sparse description (lines "<hex offset> <32 hex digits>", "# size
- * N" or
- * "# length N", default 4096 bytes): see tests/support/vectors. Returns its image (to be
- * freed).
+ * The image that a sparse description gives (lines "<hex offset> <32 hex digits>", "# size N"
+ * or "# length N", default 4096 bytes; see tests/support/vectors), to be freed.
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
