@@ -222,7 +222,7 @@ SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
 INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
 CRASH_TESTS := $(wildcard tests/crash/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
-TEST_HELPERS := $(wildcard tests/compat/*.c)
+TEST_HELPERS := $(wildcard tests/compat/*.c) tests/build/steps.c
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 
 test_bin = $(patsubst %.c,$(B)/%,$(1))

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Does one thing after the other with a pool, and announces each by an access(2) of a path that does
+ * not exist, "/step/NAME", so that a trace of system calls can be cut at these places.
+ *
+ *	steps POOL
+ */
+#include <libpmemblk.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void step(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/step/%s", name);
+	if (access(path, F_OK) == 0)
+		exit(2);
+}
+
+static void must(int done)
+{
+	if (done)
+		return;
+	fprintf(stderr, "%s\n", pmemblk_errormsg());
+	exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	PMEMblkpool *pool;
+	char buf[512];
+
+	if (argc != 2)
+		return 2;
+	memset(buf, 0x5a, sizeof(buf));
+	step("create");
+	pool = pmemblk_create(argv[1], sizeof(buf), PMEMBLK_MIN_POOL, 0600);
+	must(pool != NULL);
+	step("first-write");
+	must(pmemblk_write(pool, buf, 0) == 0);
+	step("write");
+	must(pmemblk_write(pool, buf, 1) == 0);
+	step("overwrite");
+	must(pmemblk_write(pool, buf, 1) == 0);
+	step("read");
+	must(pmemblk_read(pool, buf, 1) == 0);
+	step("set-zero");
+	must(pmemblk_set_zero(pool, 1) == 0);
+	step("set-zero-again");
+	must(pmemblk_set_zero(pool, 1) == 0);
+	step("set-error");
+	must(pmemblk_set_error(pool, 2) == 0);
+	step("close");
+	pmemblk_close(pool);
+	step("open");
+	pool = pmemblk_open(argv[1], sizeof(buf));
+	must(pool != NULL);
+	step("close-unchanged");
+	pmemblk_close(pool);
+	step("check");
+	must(pmemblk_check(argv[1], sizeof(buf)) == 1);
+	step("end");
+	return 0;
+}
