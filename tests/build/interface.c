@@ -49,6 +49,12 @@ FUNCTION(pmem_memset_nodrain, void *, void *, int, size_t);
 FUNCTION(pmem_check_version, const char *, unsigned, unsigned);
 FUNCTION(pmem_errormsg, const char *, void);
 
+typedef void log_type(enum pmem_log_level, const char *, unsigned, const char *,
+		      const char *);
+FUNCTION(pmem_log_set_threshold, int, enum pmem_log_threshold, enum pmem_log_level);
+FUNCTION(pmem_log_get_threshold, int, enum pmem_log_threshold, enum pmem_log_level *);
+FUNCTION(pmem_log_set_function, int, log_type *);
+
 FUNCTION(pmemblk_create, PMEMblkpool *, const char *, size_t, size_t, mode_t);
 FUNCTION(pmemblk_open, PMEMblkpool *, const char *, size_t);
 FUNCTION(pmemblk_close, void, PMEMblkpool *);
@@ -91,6 +97,15 @@ VALUE(PMEM_F_MEM_WC, 0x08);
 VALUE(PMEM_F_MEM_WB, 0x10);
 VALUE(PMEM_F_MEM_NOFLUSH, 0x20);
 VALUE(PMEM_F_MEM_VALID_FLAGS, 0x3f);
+VALUE(PMEM_LOG_LEVEL_HARK, 0);
+VALUE(PMEM_LOG_LEVEL_FATAL, 1);
+VALUE(PMEM_LOG_LEVEL_ERROR, 2);
+VALUE(PMEM_LOG_LEVEL_WARNING, 3);
+VALUE(PMEM_LOG_LEVEL_NOTICE, 4);
+VALUE(PMEM_LOG_LEVEL_INFO, 5);
+VALUE(PMEM_LOG_LEVEL_DEBUG, 6);
+VALUE(PMEM_LOG_THRESHOLD, 0);
+VALUE(PMEM_LOG_THRESHOLD_AUX, 1);
 VALUE(PMEM_MAJOR_VERSION, 1);
 VALUE(PMEM_MINOR_VERSION, 1);
 VALUE(PMEM_MIN_PART, 2097152);

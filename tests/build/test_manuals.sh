@@ -87,8 +87,13 @@ case_ok "pages refer to pages that exist"
 grep -rhoE '"(PMEM|PMEMBLK|PMDK)_[A-Z0-9_]+"' src --include='*.c' | tr -d '"' | sort -u >"$work/read"
 sed -nE '/^\.(It )?Ev /{s/^\.(It )?Ev //;s/ [,.)]/\n/g;s/ Ns.*//;s/^ *//;p}' $pages | tr ' ' '\n' |
 	grep -E '^PM' | sort -u >"$work/documented"
-comm -23 "$work/read" "$work/documented" | grep -vE '_LOG_|LOG_ALIGN' | grep . && fail "these are not documented"
-comm -13 "$work/read" "$work/documented" | grep -vE '_LOG_' | grep . && fail "these are not read by anything"
+# The names of the log variables are put together of the library's prefix and these endings.
+for end in $(grep -rhoE '"_LOG_[A-Z]+"' src/common | tr -d '"' | sort -u); do
+	printf '%s\n' "PMEM$end" "PMEMBLK$end" >>"$work/read"
+done
+sort -u -o "$work/read" "$work/read"
+comm -23 "$work/read" "$work/documented" | grep . && fail "these are not documented"
+comm -13 "$work/read" "$work/documented" | grep . && fail "these are not read by anything"
 case_ok "the environment variables are those that the code reads"
 
 # Programs and functions of the EXAMPLES sections.
@@ -117,7 +122,7 @@ case_ok "the examples compile ($n)"
 if command -v mandoc >/dev/null; then
 	# The base check of references needs a database of all installed pages: it is done above.
 	# shellcheck disable=SC2086
-	mandoc -Tlint -W style $pages >"$work/lint" 2>"$work/err" || true
+	mandoc -Tlint -W style $pages 2>"$work/err" | grep -v 'referenced manual not found' >"$work/lint" || true
 	[ ! -s "$work/lint" ] || { cat "$work/lint"; fail "mandoc complains"; }
 	case_ok "mandoc has no complaint about $(wc -w <<<"$pages") pages"
 fi
