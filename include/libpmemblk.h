@@ -204,6 +204,16 @@ void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void
  *	fallocate.at_create			 [1] allocate the space of existing files
  *	copy_on_write.at_open			 [0] changes are seen by this process only
  *						 and gone after pmemblk_close()
+ *	sigbus.catch				 [0] see "Media errors" below
+ *
+ * Media errors. A page of persistent memory that is lost raises SIGBUS on access, and so
+ * does a store to a sparse file on a full disk. Pools that are created, opened or checked
+ * while sigbus.catch is 1 survive that: pmemblk_read() of a block on such a page fails with
+ * EIO, and so does a modifying call that meets one, with all later ones until the pool is
+ * opened again. The library's SIGBUS handler serves only accesses that its own functions
+ * make to these pools; everything else goes to the handler that was installed before the
+ * first of them was opened. A program that installs another one while they are open has to
+ * pass on what it does not know.
  *
  * Return 0, or -1 with EINVAL for an unknown name or a NULL argument. The environment
  * variables PMEMBLK_CONF ("name=value;name=value") and PMEMBLK_CONF_FILE (a file with the

@@ -118,8 +118,8 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	rec = &r[cur];
 	if ((rec->seq & 3) == 0) {
 		/* no number comes after it, so the next record could never become current */
-		distrust(btt, arena, damaged, n, "has a sequence number without successor",
-			 rec->seq);
+		distrust(btt, arena, damaged, n,
+			 "has a sequence number without successor", rec->seq);
 		return;
 	}
 	slot->seq = rec->seq;

@@ -19,6 +19,7 @@ static struct {
     [CTL_SDS_AT_CREATE] = {{"sds", "at_create"}, 1},
     [CTL_FALLOCATE_AT_CREATE] = {{"fallocate", "at_create"}, 1},
     [CTL_COPY_ON_WRITE_AT_OPEN] = {{"copy_on_write", "at_open"}, 0},
+    [CTL_SIGBUS_CATCH] = {{"sigbus", "catch"}, 0},
 };
 
 int ctl_value(enum ctl_setting setting)

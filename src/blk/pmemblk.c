@@ -106,6 +106,8 @@ API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
 
 	if (unlikely(ret < 0))
 		return fail(ret);
+	if (unlikely(pbp->is_watched))
+		return finish(pool_read_watched(pbp, buf, (uint64_t)blockno));
 	if (unlikely(!pool_owner_is_self(&pbp->owner)))
 		return finish(pool_read_foreign(pbp, buf, (uint64_t)blockno));
 	return finish(btt_read(table(pbp), buf, (uint64_t)blockno));
@@ -117,6 +119,9 @@ API_EXPORT int pmemblk_write(PMEMblkpool *pbp, const void *buf, long long blockn
 
 	if (unlikely(ret < 0))
 		return fail(ret);
+	if (unlikely(pbp->is_watched))
+		return finish(
+		    pool_modify_watched(pbp, POOL_WRITE, buf, (uint64_t)blockno));
 	return finish(btt_write(table(pbp), buf, (uint64_t)blockno));
 }
 
@@ -126,6 +131,9 @@ API_EXPORT int pmemblk_set_zero(PMEMblkpool *pbp, long long blockno)
 
 	if (unlikely(ret < 0))
 		return fail(ret);
+	if (unlikely(pbp->is_watched))
+		return finish(
+		    pool_modify_watched(pbp, POOL_SET_ZERO, NULL, (uint64_t)blockno));
 	return finish(btt_set_zero(table(pbp), (uint64_t)blockno));
 }
 
@@ -135,5 +143,8 @@ API_EXPORT int pmemblk_set_error(PMEMblkpool *pbp, long long blockno)
 
 	if (unlikely(ret < 0))
 		return fail(ret);
+	if (unlikely(pbp->is_watched))
+		return finish(
+		    pool_modify_watched(pbp, POOL_SET_ERROR, NULL, (uint64_t)blockno));
 	return finish(btt_set_error(table(pbp), (uint64_t)blockno));
 }

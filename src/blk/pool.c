@@ -272,11 +272,15 @@ int pool_open(const char *path, size_t bsize, struct pmemblk **out)
 	ret = map_pool(path, bsize, kind, &set, &pool);
 	if (ret < 0)
 		return ret;
-	if (ctl_value(CTL_PREFAULT_AT_OPEN))
+	ret = pool_watch(pool);
+	pool_enter(pool);
+	if (ret == 0 && ctl_value(CTL_PREFAULT_AT_OPEN))
 		poolset_map_prefault(&pool->map);
-	ret = pool_attach(pool, set);
+	if (ret == 0)
+		ret = pool_attach(pool, set);
 	if (ret == 0 && pool->keeps_sds)
 		ret = pool_store_sds(pool, true);
+	ret = pool_leave(pool, ret);
 	drop_set(set);
 	if (ret < 0) {
 		pool_destroy(pool);
@@ -297,8 +301,13 @@ int pool_check(const char *path, size_t bsize)
 	ret = map_pool(path, bsize, MAPPING_PRIVATE, &set, &pool);
 	if (ret < 0)
 		return ret;
-	prepare(pool, set);
-	ret = btt_check(&pool->storage, &pool->params);
+	ret = pool_watch(pool);
+	if (ret == 0) {
+		prepare(pool, set);
+		pool_enter(pool);
+		ret = btt_check(&pool->storage, &pool->params);
+		ret = pool_leave(pool, ret);
+	}
 	drop_set(set);
 	pool_destroy(pool);
 	return ret;
@@ -317,21 +326,37 @@ void pool_destroy(struct pmemblk *pool)
 	if (pool->storage.group)
 		sync_group_fini(pool->storage.group);
 	pool_owner_fini(&pool->owner);
+	sigbus_unwatch(&pool->watch);
 	poolset_unmap(&pool->map);
 	alloc_free(pool->path);
 	alloc_free(pool);
 }
 
+static int make_durable(struct pmemblk *pool)
+{
+	int ret;
+
+	pool_enter(pool);
+	ret = btt_sync(atomic_load_explicit(&pool->btt, memory_order_relaxed));
+	ret = pool_leave(pool, ret);
+	if (ret == 0 && pool->keeps_sds) {
+		pool_enter(pool);
+		ret = pool_store_sds(pool, false);
+		ret = pool_leave(pool, ret);
+	}
+	return ret;
+}
+
 /*
- * A pool whose last sync failed stays marked as open. So does one that another process
- * owns, and one whose owner has gone and that nobody has taken over.
+ * A pool whose last sync failed, or which met a media error, stays marked as open. So does
+ * one that another process owns, and one whose owner has gone and that nobody has taken
+ * over.
  */
 void pool_close(struct pmemblk *pool)
 {
-	struct btt *btt = atomic_load_explicit(&pool->btt, memory_order_relaxed);
-
 	if (!pool->is_read_only && pool_owner_is_self(&pool->owner) &&
-	    btt_sync(btt) == 0 && pool->keeps_sds && pool_store_sds(pool, false) < 0)
+	    !atomic_load_explicit(&pool->media_failed, memory_order_relaxed) &&
+	    make_durable(pool) < 0)
 		errormsg_set("%s could not be marked as closed", pool->path);
 	pool_destroy(pool);
 }

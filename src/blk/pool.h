@@ -18,6 +18,7 @@
 #include "pool_owner.h"
 #include "poolset_map.h"
 #include "shutdown_state.h"
+#include "sigbus.h"
 #include "storage.h"
 #include "sync_group.h"
 
@@ -32,7 +33,9 @@ struct pmemblk {
 	uint64_t nblock;
 	uint32_t bsize;
 	bool is_read_only; /* unknown ro_compat features; the mapping is private then */
-	bool keeps_sds;	   /* the shutdown state is to be marked at open and close */
+	bool is_watched;   /* media errors are survived, see sigbus.h */
+	_Atomic(bool) media_failed; /* one was met by a modifying call, or near one */
+	bool keeps_sds; /* the shutdown state is to be marked at open and close */
 	struct pool_owner owner;
 	struct shutdown_state modules;
 	struct storage storage;
@@ -40,9 +43,11 @@ struct pmemblk {
 	struct poolset_mapping map;
 	struct btt_params params;
 	struct retired_btt *retired; /* under pool_owner_lock() */
-	struct storage view;	     /* for processes that may only read */
-	_Atomic(unsigned) viewed_in; /* fork generation in which btt became a view, or 0 */
-	struct poolset *set;	     /* while its files are open, else NULL */
+	struct sigbus_watch watch;
+	struct storage view; /* for processes that may only read */
+	_Atomic(unsigned)
+	    viewed_in;	     /* fork generation in which btt became a view, or 0 */
+	struct poolset *set; /* while its files are open, else NULL */
 	char *path;
 };
 
@@ -70,6 +75,22 @@ int pool_take_over(struct pmemblk *pool) MUST_CHECK;
  * btt_read(); besides -EBUSY when the owner changes the block all the time.
  */
 int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba) MUST_CHECK;
+
+/* The calls for a pool with is_watched. As btt_read() etc.; -EIO for media errors. */
+enum pool_change { POOL_WRITE, POOL_SET_ZERO, POOL_SET_ERROR };
+int pool_read_watched(struct pmemblk *pool, void *buf, uint64_t lba) MUST_CHECK;
+int pool_modify_watched(struct pmemblk *pool, enum pool_change change, const void *buf,
+			uint64_t lba) MUST_CHECK;
+
+/* Watches the pool's mapping if that is wished for (ctl). */
+int pool_watch(struct pmemblk *pool) MUST_CHECK;
+
+/*
+ * Around work on the mapping of a pool that may be watched. pool_leave() returns ret, or
+ * -EIO with a message if a media error was met.
+ */
+void pool_enter(struct pmemblk *pool);
+int pool_leave(struct pmemblk *pool, int ret) MUST_CHECK;
 
 /*
  * Puts another table in the place of the present one, which lives on until the pool is

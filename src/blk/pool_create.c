@@ -158,9 +158,11 @@ static void take_back(const struct poolset *set, struct pmemblk *pool, unsigned 
 	struct storage_step step = STORAGE_STEP_INIT;
 	int ret;
 
+	pool_enter(pool);
 	storage_zero(s, &step, 0, sizeof(zero));
 	storage_write(s, &step, POOL_DESCRIPTOR_OFF, before, sizeof(*before));
 	ret = storage_fence(s, &step);
+	ret = pool_leave(pool, ret);
 	for (unsigned i = 1; i < nheader; i++)
 		if (!set->part[i].is_created)
 			ret |= poolset_files_write(set, i, 0, &zero, sizeof(zero));
@@ -169,22 +171,33 @@ static void take_back(const struct poolset *set, struct pmemblk *pool, unsigned 
 
 /* --- all together -------------------------------------------------------------------- */
 
+/* Maps the files and opens the table in them; stores nothing yet. */
+static int map_pool(struct poolset *set, struct pmemblk *pool)
+{
+	int ret = poolset_map(set, MAPPING_SHARED, &pool->map);
+
+	if (ret == 0)
+		ret = pool_read_modules(set, &pool->modules);
+	if (ret == 0)
+		ret = uuid_generate(&pool->params.parent);
+	if (ret == 0)
+		ret = pool_watch(pool);
+	if (ret < 0)
+		return ret;
+	pool_enter(pool);
+	if (ctl_value(CTL_PREFAULT_AT_CREATE))
+		poolset_map_prefault(&pool->map);
+	ret = pool_attach(pool, set);
+	return pool_leave(pool, ret);
+}
+
 static int build(struct poolset *set, struct pmemblk *pool, mode_t mode)
 {
 	unsigned nheader = set->singlehdr ? 1 : set->npart;
 	struct pool_descriptor before;
-	struct pool_header *h = NULL;
-	int ret = poolset_map(set, MAPPING_SHARED, &pool->map);
+	struct pool_header *h;
+	int ret = map_pool(set, pool);
 
-	if (ret < 0)
-		return ret;
-	if (ctl_value(CTL_PREFAULT_AT_CREATE))
-		poolset_map_prefault(&pool->map);
-	ret = pool_read_modules(set, &pool->modules);
-	if (ret == 0)
-		ret = uuid_generate(&pool->params.parent);
-	if (ret == 0)
-		ret = pool_attach(pool, set);
 	if (ret < 0)
 		return ret;
 	h = alloc_zeroed(nheader * sizeof(*h));
@@ -194,9 +207,11 @@ static int build(struct poolset *set, struct pmemblk *pool, mode_t mode)
 	ret = make_headers(set, &pool->params.parent, h, nheader);
 	if (ret == 0) {
 		pool->keeps_sds = pool_header_keeps_sds(h);
+		pool_enter(pool);
 		memcpy(&before, storage_at(&pool->storage, POOL_DESCRIPTOR_OFF),
 		       sizeof(before));
 		ret = store_headers(set, pool, h, nheader);
+		ret = pool_leave(pool, ret);
 		if (ret == 0)
 			ret = poolset_files_chmod(set, mode);
 		if (ret < 0)

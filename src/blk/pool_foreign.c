@@ -60,7 +60,9 @@ int pool_take_over(struct pmemblk *pool)
 		if (ret == 0) {
 			/* the last owner may have gone in the middle of a sync */
 			sync_group_init(&pool->group);
+			pool_enter(pool);
 			ret = reopen_locked(pool, &pool->storage);
+			ret = pool_leave(pool, ret);
 		}
 		if (ret == 0)
 			pool_owner_confirm(&pool->owner);
@@ -112,8 +114,7 @@ static int read_steadily(struct btt *btt, void *buf, void *second, size_t bsize,
 
 		if (ret < 0)
 			return ret;
-		/* The second copy's loads come after the first's. */
-		atomic_thread_fence(memory_order_acquire);
+		/* btt_read() orders its loads before those of the next one. */
 		ret = btt_read(btt, second, lba);
 		if (ret < 0)
 			return ret;

@@ -9,10 +9,10 @@
 #include "storage.h"
 
 enum storage_medium {
-	STORAGE_PMEM,	/* persistent memory: cache line write-back and store fences */
-	STORAGE_FILE,	/* page cache of an ordinary file: msync */
+	STORAGE_PMEM,	 /* persistent memory: cache line write-back and store fences */
+	STORAGE_FILE,	 /* page cache of an ordinary file: msync */
 	STORAGE_PRIVATE, /* copy-on-write pages: nothing is ever durable */
-	STORAGE_VIEW /* another process writes: stores are dropped */
+	STORAGE_VIEW	 /* another process writes: stores are dropped */
 };
 
 /* Fills in s for a mapping of `size` bytes at `base`. It needs no teardown. */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Surviving media errors. A load or store that the medium cannot serve (a lost page of
+ * persistent memory, a sparse file on a full disk, a file that was cut off) raises SIGBUS.
+ * For mappings that are watched, and only while a thread is between sigbus_enter() and
+ * sigbus_leave(), the handler lets the access go on with a page of 0xff bytes in the place
+ * of the lost one; sigbus_leave() tells about it, and from then on every access to the page
+ * raises SIGBUS again.
+ *
+ * Other threads may meet the replacement in between. They notice by sigbus_epoch(): what
+ * was done while it changed must not be believed.
+ *
+ * All other SIGBUS go to the handler that was there before. The handler is installed with
+ * the first watched mapping and taken back with the last one, unless somebody has installed
+ * another meanwhile.
+ */
+#ifndef SIGBUS_H
+#define SIGBUS_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+struct sigbus_watch {
+	unsigned slot;		 /* in the handler's table, from 1; 0: not watched */
+	_Atomic(unsigned) open;	 /* threads that have replaced a page and not yet left */
+	_Atomic(uint64_t) epoch; /* raised before each replacement */
+	_Atomic(bool) all_lost;	 /* a page could not be made to fail again */
+};
+
+/* Watches size bytes at base, whole pages. -ENOMEM, message set: too many are. */
+int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size) MUST_CHECK;
+void sigbus_unwatch(struct sigbus_watch *w); /* a zeroed struct is allowed */
+
+/* Around accesses by the calling thread; not nested. True: a page was lost meanwhile. */
+void sigbus_enter(struct sigbus_watch *w);
+bool sigbus_leave(struct sigbus_watch *w);
+
+/* Waits until no replacement is in place, and returns their number so far. */
+uint64_t sigbus_epoch(struct sigbus_watch *w);
+
+/* Whether one has been put in place since sigbus_epoch() returned `before`. */
+bool sigbus_changed(struct sigbus_watch *w, uint64_t before);
+
+#endif
