@@ -230,6 +230,15 @@ PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
 TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS)) $(PUBLIC_TEST_BIN)
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
 
+# Distributions bring cmocka for the machine's own CPU only.
+ifneq ($(CROSS),)
+OWN_CMOCKA := 1
+endif
+ifneq ($(OWN_CMOCKA),)
+SUPPORT_OBJ += $(call objs,tests/support/cross/cmocka.c)
+CMOCKA_LIBS :=
+$(B)/obj/tests/%.o: INCLUDES += -Itests/support/cross
+endif
 CMOCKA_LIBS ?= -lcmocka
 $(B)/obj/tests/%.o: INCLUDES += -Itests/support
 $(B)/obj/tests/unit/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
