@@ -50,9 +50,17 @@ static void entries_are_read_and_set_as_integers(void **state)
 
 static void wrong_names_are_refused(void **state)
 {
-	static const char *const names[] = {NULL, "", "prefault", "prefault.", "prefault.at",
-					    "PREFAULT.AT_OPEN", " prefault.at_open",
-					    "prefault.at_open ", "sds.at_open", "0", "a.b.c"};
+	static const char *const names[] = {NULL,
+					    "",
+					    "prefault",
+					    "prefault.",
+					    "prefault.at",
+					    "PREFAULT.AT_OPEN",
+					    " prefault.at_open",
+					    "prefault.at_open ",
+					    "sds.at_open",
+					    "0",
+					    "a.b.c"};
 	int value = 0;
 
 	(void)state;
@@ -185,8 +193,12 @@ static void a_file_is_applied_after_the_environment(void **state)
 
 static void B4_a_bad_configuration_fails_create_and_open_not_the_program(void **state)
 {
-	static const char *const confs[] = {"garbage", "name=", "=1", "a=1=2",
-					    "prefault.at_open=1;b", "prefault.at_open.x=1"};
+	static const char *const confs[] = {"garbage",
+					    "name=",
+					    "=1",
+					    "a=1=2",
+					    "prefault.at_open=1;b",
+					    "prefault.at_open.x=1"};
 	const char *file = support_path(true, "conf");
 	char want[64];
 
@@ -211,11 +223,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(entries_are_read_and_set_as_integers),
 	    cmocka_unit_test(wrong_names_are_refused),
-	    cmocka_unit_test(B3_a_name_that_goes_on_below_an_entry_is_an_error_not_a_crash),
+	    cmocka_unit_test(
+		B3_a_name_that_goes_on_below_an_entry_is_an_error_not_a_crash),
 	    cmocka_unit_test(B20_what_the_file_holds_does_not_matter_to_ctl),
 	    cmocka_unit_test(the_environment_sets_entries),
 	    cmocka_unit_test(a_file_is_applied_after_the_environment),
-	    cmocka_unit_test(B4_a_bad_configuration_fails_create_and_open_not_the_program),
+	    cmocka_unit_test(
+		B4_a_bad_configuration_fails_create_and_open_not_the_program),
 	};
 
 	if (argc == 2)

@@ -163,7 +163,7 @@ static void no_descriptor_stays_open(void **state)
 	assert_int_equal(count_descriptors(), before);
 }
 
-static void blocks_of_an_existing_file_read_as_zeros(void **state)
+static void B19_whatever_an_existing_file_holds_its_blocks_are_zero(void **state)
 {
 	char block[512];
 	char zero[512] = "";
@@ -364,6 +364,112 @@ static void null_and_empty_paths_are_refused(void **state)
 	assert_null(pmemblk_open("", 512));
 	assert_int_equal(errno, ENOENT);
 	pmemblk_close(NULL);
+}
+
+/* --- damages that the original takes for something else ------------------------------------- */
+
+static PMEMblkpool *create_with_data(void)
+{
+	unsigned char block[512];
+	PMEMblkpool *p = create(512, SIZE, 0644);
+
+	for (int i = 0; i < 200; i++) {
+		memset(block, i, sizeof(block));
+		assert_int_equal(pmemblk_write(p, block, i), 0);
+	}
+	return p;
+}
+
+static void assert_data(PMEMblkpool *p)
+{
+	unsigned char block[512];
+
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(pmemblk_read(p, block, i), 0);
+		assert_int_equal(block[0], i);
+		assert_int_equal(block[511], i);
+	}
+}
+
+static void B22_a_damaged_info_block_is_recovered_from_its_copy(void **state)
+{
+	unsigned char block[512] = "more";
+	PMEMblkpool *p;
+
+	(void)state;
+	pmemblk_close(create_with_data());
+	image_flip(path, IMAGE_DATA + INFO_MAPOFF);
+	assert_int_equal(pmemblk_check(path, 0), 0);
+	assert_non_null(strstr(pmemblk_errormsg(), path));
+	assert_non_null(strstr(pmemblk_errormsg(), "arena 0"));
+	p = open_pool();
+	assert_data(p);
+	assert_int_equal(pmemblk_write(p, block, 1000), 0);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+	p = open_pool();
+	assert_data(p);
+	pmemblk_close(p);
+}
+
+static void B22_without_a_copy_a_used_pool_is_refused_and_left_alone(void **state)
+{
+	uint64_t copy;
+	uint64_t before;
+
+	(void)state;
+	pmemblk_close(create_with_data());
+	copy = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_INFOOFF);
+	image_flip(path, IMAGE_DATA + INFO_MAPOFF);
+	image_flip(path, copy + INFO_MAPOFF);
+	before = image_hash(path);
+	assert_int_equal(pmemblk_check(path, 0), 0);
+	errno = 0;
+	assert_null(pmemblk_open(path, 0));
+	assert_int_equal(errno, EINVAL);
+	assert_non_null(strstr(pmemblk_errormsg(), path));
+	assert_int_equal(image_hash(path), before);
+}
+
+/* The entry names a block behind the data, inside the pool: map and flog lie there. */
+static void B23_a_map_entry_beyond_the_data_is_not_followed(void **state)
+{
+	unsigned char block[512];
+	unsigned char old[512];
+	uint32_t nlba;
+	uint64_t map;
+	uint64_t before;
+	PMEMblkpool *p;
+
+	(void)state;
+	pmemblk_close(create_with_data());
+	nlba = image_get32(path, IMAGE_DATA + INFO_INTERNAL_NLBA);
+	map = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_MAPOFF);
+	image_put32(path, map + 4 * 5, 0xc0000000 | (nlba + 20));
+	assert_int_equal(pmemblk_check(path, 0), 0);
+	p = open_pool();
+	before = image_hash(path);
+	memset(block, 0x77, sizeof(block));
+	memset(old, 0x77, sizeof(old));
+	errno = 0;
+	assert_int_equal(pmemblk_read(p, block, 5), -1);
+	assert_int_equal(errno, EIO);
+	assert_memory_equal(block, old, sizeof(block));
+	errno = 0;
+	assert_int_equal(pmemblk_set_zero(p, 5), -1);
+	assert_int_equal(errno, EIO);
+	errno = 0;
+	assert_int_equal(pmemblk_set_error(p, 5), -1);
+	assert_int_equal(errno, EIO);
+	assert_true(image_hash(path) == before);
+	errno = 0;
+	assert_int_equal(pmemblk_write(p, block, 5), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(image_get32(path, map + 4 * 5), 0xc0000000 | (nlba + 20));
+	assert_int_equal(pmemblk_read(p, block, 6), 0);
+	assert_int_equal(block[0], 6);
+	assert_int_equal(pmemblk_write(p, old, 6), 0);
+	pmemblk_close(p);
 }
 
 /* --- locks --------------------------------------------------------------------------------- */
@@ -663,7 +769,7 @@ int main(void)
 	    CASE(an_existing_file_keeps_mode_and_owner),
 	    CASE(an_existing_file_is_allocated_unless_told_otherwise),
 	    CASE(no_descriptor_stays_open),
-	    CASE(blocks_of_an_existing_file_read_as_zeros),
+	    CASE(B19_whatever_an_existing_file_holds_its_blocks_are_zero),
 	    CASE(a_file_that_was_another_pool_is_a_new_one_after_create),
 	    CASE(a_failed_create_changes_nothing_of_an_existing_file),
 	    CASE(a_file_size_limit_is_an_error_not_a_signal),
@@ -674,6 +780,9 @@ int main(void)
 	    CASE(B15_messages_say_what_is_wrong_and_success_leaves_them),
 	    CASE(invalid_block_sizes_are_named),
 	    CASE(null_and_empty_paths_are_refused),
+	    CASE(B22_a_damaged_info_block_is_recovered_from_its_copy),
+	    CASE(B22_without_a_copy_a_used_pool_is_refused_and_left_alone),
+	    CASE(B23_a_map_entry_beyond_the_data_is_not_followed),
 	    CASE(an_open_pool_is_locked_until_it_is_closed),
 	    CASE(a_pool_in_the_making_is_locked_and_has_no_mode),
 	    CASE(prefault_makes_all_pages_resident),

@@ -2,7 +2,9 @@
 /* Pools of several files. */
 #include <libpmemblk.h>
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +16,18 @@
 #define MIB ((uint64_t)1 << 20)
 
 static char *dir;
+static int full_at; /* the file, from 1, for which there is no space; 0: none */
+
+SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
+{
+	static int (*real)(int, off_t, off_t);
+
+	if (full_at > 0 && --full_at == 0)
+		return ENOSPC;
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "posix_fallocate");
+	return real(fd, off, len);
+}
 
 static int make_dir(void **state)
 {
@@ -428,6 +442,28 @@ static void a_failed_create_leaves_existing_parts_as_they_were(void **state)
 	assert_int_equal(image_hash(at("a")) ^ image_hash(at("b")), before);
 }
 
+static void a_full_disk_at_any_part_leaves_nothing_behind(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	image_make_zero(at("old"), 9 * MIB);
+	before = image_hash(at("old"));
+	for (int i = 1; i <= 3; i++) {
+		full_at = i;
+		/* The parts that are made come first. */
+		assert_create_refused("9M @/a\n9M @/old\n9M @/b\n", ENOSPC,
+				      i == 1   ? "/a"
+				      : i == 2 ? "/b"
+					       : "/old");
+		assert_int_equal(full_at, 0);
+		assert_false(exists("a"));
+		assert_false(exists("b"));
+		assert_true(image_hash(at("old")) == before);
+	}
+	pmemblk_close(create_set("9M @/a\n9M @/old\n9M @/b\n", 512));
+}
+
 static void unread_first_pages_of_a_set_with_one_header_may_hold_anything(void **state)
 {
 	(void)state;
@@ -505,6 +541,7 @@ int main(void)
 	    CASE(any_part_that_is_locked_locks_the_set),
 	    CASE(existing_parts_are_used_and_keep_their_mode),
 	    CASE(a_failed_create_leaves_existing_parts_as_they_were),
+	    CASE(a_full_disk_at_any_part_leaves_nothing_behind),
 	    CASE(unread_first_pages_of_a_set_with_one_header_may_hold_anything),
 	    CASE(a_directory_gets_one_part_of_the_smallest_size),
 	    CASE(part_files_in_directories_are_taken_in_order),
