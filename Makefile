@@ -168,10 +168,18 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 	@$(PC_SED) $< > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/internals.a $(LIB)/libpmemblk.so.$(SOFULL)
+# The tool calls the shared libraries. Info and repair need some of libpmemblk's internals
+# besides: what the library does not export comes from the archive behind it.
+$(B)/blk-internals.a: $(COMMON_OBJ) $(BLK_OBJ)
+	$(call say,  AR    $@)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/blk-internals.a $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
-	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$(LIB) -lpmemblk -lpmem
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(TOOL_OBJ) -L$(LIB) -lpmemblk \
+		$(B)/blk-internals.a -lpmem
 
 # --- installation ------------------------------------------------------------------------
 

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the tests of pmemblk(1) share; to be sourced. It offers an empty folder $work that is
+# removed at exit, and:
+#   tool ARGS...            runs the tool of this build on the libraries of this build
+#   expect STATUS ARGS...   runs the tool and fails unless it exits with STATUS; what it printed
+#                           is in $work/out and $work/err
+#   said PATTERN            fails unless stderr matches (grep -E); printed PATTERN: stdout
+#   fail TEXT, skip TEXT, case_ok NAME
+set -eu
+export LC_ALL=C
+
+fail()
+{
+	echo "not ok: $*"
+	[ ! -f "$work/err" ] || sed 's/^/  stderr: /' "$work/err"
+	[ ! -f "$work/out" ] || head -n 20 "$work/out" | sed 's/^/  stdout: /'
+	exit 1
+}
+
+case_ok()
+{
+	echo "ok $*"
+}
+
+skip()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/pmemtool.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export LD_LIBRARY_PATH=$BUILD/lib
+
+tool()
+{
+	${RUNNER:-} "$BUILD/bin/pmemblk" "$@"
+}
+
+expect()
+{
+	local want=$1 rc=0
+	shift
+	tool "$@" >"$work/out" 2>"$work/err" </dev/null || rc=$?
+	[ $rc = "$want" ] || fail "pmemblk $*: exit status $rc instead of $want"
+}
+
+said()
+{
+	grep -qE -- "$1" "$work/err" || fail "the message has no '$1'"
+}
+
+printed()
+{
+	grep -qE -- "$1" "$work/out" || fail "the output has no '$1'"
+}
