@@ -322,6 +322,16 @@ RUNNER ?= $(if $(CROSS),qemu-$(ARCH) -L /usr/$(patsubst %-,%,$(CROSS)))
 check: all $(HELPER_BIN) $(filter-out %.sh,$(TESTS))
 	@$(TEST_ENV) tests/support/run.sh $(TESTS)
 
+# Benchmarks beside the original's libraries: never part of a test, and to be run alone.
+BENCH_BIN := $(call test_bin,$(wildcard tests/bench/bench_*.c))
+$(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
+	@mkdir -p $(@D)
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem
+
+bench: all $(BENCH_BIN)
+	@for run in tests/bench/run_*.sh; do $(TEST_ENV) $$run || exit 1; done
+
 # The tests again in every variant that this machine can build, with CHECK_LONG=1, which
 # makes some of them do more.
 check-long:
@@ -421,6 +431,7 @@ help:
 	@echo 'coverage    run the tests with COV=1 and sum up the lines they reach'
 	@echo 'lint        format, layers, exported symbols, clang-tidy'
 	@echo 'format      run clang-format over everything'
+	@echo 'bench       speed beside the original (BENCH programs; run it on an idle machine)'
 	@echo 'install     to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR, BINDIR; honours DESTDIR'
 	@echo 'uninstall   remove what install put there'
 	@echo 'dist        build/pmem-$(VERSION).tar.gz of the last commit'
@@ -428,7 +439,7 @@ help:
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 
 FORCE:
-.PHONY: all check check-long coverage fuzz demo format lint dist install uninstall clean help FORCE
+.PHONY: all bench check check-long coverage fuzz demo format lint dist install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

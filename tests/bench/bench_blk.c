@@ -8,8 +8,9 @@
  *
  * DIR holds the pool; on /dev/shm, with PMEM_IS_PMEM_FORCE=1, it stands for persistent memory.
  * SECONDS is the time for one case. A case is OP/BSIZE/THREADS with OP one of read, write, mix
- * (70 % reads), zero, or LIFE/BSIZE with LIFE one of first (create, one write, close), open (open
- * and close); limit-read, limit-write and limit-file are the bare loops.
+ * (70 % reads), zero (set_error and set_zero in turn); or LIFE/BSIZE with LIFE one of first (the
+ * first write of a new pool), open (open and close), check (of a pool of 1 GiB); or one of the bare
+ * loops limit-read/BSIZE, limit-write/BSIZE, limit-file.
  */
 #include "bench.h"
 
@@ -43,6 +44,7 @@ struct worker {
 	uint64_t nblock;
 	uint64_t seed;
 	uint64_t ops;
+	long long mark; /* the block marked as bad, or -1 */
 	atomic_bool *stop;
 };
 
@@ -65,8 +67,10 @@ static void run_one(struct worker *w, unsigned char *buf)
 		else
 			ret = pmemblk_write(w->pool, buf, block);
 		break;
-	case OP_ZERO:
-		ret = pmemblk_set_zero(w->pool, block);
+	case OP_ZERO: /* a change each time: bad, then zero */
+		ret = w->mark >= 0 ? pmemblk_set_zero(w->pool, w->mark)
+				   : pmemblk_set_error(w->pool, block);
+		w->mark = w->mark >= 0 ? -1 : block;
 		break;
 	}
 	if (ret)
@@ -111,7 +115,8 @@ static void bench_ops(const char *name, enum op op, size_t bsize, unsigned threa
 	nblock = pmemblk_nblock(pool);
 	if (disk && nblock > 1024)
 		nblock = 1024;
-	for (size_t i = 0; !disk && i < nblock; i++)
+	/* on disk only the layout */
+	for (size_t i = 0; i < (disk ? 1 : nblock); i++)
 		if (pmemblk_write(pool, buf, (long long)i))
 			bench_die("warm-up", pmemblk_errormsg());
 	start = bench_now();
@@ -121,6 +126,7 @@ static void bench_ops(const char *name, enum op op, size_t bsize, unsigned threa
 				       .bsize = bsize,
 				       .nblock = nblock,
 				       .seed = 0x9e3779b97f4a7c15u * (i + 1),
+				       .mark = -1,
 				       .stop = &stop};
 		pthread_create(&w[i].thread, NULL, work, &w[i]);
 	}
