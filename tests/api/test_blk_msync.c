@@ -28,8 +28,19 @@ static bool must_fail(void)
 	return true;
 }
 
+/* The lowest address synchronised, and whether [watch_lo, watch_hi) behind it was. */
+static uintptr_t base = UINTPTR_MAX;
+static uint64_t watch_lo;
+static uint64_t watch_hi;
+static bool watched_synced;
+
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 {
+	if ((uintptr_t)addr < base)
+		base = (uintptr_t)addr;
+	if (watch_hi && (uintptr_t)addr <= base + watch_lo &&
+	    (uintptr_t)addr + len >= base + watch_hi)
+		watched_synced = true;
 	return must_fail() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
 }
 
@@ -282,6 +293,30 @@ static void a_failed_open_is_an_error_and_may_be_tried_again(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+/* The original flushed the cleared map like persistent memory, which a file is not. */
+static void B19_a_map_that_was_cleared_is_synchronised(void **state)
+{
+	PMEMblkpool *p;
+
+	(void)state;
+	/* Where the map of a pool of this size is. */
+	pmemblk_close(fresh_pool(true));
+	watch_lo = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_MAPOFF);
+	watch_hi = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_FLOGOFF);
+	image_make_zero(path, SIZE);
+	for (uint64_t off = watch_lo; off < watch_hi; off += 500)
+		image_write(path, off, "garbage", 7);
+	base = UINTPTR_MAX;
+	p = pmemblk_create(path, 512, 0, 0);
+	assert_non_null(p);
+	watched_synced = false;
+	assert_int_equal(put(p, 0, 1), 0);
+	assert_true(watched_synced);
+	pmemblk_close(p);
+	watch_hi = 0;
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 static void check_synchronises_nothing(void **state)
 {
 	(void)state;
@@ -301,6 +336,7 @@ int main(void)
 	    cmocka_unit_test(a_failed_first_write_poisons_the_pool),
 	    cmocka_unit_test(a_failed_close_leaves_the_pool_marked_as_open_and_whole),
 	    cmocka_unit_test(a_failed_open_is_an_error_and_may_be_tried_again),
+	    cmocka_unit_test(B19_a_map_that_was_cleared_is_synchronised),
 	    cmocka_unit_test(check_synchronises_nothing),
 	};
 
