@@ -30,10 +30,12 @@ enum {
 	ENGINE_DCPODP = 1u << 8,    /* aarch64: clean to the point of deep persistence */
 	ENGINE_ZICBOM = 1u << 9,    /* riscv64: cache block management */
 	ENGINE_PORTABLE = 1u << 10, /* no CPU lacks it: the kernel in C */
+	ENGINE_NEON = 1u << 11,
 };
 
 /* The features that copy kernels are made of. */
-#define ENGINE_SIMD (ENGINE_SSE2 | ENGINE_AVX | ENGINE_AVX512F | ENGINE_MOVDIR64B)
+#define ENGINE_SIMD                                                                      \
+	(ENGINE_SSE2 | ENGINE_AVX | ENGINE_AVX512F | ENGINE_MOVDIR64B | ENGINE_NEON)
 
 struct engine_cpu {
 	unsigned features;

@@ -27,9 +27,9 @@ static struct engine choose(unsigned features, unsigned disabled)
 static void what_is_chosen_needs_nothing_that_is_missing(void **state)
 {
 	(void)state;
-	for (unsigned have = 0; have < 1u << 11; have++)
-		for (unsigned bit = 0; bit <= 11; bit++) {
-			unsigned disabled = bit == 11 ? ENGINE_SIMD : 1u << bit;
+	for (unsigned have = 0; have < 1u << 12; have++)
+		for (unsigned bit = 0; bit <= 12; bit++) {
+			unsigned disabled = bit == 12 ? ENGINE_SIMD : 1u << bit;
 			unsigned usable =
 			    (have | ENGINE_PORTABLE) & ~(disabled | ENGINE_MOVDIR64B);
 			struct engine e = choose(have, disabled);

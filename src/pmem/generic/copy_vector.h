@@ -9,6 +9,8 @@
  *	VEC_STREAM(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
  *			left out where the CPU has none
  *	VEC_STREAM_16, VEC_STREAM_8, VEC_STREAM_4	the same for so many bytes
+ *	VEC_STREAM_LINE(p, q)	a copy of the line at q to the line p in one direct store;
+ *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
  * and includes this file. Short lengths: all is loaded before anything is stored. Long
@@ -247,6 +249,43 @@ static inline void stream_end(char *dest, const char *src, size_t len)
 		VEC_STREAM_4(dest, e);
 }
 
+#ifdef VEC_STREAM_LINE
+
+static void move_nt_forward(char *dest, const char *src, size_t len)
+{
+	for (; len >= ENGINE_LINE; len -= ENGINE_LINE) {
+		VEC_STREAM_LINE(dest, src);
+		dest += ENGINE_LINE;
+		src += ENGINE_LINE;
+	}
+	stream_end(dest, src, len);
+}
+
+static void move_nt_backward(char *dest, const char *src, size_t len)
+{
+	size_t tail = len % ENGINE_LINE;
+
+	len -= tail;
+	stream_end(dest + len, src + len, tail);
+	for (; len; len -= ENGINE_LINE)
+		VEC_STREAM_LINE(dest + len - ENGINE_LINE, src + len - ENGINE_LINE);
+}
+
+static void set_nt(char *dest, int c, size_t len)
+{
+	vec line[ENGINE_LINE / VEC_BYTES];
+
+	for (size_t i = 0; i < ENGINE_LINE / V; i++)
+		line[i] = splat(c);
+	for (; len >= ENGINE_LINE; len -= ENGINE_LINE) {
+		VEC_STREAM_LINE(dest, line);
+		dest += ENGINE_LINE;
+	}
+	stream_end(dest, (const char *)line, len);
+}
+
+#else
+
 static void move_nt_forward(char *dest, const char *src, size_t len)
 {
 	if (len < ENGINE_LINE) {
@@ -318,6 +357,8 @@ static void set_nt(char *dest, int c, size_t len)
 	if (len)
 		VEC_STREAM_4(dest, (uint32_t)v[0]);
 }
+
+#endif
 
 #endif
 

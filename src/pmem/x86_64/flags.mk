@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: BSD-3-Clause
 FLAGS_src/pmem/x86_64/copy_avx = -mavx
 FLAGS_src/pmem/x86_64/copy_avx512f = -mavx512f
+FLAGS_src/pmem/x86_64/copy_movdir64b = -mavx
