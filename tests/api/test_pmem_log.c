@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "map_sync.h"
 #include "support.h"
 
 static struct {

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "map_sync.h"
 #include "support.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -268,9 +269,15 @@ static void check_row(const struct row *row, size_t i, bool shm)
 
 static void check_table(bool shm)
 {
+	const char *cross = getenv("CROSS");
+	bool emulated = cross && *cross;
+
 	enter(shm);
 	memset(long_name, 'n', sizeof(long_name) - 1);
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		/* The emulator keeps a word for each page that is mapped. */
+		if (emulated && rows[i].mapped >= TIB)
+			continue;
 		make_place();
 		check_row(&rows[i], i, shm);
 	}

@@ -17,6 +17,7 @@
 #include "errormsg.h"
 #include "file.h"
 #include "mapping.h"
+#include "map_sync.h"
 #include "support.h"
 
 /* --- an interposed posix_fallocate --------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A file system that grants MAP_SYNC, made from one that does not: the program's own mmap
- * stands before the C library's. map_sync_err: 0 grants it, else the errno it fails with.
+ * Grants or refuses MAP_SYNC whatever the file system and the kernel do: the program's own
+ * mmap stands before the C library's. map_sync_err: 0 grants it, else the errno it fails
+ * with, at first EOPNOTSUPP as on a file system without DAX.
  */
 #ifndef MAP_SYNC_H
 #define MAP_SYNC_H 1
@@ -16,8 +17,8 @@
 #define MAP_SYNC 0x80000
 #endif
 
-static atomic_int map_sync_err;
-static atomic_uint map_sync_granted;
+static atomic_int map_sync_err = EOPNOTSUPP;
+static atomic_uint map_sync_granted __attribute__((unused));
 
 __attribute__((visibility("default"))) void *mmap(void *addr, size_t len, int prot,
 						  int flags, int fd, off_t off)
