@@ -15,6 +15,9 @@
 #include "ctl.h"
 #include "errormsg.h"
 
+/* Reads that other threads' media errors spoil before one gives up. */
+#define MAX_TRIES 100000
+
 static int fail_media(const struct pmemblk *pool)
 {
 	return errormsg_fail(EIO, "%s: a media error was met", pool->path);
@@ -50,7 +53,7 @@ int pool_read_watched(struct pmemblk *pool, void *buf, uint64_t lba)
 {
 	struct sigbus_watch *w = &pool->watch;
 
-	for (;;) {
+	for (int i = 0; i < MAX_TRIES; i++) {
 		uint64_t epoch = sigbus_epoch(w);
 		bool is_hit;
 		int ret;
@@ -67,6 +70,7 @@ int pool_read_watched(struct pmemblk *pool, void *buf, uint64_t lba)
 		if (!sigbus_changed(w, epoch))
 			return ret;
 	}
+	return fail_media(pool);
 }
 
 static int modify(struct pmemblk *pool, enum pool_change change, const void *buf,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The handler runs in the thread that made the access, so what belongs to one call is kept
- * in thread-local storage. It uses nothing but mmap(2), memset and atomics.
+ * in thread-local storage. It uses nothing but mmap(2), mremap(2), memset and atomics.
  *
  * The original mapping of a lost page cannot be restored, because no descriptor is open. A
  * page behind the end of an empty file takes its place: each access raises SIGBUS, as
@@ -65,26 +65,39 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 	}
 }
 
-static bool replace(struct sigbus_watch *w, uintptr_t addr)
+/* Remembers a page for sigbus_leave(); it may come again, taken away by another thread. */
+static void note_page(struct sigbus_watch *w, void *page)
 {
-	void *page = (void *)(addr & ~(uintptr_t)(page_size - 1));
-
+	for (unsigned i = 0; i < nlost; i++)
+		if (lost[i] == page)
+			return;
 	if (nlost == MAX_PAGES)
 		atomic_store_explicit(&w->all_lost, true, memory_order_release);
 	else
-		lost[nlost] = page;
-	if (nlost == 0)
-		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
-	/* Before the replacement can be seen. */
-	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
-	if (mmap(page, page_size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		lost[nlost++] = page;
+}
+
+/*
+ * The replacement is filled before it is put in place: another thread may take it away at
+ * once, and an access to it from here, where SIGBUS is blocked, would be the end.
+ */
+static bool replace(struct sigbus_watch *w, uintptr_t addr)
+{
+	void *page = (void *)(addr & ~(uintptr_t)(page_size - 1));
+	void *fresh = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (fresh == MAP_FAILED)
 		return false;
 	/* No map entry, no sequence number and no checksum of a pool is made of these. */
-	memset(page, 0xff, page_size);
-	if (nlost < MAX_PAGES)
-		nlost++;
-	return true;
+	memset(fresh, 0xff, page_size);
+	if (nlost == 0)
+		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
+	note_page(w, page);
+	/* Before the replacement can be seen. */
+	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
+	return mremap(fresh, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
+	       MAP_FAILED;
 }
 
 static void handle(int sig, siginfo_t *info, void *context)
@@ -201,9 +214,15 @@ bool sigbus_leave(struct sigbus_watch *w)
 
 uint64_t sigbus_epoch(struct sigbus_watch *w)
 {
-	while (unlikely(atomic_load_explicit(&w->open, memory_order_seq_cst) != 0))
+	uint64_t epoch;
+
+	/* In this order: a replacement that comes in between raises the epoch. */
+	for (;;) {
+		epoch = atomic_load_explicit(&w->epoch, memory_order_seq_cst);
+		if (likely(atomic_load_explicit(&w->open, memory_order_seq_cst) == 0))
+			return epoch;
 		sched_yield();
-	return atomic_load_explicit(&w->epoch, memory_order_seq_cst);
+	}
 }
 
 bool sigbus_changed(struct sigbus_watch *w, uint64_t since)
