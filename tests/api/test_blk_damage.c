@@ -5,7 +5,7 @@
  * followed by check, open, reads and writes. None may crash, hang, or change a file that is
  * only checked, and what check and open say has to agree.
  *
- * DAMAGES=n tries n of them (10,000), SEED=n others.
+ * DAMAGES=n tries n of them (10,000; with CHECK_LONG 40,000), SEED=n others.
  */
 #include <libpmemblk.h>
 
@@ -433,6 +433,11 @@ static unsigned long number_from(const char *name, unsigned long otherwise)
 	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
+static unsigned long total(void)
+{
+	return number_from("DAMAGES", getenv("CHECK_LONG") ? 40000 : 10000);
+}
+
 static void torture(const char *name, uint64_t size, size_t bsize, bool laid_out,
 		    unsigned long n)
 {
@@ -461,22 +466,20 @@ static void torture(const char *name, uint64_t size, size_t bsize, bool laid_out
 static void damaged_pools_neither_crash_nor_hang_nor_lie(void **unused)
 {
 	(void)unused;
-	torture("laid-out", PMEMBLK_MIN_POOL + 123456, 512, true,
-		number_from("DAMAGES", 10000) * 85 / 100);
+	torture("laid-out", PMEMBLK_MIN_POOL + 123456, 512, true, total() * 85 / 100);
 }
 
 static void damaged_fresh_pools_neither_crash_nor_hang_nor_lie(void **unused)
 {
 	(void)unused;
-	torture("fresh", PMEMBLK_MIN_POOL, 4104, false,
-		number_from("DAMAGES", 10000) * 10 / 100);
+	torture("fresh", PMEMBLK_MIN_POOL, 4104, false, total() * 10 / 100);
 }
 
 static void damaged_pools_of_two_arenas_neither_crash_nor_hang_nor_lie(void **unused)
 {
 	(void)unused;
 	torture("big", ((uint64_t)1 << 39) + (600 << 20), 1 << 20, true,
-		number_from("DAMAGES", 10000) * 5 / 100);
+		total() * 5 / 100);
 }
 
 int main(void)
