@@ -56,8 +56,13 @@ static int add_module(const char *region, unsigned i, uint64_t *usc, char *names
 	ret = read_word(path, module, sizeof(module));
 	if (ret == 0)
 		ret = sysfs_path(path, "bus/nd/devices/%s/nfit/dirty_shutdown", module);
-	if (ret == 0)
+	if (ret == 0) {
 		ret = sysfs_read_number(path, &count);
+		if (is_missing(ret)) { /* virtual ones do not count, but have a name */
+			count = 0;
+			ret = 0;
+		}
+	}
 	if (ret == 0)
 		ret = sysfs_path(path, "bus/nd/devices/%s/nfit/id", module);
 	if (ret == 0)

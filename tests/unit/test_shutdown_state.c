@@ -102,6 +102,16 @@ static void names_are_padded_before_they_are_summed(void **state)
 	}
 }
 
+/* What the original stored for a virtual NVDIMM that qemu made. */
+static void a_name_has_the_originals_checksum(void **state)
+{
+	struct shutdown_state s = {0, 0};
+
+	(void)state;
+	shutdown_state_add(&s, 0, "8680-56341200");
+	assert_int_equal(s.uuid, 0xbae7daff93a09cc9);
+}
+
 /* --- an imitated machine ---------------------------------------------------------------- */
 
 static char *machine;
@@ -128,7 +138,7 @@ static void put_link(const char *path, const char *target)
 	assert_int_equal(symlink(target, full), 0);
 }
 
-/* Two regions; region0 with two modules that count, region1 with one that does not. */
+/* Regions with two modules that count, with one that does not, and with one unknown. */
 static int make_machine(void **state)
 {
 	(void)state;
@@ -141,16 +151,21 @@ static int make_machine(void **state)
 	put("devices/acpi/ndbus0/region1/mappings", "1\n");
 	put("devices/acpi/ndbus0/region1/mapping0", "nmem2,0,1073741824,0\n");
 	put("devices/acpi/ndbus0/region1/pfn1.0/block/pmem1/dev", "259:1\n");
+	put("devices/acpi/ndbus0/region2/mappings", "1\n");
+	put("devices/acpi/ndbus0/region2/mapping0", "nmem3,0,1073741824,0\n");
+	put("devices/acpi/ndbus0/region2/pfn2.0/block/pmem2/dev", "259:2\n");
 	put("devices/pci/virtio1/block/vda/dev", "254:0\n");
 	put("bus/nd/devices/nmem0/nfit/dirty_shutdown", "3\n");
 	put("bus/nd/devices/nmem0/nfit/id", "8089-a2-1740-00000f57\n");
 	put("bus/nd/devices/nmem1/nfit/dirty_shutdown", "4\n");
 	put("bus/nd/devices/nmem1/nfit/id", "8089-a2-1740-00000f58\n");
-	put("bus/nd/devices/nmem2/nfit/id", "8680-1\n");
+	put("bus/nd/devices/nmem2/nfit/id", "8680-56341200\n");
 	put_link("dev/block/259:0",
 		 "../../devices/acpi/ndbus0/region0/pfn0.0/block/pmem0");
 	put_link("dev/block/259:1",
 		 "../../devices/acpi/ndbus0/region1/pfn1.0/block/pmem1");
+	put_link("dev/block/259:2",
+		 "../../devices/acpi/ndbus0/region2/pfn2.0/block/pmem2");
 	put_link("dev/block/254:0", "../../devices/pci/virtio1/block/vda");
 	put_link("dev/char/252:1", "../../devices/acpi/ndbus0/region0/dax0.0/dax0.0");
 	sysfs_root = machine;
@@ -184,7 +199,17 @@ static void modules_of_a_region_are_summed(void **state)
 	assert_int_equal(s.uuid, 2 * want.uuid);
 }
 
-static void devices_that_do_not_count_add_nothing(void **state)
+static void modules_that_do_not_count_add_their_name(void **state)
+{
+	struct shutdown_state s = {0, 0};
+
+	(void)state;
+	assert_int_equal(shutdown_state_add_part(&s, "file", makedev(259, 1), false), 0);
+	assert_int_equal(s.usc, 0);
+	assert_int_equal(s.uuid, 0xbae7daff93a09cc9);
+}
+
+static void devices_without_modules_add_nothing(void **state)
 {
 	struct shutdown_state s = {0, 0};
 
@@ -192,7 +217,7 @@ static void devices_that_do_not_count_add_nothing(void **state)
 	assert_int_equal(shutdown_state_add_part(&s, "disk", makedev(254, 0), false), 0);
 	assert_int_equal(shutdown_state_add_part(&s, "tmpfs", makedev(0, 33), false), 0);
 	assert_int_equal(shutdown_state_add_part(&s, "gone", makedev(8, 1), false), 0);
-	assert_int_equal(shutdown_state_add_part(&s, "old", makedev(259, 1), false), 0);
+	assert_int_equal(shutdown_state_add_part(&s, "old", makedev(259, 2), false), 0);
 	assert_memory_equal(&s, &none, sizeof(s));
 }
 
@@ -215,9 +240,12 @@ int main(void)
 	    cmocka_unit_test(a_moved_counter_matters_only_while_open),
 	    cmocka_unit_test(an_interrupted_update_is_accepted),
 	    cmocka_unit_test(names_are_padded_before_they_are_summed),
+	    cmocka_unit_test(a_name_has_the_originals_checksum),
 	    cmocka_unit_test_setup_teardown(modules_of_a_region_are_summed, make_machine,
 					    drop_machine),
-	    cmocka_unit_test_setup_teardown(devices_that_do_not_count_add_nothing,
+	    cmocka_unit_test_setup_teardown(modules_that_do_not_count_add_their_name,
+					    make_machine, drop_machine),
+	    cmocka_unit_test_setup_teardown(devices_without_modules_add_nothing,
 					    make_machine, drop_machine),
 	    cmocka_unit_test_setup_teardown(
 		a_counter_that_is_there_but_unreadable_is_an_error, make_machine,
