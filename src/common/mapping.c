@@ -2,6 +2,7 @@
 #include "mapping.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -108,6 +109,31 @@ static void *reserve_at_hint(size_t len, uintptr_t align)
 	return NULL;
 }
 
+/*
+ * Where the next reservation may end: below the last one, or where the last one was that
+ * has been released. A mere guess that saves two calls if it is right, so relaxed order is
+ * enough.
+ */
+static atomic_uintptr_t guess;
+
+static void *reserve_at_guess(size_t len, uintptr_t align)
+{
+	uintptr_t end = atomic_load_explicit(&guess, memory_order_relaxed);
+	uintptr_t want;
+	void *got;
+
+	if (end <= len)
+		return NULL;
+	want = (end - len) & ~(align - 1);
+	if (want == 0)
+		return NULL;
+	got = mmap((void *)want, len, PROT_NONE, RESERVATION, -1, 0);
+	if (got == MAP_FAILED || (uintptr_t)got % align == 0)
+		return got == MAP_FAILED ? NULL : got;
+	munmap(got, len);
+	return NULL;
+}
+
 /* Takes more than needed and gives both ends back. */
 static void *reserve_anywhere(size_t len, uintptr_t align)
 {
@@ -147,6 +173,8 @@ int mapping_reserve(size_t len, size_t min_align, void **addr)
 		return errormsg_fail_sys(ENOMEM, "cannot map %zu bytes", len);
 	if (have_hint)
 		got = reserve_at_hint(rounded, align);
+	else
+		got = reserve_at_guess(rounded, align);
 	if (!got)
 		got = reserve_anywhere(rounded, align);
 	if (!got)
@@ -154,16 +182,27 @@ int mapping_reserve(size_t len, size_t min_align, void **addr)
 					 "cannot reserve %zu bytes of address space "
 					 "(limits: ulimit -v, vm.max_map_count)",
 					 len);
+	atomic_store_explicit(&guess, (uintptr_t)got, memory_order_relaxed);
 	*addr = got;
 	return 0;
+}
+
+void mapping_is_free(void *addr, size_t len)
+{
+	uintptr_t end = (uintptr_t)addr + len;
+
+	if (round_up(&end, (uintptr_t)sysconf(_SC_PAGESIZE)))
+		atomic_store_explicit(&guess, end, memory_order_relaxed);
 }
 
 void mapping_release(void *addr, size_t len)
 {
 	uintptr_t rounded = len;
 
-	if (round_up(&rounded, (uintptr_t)sysconf(_SC_PAGESIZE)))
-		munmap(addr, rounded);
+	if (!round_up(&rounded, (uintptr_t)sysconf(_SC_PAGESIZE)))
+		return;
+	munmap(addr, rounded);
+	mapping_is_free(addr, rounded);
 }
 
 static int map_at(void *addr, size_t len, int fd, uint64_t off, int flags)

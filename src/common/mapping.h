@@ -32,6 +32,9 @@ void mapping_init(void);
 int mapping_reserve(size_t len, size_t min_align, void **addr) MUST_CHECK;
 void mapping_release(void *addr, size_t len);
 
+/* Tells that somebody has unmapped this range: a good place for the next reservation. */
+void mapping_is_free(void *addr, size_t len);
+
 enum mapping_kind {
 	MAPPING_SHARED,	 /* MAP_SYNC where the file system grants it, else MAP_SHARED */
 	MAPPING_PRIVATE, /* copy on write: the file is never changed */

@@ -81,51 +81,78 @@ static size_t nt_part(size_t len)
 	return len % 4 ? len & ~(ENGINE_LINE - 1) : len;
 }
 
+/* With a fence after each burst, for CPUs that evict write-combining buffers early. */
+static void move_bursts_forward(const struct engine *e, char *dest, const char *src,
+				size_t len)
+{
+	while (len) {
+		size_t n = min(len, e->nt_burst);
+
+		e->kernel->move_nt_forward(dest, src, n);
+		if (n == e->nt_burst)
+			e->fence();
+		dest += n;
+		src += n;
+		len -= n;
+	}
+}
+
+static void move_bursts_backward(const struct engine *e, char *dest, const char *src,
+				 size_t len)
+{
+	while (len) {
+		/* Bursts start at lines; the last line may not be whole. */
+		size_t n = min(len, e->nt_burst);
+
+		n = len - ((len - n + ENGINE_LINE - 1) & ~(ENGINE_LINE - 1));
+		len -= n;
+		e->kernel->move_nt_backward(dest + len, src + len, n);
+		if (len)
+			e->fence();
+	}
+}
+
+/* len >= ENGINE_LINE in both. */
 static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 			    size_t len)
 {
-	size_t head = min(len, to_line(dest));
-	size_t left;
+	size_t head = to_line(dest);
+	size_t body = nt_part(len - head);
+	size_t tail = len - head - body;
 
-	if (head)
-		move_flushed(e, dest, src, head);
-	dest += head;
-	src += head;
-	len -= head;
-	for (left = nt_part(len); left; left -= head) {
-		head = min(left, e->nt_burst);
-		e->kernel->move_nt_forward(dest, src, head);
-		if (head == e->nt_burst)
-			e->fence();
-		dest += head;
-		src += head;
-		len -= head;
+	if (head) {
+		small_move(dest, src, head);
+		e->flush(dest, head);
 	}
-	if (len)
-		move_flushed(e, dest, src, len);
+	if (unlikely(e->nt_burst != SIZE_MAX))
+		move_bursts_forward(e, dest + head, src + head, body);
+	else if (body)
+		e->kernel->move_nt_forward(dest + head, src + head, body);
+	if (tail) {
+		small_move(dest + head + body, src + head + body, tail);
+		e->flush(dest + head + body, tail);
+	}
 }
 
 static void move_nt_backward(const struct engine *e, char *dest, const char *src,
 			     size_t len)
 {
-	size_t head = min(len, to_line(dest));
-	size_t left = nt_part(len - head);
-	size_t tail = len - head - left;
+	size_t head = to_line(dest);
+	size_t body = nt_part(len - head);
+	size_t tail = len - head - body;
 
-	if (tail)
-		move_flushed(e, dest + head + left, src + head + left, tail);
-	while (left) {
-		/* Bursts start at lines; the last line may not be whole. */
-		size_t n = min(left, e->nt_burst);
-
-		n = left - ((left - n + ENGINE_LINE - 1) & ~(ENGINE_LINE - 1));
-		left -= n;
-		e->kernel->move_nt_backward(dest + head + left, src + head + left, n);
-		if (left)
-			e->fence();
+	if (tail) {
+		small_move(dest + head + body, src + head + body, tail);
+		e->flush(dest + head + body, tail);
 	}
-	if (head)
-		move_flushed(e, dest, src, head);
+	if (unlikely(e->nt_burst != SIZE_MAX))
+		move_bursts_backward(e, dest + head, src + head, body);
+	else if (body)
+		e->kernel->move_nt_backward(dest + head, src + head, body);
+	if (head) {
+		small_move(dest, src, head);
+		e->flush(dest, head);
+	}
 }
 
 static void drain(const struct engine *e, unsigned flags)
@@ -162,8 +189,10 @@ void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t
 			move_nt_forward(e, dest, src, len);
 		else
 			move_nt_backward(e, dest, src, len);
-	} else if (flags & PMEM_F_MEM_NOFLUSH || !e->flushing) {
+	} else if (!e->flushing || len <= PIECE) {
 		move_cached(e, dest, src, len);
+		copy_finish(e, dest, len, flags);
+		return dest;
 	} else if (forward) {
 		move_in_pieces_forward(e, dest, src, len);
 	} else {

@@ -317,5 +317,6 @@ int map_file_unmap(void *addr, size_t len)
 	if (munmap(addr, len) != 0)
 		return errormsg_fail_sys(errno, "cannot unmap %zu bytes at %p", len,
 					 addr);
+	mapping_is_free(addr, len);
 	return 0;
 }

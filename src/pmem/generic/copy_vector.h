@@ -292,7 +292,27 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 		stream_end(dest, src, len);
 		return;
 	}
-	for (; len >= 4 * V; dest += 4 * V, src += 4 * V, len -= 4 * V) {
+	for (; len >= 8 * V; dest += 8 * V, src += 8 * V, len -= 8 * V) {
+		vec a = load(src);
+		vec b = load(src + V);
+		vec c = load(src + 2 * V);
+		vec d = load(src + 3 * V);
+		vec e = load(src + 4 * V);
+		vec f = load(src + 5 * V);
+		vec g = load(src + 6 * V);
+		vec h = load(src + 7 * V);
+
+		BARRIER();
+		VEC_STREAM(dest, a);
+		VEC_STREAM(dest + V, b);
+		VEC_STREAM(dest + 2 * V, c);
+		VEC_STREAM(dest + 3 * V, d);
+		VEC_STREAM(dest + 4 * V, e);
+		VEC_STREAM(dest + 5 * V, f);
+		VEC_STREAM(dest + 6 * V, g);
+		VEC_STREAM(dest + 7 * V, h);
+	}
+	if (len >= 4 * V) {
 		vec a = load(src);
 		vec b = load(src + V);
 		vec c = load(src + 2 * V);
@@ -303,6 +323,10 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 		VEC_STREAM(dest + V, b);
 		VEC_STREAM(dest + 2 * V, c);
 		VEC_STREAM(dest + 3 * V, d);
+
+		dest += 4 * V;
+		src += 4 * V;
+		len -= 4 * V;
 	}
 	for (; len >= V; dest += V, src += V, len -= V) {
 		VEC_STREAM(dest, load(src));
@@ -319,7 +343,27 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 	len -= tail;
 	if (tail)
 		stream_end(dest + len, src + len, tail);
-	for (; len >= 4 * V; len -= 4 * V) {
+	for (; len >= 8 * V; len -= 8 * V) {
+		vec a = load(src + len - V);
+		vec b = load(src + len - 2 * V);
+		vec c = load(src + len - 3 * V);
+		vec d = load(src + len - 4 * V);
+		vec e = load(src + len - 5 * V);
+		vec f = load(src + len - 6 * V);
+		vec g = load(src + len - 7 * V);
+		vec h = load(src + len - 8 * V);
+
+		BARRIER();
+		VEC_STREAM(dest + len - V, a);
+		VEC_STREAM(dest + len - 2 * V, b);
+		VEC_STREAM(dest + len - 3 * V, c);
+		VEC_STREAM(dest + len - 4 * V, d);
+		VEC_STREAM(dest + len - 5 * V, e);
+		VEC_STREAM(dest + len - 6 * V, f);
+		VEC_STREAM(dest + len - 7 * V, g);
+		VEC_STREAM(dest + len - 8 * V, h);
+	}
+	if (len >= 4 * V) {
 		vec a = load(src + len - V);
 		vec b = load(src + len - 2 * V);
 		vec c = load(src + len - 3 * V);
@@ -330,6 +374,8 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 		VEC_STREAM(dest + len - 2 * V, b);
 		VEC_STREAM(dest + len - 3 * V, c);
 		VEC_STREAM(dest + len - 4 * V, d);
+
+		len -= 4 * V;
 	}
 	for (; len; len -= V) {
 		VEC_STREAM(dest + len - V, load(src + len - V));
