@@ -46,6 +46,8 @@ variant clang clang CC=clang
 variant address-undefined '' SAN=address,undefined "$programs"
 variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
 variant thread '' SAN=thread "$programs"
+variant musl musl-gcc TESTS=tests/build/long_musl.sh
+variant lint clang-tidy TESTS=tests/build/long_lint.sh
 variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu- "$programs"
 variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu- "$programs"
 echo "$passed passed, $failed failed, $skipped skipped"
