@@ -298,12 +298,15 @@ $(call test_bin,$(CRASH_TESTS)): $(B)/%: $(B)/obj/%.o $(CRASH_OBJ) $(SUPPORT_OBJ
 	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(CRASH_WRAP) -o $@ $(filter %.o,$^) $(B)/hooked.a \
 		$(CMOCKA_LIBS) -ldl
 
+# A run path serves a program's own libraries, not theirs: libpmem is linked to all of them, so
+# that libpmemblk gets ours.
 $(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
 		$(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
 	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
-		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -lpmemblk -lpmem $(CMOCKA_LIBS) -ldl
+		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -Wl,--no-as-needed -lpmemblk -lpmem \
+		$(CMOCKA_LIBS) -ldl
 
 # Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
 $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)

@@ -62,6 +62,12 @@ done
 [ $broken -eq 0 ] || fail "includes across layers"
 case_ok "every file includes headers of its own layer and of those below ($nfile files)"
 
+for f in tests/api/test_*.c; do
+	grep -q 'support_assert_ours(' "$f" || violation "$f does not assert whose library it runs on"
+done
+[ $broken -eq 0 ] || fail "API tests that may pass on another library"
+case_ok "every API test asserts whose library it runs on"
+
 # getenv is called where the environment is decided on, and nowhere else.
 grep -nE '\b(secure_)?getenv[[:space:]]*\(' -r src --include='*.[ch]' |
 	grep -vE '^src/(pmem/config|common/mapping|common/log|blk/ctl[a-z_]*|tool/[a-z_]*)\.c:' &&

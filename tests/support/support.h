@@ -45,7 +45,8 @@ unsigned char *support_load_sparse(const char *path, size_t *len);
 
 /*
  * Fails the test unless function fn, known as name, comes from a file below the build
- * folder: with another libpmem installed, a test must never pass on the wrong one.
+ * folder, and so does every libpmem and libpmemblk that the process has loaded: with others
+ * installed, a test must never pass on the wrong one.
  */
 void support_assert_ours(const void *fn, const char *name);
 
