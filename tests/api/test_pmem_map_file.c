@@ -36,6 +36,8 @@ static struct {
 	int open_tmpfile_err;
 } libc_model;
 
+static unsigned opens_that_leak;
+
 static void record(char c)
 {
 	size_t n = strlen(libc_model.calls);
@@ -76,8 +78,8 @@ INTERPOSED int open(const char *path, int flags, ...)
 		errno = libc_model.open_tmpfile_err;
 		return -1;
 	}
-	/* No descriptor of the library's may leak into a program started meanwhile. */
-	assert_true(flags & O_CLOEXEC);
+	if (!(flags & O_CLOEXEC))
+		opens_that_leak++;
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
@@ -250,7 +252,8 @@ static void check_row(const struct row *row, size_t i, bool shm)
 		if (!p)
 			fail_msg("row %zu (%s, %#x, %zu): %s", i, row->path,
 				 (unsigned)row->flags, row->len, pmem_errormsg());
-		assert_int_equal(errno, 4711);
+		if (errno != 4711)
+			fail_msg("row %zu: errno %d", i, errno);
 		assert_int_equal(len, row->mapped);
 		assert_int_equal(is_pmem, 0);
 		assert_int_equal(
@@ -592,6 +595,13 @@ static void without_permission_it_is_eacces(void **state)
 	assert_int_equal(chmod("closed", 0700), 0);
 }
 
+/* All that the tests before have opened. */
+static void no_descriptor_leaks_into_a_program_started_meanwhile(void **state)
+{
+	(void)state;
+	assert_int_equal(opens_that_leak, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -608,6 +618,7 @@ int main(void)
 	    cmocka_unit_test(the_message_names_the_file_and_the_reason),
 	    cmocka_unit_test(the_message_says_why_it_is_no_persistent_memory),
 	    cmocka_unit_test(without_permission_it_is_eacces),
+	    cmocka_unit_test(no_descriptor_leaks_into_a_program_started_meanwhile),
 	};
 
 	unsetenv("PMEM_IS_PMEM_FORCE");
