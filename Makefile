@@ -337,6 +337,16 @@ $(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk
 bench: all $(BENCH_BIN)
 	@for run in tests/bench/run_*.sh; do $(TEST_ENV) $$run || exit 1; done
 
+# On real DAX, in emulated machines; not a part of check.
+DAX_BIN := $(call test_bin,$(wildcard tests/dax/*.c))
+$(DAX_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
+	@mkdir -p $(@D)
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
+
+check-dax: all $(DAX_BIN) $(B)/tests/compat/pool
+	@$(TEST_ENV) tests/dax/run.sh $(DAX) || [ $$? -eq 77 ]
+
 # The tests again in every variant that this machine can build, with CHECK_LONG=1, which
 # makes some of them do more.
 check-long:
@@ -432,6 +442,7 @@ help:
 	@echo 'demo        kill a writer, reopen its pool: needs the compiler only'
 	@echo 'check       build and run the tests (TESTS="..." for some of them)'
 	@echo 'check-long  the tests in every variant, and the long ones'
+	@echo 'check-dax   on virtual NVDIMMs, in emulated machines (DAX="..." for some parts)'
 	@echo 'fuzz        libFuzzer (clang) over parsers and pools, FUZZ_TIME seconds each [60]'
 	@echo 'coverage    run the tests with COV=1 and sum up the lines they reach'
 	@echo 'lint        format, layers, exported symbols, clang-tidy'
@@ -444,7 +455,7 @@ help:
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 
 FORCE:
-.PHONY: all bench check check-long coverage fuzz demo format lint dist install uninstall clean help FORCE
+.PHONY: all bench check check-dax check-long coverage fuzz demo format lint dist install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Is booted again and again: verifies what the last power cut left, then writes until the next one.
+. /lib.sh
+mkdir -p /mnt/ext4 /mnt/xfs
+targets='ext4 xfs device'
+
+# prepare: pools on two file systems and a device, and blocks overwritten in place.
+prepare()
+{
+	local device
+	mkfs.ext4 -q -F -b 4096 "$(namespace 128 fsdax -M mem)"
+	mount_ext4
+	device=$(namespace 64 devdax -M mem)
+	ours cut prepare pool /mnt/ext4/pool 512 16785408 /mnt/ext4/ext4 2
+	ours cut prepare pool "$device" 512 0 /mnt/ext4/device 2
+	if have mkfs.xfs; then
+		mkfs.xfs -q -f "$(namespace 384 fsdax -M mem)"
+		mount_xfs
+		ours cut prepare pool /mnt/xfs/pool 4096 16785408 /mnt/ext4/xfs 2
+	fi
+	ours cut prepare in-place /mnt/ext4/in-place.blocks 4096 0 /mnt/ext4/in-place 2
+	echo 0 >/mnt/ext4/cuts
+	sync
+}
+
+mount_ext4()
+{
+	mount -t ext4 -o dax "$(device_of 128)" /mnt/ext4
+}
+
+mount_xfs()
+{
+	mount -t xfs -o dax=always "$(device_of 384)" /mnt/xfs
+}
+
+# The pool is consistent before it is opened, and each of its blocks is exactly old or new.
+verify()
+{
+	local counts
+	case $1 in
+	ext4) [ "$(ours pool check /mnt/ext4/pool 512)" = 1 ] && pmempool_consistent /mnt/ext4/pool ;;
+	xfs) [ "$(ours pool check /mnt/xfs/pool 4096)" = 1 ] && pmempool_consistent /mnt/xfs/pool ;;
+	device) pmempool_consistent "$(device_of 64)" ;;
+	esac || { echo "the check of $1 fails"; return 1; }
+	counts=$(ours cut verify "/mnt/ext4/$1") || return 1
+	tell "add old ${counts% *}"
+	tell "add new ${counts#* }"
+}
+
+verify_all()
+{
+	local t
+	for t in $targets; do
+		verify "$t" || return 1
+	done
+}
+
+verify_cut()
+{
+	local cuts
+	mount_ext4
+	! have mkfs.xfs || mount_xfs
+	cuts=$(($(cat /mnt/ext4/cuts) + 1))
+	case_of "power cut $cuts: every block is old or new" verify_all
+	tell "add cuts 1"
+	if ! ours cut verify /mnt/ext4/in-place; then
+		tell "add torn 1"
+		ours cut prepare in-place /mnt/ext4/in-place.blocks 4096 0 /mnt/ext4/in-place 2
+	fi
+	echo $cuts >/mnt/ext4/cuts
+	sync
+}
+
+have mkfs.xfs || targets='ext4 device'
+if mount_ext4 2>/dev/null && [ -f /mnt/ext4/cuts ]; then
+	umount /mnt/ext4
+	verify_cut
+else
+	prepare || exit 1
+fi
+
+mkfifo /tmp/ready
+for t in $targets in-place; do
+	ours cut write "/mnt/ext4/$t" 0 >/tmp/ready &
+done
+# Two threads of each.
+n=0
+while [ $n -lt 8 ] && read -r line; do
+	n=$((n + 1))
+	[ $n -lt 6 ] || [ "$targets" != 'ext4 device' ] || n=8
+done </tmp/ready
+tell "at writing"
+wait
+echo "the writers stopped by themselves"
+exit 1

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Runs the libraries of $BUILD on real persistent memory as far as one can have that without any:
+# in emulated machines with virtual NVDIMMs. Exits with 77 where what it takes is not there.
+# Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks].
+set -u
+here=$(dirname "$(readlink -f "$0")")
+cache=$SOURCE/build/dax-cache
+logs=$BUILD/logs/dax
+limit=120
+rounds=${CUTS:-20}
+. "$here/host/packages.sh"
+. "$here/host/image.sh"
+. "$here/host/machine.sh"
+
+skip_all()
+{
+	echo "skipped: $*"
+	exit 77
+}
+
+[ "$(uname -m)" = x86_64 ] || skip_all "needs an x86-64 machine"
+for tool in qemu-system-x86_64:qemu-system-x86 ndctl:ndctl mkfs.ext4:e2fsprogs \
+	apt-get:apt dpkg-deb:dpkg xz:xz-utils; do
+	command -v "${tool%:*}" >/dev/null || skip_all "the package ${tool#*:} is not installed"
+done
+mkdir -p "$cache" "$logs"
+fetch_busybox || skip_all "the package busybox-static cannot be had"
+fetch_kernel cloud linux-image-cloud-amd64 ||
+	skip_all "the package linux-image-cloud-amd64 cannot be had"
+
+alive=false memory=()
+work=$(mktemp -d "/dev/shm/pmemdax.XXXXXX" 2>/dev/null || mktemp -d)
+cleanup()
+{
+	machine_kill
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+passed=0 failed=0 skipped=0
+declare -A sum=([cuts]=0 [old]=0 [new]=0 [torn]=0)
+result()
+{
+	case $1 in
+	"ok "*) passed=$((passed + 1)) ;;
+	"not ok "*) failed=$((failed + 1)) ;;
+	"skip "*) skipped=$((skipped + 1)) ;;
+	"add "*)
+		set -- $1
+		sum[$2]=$((${sum[$2]} + $3))
+		return
+		;;
+	esac
+	echo "$1"
+}
+
+# The machine did not come to where it should: what it said last.
+stuck()
+{
+	result "not ok $1: the machine did not get that far; $console ends with"
+	tail -n 20 "$console"
+	machine_kill
+}
+
+# Runs a scene to its end.
+scene()
+{
+	machine_start "$@"
+	machine_reach exit || stuck "$1"
+	machine_kill
+}
+
+memory_controller()
+{
+	nvdimm ext4 128
+	nvdimm xfs 384
+	nvdimm one 64
+	nvdimm two 80
+	nvdimm btt512 32
+	nvdimm btt4096 48
+	nvdimm virtio 96 virtio
+	scene memory_controller cloud mem-ctrl max memory_controller
+}
+
+cpu_cache()
+{
+	nvdimm cache 128
+	scene cpu_cache cloud cpu max cpu_cache
+}
+
+dispatch()
+{
+	local model
+	for model in max:clwb:vmovntdq max,-clwb:clflushopt:vmovntdq \
+		max,-clwb,-clflushopt,-avx,-avx2:clflush:movntdq; do
+		IFS=: read -r cpu flush store <<<"$model"
+		nvdimm dispatch 128
+		scene "dispatch.$flush" cloud none "$cpu" dispatch flush="$flush" store="$store"
+	done
+}
+
+# The power goes in two ways: the machine's process is killed, or the machine is reset and boots
+# again at once.
+cuts()
+{
+	local round
+	for ((round = 0; round <= rounds; round++)); do
+		if [ $((round % 2)) = 0 ]; then
+			machine_kill
+			nvdimm cut-ext4 128
+			nvdimm cut-xfs 384
+			nvdimm cut-device 64
+			machine_start "cuts.$round" cloud none max cuts
+		else
+			monitor system_reset
+		fi
+		machine_reach writing || { stuck "power cuts"; return; }
+		# Some more writes, a different number each time.
+		sleep "0.$((RANDOM % 400 + 100))"
+	done
+	machine_kill
+	verdict_of_cuts
+}
+
+# The oracle must have seen both outcomes, and what it must not accept.
+verdict_of_cuts()
+{
+	[ "${sum[old]}" -gt 0 ] && [ "${sum[new]}" -gt 0 ] &&
+		result "ok operations in flight were seen old (${sum[old]}) and new (${sum[new]})" ||
+		result "not ok operations in flight: ${sum[old]} old, ${sum[new]} new"
+	[ "${sum[torn]}" -gt 0 ] &&
+		result "ok the oracle finds torn blocks where they are overwritten in place (${sum[torn]})" ||
+		result "not ok the oracle found no torn block where they are overwritten in place"
+}
+
+bad_blocks()
+{
+	if ! fetch_kernel generic linux-image-amd64; then
+		result "skip bad blocks: the package linux-image-amd64 cannot be had"
+		return
+	fi
+	nvdimm bad 128
+	machine_start bad_blocks generic mem-ctrl max,vendor=GenuineIntel bad_blocks
+	machine_reach "mce " || { stuck bad_blocks; return; }
+	# Bank 9: valid, address and misc valid, a memory controller's read error; of a whole page.
+	monitor "mce 0 9 0xbd000000000000c0 0x5 $reached 0x8c"
+	machine_reach exit || stuck bad_blocks
+	machine_kill
+}
+
+RANDOM=1
+[ $# -gt 0 ] || set -- memory_controller cpu_cache dispatch cuts bad_blocks
+for part in "$@"; do
+	started=$SECONDS
+	"$part"
+	echo "# $part: $((SECONDS - started)) s"
+done
+echo "An emulated power cut keeps every store that was executed: this tests the order of stores and"
+echo "the atomicity of blocks, never a missing flush."
+echo "${sum[cuts]} power cuts; $passed passed, $failed failed, $skipped skipped in $SECONDS s"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
