@@ -31,7 +31,7 @@ to_kernel()
 	ours array dump "$bound" "$bsize" >/tmp/after
 	head -n 1 /tmp/after
 	grep -c error /tmp/after || true
-	cmp /tmp/before /tmp/after
+	diff /tmp/before /tmp/after
 }
 
 # The blocks of the kernel's device, as a pool.
@@ -45,7 +45,7 @@ to_pool()
 	pmempool_consistent $pool
 	ours array dump $pool "$bsize" >/tmp/after
 	head -n 1 /tmp/after
-	cmp /tmp/before /tmp/after
+	diff /tmp/before /tmp/after
 }
 
 kernel_writes()
