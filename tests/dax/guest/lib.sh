@@ -31,6 +31,18 @@ ours()
 	LD_LIBRARY_PATH=/ours "/ours/$program" "$@"
 }
 
+# The tests' pool program on Debian's libraries, which come along with pmempool.
+original_pool()
+{
+	EXPECT_LIBPMEM=/lib/x86_64-linux-gnu/libpmem.so.1 \
+		EXPECT_LIBPMEMBLK=/lib/x86_64-linux-gnu/libpmemblk.so.1 /ours/pool "$@"
+}
+
+ours_pool()
+{
+	ours pool "$@"
+}
+
 have()
 {
 	command -v "$1" >/dev/null

@@ -40,6 +40,23 @@ pool_of_operations()
 	rm "$pool"
 }
 
+# killed_in_use WRITER READER FOLDER: what one library had open when it was killed, the other opens.
+# The pool's shutdown state names the NVDIMM, and both must name it in the same way.
+killed_in_use()
+{
+	local writer=$1 reader=$2 pool=$3/pool pid
+	rm -f "$pool" /tmp/started
+	mkfifo /tmp/started
+	${writer}_pool create "$pool" 512 $min_pool
+	${writer}_pool storm "$pool" 512 1 >/tmp/started &
+	read -r pid </tmp/started
+	kill -9 "$pid"
+	[ "$(${reader}_pool check "$pool" 512)" = 1 ]
+	pmempool_consistent "$pool"
+	${reader}_pool survey "$pool" 512 1
+	rm "$pool"
+}
+
 file_systems()
 {
 	local dev
@@ -52,6 +69,12 @@ file_systems()
 		case_of "a pool with blocks of $bsize on ext4 with DAX" pool_of_operations /mnt/ext4 $bsize
 		case_of "four threads, blocks of $bsize on ext4 with DAX" pool_with_threads /mnt/ext4 $bsize
 	done
+	if have pmempool; then
+		case_of "the original opens what was killed on an NVDIMM" killed_in_use ours original /mnt/ext4
+		case_of "we open what the original had open there" killed_in_use original ours /mnt/ext4
+	else
+		tell "skip pools of the original on an NVDIMM: pmdk-tools is not installed"
+	fi
 	if have mkfs.xfs; then
 		dev=$(namespace 384 fsdax -M mem) && mkfs.xfs -q -f "$dev"
 		case_of "xfs on an NVDIMM is mounted with DAX" mount -t xfs -o dax=always "$dev" /mnt/xfs
