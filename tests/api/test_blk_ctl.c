@@ -218,6 +218,37 @@ static void B4_a_bad_configuration_fails_create_and_open_not_the_program(void **
 	assert_non_null(strstr(run_with(NULL, file), want));
 }
 
+/* --- placement ------------------------------------------------------------------------------ */
+
+/* Prints where the pool lies. */
+static int report_place(const char *path)
+{
+	char line[4096];
+	PMEMblkpool *p = pmemblk_create(path, 512, SIZE, 0644);
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	if (!p || !f)
+		return 1;
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, path))
+			printf("%lx\n", strtoul(line, NULL, 16));
+	fclose(f);
+	pmemblk_close(p);
+	return 0;
+}
+
+static void PMEM_MMAP_HINT_chooses_the_address(void **state)
+{
+	(void)state;
+	setenv("PMEM_MMAP_HINT", "10000000000", 1);
+	assert_string_equal(run_with(NULL, NULL), "10000000000\n");
+	setenv("PMEM_MMAP_HINT", "10000000001", 1);
+	assert_string_equal(run_with(NULL, NULL), "10000200000\n");
+	setenv("PMEM_MMAP_HINT", "none", 1);
+	assert_int_equal(strtoul(run_with(NULL, NULL), NULL, 16) % (2 << 20), 0);
+	unsetenv("PMEM_MMAP_HINT");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,10 +261,11 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_file_is_applied_after_the_environment),
 	    cmocka_unit_test(
 		B4_a_bad_configuration_fails_create_and_open_not_the_program),
+	    cmocka_unit_test(PMEM_MMAP_HINT_chooses_the_address),
 	};
 
 	if (argc == 2)
-		return report(argv[1]);
+		return getenv("PMEM_MMAP_HINT") ? report_place(argv[1]) : report(argv[1]);
 	self = argv[0];
 	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A pool in several processes: who may modify it, and that a program may open its pool and
- * then become a daemon.
+ * then become a daemon. On persistent memory and, in a second run, on an ordinary file.
  */
 #include <libpmemblk.h>
 
@@ -23,6 +23,7 @@
 #define SIZE ((size_t)17 << 20)
 
 static const char *path;
+static bool on_pmem = true;
 
 static int new_path(void **state)
 {
@@ -31,7 +32,7 @@ static int new_path(void **state)
 
 	(void)state;
 	snprintf(name, sizeof(name), "fork%u", n++);
-	path = support_path(true, name);
+	path = support_path(on_pmem, name);
 	return 0;
 }
 
@@ -281,7 +282,7 @@ static void *keep_writing(void *arg)
 {
 	PMEMblkpool *p = arg;
 
-	for (int i = 0; i < 200000; i++)
+	for (int i = 0; i < (on_pmem ? 200000 : 1000); i++)
 		if (put(p, i % 64, i & 0xff) != 0)
 			return p;
 	return NULL;
@@ -353,7 +354,20 @@ int main(void)
 	    cmocka_unit_test_setup(a_worker_sees_what_the_owner_writes_first, new_path),
 	};
 
-	setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+	int status = 0;
+	pid_t pid;
+
 	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	/* The library looks at the variable once in each process. */
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	on_pmem = pid == 0;
+	if (on_pmem)
+		setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+	else
+		unsetenv("PMEM_IS_PMEM_FORCE");
+	if (pid != 0)
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	return cmocka_run_group_tests(tests, NULL, NULL) != 0 || status != 0;
 }
