@@ -266,10 +266,16 @@ int poolset_files_chmod(const struct poolset *set, mode_t mode)
 	for (unsigned i = 0; i < set->npart; i++) {
 		const struct poolset_part *part = &set->part[i];
 
-		if (part->is_created && fchmod(part->fd, mode) != 0)
+		if (!part->is_created)
+			continue;
+		if (fchmod(part->fd, mode) != 0)
 			return errormsg_fail_sys(errno,
 						 "cannot set the mode of %s to %#o",
 						 part->path, (unsigned)mode);
+		/* After a power loss a pool that nobody may open would be as good as lost. */
+		if (fsync(part->fd) != 0)
+			return errormsg_fail_sys(errno, "cannot synchronise %s",
+						 part->path);
 	}
 	return 0;
 }

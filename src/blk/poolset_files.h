@@ -46,7 +46,7 @@ int poolset_files_make(struct poolset *set) MUST_CHECK;
 /* Allocates the space of the parts that existed. */
 int poolset_files_allocate_existing(const struct poolset *set) MUST_CHECK;
 
-/* Gives the created parts their final mode. */
+/* Gives the created parts their final mode, durably. */
 int poolset_files_chmod(const struct poolset *set, mode_t mode) MUST_CHECK;
 
 void poolset_files_remove_created(struct poolset *set);

@@ -49,6 +49,11 @@ SUPPORT_INTERPOSE int fdatasync(int fd)
 	return must_fail() ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
+SUPPORT_INTERPOSE int fsync(int fd)
+{
+	return must_fail() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
 static const char *path;
 
 static void arm(unsigned at)
