@@ -12,8 +12,8 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -145,6 +145,12 @@ static void add_hits(const struct bad_list *list, uint64_t physical, uint64_t lo
 	}
 }
 
+/* By number: C libraries do not agree on the type of ioctl()'s second argument. */
+static long get_extents(int fd, struct fiemap *map)
+{
+	return syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, map);
+}
+
 static int search_file(const struct poolset_part *part, const struct bad_list *list,
 		       struct hits *hits)
 {
@@ -161,8 +167,7 @@ static int search_file(const struct poolset_part *part, const struct bad_list *l
 		map->fm_start = at;
 		map->fm_length = part->length - at;
 		map->fm_extent_count = EXTENTS;
-		if (ioctl(part->fd, FS_IOC_FIEMAP, map) != 0 ||
-		    map->fm_mapped_extents == 0)
+		if (get_extents(part->fd, map) != 0 || map->fm_mapped_extents == 0)
 			break;
 		for (unsigned i = 0; i < map->fm_mapped_extents; i++) {
 			const struct fiemap_extent *e = &map->fm_extents[i];
