@@ -141,22 +141,31 @@ static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 	return true;
 }
 
+/* *used: a write went through the slot. */
 static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
-			      const struct btt_geometry *geo)
+			      const struct btt_geometry *geo, bool *used)
 {
 	struct btt_flog_record r[2];
 	int cur;
 
 	btt_flog_decode(slot, r);
 	cur = btt_flog_find_current(r[0].seq, r[1].seq);
-	return cur >= 0 && r[cur].lba < geo->external_nlba &&
-	       btt_map_postmap(r[cur].old_map) < geo->internal_nlba &&
-	       btt_map_postmap(r[cur].new_map) < geo->internal_nlba;
+	if (cur < 0 || r[cur].lba >= geo->external_nlba ||
+	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
+	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
+		return false;
+	*used = r[cur].old_map != r[cur].new_map;
+	return true;
 }
 
 struct traces {
-	bool fresh;	/* flog and map are as a layout begins with, or zero */
-	bool plausible; /* the flog looks used by a table of this geometry */
+	bool fresh; /* flog and map are as a layout begins with, or zero */
+	/*
+	 * The flog looks used by a table of this geometry. One that nothing was written
+	 * through yet does not count: over a user's old content, a layout that was cut off
+	 * leaves pristine slots with a few old words between them.
+	 */
+	bool plausible;
 	bool untouched; /* flog and both info blocks are zero */
 };
 
@@ -169,17 +178,20 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 	uint64_t map_end = map + (uint64_t)geo->external_nlba * BTT_MAP_ENTRY_SIZE;
 	struct traces t = {true, true, true};
 	bool all_fresh = true;
+	bool any_used = false;
 
 	for (uint32_t n = 0; n < BTT_NFREE; n++) {
 		const struct btt_flog_slot_media *slot =
 		    storage_at(s, flog + (uint64_t)n * sizeof(*slot));
+		bool used = false;
 
 		if (!is_fresh_slot(slot, n, geo->external_nlba))
 			all_fresh = false;
-		if (!is_plausible_slot(slot, geo))
+		if (!is_plausible_slot(slot, geo, &used))
 			t.plausible = false;
+		any_used = any_used || used;
 	}
-	t.plausible = t.plausible && !all_fresh;
+	t.plausible = t.plausible && any_used;
 	t.fresh = all_fresh;
 	for (uint64_t at = map; t.fresh && at < map_end; at += BTT_MAP_ENTRY_SIZE) {
 		uint32_t entry;
