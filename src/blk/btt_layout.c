@@ -33,6 +33,8 @@ static void clear_map(struct btt *btt, struct btt_arena *arena, struct storage_s
 		storage_zero(btt->storage, step, off, BTT_PAGE);
 		off += BTT_PAGE;
 	}
+	/* what reads as zero was perhaps stored a moment ago, by a process killed since */
+	storage_flush(btt->storage, step, arena->map_off, arena->info.geo.map_size);
 }
 
 static void write_flog(struct btt *btt, struct btt_arena *arena,
