@@ -271,9 +271,11 @@ $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/int
 # the table is compiled as for ThreadSanitizer, and tests/crash/hooks.c stands in for its run time.
 # With a sanitizer or for coverage the ordinary objects are used: points at the storage only.
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
-CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lock_wait_slow,--wrap=uuid_generate
+CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate
 ifeq ($(SAN)$(COV),)
-HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(BLK_SRC))
+HOOKED_SRC := $(wildcard src/blk/btt*.c src/blk/lanes.c src/blk/lock.c src/blk/map_guard.c)
+HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
+	$(call objs,$(filter-out $(HOOKED_SRC),$(BLK_SRC)))
 CRASH_WRAP += -Wl,--wrap=memcpy
 $(B)/obj/tests/crash/%.o: OWN_CFLAGS += -DHOOKED=1
 else

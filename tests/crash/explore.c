@@ -162,11 +162,17 @@ void explore_point(void)
 	explore_level(explore_running, 0)->thread = (unsigned)t;
 }
 
+void explore_fine_point(void)
+{
+	if (explore_running->fine)
+		explore_point();
+}
+
 void explore_read(uint64_t value)
 {
 	int t = sched_current();
 
-	if (t >= 0)
+	if (t >= 0 && explore_running->fine)
 		explore_running->state->trail[t] =
 		    mix64(explore_running->state->trail[t], value);
 }
@@ -179,17 +185,18 @@ bool explore_in_image(const void *p)
 	       (const unsigned char *)p < m->storage.base + m->storage.size;
 }
 
-unsigned explore_lane_hint(void)
+unsigned explore_lane(void)
 {
-	struct explorer *ex = explore_running;
-	struct explorer_state *st = ex->state;
+	struct explorer_state *st = explore_running->state;
 	int t = sched_current();
-	unsigned op;
+	unsigned op = t < 0 ? NO_OP : st->live.op[t];
 
-	if (t < 0)
-		return st->lane_now;
-	op = st->live.op[t];
-	return (op == NO_OP ? 0 : st->history.past[op].op.lane) + ex->nlane * (unsigned)t;
+	return op == NO_OP ? st->lane_now : st->history.past[op].op.lane;
+}
+
+unsigned explore_thread(void)
+{
+	return (unsigned)(sched_current() + 2);
 }
 
 static void live_event(struct medium *m)
@@ -310,6 +317,7 @@ static void run(struct explorer *ex)
 	explore_watch(&st->live);
 	m->before = NULL;
 	m->split = ex->split_writes;
+	m->lie = ex->lie;
 	if (ex->sut->open(ex->sut, &m->storage, &st->handle)) {
 		explore_violation(ex, "the first open fails");
 		return;
@@ -368,8 +376,12 @@ void explore_init(struct explorer *ex, const struct sut *sut, enum medium_kind k
 	ex->nlane = 2;
 	ex->seed = 1;
 	ex->image_limit = 512;
+	ex->fence_limit = 512;
 	ex->run_limit = 20000;
 	ex->kill_share = 1;
+	ex->check_share = 1;
+	ex->bulk_share = 1;
+	ex->fine = true;
 	ex->then_share = 64;
 	ex->state = calloc(1, sizeof(*ex->state));
 	if (!ex->state)

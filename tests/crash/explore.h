@@ -73,11 +73,17 @@ struct explorer {
 
 	/* Limits. */
 	size_t image_limit; /* for one state */
+	size_t fence_limit; /* for one right before a fence */
 	size_t run_limit; /* for one scenario; then random interleavings, as many again */
 	unsigned kill_share; /* of so many states one is killed */
 	unsigned then_share; /* of so many distinct images one goes on with the program */
 	unsigned save_share; /* of so many distinct images one is kept: explore_saved */
-	bool split_writes;   /* points within bulk writes */
+	unsigned bulk_share; /* of so many states in a layout one is looked at */
+	unsigned check_share; /* on so many distinct images the table's check runs once */
+	bool fine; /* points at atomic accesses, too, not at storage and locks alone */
+	bool split_writes; /* points within bulk writes */
+
+	bool lie; /* a fence that fails returns 0 */
 
 	struct site mutant;
 	enum medium_twist twist;
@@ -97,20 +103,29 @@ bool explore(struct explorer *ex, const struct scenario *scenario);
 /* Forgets which images were recovered already: to be called after a mutation. */
 void explore_forget(struct explorer *ex);
 
+/*
+ * Damages an info block, or its copy, of the base that was used last, and opens: NULL if the
+ * repair is durable then, or what is wrong.
+ */
+const char *explore_repair(struct explorer *ex, bool primary);
+
 /* True if the mutation was met at all since explore_init or explore_forget. */
 bool explore_mutant_hit(const struct explorer *ex);
 
 void *explore_alloc(size_t size);
 
 /*
- * From hooks: thread-local trail of what the running thread has read, and a point.
+ * From the code under test: the running thread has read something that others may change; a
+ * point; a point if they are to be fine.
  */
 void explore_read(uint64_t value);
 void explore_point(void);
+void explore_fine_point(void);
 bool explore_in_image(const void *p);
 
-/* Lane that the running thread's present operation is to take; a number for the thread. */
-unsigned explore_lane_hint(void);
+/* The lane that the present operation is to take; a number for the thread, from 1. */
+unsigned explore_lane(void);
+unsigned explore_thread(void);
 
 /* An image that was kept: the words that differ from the content at rest. */
 struct saved_image {

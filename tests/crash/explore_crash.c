@@ -11,6 +11,12 @@
 #include "explore_state.h"
 #include "ref.h"
 
+/* So many pending stores are those of a layout. */
+#define BULK 64u
+
+/* Images looked at when the recovery of a layout is cut off in turn. */
+#define NESTED_BULK_IMAGES 4u
+
 /* --- judging one image --------------------------------------------------------------- */
 
 static struct ref ref;
@@ -107,19 +113,19 @@ static struct verdict judge(struct explorer *ex, unsigned level, uint64_t hash)
 	size_t mark = explore_heap_mark();
 
 	v.why = read_plainly(m, v.value);
+	v.copies = !ref.laid_out || ref.copies;
 	for (unsigned b = 0; b < NTRACKED && !v.why; b++)
 		if (v.value[b] == VALUE_GARBAGE)
 			v.why = "a block holds what nobody wrote";
 	if (!v.why && ex->save_share && hash % ex->save_share == 0)
 		save(ex, &v, m);
-	if (!v.why && ex->sut->check) {
-		/* a first layout that was cut off before its last step lacks these */
-		bool copies = !ref.laid_out || ref.copies;
+	if (!v.why && ex->sut->check && hash / 7 % ex->check_share == 0) {
 		int ret;
 
 		medium_lose_power(explore_level(ex, level + 1), m, NULL);
 		ret = ex->sut->check(ex->sut, &explore_level(ex, level + 1)->storage);
-		if (ret != 1 && !(ret == 0 && !copies))
+		/* a first layout that was cut off before its last step lacks copies */
+		if (ret != 1 && !(ret == 0 && !v.copies))
 			v.why = "the table's own check finds damage";
 	}
 	if (!v.why) {
@@ -129,6 +135,40 @@ static struct verdict judge(struct explorer *ex, unsigned level, uint64_t hash)
 	}
 	explore_heap_release(mark);
 	return v;
+}
+
+const char *explore_repair(struct explorer *ex, bool primary)
+{
+	struct medium *m = explore_level(ex, 0);
+	struct watch w = {.ex = ex, .level = 0};
+	struct storage_step step = STORAGE_STEP_INIT;
+	uint64_t off = primary ? REF_DATA_OFF : explore_size() - 4096;
+	unsigned char value[NTRACKED];
+	const char *why = NULL;
+	void *handle;
+
+	explore_running = ex;
+	medium_reset(m);
+	explore_heap_release(0);
+	m->before = NULL;
+	m->mutant = (struct site){SITE_NONE, NULL};
+	m->storage.ops->zero(&m->storage, &step, off, 64);
+	medium_settle(m);
+	explore_watch(&w);
+	m->before = NULL;
+	if (ex->sut->open(ex->sut, &m->storage, &handle))
+		why = "open does not repair the info block";
+	if (!why) {
+		unsigned *none = explore_alloc(m->nchain * sizeof(*none));
+
+		medium_lose_power(explore_level(ex, 1), m, none);
+		why = read_plainly(explore_level(ex, 1), value);
+		if (!why && (!ref.laid_out || !ref.copies))
+			why = "the repair of the info block is not durable";
+	}
+	medium_reset(m);
+	explore_heap_release(0);
+	return why;
 }
 
 /* --- a second process ---------------------------------------------------------------- */
@@ -225,6 +265,10 @@ static void compare(struct watch *w, const struct verdict *v)
 		violation(w, v, 0);
 		return;
 	}
+	if (w->history && !v->copies && history_done(w->history)) {
+		explore_violation(w->ex, "the copy of an info block is not durable");
+		return;
+	}
 	for (unsigned b = 0; b < NTRACKED; b++) {
 		bool ok = w->history ? history_allowed(w->history, b) >> v->value[b] & 1
 				     : v->value[b] == w->value[b];
@@ -292,6 +336,8 @@ void explore_images(struct watch *w)
 	struct explorer_state *st = ex->state;
 	struct medium *m = explore_level(ex, w->level);
 	uint64_t key = mix64(medium_hash(m, false), st->base);
+	bool bulk = medium_npending(m) > BULK;
+	size_t limit;
 	bool fresh;
 
 	if (m->mutant_hit)
@@ -301,10 +347,17 @@ void explore_images(struct watch *w)
 	for (unsigned b = 0; b < NTRACKED; b++)
 		key =
 		    mix64(key, w->history ? history_allowed(w->history, b) : w->value[b]);
+	/* in the middle of a layout one state is much like the next */
+	if (bulk && !m->at_fence && key / 32 % ex->bulk_share != 0 &&
+	    !(w->history && history_done(w->history)))
+		return;
 	hashes_add(&st->pending, key, &fresh);
 	if (!fresh)
 		return;
-	if (!medium_images(m, ex->image_limit, &st->rng, on_image, w))
+	limit = m->at_fence ? ex->fence_limit : ex->image_limit;
+	if (w->nested && bulk && limit > NESTED_BULK_IMAGES)
+		limit = NESTED_BULK_IMAGES;
+	if (!medium_images(m, limit, &st->rng, on_image, w))
 		ex->stats.sampled++;
 }
 

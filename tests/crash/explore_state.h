@@ -25,6 +25,7 @@ void hashes_clear(struct hashes *set);
 /* What recovery makes of an image. */
 struct verdict {
 	unsigned char value[NTRACKED];
+	bool copies;	 /* all copies of info blocks are there */
 	bool judging;	 /* not finished yet */
 	const char *why; /* NULL: nothing wrong with it */
 };

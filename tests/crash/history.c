@@ -105,6 +105,14 @@ void history_end(struct history *h, unsigned index, bool ok)
 		p->pos = h->flag_pos[p->op.block][history_value(h, index)];
 }
 
+bool history_done(const struct history *h)
+{
+	for (unsigned i = 0; i < NPAST; i++)
+		if (h->past[i].state == PAST_DONE && modifies(&h->past[i]))
+			return true;
+	return false;
+}
+
 bool history_failed(const struct history *h)
 {
 	for (unsigned i = 0; i < NPAST; i++)

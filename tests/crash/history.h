@@ -77,6 +77,9 @@ void history_begin(struct history *h, unsigned index, const struct op *op);
 void history_stored(struct history *h, unsigned index); /* it stored its map entry */
 void history_end(struct history *h, unsigned index, bool ok);
 
+/* Whether a modifying operation was completed, in any process. */
+bool history_done(const struct history *h);
+
 /* Whether a modifying operation of this process has failed. */
 bool history_failed(const struct history *h);
 

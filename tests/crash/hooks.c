@@ -12,6 +12,7 @@
 
 #include "explore.h"
 #include "hooks.h"
+#include "lanes.h"
 #include "lock.h"
 #include "sched.h"
 #include "uuid.h"
@@ -21,12 +22,27 @@ enum hooks_blind hooks_blind;
 /* --- functions wrapped by the linker --------------------------------------------------- */
 
 unsigned __wrap_lane_hint(void);
+unsigned __wrap_lane_thread(void);
 void __wrap_lock_wait_slow(struct lock *lock);
 int __wrap_uuid_generate(struct uuid *uuid);
 
+/*
+ * Lane 0 stands for the lanes that the thread has for itself, if there are any; lane 1 for those
+ * that it shares, so that a slot passes from thread to thread.
+ */
 unsigned __wrap_lane_hint(void)
 {
-	return explore_lane_hint();
+#ifdef LANES_PRIVATE
+	return explore_lane() || sched_current() < 0 ? LANES_PRIVATE
+						     : (unsigned)sched_current();
+#else
+	return explore_lane();
+#endif
+}
+
+unsigned __wrap_lane_thread(void)
+{
+	return explore_thread();
 }
 
 static bool is_free(const void *lock)
@@ -61,11 +77,14 @@ static struct {
 	uint64_t value;
 } first_load[SCHED_MAX];
 
+static bool reading[SCHED_MAX];
+
 static uint64_t blinded(const void *p, uint64_t value, bool in_image)
 {
 	int t = sched_current();
 
-	if (hooks_blind == BLIND_NONE || (hooks_blind == BLIND_ENTRY) != in_image)
+	if (t < 0 || !reading[t] || hooks_blind == BLIND_NONE ||
+	    (hooks_blind == BLIND_ENTRY) != in_image)
 		return value;
 	if (first_load[t].address == p) {
 		first_load[t].address = NULL;
@@ -76,9 +95,14 @@ static uint64_t blinded(const void *p, uint64_t value, bool in_image)
 	return value;
 }
 
-void hooks_begin_read(void)
+void hooks_reading(bool yes)
 {
-	memset(first_load, 0, sizeof(first_load));
+	int t = sched_current();
+
+	if (t < 0)
+		return;
+	first_load[t].address = NULL;
+	reading[t] = yes;
 }
 
 #define PLAIN(name)                                                                      \
@@ -150,7 +174,7 @@ NOTHING(AnnotateIgnoreReadsEnd,
 		(void)order;                                                               \
 		if (!active())                                                             \
 			return __atomic_load_n(p, __ATOMIC_SEQ_CST);                       \
-		explore_point();                                                           \
+		explore_fine_point();                                                           \
 		v = (type)blinded(address, __atomic_load_n(p, __ATOMIC_SEQ_CST),           \
 				  explore_in_image(address));                              \
 		explore_read((uint64_t)v);                                                 \
@@ -159,13 +183,13 @@ NOTHING(AnnotateIgnoreReadsEnd,
 	void __tsan_atomic##bits##_store(volatile type *p, type v, int order)              \
 	{                                                                                  \
 		(void)order;                                                               \
-		explore_point();                                                           \
+		explore_fine_point();                                                           \
 		__atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                  \
 	}                                                                                  \
 	type __tsan_atomic##bits##_exchange(volatile type *p, type v, int order)           \
 	{                                                                                  \
 		(void)order;                                                               \
-		explore_point();                                                           \
+		explore_fine_point();                                                           \
 		v = __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST);                           \
 		explore_read((uint64_t)v);                                                 \
 		return v;                                                                  \
@@ -177,7 +201,7 @@ NOTHING(AnnotateIgnoreReadsEnd,
                                                                                            \
 		(void)ok;                                                                  \
 		(void)fail;                                                                \
-		explore_point();                                                           \
+		explore_fine_point();                                                           \
 		done = __atomic_compare_exchange_n(p, e, v, 0, __ATOMIC_SEQ_CST,           \
 						   __ATOMIC_SEQ_CST);                      \
 		explore_read((uint64_t)done);                                              \
@@ -204,7 +228,7 @@ NOTHING(AnnotateIgnoreReadsEnd,
 	type __tsan_atomic##bits##_fetch_##op(volatile type *p, type v, int order)         \
 	{                                                                                  \
 		(void)order;                                                               \
-		explore_point();                                                           \
+		explore_fine_point();                                                           \
 		v = __atomic_fetch_##op(p, v, __ATOMIC_SEQ_CST);                           \
 		explore_read((uint64_t)v);                                                 \
 		return v;                                                                  \
@@ -232,7 +256,7 @@ void *__wrap_memcpy(void *dest, const void *src, size_t len)
 		size_t n = len - at < 8 ? len - at : 8;
 		uint64_t word = 0;
 
-		explore_point();
+		explore_fine_point();
 		__real_memcpy(&word, (const char *)src + at, n);
 		__real_memcpy((char *)dest + at, &word, n);
 		explore_read(word);
@@ -257,8 +281,9 @@ void *__tsan_memmove(void *dest, const void *src, size_t len)
 
 #else
 
-void hooks_begin_read(void)
+void hooks_reading(bool yes)
 {
+	(void)yes;
 }
 
 #endif

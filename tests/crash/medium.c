@@ -319,7 +319,9 @@ static int op_fence(struct storage *s, struct storage_step *step)
 	bool empty = step->lo >= step->hi;
 	uint64_t number = empty ? 0 : step->hi;
 
+	m->at_fence = true;
 	before(m);
+	m->at_fence = false;
 	m->nfence++;
 	if (suppressed(m, SITE_FENCE, __builtin_return_address(0)))
 		return 0;
@@ -328,7 +330,7 @@ static int op_fence(struct storage *s, struct storage_step *step)
 	if (m->failed || (m->fail_in && --m->fail_in == 0)) {
 		m->failed = true;
 		drop(m, number);
-		return -EIO;
+		return m->lie ? 0 : -EIO;
 	}
 	drain(m, number);
 	return 0;
@@ -414,7 +416,7 @@ void medium_forget(struct medium *m)
 	m->durable_hash = 0;
 	m->nfence = m->nflush = m->nstore = 0;
 	m->fail_in = 0;
-	m->failed = false;
+	m->failed = m->at_fence = false;
 	m->thread = 0;
 	memset(m->last_step, 0, sizeof(m->last_step));
 	table_clear(&m->lines);

@@ -93,11 +93,13 @@ struct medium {
 	 */
 	void (*before)(struct medium *m);
 	void (*stored32)(struct medium *m, uint64_t off);
+	bool at_fence;	  /* before() is called before a fence */
 	void *context;	  /* for the two */
 	unsigned thread;  /* who is calling */
 	bool split;	  /* bulk writes go word by word, with a call of before() each */
 	unsigned fail_in; /* the fence that many calls from now and all later ones fail */
 	bool failed;	  /* one did */
+	bool lie;	  /* and says that it did not */
 
 	struct site mutant;
 	bool mutant_hit;

@@ -31,7 +31,12 @@ void medium_kill(struct medium *dst, const struct medium *src)
 	for (unsigned i = 0; i < src->nchain; i++) {
 		const struct medium_chain *c = &src->chain[i];
 
-		if (c->n) {
+		/* when the processor turned to the kernel, its write-combining buffers were
+		 * drained */
+		if (c->key & KEY_BULK) {
+			for (unsigned j = 0; j < c->n; j++)
+				medium_set_durable(dst, &c->store[j]);
+		} else if (c->n) {
 			unsigned to = medium_chain_of(dst, c->key);
 
 			for (unsigned j = 0; j < c->n; j++)
@@ -130,6 +135,15 @@ static uint64_t chain_delta(struct medium *m, const struct medium_chain *c, unsi
 	return delta;
 }
 
+/* Whether it makes a difference how much of a chain is in an image. */
+static bool matters(struct medium *m, const struct medium_chain *c)
+{
+	for (unsigned n = 1; n <= c->n; n++)
+		if (chain_delta(m, c, n))
+			return true;
+	return false;
+}
+
 struct choice {
 	struct medium *m;
 	unsigned *active; /* chains that are not empty */
@@ -221,7 +235,7 @@ bool medium_images(struct medium *m, size_t limit, uint64_t *rng,
 	if (!c.active || !c.pick)
 		medium_die("out of memory");
 	for (unsigned i = 0; i < m->nchain; i++)
-		if (m->chain[i].n) {
+		if (matters(m, &m->chain[i])) {
 			c.active[c.nactive++] = i;
 			count = count > limit ? count : count * (m->chain[i].n + 1);
 		}

@@ -131,7 +131,7 @@ static int log_write(struct proto *p, struct slot *slot, uint64_t record, uint64
 static int write_block(struct proto *p, uint32_t lba, const void *buf)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
-	unsigned lane = explore_lane_hint() % NLANE;
+	unsigned lane = explore_lane() % NLANE;
 	struct slot *slot = &p->slot[lane];
 	unsigned lock = lock_of(lba);
 	uint32_t seq, old, new;

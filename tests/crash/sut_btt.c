@@ -58,7 +58,7 @@ static void set_params(struct storage *s, struct btt_params *p)
 	memcpy(p->parent.bytes, explore_parent(), 16);
 	p->zeroed = s->base[4096 + 4] != 0;
 	p->user_file = !p->zeroed;
-	p->nlane = 2;
+	p->nlane = 5;
 }
 
 static int open_table(const struct sut *sut, struct storage *s, void **handle)
@@ -76,6 +76,8 @@ static int open_table(const struct sut *sut, struct storage *s, void **handle)
 
 static int apply(void *handle, char kind, uint64_t lba, void *buf)
 {
+	int ret;
+
 	switch (kind) {
 	case 'w':
 		return btt_write(handle, buf, lba);
@@ -84,8 +86,10 @@ static int apply(void *handle, char kind, uint64_t lba, void *buf)
 	case 'e':
 		return btt_set_error(handle, lba);
 	case 'r':
-		hooks_begin_read();
-		return btt_read(handle, buf, lba);
+		hooks_reading(true);
+		ret = btt_read(handle, buf, lba);
+		hooks_reading(false);
+		return ret;
 	case 's':
 		return btt_sync(handle);
 	default:

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Every image that a crash can leave is recovered and right: see explore.h.
+ *
+ * CHECK_LONG=1 in the environment goes on with random programs for minutes. SEED sets the
+ * seed of the random programs, which is printed.
+ */
+#include "support.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "programs.h"
+#include "sut_btt.h"
+
+static bool check_long;
+static uint64_t seed = 1;
+
+static const char *const kind_name[] = {"persistent memory", "weak persistent memory",
+					"file"};
+
+static void init(struct explorer *ex, enum medium_kind kind)
+{
+	explore_init(ex, &sut_btt, kind);
+	ex->check_share = check_long ? 1 : 4;
+}
+
+static void explore_or_fail(struct explorer *ex, const struct scenario *scenario)
+{
+	if (!explore(ex, scenario))
+		fail_msg("seed %" PRIu64 ": %s", ex->seed, ex->why);
+}
+
+/* --- hand-picked programs --------------------------------------------------------------- */
+
+static const char *const one_thread[] = {
+    "w00",
+    "z0 e0 z0",
+    "w00 w00 w00",
+    "w00 w01 w00 w01",
+    "w00 w10 w00 w10",
+    "w00 z0 w01 s",
+    "w00 w20 w30 s",
+    "w00 w11 z1 e0",
+    "w30 w00 w31 w01",
+    "e0 w00 z0 s",
+    "w00 w20 w00 w21",
+    "w01 w10 w01 z1",
+};
+
+static const char *const two_threads[] = {
+    "w00 | w00",    "w00 | w11",     "w00 | w30",	 "z0 | z0",	"w00 z0 | w01",
+    "w00 | z0 w01", "w00 w10 | w01", "w00 w20 | w21 z0", "e1 | w10 z1", "w00 | w00 w20",
+};
+
+static void explore_all(struct explorer *ex, const char *const *programs, size_t n,
+			const char *then)
+{
+	for (size_t i = 0; i < n; i++)
+		for (int base = BASE_FRESH; base <= BASE_USED; base++) {
+			struct scenario s = {
+			    .program = programs[i], .then = then, .base = (unsigned)base};
+
+			explore_or_fail(ex, &s);
+		}
+}
+
+static void hand_picked(enum medium_kind kind)
+{
+	struct explorer ex;
+	char what[64];
+
+	init(&ex, kind);
+	ex.fine = false;
+	ex.run_limit = check_long ? 20000 : 3000;
+	explore_all(&ex, one_thread, ARRAY_SIZE(one_thread), NULL);
+	explore_all(&ex, two_threads, ARRAY_SIZE(two_threads), NULL);
+	explore_all(&ex, one_thread, ARRAY_SIZE(one_thread), "w01 w10");
+	ex.kill_share = 4;
+	explore_all(&ex, two_threads, 4, "z0 w01");
+	/* the first ones once more, with points at every access to shared memory */
+	ex.fine = true;
+	ex.run_limit = check_long ? 20000 : 1000;
+	explore_all(&ex, two_threads, 4, NULL);
+	snprintf(what, sizeof(what), "hand-picked programs, %s", kind_name[kind]);
+	print_stats(what, &ex.stats);
+	assert_true(ex.stats.distinct > 500);
+	explore_free(&ex);
+}
+
+static void pmem_hand_picked(void **state)
+{
+	(void)state;
+	hand_picked(MEDIUM_PMEM);
+}
+
+static void weak_hand_picked(void **state)
+{
+	(void)state;
+	hand_picked(MEDIUM_WEAK);
+}
+
+static void file_hand_picked(void **state)
+{
+	(void)state;
+	hand_picked(MEDIUM_FILE);
+}
+
+/* --- random programs ---------------------------------------------------------------------- */
+
+static void random_programs(enum medium_kind kind, unsigned nthread, unsigned most,
+			    unsigned n, double seconds)
+{
+	struct explorer ex;
+	uint64_t rng = seed * 1000 + kind * 10 + nthread;
+	double end = elapsed() + seconds;
+	char what[128];
+
+	init(&ex, kind);
+	ex.seed = rng;
+	ex.run_limit = check_long ? 4000 : 1000;
+	ex.kill_share = check_long ? 4 : 16;
+	for (unsigned i = 0; check_long ? elapsed() < end : i < n; i++) {
+		ex.fine = i % 4 == 3;
+		char program[64], then[64];
+		unsigned nop =
+		    nthread + (unsigned)(support_random(&rng) % (most - nthread + 1));
+		unsigned nblock = 1 + (unsigned)(support_random(&rng) % NTRACKED);
+		struct scenario s = {.program = program,
+				     .then = i % 2 ? then : NULL,
+				     .base = (unsigned)(support_random(&rng) % 2)};
+
+		program_random(program, &rng, "wwwze", nthread, nop, nblock);
+		program_random(then, &rng, "wwze", 1, 2, nblock);
+		if (nthread == 1 && nop < NOP)
+			strcat(program, "s");
+		explore_or_fail(&ex, &s);
+	}
+	snprintf(what, sizeof(what), "random programs of %u thread%s, %s, seed %" PRIu64,
+		 nthread, nthread > 1 ? "s" : "", kind_name[kind], seed);
+	print_stats(what, &ex.stats);
+	explore_free(&ex);
+}
+
+static void random_one_thread(void **state)
+{
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_FILE; kind++)
+		random_programs((enum medium_kind)kind, 1, 4, 40, 25);
+}
+
+static void random_two_threads(void **state)
+{
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_FILE; kind++)
+		random_programs((enum medium_kind)kind, 2, 4, 8, 40);
+}
+
+static void random_three_threads(void **state)
+{
+	(void)state;
+	random_programs(MEDIUM_PMEM, 3, 3, 1, 10);
+	random_programs(MEDIUM_FILE, 3, 3, 1, 10);
+}
+
+/* --- first layout, failing syncs ------------------------------------------------------------ */
+
+static void first_layout(void **state)
+{
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_FILE; kind += 2) {
+		static const char *const programs[] = {"w00", "e0", "w00 | e1"};
+		struct explorer ex;
+		char what[64];
+
+		init(&ex, (enum medium_kind)kind);
+		ex.fine = false;
+		ex.image_limit = check_long ? 24 : 6;
+		ex.fence_limit = check_long ? 256 : 24;
+		ex.bulk_share = check_long ? 4 : 64;
+		ex.run_limit = 20;
+		ex.kill_share = check_long ? 32 : 100;
+		ex.then_share = check_long ? 256 : 1024;
+		for (int base = BASE_EMPTY; base <= BASE_STALE; base++)
+			for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+				struct scenario s = {.program = programs[i],
+						     .then = "w10",
+						     .base = (unsigned)base};
+
+				explore_or_fail(&ex, &s);
+			}
+		snprintf(what, sizeof(what), "first layout, %s, seed 1", kind_name[kind]);
+		print_stats(what, &ex.stats);
+		explore_free(&ex);
+	}
+}
+
+static void failing_sync(void **state)
+{
+	static const char *const programs[] = {"w00 w00 s", "z0 w01 s", "e1 w10",
+					       "w00 | w11", "w00 | z0", "w00 w20 | w01"};
+	struct explorer ex;
+
+	(void)state;
+	init(&ex, MEDIUM_FILE);
+	ex.fine = check_long;
+	ex.run_limit = check_long ? 10000 : 500;
+	for (unsigned fence = 1; fence <= 9; fence++)
+		for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+			struct scenario s = {.program = programs[i],
+					     .base = i % 2 ? BASE_FRESH : BASE_USED,
+					     .fail_fence = fence};
+
+			explore_or_fail(&ex, &s);
+		}
+	print_stats("a sync fails, file", &ex.stats);
+	explore_free(&ex);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(pmem_hand_picked),	  cmocka_unit_test(weak_hand_picked),
+	    cmocka_unit_test(file_hand_picked),	  cmocka_unit_test(random_one_thread),
+	    cmocka_unit_test(random_two_threads), cmocka_unit_test(random_three_threads),
+	    cmocka_unit_test(first_layout),	  cmocka_unit_test(failing_sync),
+	};
+
+	check_long = getenv("CHECK_LONG") != NULL;
+	if (getenv("SEED"))
+		seed = strtoull(getenv("SEED"), NULL, 0);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	elapsed();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Mutations: each flush and each fence of the table, and each rule of its protocol, is left out
+ * in turn, and the explorer must notice. The medium suppresses the call, so that the code
+ * under test stays as it is.
+ *
+ * The output is a table of mutants and what caught each of them. A mutant that nothing catches
+ * fails the test, unless it is listed below with the reason why it changes nothing.
+ */
+#include "support.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "explore_state.h"
+#include "hooks.h"
+#include "programs.h"
+#include "sut_btt.h"
+
+/* Part of the name of a site (see site_name), and why it can go. */
+static const struct {
+	const char *name;
+	const char *reason;
+} equivalent[] = {
+    {"fence in btt_recover, btt_recover.c:",
+     "a slot's record stays the redo until step 1 of its "
+     "next write flushes the entry"},
+    {"flush in recover_slot",
+     "a slot's record stays the redo until step 1 of its next write "
+     "flushes the entry"},
+};
+
+struct attack {
+	struct scenario scenario;
+	enum medium_kind kind;
+};
+
+/* Short programs, the likeliest to show something first. */
+static const struct attack attacks[] = {
+    {{"w00 s", NULL, BASE_FRESH, 0}, MEDIUM_PMEM},
+    {{"w00 s", NULL, BASE_FRESH, 0}, MEDIUM_FILE},
+    {{"w00 w00 w00 s", NULL, BASE_USED, 0}, MEDIUM_PMEM},
+    {{"w01 w01 w01 s", NULL, BASE_USED, 0}, MEDIUM_FILE},
+    {{"z0 e0 s", NULL, BASE_USED, 0}, MEDIUM_PMEM},
+    {{"w01 w21 w01 w31", NULL, BASE_FRESH, 0}, MEDIUM_PMEM},
+    {{"w01 w21 w01 w31", NULL, BASE_FRESH, 0}, MEDIUM_FILE},
+    {{"w00 w01 w00 w01", NULL, BASE_USED, 0}, MEDIUM_FILE},
+    {{"w01 w00 w01 w00", NULL, BASE_USED, 0}, MEDIUM_FILE},
+    {{"z0", "z0", BASE_FRESH, 0}, MEDIUM_PMEM},
+    {{"e0", "e0", BASE_FRESH, 0}, MEDIUM_PMEM},
+    {{"w00 w01", "w00 w01", BASE_USED, 0}, MEDIUM_PMEM},
+    {{"w01 w21", "w01 w31", BASE_USED, 0}, MEDIUM_PMEM},
+    {{"w01 w21", "w01 w31", BASE_USED, 0}, MEDIUM_FILE},
+    {{"w01 w01", "z0 w20", BASE_FRESH, 0}, MEDIUM_FILE},
+    {{"w00 z0 w00", NULL, BASE_FRESH, 0}, MEDIUM_FILE},
+    {{"w01 | w21", NULL, BASE_FRESH, 0}, MEDIUM_PMEM},
+    {{"w01 w31 | w21 w01", NULL, BASE_FRESH, 0}, MEDIUM_PMEM},
+    {{"w00 | z0", NULL, BASE_USED, 0}, MEDIUM_FILE},
+    {{"z0 | z0", NULL, BASE_USED, 0}, MEDIUM_PMEM},
+    {{"w00", NULL, BASE_EMPTY, 0}, MEDIUM_PMEM},
+    {{"w00", NULL, BASE_STALE, 0}, MEDIUM_PMEM},
+    {{"w00", NULL, BASE_STALE, 0}, MEDIUM_FILE},
+    {{"e0", "w00", BASE_EMPTY, 0}, MEDIUM_FILE},
+    {{"w00", "w10", BASE_STALE, 0}, MEDIUM_FILE},
+};
+
+static const char *const kind_name[] = {"pmem", "weak pmem", "file"};
+
+static struct explorer explorers[3];
+
+static void set_up(void)
+{
+	for (int kind = 0; kind < 3; kind++) {
+		struct explorer *ex = &explorers[kind];
+
+		explore_init(ex, &sut_btt, (enum medium_kind)kind);
+		ex->fine = false;
+		ex->run_limit = 1000;
+	}
+}
+
+static bool run_attack(const struct attack *a)
+{
+	struct explorer *ex = &explorers[a->kind];
+	bool layout = a->scenario.base >= BASE_EMPTY;
+
+	ex->image_limit = layout ? 4 : 256;
+	ex->fence_limit = layout ? 32 : 256;
+	ex->bulk_share = 64;
+	ex->check_share = layout ? 2 : 8;
+	ex->kill_share = layout ? 100 : 1;
+	ex->then_share = layout ? 100000 : 16;
+	return explore(ex, &a->scenario);
+}
+
+/*
+ * Runs the attacks on what the explorers are set to; the first one that finds something is
+ * printed. False if none does.
+ */
+static bool is_caught(const char *what)
+{
+	bool met = false;
+
+	for (int kind = 0; kind < 3; kind++)
+		explore_forget(&explorers[kind]);
+	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
+		if (run_attack(&attacks[i])) {
+			met = met || explore_mutant_hit(&explorers[attacks[i].kind]);
+			continue;
+		}
+		printf("%-72s caught: %.90s (%s, \"%s\")\n", what,
+		       explorers[attacks[i].kind].why, kind_name[attacks[i].kind],
+		       attacks[i].scenario.program);
+		return true;
+	}
+	for (int primary = 0; primary < 2; primary++) {
+		const char *why;
+
+		explore_select_base(&explorers[MEDIUM_FILE], BASE_USED);
+		why = explore_repair(&explorers[MEDIUM_FILE], primary);
+		if (why) {
+			printf("%-72s caught: %s\n", what, why);
+			return true;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(equivalent); i++)
+		if (strstr(what, equivalent[i].name)) {
+			printf("%-72s equivalent: %s\n", what, equivalent[i].reason);
+			return true;
+		}
+	printf("%-72s %s\n", what, met ? "NOT CAUGHT" : "NOT CAUGHT, was never met");
+	return false;
+}
+
+static void each_flush_and_fence_is_needed(void **state)
+{
+	const struct site *sites;
+	struct site list[256];
+	size_t n;
+	unsigned missed = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++)
+		if (!run_attack(&attacks[i]))
+			fail_msg("without a mutation: %s",
+				 explorers[attacks[i].kind].why);
+	n = medium_sites(&sites);
+	memcpy(list, sites, n * sizeof(*sites));
+	for (size_t i = 0; i < n; i++) {
+		char name[512];
+
+		site_name(&list[i], name, sizeof(name));
+		/* the images that a test program itself makes */
+		if (strstr(name, "explore_base.c"))
+			continue;
+		for (int kind = 0; kind < 3; kind++)
+			explorers[kind].mutant = list[i];
+		missed += !is_caught(name);
+	}
+	for (int kind = 0; kind < 3; kind++)
+		explorers[kind].mutant = (struct site){SITE_NONE, NULL};
+	assert_true(n > 15);
+	assert_int_equal(missed, 0);
+}
+
+static void a_failing_sync_must_be_heeded(void **state)
+{
+	static const char *const programs[] = {"w00", "z0", "w00 w10", "w00 w10 s"};
+	unsigned missed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(programs); i++) {
+		struct explorer *ex = &explorers[MEDIUM_FILE];
+		struct scenario s = {programs[i], NULL, BASE_USED, 1 + i};
+		char what[64];
+
+		snprintf(what, sizeof(what),
+			 "R9: the failure of fence %u of \"%s\" is ignored",
+			 s.fail_fence == 2 ? 1 : s.fail_fence, s.program);
+		s.fail_fence = s.fail_fence == 2 ? 1 : s.fail_fence;
+		explore_forget(ex);
+		ex->lie = true;
+		if (explore(ex, &s)) {
+			printf("%-72s NOT CAUGHT\n", what);
+			missed++;
+		} else {
+			printf("%-72s caught: %.90s\n", what, ex->why);
+		}
+		ex->lie = false;
+	}
+	assert_int_equal(missed, 0);
+}
+
+#ifdef HOOKED
+static void readers_need_what_they_check(void **state)
+{
+	static const char *const names[] = {"readers as they are",
+					    "R11: version without entry",
+					    "R11: entry without version"};
+	unsigned missed = 0;
+
+	(void)state;
+	for (int blind = BLIND_NONE; blind <= BLIND_VERSION; blind++) {
+		struct explorer *ex = &explorers[MEDIUM_PMEM];
+		struct scenario s = {"r0 | w00 w00 w00", NULL, BASE_USED, 0};
+		bool ok;
+
+		explore_forget(ex);
+		hooks_blind = (enum hooks_blind)blind;
+		ex->fine = ex->split_writes = true;
+		ex->run_limit = 20000;
+		ok = explore(ex, &s);
+		ex->fine = ex->split_writes = false;
+		ex->run_limit = 1000;
+		hooks_blind = BLIND_NONE;
+		printf("%-72s %s%.90s\n", names[blind],
+		       !ok ? "caught: "
+		       : blind == BLIND_ENTRY
+			   ? "equivalent: the version is raised before the "
+			     "block that the entry named can be written to"
+			   : "passes",
+		       ex->why);
+		missed += ok != (blind != BLIND_VERSION);
+	}
+	assert_int_equal(missed, 0);
+}
+#endif
+
+static void set_twist(enum medium_twist twist)
+{
+	for (int kind = 0; kind < 3; kind++)
+		explorers[kind].twist = twist;
+}
+
+static void the_order_of_the_halves_is_needed(void **state)
+{
+	unsigned missed = 0;
+
+	(void)state;
+	set_twist(TWIST_SWAP);
+	missed += !is_caught("second half of the flog record before the first");
+	set_twist(TWIST_LATE);
+	missed += !is_caught("both halves between the fences (R1; file, weak pmem)");
+	set_twist(TWIST_NONE);
+	assert_int_equal(missed, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_flush_and_fence_is_needed),
+	    cmocka_unit_test(the_order_of_the_halves_is_needed),
+	    cmocka_unit_test(a_failing_sync_must_be_heeded),
+#ifdef HOOKED
+	    cmocka_unit_test(readers_need_what_they_check),
+#endif
+	};
+
+#ifndef HOOKED
+	printf("skip: the places of calls are known in the instrumented build only\n");
+	return 77;
+#endif
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	set_up();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
