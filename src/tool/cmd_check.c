@@ -7,17 +7,52 @@
 
 #include <libpmemblk.h>
 
+#include "errormsg.h"
+#include "repair.h"
+
+#define SHOWN_FINDINGS 20
+
 static const struct option options[] = {
     {"block-size", required_argument, NULL, 'b'},
     {"quiet", no_argument, NULL, 'q'},
     {0},
 };
 
+/*
+ * The library's verdict is one message. What a repair would do says it all; and it tells a
+ * damaged header from a file that is no pool. known: it is a damaged pool.
+ */
+static enum tool_status explain(const char *path, bool known, bool quiet)
+{
+	enum tool_status status = known ? TOOL_DAMAGED : TOOL_FAILED;
+	struct image image;
+	struct plan plan;
+
+	if (image_open(path, &image) < 0)
+		return status;
+	plan_init(&plan, SHOWN_FINDINGS);
+	if (repair_plan(&image, &plan) == 0 &&
+	    (known || (plan.nchange && !plan.cannot_be_mended))) {
+		status = TOOL_DAMAGED;
+		if (!quiet) {
+			plan_print_findings(&plan);
+			printf("%s: not consistent; %s\n", path,
+			       plan.cannot_be_mended
+				   ? "pmemblk repair does not know how to mend it"
+				   : "pmemblk repair can mend it");
+		}
+	}
+	plan_free(&plan);
+	image_close(&image);
+	return status;
+}
+
 enum tool_status cmd_check(const struct tool_command *self, int argc, char **argv)
 {
 	uint64_t bsize = 0;
 	bool quiet = false;
 	const char *path;
+	int error;
 	int c;
 
 	while ((c = tool_next_option(self, argc, argv, "b:q", options)) != -1) {
@@ -44,11 +79,11 @@ enum tool_status cmd_check(const struct tool_command *self, int argc, char **arg
 		return TOOL_OK;
 	case 0:
 		tool_complain("%s", pmemblk_errormsg());
-		if (!quiet)
-			printf("%s: not consistent\n", path);
-		return TOOL_DAMAGED;
+		return explain(path, true, quiet);
 	default:
+		error = errno;
 		tool_complain("%s", pmemblk_errormsg());
-		return TOOL_FAILED;
+		return error == EINVAL && bsize == 0 ? explain(path, false, quiet)
+						     : TOOL_FAILED;
 	}
 }

@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "alloc.h"
+#include "badblocks.h"
 #include "errormsg.h"
 #include "pool_header.h"
 #include "poolset_files.h"
+#include "shutdown_state.h"
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
 {
@@ -64,7 +68,9 @@ int image_open(const char *path, struct image *image)
 		poolset_free(image->set);
 		return ret;
 	}
-	ret = read_headers(image);
+	ret = badblocks_check_media(image->set);
+	if (ret == 0)
+		ret = read_headers(image);
 	if (ret == 0)
 		ret = map(image);
 	if (ret < 0) {
@@ -81,6 +87,51 @@ void image_close(struct image *image)
 	alloc_free(image->header);
 	poolset_files_close(image->set);
 	poolset_free(image->set);
+}
+
+int image_read_modules(const struct image *image, struct shutdown_state *modules)
+{
+	*modules = (struct shutdown_state){0, 0};
+	for (unsigned i = 0; i < image->set->npart; i++) {
+		const struct poolset_part *part = &image->set->part[i];
+		struct stat st;
+		int ret;
+
+		if (fstat(part->fd, &st) != 0)
+			return errormsg_fail_sys(errno, "cannot stat %s", part->path);
+		ret = shutdown_state_add_part(modules, part->path, st.st_dev, false);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int image_extend(struct image *image, uint64_t *length)
+{
+	uint64_t size = image->map.size;
+	void *base;
+	int ret = mapping_reserve((size_t)size + POOL_PAGE, 0, &base);
+
+	if (ret < 0)
+		return ret;
+	ret = mapping_place(base, (size_t)size, image->set->part[0].fd, 0,
+			    MAPPING_PRIVATE, NULL, NULL);
+	if (ret == 0 &&
+	    mmap((char *)base + size, POOL_PAGE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		ret = -errno;
+	if (ret < 0) {
+		mapping_release(base, (size_t)size + POOL_PAGE);
+		return errormsg_fail_sys(-ret, "cannot map %s", image->path);
+	}
+	poolset_unmap(&image->map);
+	image->map.base = base;
+	image->map.size = size + POOL_PAGE;
+	image->storage.base = base;
+	image->storage.size = size + POOL_PAGE;
+	image->params.data_size += POOL_PAGE;
+	*length = size + POOL_PAGE;
+	return 0;
 }
 
 int image_check_headers(const struct image *image)

@@ -36,6 +36,17 @@ void image_close(struct image *image);
 /* Judges the headers; -EINVAL says what is wrong with the first bad one. */
 int image_check_headers(const struct image *image) MUST_CHECK;
 
+/* Sums up the memory modules under the files. */
+struct shutdown_state;
+int image_read_modules(const struct image *image,
+		       struct shutdown_state *modules) MUST_CHECK;
+
+/*
+ * Appends a page of zeros to the image, as if the (single) file were that much longer;
+ * changes made to the image are lost. *length receives the length that the file needs.
+ */
+int image_extend(struct image *image, uint64_t *length) MUST_CHECK;
+
 /* Takes bsize, is_zeroed and the set's uuid from the (perhaps changed) image. */
 void image_load_params(struct image *image);
 

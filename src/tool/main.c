@@ -26,6 +26,14 @@ static const struct tool_command commands[] = {
      "  -b, --block-size=SIZE  the block size that the pool is to have\n"
      "  -q, --quiet            print nothing on stdout\n",
      cmd_check},
+    {"repair", "[OPTION]... PATH", "mend a damaged pool, or take a repair back",
+     "  -n, --dry-run          show what would be done, change nothing\n"
+     "  -b, --backup=FILE      where the bytes that change are kept [PATH.undo, "
+     "PATH.undo.1\n"
+     "                         and so on, the first that does not exist]\n"
+     "  -u, --undo=FILE        put the bytes of a backup back\n"
+     "  -v, --verbose          show every single change of a block\n",
+     cmd_repair},
 };
 
 static void print_usage(FILE *f)

@@ -31,6 +31,7 @@ struct tool_command {
 enum tool_status cmd_create(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_check(const struct tool_command *self, int argc, char **argv);
+enum tool_status cmd_repair(const struct tool_command *self, int argc, char **argv);
 
 /* Prints "pmemblk COMMAND: " and the message to stderr. */
 void tool_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
