@@ -34,6 +34,26 @@ static const struct tool_command commands[] = {
      "  -u, --undo=FILE        put the bytes of a backup back\n"
      "  -v, --verbose          show every single change of a block\n",
      cmd_repair},
+    {"dump", "[OPTION]... PATH", "show the contents of blocks",
+     "  -r, --range=FIRST-LAST the blocks to show [all]; N for one, N- up to the end\n",
+     cmd_dump},
+    {"export", "[OPTION]... PATH FILE", "copy all blocks to a file",
+     "  -f, --force            overwrite FILE\n"
+     "  -e, --skip-errors      write zeros for blocks that cannot be read, and go on\n\n"
+     "FILE - is the standard output.\n",
+     cmd_export},
+    {"import", "[OPTION]... FILE PATH", "copy a file to the blocks of a pool",
+     "  -f, --first=N          the block to begin with [0]\n\n"
+     "FILE - is the standard input.\n",
+     cmd_import},
+    {"bench", "[OPTION]... PATH", "measure the speed of a pool made for that at PATH",
+     "  -b, --block-size=SIZE  bytes per block [4K]\n"
+     "  -s, --size=SIZE        length of the file [64M]\n"
+     "  -t, --threads=N        concurrent threads [1]\n"
+     "  -n, --operations=N     random writes, and reads, of all threads together "
+     "[100000]\n"
+     "  -k, --keep             do not remove the pool afterwards\n",
+     cmd_bench},
 };
 
 static void print_usage(FILE *f)

@@ -8,8 +8,8 @@
  *
  *   - What is sound is left alone.
  *   - What stands twice is restored from its other copy.
- *   - A block whose data nobody can name any more goes into the error state; no block ever
- *     gets another block's data, or zeros, silently.
+ *   - A block whose data nobody can name any more goes into the error state; no repair gives
+ *     a block another block's data, or zeros.
  *   - Where nothing proves what was there, nothing is done.
  */
 #ifndef REPAIR_H

@@ -6,8 +6,8 @@
  *
  *   - An interrupted write is completed, as opening the pool would.
  *   - A slot whose record makes no sense, or whose free block belongs to a map entry or to
- *     another slot, gets a block that nobody names. A slot that is as the layout left it is
- *     beyond doubt: its block is free, and a map entry that names it is wrong.
+ *     another slot, gets a block that nobody names; unless the flog proves that the block is
+ *     free: then the map entry is wrong.
  *   - When several map entries name one block, one at most is right. The record of the last
  *     write through a slot proves one of them; otherwise all go into the error state.
  *   - A map entry that goes into the error state keeps its block, or gets one that nobody names.
@@ -222,6 +222,38 @@ static int MUST_CHECK complete_writes(struct table *t)
 	return 0;
 }
 
+static bool is_never_written(const struct table *t, uint32_t i)
+{
+	return i < t->geo->external_nlba &&
+	       btt_map_is_initial(storage_load32(
+		   &t->image->storage, t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
+		   memory_order_relaxed));
+}
+
+/*
+ * Whether it can be told that the slot's free block is free, although the map names it: the
+ * slot is as the layout left it; or the block was what the first write to a block replaced;
+ * or another record says how the replaced write put it there; or the map names it in an
+ * entry that was never written, whose block no slot can have.
+ */
+static bool is_free_proven(const struct table *t, const struct slot *slot)
+{
+	const struct btt_flog_record *r = &slot->record[slot->cur];
+
+	if (slot->state == SLOT_PRISTINE || r->old_map == (BTT_MAP_NORMAL | r->lba) ||
+	    is_never_written(t, free_block(slot)))
+		return true;
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		for (int i = 0; i < 2; i++) {
+			const struct btt_flog_record *other = &t->slot[n].record[i];
+
+			if (other != r && other->seq != 0 && other->lba == r->lba &&
+			    other->new_map == r->old_map)
+				return true;
+		}
+	return false;
+}
+
 static int MUST_CHECK settle_slots(struct table *t)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
@@ -234,7 +266,7 @@ static int MUST_CHECK settle_slots(struct table *t)
 		b = free_block(slot);
 		if (has(t->slots, b))
 			ret = call_bad(t, n, "the free block of another slot");
-		else if (has(t->claimed, b) && slot->state != SLOT_PRISTINE)
+		else if (has(t->claimed, b) && !is_free_proven(t, slot))
 			ret = call_bad(t, n, "a free block that is in use");
 		else
 			set(t->slots, b);

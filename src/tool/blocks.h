@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pools as dump, export and import open them, and the chunks in which they move blocks. */
+#ifndef BLOCKS_H
+#define BLOCKS_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libpmemblk.h>
+
+/* About so many bytes are moved at once. */
+#define BLOCKS_CHUNK ((size_t)1 << 20)
+
+/*
+ * Opens a pool to be read only, and leaves its files as they are where that is possible
+ * (it is not for a device DAX). NULL, complained about, if that fails.
+ */
+PMEMblkpool *blocks_open_to_read(const char *path);
+
+/* Opens a pool to be written; the same. */
+PMEMblkpool *blocks_open(const char *path);
+
+/* How many blocks make a chunk, at least 1. */
+size_t blocks_per_chunk(PMEMblkpool *pool);
+
+bool blocks_are_zero(const void *buf, size_t len);
+
+#endif

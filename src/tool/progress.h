@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A progress bar on stderr; nothing is shown where that is no terminal. */
+#ifndef PROGRESS_H
+#define PROGRESS_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct progress {
+	const char *what;
+	uint64_t total; /* bytes; 0: not known */
+	uint64_t begin; /* ns, of a monotonic clock */
+	uint64_t shown; /* when it was drawn last */
+	bool visible;
+};
+
+void progress_begin(struct progress *p, const char *what, uint64_t total);
+
+/* Cheap: draws ten times a second at most. */
+void progress_update(struct progress *p, uint64_t done);
+
+/* Removes the bar. */
+void progress_end(struct progress *p);
+
+/* Nanoseconds of a monotonic clock. */
+uint64_t progress_now(void);
+
+#endif
