@@ -16,17 +16,7 @@
 
 #define SIZE ((size_t)17 << 20)
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OWN_MALLOC 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define OWN_MALLOC 0
-#else
-#define OWN_MALLOC 1
-#endif
-#else
-#define OWN_MALLOC 1
-#endif
+#define OWN_MALLOC (!SUPPORT_SANITIZED)
 
 static long live;	/* allocations less frees, of those that were counted */
 static long calls;	/* allocations asked for since armed */

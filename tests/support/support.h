@@ -40,6 +40,18 @@ void support_write_file(const char *path, const void *data, size_t len);
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
+/* A sanitizer has its own malloc, and much of the address space. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SUPPORT_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SUPPORT_SANITIZED 1
+#endif
+#endif
+#ifndef SUPPORT_SANITIZED
+#define SUPPORT_SANITIZED 0
+#endif
+
 /* For a function of the test that takes the place of libc's in the libraries, too. */
 #define SUPPORT_INTERPOSE __attribute__((visibility("default")))
 
