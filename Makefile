@@ -261,6 +261,8 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
+TEST_LDFLAGS_test_pmem_errormsg = -Wl,--wrap=calloc
+
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
