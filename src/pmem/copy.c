@@ -14,7 +14,10 @@
 #define LONG_SET ((size_t)32 << 10)
 #define LONG_SET_PIECE ((size_t)4096)
 
-static bool goes_past_caches(const struct engine *e, size_t len, unsigned flags)
+/* Out of line, so that the short ways through the entry functions stay short. */
+#define APART __attribute__((noinline))
+
+static inline bool goes_past_caches(const struct engine *e, size_t len, unsigned flags)
 {
 	if (!e->kernel->set_nt || (flags & PMEM_F_MEM_NOFLUSH))
 		return false;
@@ -50,8 +53,8 @@ static void move_flushed(const struct engine *e, char *dest, const char *src, si
 	e->flush(dest, len);
 }
 
-static void move_in_pieces_forward(const struct engine *e, char *dest, const char *src,
-				   size_t len)
+static APART void move_in_pieces_forward(const struct engine *e, char *dest,
+					 const char *src, size_t len)
 {
 	size_t n = min(len, to_line(dest) + PIECE);
 
@@ -64,8 +67,8 @@ static void move_in_pieces_forward(const struct engine *e, char *dest, const cha
 	}
 }
 
-static void move_in_pieces_backward(const struct engine *e, char *dest, const char *src,
-				    size_t len)
+static APART void move_in_pieces_backward(const struct engine *e, char *dest,
+					  const char *src, size_t len)
 {
 	size_t n = ((uintptr_t)dest + len) & (ENGINE_LINE - 1);
 
@@ -82,8 +85,8 @@ static size_t nt_part(size_t len)
 }
 
 /* With a fence after each burst, for CPUs that evict write-combining buffers early. */
-static void move_bursts_forward(const struct engine *e, char *dest, const char *src,
-				size_t len)
+static APART void move_bursts_forward(const struct engine *e, char *dest, const char *src,
+				      size_t len)
 {
 	while (len) {
 		size_t n = min(len, e->nt_burst);
@@ -97,8 +100,8 @@ static void move_bursts_forward(const struct engine *e, char *dest, const char *
 	}
 }
 
-static void move_bursts_backward(const struct engine *e, char *dest, const char *src,
-				 size_t len)
+static APART void move_bursts_backward(const struct engine *e, char *dest,
+				       const char *src, size_t len)
 {
 	while (len) {
 		/* Bursts start at lines; the last line may not be whole. */
@@ -134,8 +137,8 @@ static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 	}
 }
 
-static void move_nt_backward(const struct engine *e, char *dest, const char *src,
-			     size_t len)
+static APART void move_nt_backward(const struct engine *e, char *dest, const char *src,
+				   size_t len)
 {
 	size_t head = to_line(dest);
 	size_t body = nt_part(len - head);
@@ -237,7 +240,7 @@ static void set_nt(const struct engine *e, char *dest, int c, size_t len)
 		set_flushed(e, dest, c, len);
 }
 
-static void set_in_pieces(const struct engine *e, char *dest, int c, size_t len)
+static APART void set_in_pieces(const struct engine *e, char *dest, int c, size_t len)
 {
 	const size_t piece = len >= LONG_SET ? LONG_SET_PIECE : PIECE;
 	size_t n = min(len, to_line(dest) + piece);

@@ -8,7 +8,7 @@
  *	VEC_BYTES	bytes of a vector register: 16, 32 or 64
  *	VEC_STREAM(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
  *			left out where the CPU has none
- *	VEC_STREAM_16, VEC_STREAM_8, VEC_STREAM_4	the same for so many bytes
+ *	VEC_STREAM_32, VEC_STREAM_16, VEC_STREAM_8, VEC_STREAM_4	the same for so many bytes
  *	VEC_STREAM_LINE(p, q)	a copy of the line at q to the line p in one direct store;
  *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
@@ -27,6 +27,7 @@
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
+typedef uint64_t vec32 __attribute__((vector_size(32), aligned(1), may_alias));
 typedef uint64_t vec16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint64_t uword __attribute__((aligned(1), may_alias));
 typedef uint32_t uhalf __attribute__((aligned(1), may_alias));
@@ -212,41 +213,40 @@ static void *set(char *dest, int c, size_t len)
 /* The part of a line at the end of a copy, from its widest store to its narrowest. */
 static inline void stream_end(char *dest, const char *src, size_t len)
 {
-	vec16 a = {0}, b = {0}, c = {0};
-	uint64_t d = 0;
-	uint32_t e = 0;
+	vec32 a = {0};
+	vec16 b = {0};
+	uint64_t c = 0;
+	uint32_t d = 0;
 
 	if (len & 32) {
-		a = *(const vec16 *)src;
-		b = *(const vec16 *)(src + 16);
+		a = *(const vec32 *)src;
 		src += 32;
 	}
 	if (len & 16) {
-		c = *(const vec16 *)src;
+		b = *(const vec16 *)src;
 		src += 16;
 	}
 	if (len & 8) {
-		d = *(const uword *)src;
+		c = *(const uword *)src;
 		src += 8;
 	}
 	if (len & 4)
-		e = *(const uhalf *)src;
+		d = *(const uhalf *)src;
 	BARRIER();
 	if (len & 32) {
-		VEC_STREAM_16(dest, a);
-		VEC_STREAM_16(dest + 16, b);
+		VEC_STREAM_32(dest, a);
 		dest += 32;
 	}
 	if (len & 16) {
-		VEC_STREAM_16(dest, c);
+		VEC_STREAM_16(dest, b);
 		dest += 16;
 	}
 	if (len & 8) {
-		VEC_STREAM_8(dest, d);
+		VEC_STREAM_8(dest, c);
 		dest += 8;
 	}
 	if (len & 4)
-		VEC_STREAM_4(dest, e);
+		VEC_STREAM_4(dest, d);
 }
 
 #ifdef VEC_STREAM_LINE
