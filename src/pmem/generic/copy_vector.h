@@ -24,6 +24,9 @@
 #include "engine.h"
 
 #define V ((size_t)VEC_BYTES)
+/* Vectors of a non-temporal block: half of the registers. */
+#define BLOCK ((size_t)(VEC_BYTES == 64 ? 16 : 8))
+#define UNROLL _Pragma("GCC unroll 16")
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
@@ -292,27 +295,15 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 		stream_end(dest, src, len);
 		return;
 	}
-	for (; len >= 8 * V; dest += 8 * V, src += 8 * V, len -= 8 * V) {
-		vec a = load(src);
-		vec b = load(src + V);
-		vec c = load(src + 2 * V);
-		vec d = load(src + 3 * V);
-		vec e = load(src + 4 * V);
-		vec f = load(src + 5 * V);
-		vec g = load(src + 6 * V);
-		vec h = load(src + 7 * V);
+	for (; len >= BLOCK * V; dest += BLOCK * V, src += BLOCK * V, len -= BLOCK * V) {
+		vec block[BLOCK];
 
+		UNROLL for (size_t i = 0; i < BLOCK; i++) block[i] = load(src + i * V);
 		BARRIER();
-		VEC_STREAM(dest, a);
-		VEC_STREAM(dest + V, b);
-		VEC_STREAM(dest + 2 * V, c);
-		VEC_STREAM(dest + 3 * V, d);
-		VEC_STREAM(dest + 4 * V, e);
-		VEC_STREAM(dest + 5 * V, f);
-		VEC_STREAM(dest + 6 * V, g);
-		VEC_STREAM(dest + 7 * V, h);
+		UNROLL for (size_t i = 0; i < BLOCK; i++)
+		    VEC_STREAM(dest + i * V, block[i]);
 	}
-	if (len >= 4 * V) {
+	while (len >= 4 * V) {
 		vec a = load(src);
 		vec b = load(src + V);
 		vec c = load(src + 2 * V);
@@ -343,27 +334,16 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 	len -= tail;
 	if (tail)
 		stream_end(dest + len, src + len, tail);
-	for (; len >= 8 * V; len -= 8 * V) {
-		vec a = load(src + len - V);
-		vec b = load(src + len - 2 * V);
-		vec c = load(src + len - 3 * V);
-		vec d = load(src + len - 4 * V);
-		vec e = load(src + len - 5 * V);
-		vec f = load(src + len - 6 * V);
-		vec g = load(src + len - 7 * V);
-		vec h = load(src + len - 8 * V);
+	for (; len >= BLOCK * V; len -= BLOCK * V) {
+		vec block[BLOCK];
 
+		UNROLL for (size_t i = 1; i <= BLOCK; i++) block[i - 1] =
+		    load(src + len - i * V);
 		BARRIER();
-		VEC_STREAM(dest + len - V, a);
-		VEC_STREAM(dest + len - 2 * V, b);
-		VEC_STREAM(dest + len - 3 * V, c);
-		VEC_STREAM(dest + len - 4 * V, d);
-		VEC_STREAM(dest + len - 5 * V, e);
-		VEC_STREAM(dest + len - 6 * V, f);
-		VEC_STREAM(dest + len - 7 * V, g);
-		VEC_STREAM(dest + len - 8 * V, h);
+		UNROLL for (size_t i = 1; i <= BLOCK; i++)
+		    VEC_STREAM(dest + len - i * V, block[i - 1]);
 	}
-	if (len >= 4 * V) {
+	while (len >= 4 * V) {
 		vec a = load(src + len - V);
 		vec b = load(src + len - 2 * V);
 		vec c = load(src + len - 3 * V);
