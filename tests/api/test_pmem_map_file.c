@@ -273,13 +273,17 @@ static void check_row(const struct row *row, size_t i, bool shm)
 static void check_table(bool shm)
 {
 	const char *cross = getenv("CROSS");
-	bool emulated = cross && *cross;
+#ifdef MAP_SYNC_UNUSABLE
+	const bool small_space = cross || true;
+#else
+	const bool small_space = cross && *cross;
+#endif
 
 	enter(shm);
 	memset(long_name, 'n', sizeof(long_name) - 1);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		/* The emulator keeps a word for each page that is mapped. */
-		if (emulated && rows[i].mapped >= TIB)
+		/* The emulator keeps a word for each page, the thread sanitizer more. */
+		if (small_space && rows[i].mapped >= TIB)
 			continue;
 		make_place();
 		check_row(&rows[i], i, shm);

@@ -335,6 +335,10 @@ int main(void)
 	page = (size_t)sysconf(_SC_PAGESIZE);
 	path = support_path(false, "file");
 	support_assert_ours((const void *)(uintptr_t)pmem_is_pmem, "pmem_is_pmem");
+#ifdef MAP_SYNC_UNUSABLE
+	puts("skipped: MAP_SYNC cannot be emulated under the thread sanitizer");
+	return 77;
+#endif
 	if (!can_be_durable()) {
 		puts("skipped: this CPU cannot write its caches back");
 		return 77;

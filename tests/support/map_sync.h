@@ -17,8 +17,19 @@
 #define MAP_SYNC 0x80000
 #endif
 
-static atomic_int map_sync_err = EOPNOTSUPP;
+static atomic_int map_sync_err __attribute__((unused)) = EOPNOTSUPP;
 static atomic_uint map_sync_granted __attribute__((unused));
+
+/* The thread sanitizer puts its own mmap there and cannot do without it. */
+#if defined(__SANITIZE_THREAD__)
+#define MAP_SYNC_UNUSABLE 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MAP_SYNC_UNUSABLE 1
+#endif
+#endif
+
+#ifndef MAP_SYNC_UNUSABLE
 
 __attribute__((visibility("default"))) void *mmap(void *addr, size_t len, int prot,
 						  int flags, int fd, off_t off)
@@ -35,5 +46,7 @@ __attribute__((visibility("default"))) void *mmap(void *addr, size_t len, int pr
 	}
 	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
 }
+
+#endif
 
 #endif
