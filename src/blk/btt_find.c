@@ -283,11 +283,28 @@ static int add_arena(struct btt_found *found, const struct btt_found_arena *aren
 	return 0;
 }
 
+/*
+ * Whether the copies that are missing may just not have been written yet: nothing was ever
+ * written to the pool, and a layout writes the copies last.
+ */
+static bool is_layout_unfinished(struct storage *s, const struct btt_found *found)
+{
+	for (unsigned i = 0; i < found->narena; i++) {
+		const struct btt_found_arena *a = &found->arena[i];
+
+		if (!a->primary_valid || !a->copy_fits ||
+		    !find_traces(s, a->off, &a->info.geo).fresh)
+			return false;
+	}
+	return true;
+}
+
 int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found)
 {
 	struct search search = {.s = s, .params = params};
 	uint64_t start = 0;
+	bool complete = true;
 
 	*found = (struct btt_found){.layout = BTT_LAYOUT_VALID};
 	for (;;) {
@@ -315,10 +332,13 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 			btt_find_free(found);
 			return ret;
 		}
+		complete = complete && arena.primary_valid && arena.copy_valid;
 		if (!arena.info.has_next)
-			return 0;
+			break;
 		start += arena.info.geo.size;
 	}
+	found->unfinished = !complete && is_layout_unfinished(s, found);
+	return 0;
 }
 
 void btt_find_free(struct btt_found *found)

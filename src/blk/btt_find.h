@@ -30,6 +30,8 @@ struct btt_found {
 	struct btt_found_arena
 	    *arena; /* all arenas of a valid layout; freed by btt_find_free */
 	unsigned narena;
+	bool
+	    unfinished; /* valid, but a first layout was cut off before all copies stood */
 	bool untouched; /* no layout: info blocks and flogs are all zeros */
 };
 

@@ -75,6 +75,8 @@ static int repair_infos(struct btt *btt, const struct btt_found *found, bool *da
 		if (a->primary_valid && a->copy_valid)
 			continue;
 		stored = stored || !a->primary_valid || a->copy_fits;
+		if (found->unfinished)
+			continue;
 		*damaged = true;
 		errormsg_set("%s: arena %u at offset %#llx: the info block%s is damaged; "
 			     "%s is intact",

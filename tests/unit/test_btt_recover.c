@@ -261,6 +261,26 @@ static void a_damaged_copy_is_restored_from_the_primary(void **state)
 	assert_int_equal(fixture_check(&f), 1);
 }
 
+static void a_copy_that_was_never_written_is_no_damage(void **state)
+{
+	struct btt *btt = fixture_open(&f);
+	unsigned char buf[512] = {1};
+
+	(void)state;
+	/* a layout that power loss cut off before the copy */
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	assert_int_equal(fixture_check(&f), 1);
+	/* the same copy missing after a write is damage */
+	btt = fixture_open(&f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	btt_close(btt);
+	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	assert_int_equal(fixture_check(&f), 0);
+}
+
 static void a_copy_that_was_cut_off_is_damage_but_no_obstacle(void **state)
 {
 	(void)state;
@@ -479,6 +499,7 @@ int main(void)
 	    ON_WRITTEN(doubly_owned_and_lost_blocks_are_found),
 	    ON_WRITTEN(a_damaged_primary_is_restored_from_its_copy),
 	    ON_WRITTEN(a_damaged_copy_is_restored_from_the_primary),
+	    ON_FRESH(a_copy_that_was_never_written_is_no_damage),
 	    ON_WRITTEN(a_copy_that_was_cut_off_is_damage_but_no_obstacle),
 	    ON_WRITTEN(another_block_size_in_the_descriptor_is_no_reason_to_format),
 	    ON_WRITTEN(lost_info_blocks_are_never_formatted_over),
