@@ -40,6 +40,7 @@ static struct sigaction before; /* what SIGBUS did; read by the handler */
 static size_t page_size;
 
 THREAD_LOCAL struct sigbus_watch *entered;
+THREAD_LOCAL uint64_t entered_epoch;
 THREAD_LOCAL unsigned nlost;
 THREAD_LOCAL void *lost[MAX_PAGES];
 
@@ -180,6 +181,7 @@ void sigbus_unwatch(struct sigbus_watch *w)
 void sigbus_enter(struct sigbus_watch *w)
 {
 	nlost = 0;
+	entered_epoch = sigbus_epoch(w);
 	atomic_signal_fence(memory_order_seq_cst);
 	entered = w;
 	atomic_signal_fence(memory_order_seq_cst);
@@ -229,4 +231,12 @@ bool sigbus_changed(struct sigbus_watch *w, uint64_t since)
 {
 	/* A read-modify-write: what was loaded before comes before it. */
 	return atomic_fetch_add_explicit(&w->epoch, 0, memory_order_acq_rel) != since;
+}
+
+bool sigbus_is_hit(void)
+{
+	if (!entered)
+		return false;
+	atomic_thread_fence(memory_order_seq_cst);
+	return sigbus_changed(entered, entered_epoch);
 }

@@ -38,6 +38,12 @@ void sigbus_unwatch(struct sigbus_watch *w); /* a zeroed struct is allowed */
 void sigbus_enter(struct sigbus_watch *w);
 bool sigbus_leave(struct sigbus_watch *w);
 
+/*
+ * Between the two: whether this thread or another one has met a lost page since the
+ * former, so that what was stored may have gone to a replacement. Ordered after the stores.
+ */
+bool sigbus_is_hit(void);
+
 /* Waits until no replacement is in place, and returns their number so far. */
 uint64_t sigbus_epoch(struct sigbus_watch *w);
 

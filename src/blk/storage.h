@@ -61,8 +61,9 @@ struct storage_ops {
 
 	/*
 	 * Returns when everything flushed in this step is durable, and orders all stores
-	 * before it ahead of all stores after it. -errno of the failing msync on a file;
-	 * then nothing is known about the durability of the step.
+	 * before it ahead of all stores after it. -errno of the failing msync on a file,
+	 * or -EIO where stores met a lost page; then nothing is known about the
+	 * durability of the step.
 	 */
 	int (*fence)(struct storage *s, struct storage_step *step);
 };

@@ -22,6 +22,7 @@
 #include <libpmem.h>
 
 #include "errormsg.h"
+#include "sigbus.h"
 #include "sync_group.h"
 
 #if defined(__x86_64__)
@@ -146,6 +147,51 @@ static const struct storage_ops file_ops = {
     .flush = note_range,
     .fence = sync_range,
 };
+
+/* --- with lost pages ------------------------------------------------------------------- */
+
+static int fail_if_hit(int ret)
+{
+	if (ret == 0 && sigbus_is_hit())
+		return errormsg_fail(EIO, "a media error was met");
+	return ret;
+}
+
+static int drain_watched(struct storage *s, struct storage_step *step)
+{
+	return fail_if_hit(drain(s, step));
+}
+
+static int sync_range_watched(struct storage *s, struct storage_step *step)
+{
+	return fail_if_hit(sync_range(s, step));
+}
+
+static const struct storage_ops watched_pmem_ops = {
+    .store32 = store32,
+    .store64 = store64,
+    .write = pmem_write,
+    .zero = pmem_zero,
+    .flush = flush_lines,
+    .fence = drain_watched,
+};
+
+static const struct storage_ops watched_file_ops = {
+    .store32 = store32,
+    .store64 = store64,
+    .write = plain_write,
+    .zero = plain_zero,
+    .flush = note_range,
+    .fence = sync_range_watched,
+};
+
+void storage_pool_watch(struct storage *s)
+{
+	if (s->ops == &pmem_ops)
+		s->ops = &watched_pmem_ops;
+	else if (s->ops == &file_ops)
+		s->ops = &watched_file_ops;
+}
 
 /* --- private copies ------------------------------------------------------------------ */
 

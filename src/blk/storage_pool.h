@@ -19,6 +19,13 @@ enum storage_medium {
 void storage_pool_init(struct storage *s, void *base, uint64_t size,
 		       enum storage_medium medium);
 
+/*
+ * From now on a fence fails with -EIO, message set, where a page was lost since
+ * sigbus_enter(): stores before it may have gone nowhere. For pools whose mapping is watched;
+ * no change where nothing becomes durable.
+ */
+void storage_pool_watch(struct storage *s);
+
 /* Whether libpmem takes a mapping for persistent memory (PMEM_IS_PMEM_FORCE). */
 bool storage_pool_is_pmem(const void *base, uint64_t size);
 
