@@ -30,7 +30,7 @@ fetch_busybox || skip_all "the package busybox-static cannot be had"
 fetch_kernel cloud linux-image-cloud-amd64 ||
 	skip_all "the package linux-image-cloud-amd64 cannot be had"
 
-alive=false memory=()
+alive=false devices=()
 work=$(mktemp -d "/dev/shm/pmemdax.XXXXXX" 2>/dev/null || mktemp -d)
 cleanup()
 {
@@ -82,6 +82,7 @@ memory_controller()
 	nvdimm btt512 32
 	nvdimm btt4096 48
 	nvdimm virtio 96 virtio
+	make_fio && disk "$cache/fio.disk"
 	scene memory_controller cloud mem-ctrl max memory_controller
 }
 

@@ -114,7 +114,9 @@ pool_through_msync()
 
 . /device_dax.sh
 . /kernel_btt.sh
+. /fio.sh
 file_systems
 no_persistent_memory
 device_dax
 kernel_btt
+with_fio

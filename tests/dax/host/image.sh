@@ -21,17 +21,20 @@ pack()
 	(cd "$1" && find . | LC_ALL=C sort | "$cache/busybox" cpio -o -H newc 2>/dev/null) >"$2"
 }
 
+# The key by which a change of some programs is noticed.
+key_of()
+{
+	local tool path
+	for tool in "$@"; do
+		path=$(command -v "$tool") && stat -Lc '%n %s %Y' "$path" || echo "$tool"
+	done
+}
+
 # make_base FLAVOUR: busybox, the modules and the tools, in $cache/FLAVOUR/base.cpio.
 make_base()
 {
-	local flavour=$1 root=$work/base tool path key= base=$cache/$1/base.cpio
-	for tool in $tools; do
-		path=$(command -v "$tool" || true)
-		key="$key$tool $path $([ -z "$path" ] || stat -Lc '%s %Y' "$path")
-"
-	done
-	[ -f "$base" ] && [ "$key" = "$(cat "$base.key" 2>/dev/null)
-" ] && return
+	local flavour=$1 root=$work/base tool path base=$cache/$1/base.cpio
+	[ -f "$base" ] && [ "$(key_of $tools)" = "$(cat "$base.key" 2>/dev/null)" ] && return
 	rm -rf "$root"
 	mkdir -p "$root"/bin "$root"/dev "$root"/proc "$root"/sys "$root"/tmp "$root"/mnt
 	cp "$cache/busybox" "$root/bin/busybox"
@@ -43,7 +46,25 @@ make_base()
 	done
 	pack "$root" "$base.new"
 	mv "$base.new" "$base"
-	printf '%s' "$key" >"$base.key"
+	key_of $tools >"$base.key"
+	rm -rf "$root"
+}
+
+# make_fio: a disk in $cache/fio.disk with fio and the many libraries it needs, too large for the
+# root file system. Fails where there is no fio.
+make_fio()
+{
+	local disk=$cache/fio.disk root=$work/fio name file
+	command -v fio >/dev/null || return 1
+	[ -f "$disk" ] && [ "$(key_of fio)" = "$(cat "$disk.key" 2>/dev/null)" ] && return
+	mkdir -p "$root"
+	cp "$(command -v fio)" "$root/fio"
+	env -u LD_LIBRARY_PATH ldd "$(command -v fio)" | awk '$3 ~ "^/" { print $1, $3 }' |
+		while read -r name file; do cp -L "$file" "$root/$name"; done
+	rm -f "$disk"
+	truncate -s "$(($(du -sm "$root" | cut -f 1) + 32))M" "$disk"
+	mkfs.ext4 -q -F -O ^has_journal -d "$root" "$disk" >/dev/null 2>&1 || return 1
+	key_of fio >"$disk.key"
 	rm -rf "$root"
 }
 

@@ -17,12 +17,19 @@ nvdimm()
 	local name=$1 size=$(($2 << 20)) device=nvdimm
 	[ "${3:-}" = virtio ] && device=virtio-pmem-pci
 	[ -f "$work/$name" ] || truncate -s $size "$work/$name"
-	memory+=(-object "memory-backend-file,id=m-$name,share=on,mem-path=$work/$name,size=$size"
+	devices+=(-object "memory-backend-file,id=m-$name,share=on,mem-path=$work/$name,size=$size"
 		-device "$device,id=$name,memdev=m-$name")
 }
 
-# machine_start NAME FLAVOUR DOMAIN CPU SCENE [VARIABLE=VALUE...]: starts one with the memory that
-# was added, and forgets that. DOMAIN is cpu, mem-ctrl or none. The scene, a script of guest/, sees
+# disk FILE: a read-only disk for the next machine.
+disk()
+{
+	devices+=(-drive "if=none,id=disk,file=$1,format=raw,readonly=on"
+		-device virtio-blk-pci,drive=disk)
+}
+
+# machine_start NAME FLAVOUR DOMAIN CPU SCENE [VARIABLE=VALUE...]: starts one with the devices
+# that were added, and forgets those. DOMAIN is cpu, mem-ctrl or none. The scene, a script of guest/, sees
 # the variables.
 machine_start()
 {
@@ -40,10 +47,10 @@ machine_start()
 		-append "console=ttyS0,115200 quiet panic=-1 nokaslr mitigations=off audit=0 \
 no_timer_check tsc=reliable random.trust_cpu=on nomodeset scene=$scene $*" \
 		-serial "file:$console" -chardev stdio,id=lines,signal=off -serial chardev:lines \
-		-monitor "pipe:$work/monitor" "${memory[@]}" \
+		-monitor "pipe:$work/monitor" "${devices[@]}" \
 		</dev/null >"$work/lines" 2>"$logs/$name.qemu" &
 	machine=$!
-	memory=()
+	devices=()
 	cat "$work/monitor.out" >/dev/null &
 	drain=$!
 	exec {lines}<"$work/lines"
