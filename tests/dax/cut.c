@@ -4,7 +4,8 @@
  *
  *	cut prepare KIND PATH BSIZE SIZE JOURNAL THREADS
  *	cut write JOURNAL COUNT		COUNT operations by each thread, or without end with 0
- *	cut verify JOURNAL		prints "OLD NEW": what became of operations in flight
+ *	cut verify JOURNAL		prints "OLD NEW": what became of operations in flight;
+ *					exits with 3 if a block is neither
  *
  * KIND is a pool (SIZE 0: a device), or in-place: blocks in a file, overwritten where they are.
  *
@@ -31,7 +32,7 @@
 #define GEN_BITS 48
 
 struct journal {
-	uint64_t bsize;
+	_Atomic uint64_t bsize; /* 0 until all is prepared */
 	uint64_t nthread;
 	uint64_t in_place;
 	char path[256];
@@ -93,8 +94,8 @@ static void prepare(const char *kind, const char *path, size_t bsize, size_t siz
 {
 	struct journal *j = map(journal, sizeof(*j));
 
+	j->bsize = 0;
 	memset(j, 0, sizeof(*j));
-	j->bsize = bsize;
 	j->nthread = nthread;
 	j->in_place = strcmp(kind, "in-place") == 0;
 	if (strlen(path) >= sizeof(j->path) || nthread > MAX_THREADS || bsize % 8)
@@ -109,12 +110,15 @@ static void prepare(const char *kind, const char *path, size_t bsize, size_t siz
 			die("%s: %s", path, pmemblk_errormsg());
 		pmemblk_close(pool);
 	}
+	j->bsize = bsize;
 }
 
 static void open_target(struct target *t, const char *journal)
 {
 	struct journal *j = map(journal, 0);
 
+	if (j->bsize == 0)
+		die("%s was not prepared", journal);
 	*t = (struct target){.journal = j, .last = NBLOCK - 1};
 	if (j->in_place) {
 		t->memory = map(j->path, 0);
@@ -285,7 +289,7 @@ static void verify(const char *journal)
 	if (t.pool)
 		pmemblk_close(t.pool);
 	if (nwrong)
-		exit(1);
+		exit(3);
 	printf("%u %u\n", nold, nnew);
 }
 

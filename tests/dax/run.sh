@@ -103,24 +103,41 @@ dispatch()
 	done
 }
 
-# The power goes in two ways: the machine's process is killed, or the machine is reset and boots
-# again at once.
+# The power goes in two ways: in odd rounds the machine is reset and boots again at once, in even
+# ones its process is killed and a new one started.
+cut_power()
+{
+	if [ $(($1 % 2)) = 1 ]; then
+		monitor system_reset
+		return
+	fi
+	machine_kill
+	nvdimm cut-ext4 128
+	nvdimm cut-xfs 384
+	nvdimm cut-device 64
+	machine_start "cuts.$1" cloud none max cuts
+}
+
+# Lets the machine go on for a moment, a different one each time.
+moment()
+{
+	sleep "0.$((RANDOM % 400 + 100))"
+}
+
 cuts()
 {
 	local round
 	for ((round = 0; round <= rounds; round++)); do
-		if [ $((round % 2)) = 0 ]; then
-			machine_kill
-			nvdimm cut-ext4 128
-			nvdimm cut-xfs 384
-			nvdimm cut-device 64
-			machine_start "cuts.$round" cloud none max cuts
-		else
-			monitor system_reset
+		cut_power $round
+		# Now and then a second time, while it recovers from the first.
+		if [ $((round % 4)) = 2 ] || [ $((round % 8)) = 3 ]; then
+			machine_reach recovering || { stuck "power cuts"; return; }
+			moment
+			cut_power $round
+			sum[cuts]=$((${sum[cuts]} + 1))
 		fi
 		machine_reach writing || { stuck "power cuts"; return; }
-		# Some more writes, a different number each time.
-		sleep "0.$((RANDOM % 400 + 100))"
+		moment
 	done
 	machine_kill
 	verdict_of_cuts

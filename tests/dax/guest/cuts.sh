@@ -19,9 +19,14 @@ prepare()
 		mount_xfs
 		ours cut prepare pool /mnt/xfs/pool 4096 16785408 /mnt/ext4/xfs 2
 	fi
-	ours cut prepare in-place /mnt/ext4/in-place.blocks 4096 0 /mnt/ext4/in-place 2
+	prepare_in_place
 	echo 0 >/mnt/ext4/cuts
 	sync
+}
+
+prepare_in_place()
+{
+	ours cut prepare in-place /mnt/ext4/in-place.blocks 4096 0 /mnt/ext4/in-place 2
 }
 
 mount_ext4()
@@ -62,12 +67,18 @@ verify_cut()
 	mount_ext4
 	! have mkfs.xfs || mount_xfs
 	cuts=$(($(cat /mnt/ext4/cuts) + 1))
+	tell "at recovering"
 	case_of "power cut $cuts: every block is old or new" verify_all
 	tell "add cuts 1"
-	if ! ours cut verify /mnt/ext4/in-place; then
+	ours cut verify /mnt/ext4/in-place
+	case $? in
+	0) ;;
+	3)
 		tell "add torn 1"
-		ours cut prepare in-place /mnt/ext4/in-place.blocks 4096 0 /mnt/ext4/in-place 2
-	fi
+		prepare_in_place
+		;;
+	*) prepare_in_place ;; # the power was cut while that was done
+	esac
 	echo $cuts >/mnt/ext4/cuts
 	sync
 }
