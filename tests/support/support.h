@@ -36,7 +36,8 @@ void support_write_file(const char *path, const void *data, size_t len);
 
 /*
  * The image that a sparse description gives (lines "<hex offset> <32 hex digits>", "# size N"
- * or "# length N", default 4096 bytes; see tests/support/vectors), to be freed.
+ * or "# length N", default 4096 bytes; see tests/support/vectors), to be freed. Pool headers,
+ * which were made on x86-64, come as if they had been made on this machine.
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
