@@ -11,7 +11,7 @@
 
 #define MAX_OPTIONS 16
 
-static void complain(const char *fmt, va_list ap)
+static void PRINTF_LIKE(1, 0) complain(const char *fmt, va_list ap)
 {
 	fflush(stdout);
 	fputs("pmemblk: ", stderr);

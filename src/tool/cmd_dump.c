@@ -21,10 +21,11 @@ static bool parse_range(const char *text, uint64_t *first, uint64_t *last)
 {
 	char copy[64];
 	char *dash;
+	size_t len = strlen(text);
 
-	if (strlen(text) >= sizeof(copy))
+	if (len >= sizeof(copy))
 		return false;
-	strcpy(copy, text);
+	memcpy(copy, text, len + 1);
 	dash = strchr(copy, '-');
 	if (dash)
 		*dash = '\0';

@@ -40,7 +40,8 @@ static int MUST_CHECK grow(void *array, size_t n, size_t size)
 	return 0;
 }
 
-static int MUST_CHECK note(struct plan *plan, const char *fmt, va_list ap)
+static int MUST_CHECK PRINTF_LIKE(2, 0)
+    note(struct plan *plan, const char *fmt, va_list ap)
 {
 	char text[1024];
 	int ret;
@@ -248,7 +249,7 @@ int plan_apply(const struct plan *plan, struct image *image)
 		ret = extend_file(plan, image);
 	if (ret == 0)
 		ret = poolset_map(image->set, MAPPING_SHARED, &map);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	storage_pool_init(&s, map.base, map.size, map.medium);
 	ret = store(plan, &s);
