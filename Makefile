@@ -230,12 +230,13 @@ SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
 INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
 CRASH_TESTS := $(wildcard tests/crash/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
+TOOL_TESTS := $(wildcard tests/tool/test_*.c)
 TEST_HELPERS := $(wildcard tests/compat/*.c) tests/build/steps.c
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 
 test_bin = $(patsubst %.c,$(B)/%,$(1))
 PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
-TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS)) $(PUBLIC_TEST_BIN)
+TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS) $(TOOL_TESTS)) $(PUBLIC_TEST_BIN)
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
 
 # Distributions bring cmocka for the machine's own CPU only.
@@ -267,6 +268,15 @@ $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/int
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
 	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+		-Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive $(CMOCKA_LIBS)
+
+# The tool's own parts: all but its main().
+TOOL_PARTS := $(filter-out %/main.o,$(TOOL_OBJ))
+$(B)/obj/tests/tool/%.o: INCLUDES += -Isrc/blk -Isrc/tool
+$(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ) $(B)/internals.a
+	@mkdir -p $(@D)
+	$(call say,  LD    $@)
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive $(CMOCKA_LIBS)
 
 # The crash tests decide which thread goes on at each access to shared memory. So their copy of

@@ -213,7 +213,7 @@ static int MUST_CHECK extend_file(const struct plan *plan, struct image *image)
 	return 0;
 }
 
-static int MUST_CHECK store(const struct plan *plan, struct storage *s)
+int plan_store(const struct plan *plan, struct storage *s)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
 	int ret;
@@ -252,7 +252,7 @@ int plan_apply(const struct plan *plan, struct image *image)
 	if (ret != 0)
 		return ret;
 	storage_pool_init(&s, map.base, map.size, map.medium);
-	ret = store(plan, &s);
+	ret = plan_store(plan, &s);
 	poolset_unmap(&map);
 	return ret;
 }

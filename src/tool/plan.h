@@ -100,6 +100,12 @@ void plan_old_bytes(const struct plan *plan, const struct plan_range *range,
 void plan_new_bytes(const struct plan *plan, const struct plan_range *range,
 		    unsigned char *bytes);
 
+/*
+ * The stores of the plan, phase by phase, to a storage that is as the files are. Durable
+ * when it returns 0.
+ */
+int plan_store(const struct plan *plan, struct storage *s) MUST_CHECK;
+
 /* Carries the plan out, on the image's open files. Durable when it returns 0. */
 int plan_apply(const struct plan *plan, struct image *image) MUST_CHECK;
 

@@ -148,6 +148,27 @@ static int MUST_CHECK rebuild_one(struct image *image, struct plan *plan, uint64
 	return ret;
 }
 
+/* The layout's uuid, if some arena still has it, else a new one. */
+static int MUST_CHECK find_uuid(const struct image *image, struct uuid *uuid)
+{
+	const struct btt_params *p = &image->params;
+	uint64_t start = 0;
+	uint64_t size;
+
+	while ((size = btt_geometry_arena_size(p->data_size, start)) != 0) {
+		uint64_t off = p->data_off + start;
+		struct btt_info info;
+
+		start += size;
+		if (decode(image, off, off, &info) ||
+		    decode(image, off, off + size - BTT_INFO_SIZE, &info)) {
+			*uuid = info.uuid;
+			return 0;
+		}
+	}
+	return uuid_generate(uuid);
+}
+
 /* Goes through all arenas by the pool's size, as at least one has no valid info block. */
 static int MUST_CHECK rebuild_lost(struct image *image, struct plan *plan)
 {
@@ -155,7 +176,7 @@ static int MUST_CHECK rebuild_lost(struct image *image, struct plan *plan)
 	struct uuid uuid;
 	uint64_t start = 0;
 	uint64_t size;
-	int ret = uuid_generate(&uuid);
+	int ret = find_uuid(image, &uuid);
 
 	for (unsigned n = 0; ret == 0 && !plan->cannot_be_mended &&
 			     (size = btt_geometry_arena_size(p->data_size, start)) != 0;
@@ -165,10 +186,8 @@ static int MUST_CHECK rebuild_lost(struct image *image, struct plan *plan)
 
 		start += size;
 		if (decode(image, off, off, &info) ||
-		    decode(image, off, off + size - BTT_INFO_SIZE, &info)) {
-			uuid = info.uuid;
+		    decode(image, off, off + size - BTT_INFO_SIZE, &info))
 			continue;
-		}
 		info = (struct btt_info){
 		    .uuid = uuid,
 		    .has_next = btt_geometry_arena_size(p->data_size, start) != 0};

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Repairs under power loss, and of pools damaged at random.
+ *
+ * A repair's stores are recorded, and the power is cut in each of its phases: everything
+ * before the last fence is there, and of what came after it any choice of aligned 8-byte
+ * words. What is left must not be worse than the damage: a pool that opens can be written,
+ * and no other block suffers from it; and the next repair comes to the end that the first
+ * one would have come to.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libpmemblk.h>
+
+#include "backup.h"
+#include "btt_flog.h"
+#include "btt_map.h"
+#include "errormsg.h"
+#include "repair.h"
+
+#define BSIZE 512u
+#define NWRITTEN 200u
+#define ARENA POOL_DATA_OFF
+
+static unsigned char *base; /* the sound pool */
+static size_t length;
+static struct btt_geometry geo;
+
+/* --- the pool ----------------------------------------------------------------------------- */
+
+static void fill_block(unsigned char *block, uint64_t lba, unsigned version)
+{
+	uint64_t state = lba << 8 | version;
+
+	for (size_t i = 0; i < BSIZE; i += 8) {
+		uint64_t r = support_random(&state);
+
+		memcpy(block + i, &r, 8);
+	}
+}
+
+/* Blocks 3i are written, most of them twice. */
+static unsigned version_of(uint64_t lba)
+{
+	return lba % 7 ? 2 : 1;
+}
+
+static int make_base(void **state)
+{
+	const char *path = support_path(true, "base");
+	unsigned char block[BSIZE];
+	PMEMblkpool *pool;
+
+	(void)state;
+	pool = pmemblk_create(path, BSIZE, PMEMBLK_MIN_POOL, 0600);
+	if (!pool)
+		return -1;
+	for (unsigned version = 1; version <= 2; version++)
+		for (uint64_t lba = 0; lba < 3 * NWRITTEN; lba += 3) {
+			if (version > version_of(lba))
+				continue;
+			fill_block(block, lba, version);
+			if (pmemblk_write(pool, block, (long long)lba) != 0)
+				return -1;
+		}
+	pmemblk_close(pool);
+	base = support_read_file(path, &length);
+	return btt_geometry_arena(length - POOL_DATA_OFF, BSIZE, &geo);
+}
+
+static int free_base(void **state)
+{
+	(void)state;
+	free(base);
+	return 0;
+}
+
+static uint64_t map_off(uint32_t i)
+{
+	return ARENA + geo.map_arena_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE;
+}
+
+static uint64_t slot_off(unsigned n)
+{
+	return ARENA + geo.flog_arena_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
+}
+
+static uint32_t get32(const unsigned char *pool, uint64_t off)
+{
+	le32 v;
+
+	memcpy(&v, pool + off, sizeof(v));
+	return le32_to_cpu(v);
+}
+
+static void put32(unsigned char *pool, uint64_t off, uint32_t value)
+{
+	le32 v = cpu_to_le32(value);
+
+	memcpy(pool + off, &v, sizeof(v));
+}
+
+/* --- a medium that remembers the stores ----------------------------------------------------- */
+
+struct store {
+	uint64_t off;
+	size_t len;
+	unsigned char *bytes;
+	unsigned phase; /* fences before it */
+};
+
+static struct store stores[4096];
+static size_t nstore;
+static unsigned nfence;
+
+static void record(struct storage *s, struct storage_step *step, uint64_t off,
+		   const void *src, size_t len)
+{
+	struct store *store = &stores[nstore++];
+
+	(void)step;
+	assert_true(nstore < sizeof(stores) / sizeof(stores[0]));
+	*store = (struct store){off, len, malloc(len), nfence};
+	assert_non_null(store->bytes);
+	memcpy(store->bytes, src, len);
+	memcpy(s->base + off, src, len);
+}
+
+static void no_flush(struct storage *s, struct storage_step *step, uint64_t off,
+		     size_t len)
+{
+	(void)s;
+	(void)step;
+	(void)off;
+	(void)len;
+}
+
+static int count_fence(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	(void)step;
+	nfence++;
+	return 0;
+}
+
+static const struct storage_ops recording = {
+    .write = record,
+    .flush = no_flush,
+    .fence = count_fence,
+};
+
+static void forget_stores(void)
+{
+	while (nstore > 0)
+		free(stores[--nstore].bytes);
+	nfence = 0;
+}
+
+/* --- repairs ------------------------------------------------------------------------------ */
+
+/* Plans the repair of the pool in the file; the plan may be empty. */
+static void plan_file(const char *path, struct image *image, struct plan *plan)
+{
+	assert_int_equal(image_open(path, image), 0);
+	plan_init(plan, 100);
+	if (repair_plan(image, plan) < 0)
+		fail_msg("%s", errormsg_get());
+}
+
+static void finish(struct image *image, struct plan *plan)
+{
+	plan_free(plan);
+	image_close(image);
+}
+
+/* Repairs the pool in the file in earnest. */
+static void repair_file(const char *path)
+{
+	struct image image;
+	struct plan plan;
+
+	plan_file(path, &image, &plan);
+	if (plan.cannot_be_mended)
+		fail_msg("cannot be mended: %s", plan.finding[plan.nfinding - 1]);
+	assert_int_equal(plan_apply(&plan, &image), 0);
+	finish(&image, &plan);
+	assert_int_equal(pmemblk_check(path, BSIZE), 1);
+}
+
+/*
+ * Every block reads as it was written or, if it may be lost, not at all; blocks 3i + 1 below
+ * scribbled hold version 9.
+ */
+static void verify_blocks(PMEMblkpool *pool, const bool *may_be_lost, unsigned scribbled)
+{
+	static const unsigned char zeros[BSIZE];
+	unsigned char block[BSIZE];
+	unsigned char want[BSIZE];
+
+	for (uint64_t lba = 0; lba < 3 * NWRITTEN + 100; lba++) {
+		int ret = pmemblk_read(pool, block, (long long)lba);
+
+		if (lba < 3 * NWRITTEN && may_be_lost[lba] && ret != 0)
+			continue;
+		assert_int_equal(ret, 0);
+		if (lba < 3 * NWRITTEN && lba % 3 == 0)
+			fill_block(want, lba, version_of(lba));
+		else if (lba % 3 == 1 && lba < 3 * scribbled)
+			fill_block(want, lba, 9);
+		else
+			memcpy(want, zeros, BSIZE);
+		if (memcmp(block, want, BSIZE) != 0)
+			fail_msg("block %llu holds something else",
+				 (unsigned long long)lba);
+	}
+}
+
+/* Uses the pool as it is, if it opens: what others hold must not suffer. */
+static void use_unrepaired(const char *path, const bool *may_be_lost)
+{
+	PMEMblkpool *pool = pmemblk_open(path, BSIZE);
+	unsigned char block[BSIZE];
+	unsigned n;
+
+	if (!pool)
+		return;
+	for (n = 0; n < 40; n++) {
+		fill_block(block, 3 * n + 1, 9);
+		if (pmemblk_write(pool, block, (long long)(3 * n + 1)) != 0)
+			break;
+	}
+	verify_blocks(pool, may_be_lost, n);
+	pmemblk_close(pool);
+}
+
+static void apply_words(unsigned char *pool, const struct store *s, uint64_t *random)
+{
+	for (size_t i = 0; i < s->len; i += 8) {
+		size_t n = s->len - i < 8 ? s->len - i : 8;
+
+		if (support_random(random) & 1)
+			memcpy(pool + s->off + i, s->bytes + i, n);
+	}
+}
+
+/*
+ * Cuts the power `cuts` times in every phase of the repair of `damaged`. usable: the damage
+ * itself does no harm to a pool that is used.
+ */
+static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usable,
+		      unsigned cuts)
+{
+	const char *path = support_path(true, "cut");
+	unsigned char *work = malloc(length);
+	struct storage s = {.ops = &recording, .base = work, .size = length};
+	uint64_t random = 1;
+	struct image image;
+	struct plan plan;
+
+	assert_non_null(work);
+	if (getenv("CHECK_LONG"))
+		cuts *= 10;
+	support_write_file(path, damaged, length);
+	plan_file(path, &image, &plan);
+	assert_false(plan.cannot_be_mended);
+	assert_true(plan.nchange > 0);
+	memcpy(work, damaged, length);
+	forget_stores();
+	assert_int_equal(plan_store(&plan, &s), 0);
+	finish(&image, &plan);
+	assert_true(nstore > 0 && stores[nstore - 1].phase < nfence);
+
+	for (unsigned cut = 0; cut < nfence * cuts; cut++) {
+		unsigned phase = cut / cuts;
+		PMEMblkpool *pool;
+
+		memcpy(work, damaged, length);
+		for (size_t i = 0; i < nstore; i++)
+			if (stores[i].phase < phase)
+				memcpy(work + stores[i].off, stores[i].bytes,
+				       stores[i].len);
+			else if (stores[i].phase == phase)
+				apply_words(work, &stores[i], &random);
+		if (usable) {
+			support_write_file(path, work, length);
+			use_unrepaired(path, may_be_lost);
+		}
+		support_write_file(path, work, length);
+		repair_file(path);
+		pool = pmemblk_open(path, BSIZE);
+		assert_non_null(pool);
+		verify_blocks(pool, may_be_lost, 0);
+		pmemblk_close(pool);
+	}
+	free(work);
+	forget_stores();
+}
+
+/* --- damages ------------------------------------------------------------------------------ */
+
+static unsigned char *copy_of_base(void)
+{
+	unsigned char *p = malloc(length);
+
+	assert_non_null(p);
+	memcpy(p, base, length);
+	return p;
+}
+
+/* Slots 0 and 1 are the ones that one thread's writes use. */
+static void same_sequence_numbers(void **state)
+{
+	static const bool none[3 * NWRITTEN];
+	unsigned char *p = copy_of_base();
+
+	(void)state;
+	for (unsigned n = 0; n < 2; n++) {
+		assert_int_not_equal(get32(p, slot_off(n) + 12), 0);
+		assert_int_not_equal(get32(p, slot_off(n) + 28), 0);
+		for (uint32_t seq = 1; seq <= 3; seq++) {
+			put32(p, slot_off(n) + 12, seq);
+			put32(p, slot_off(n) + 28, seq);
+			cut_power(p, none, true, 6);
+		}
+	}
+	free(p);
+}
+
+static void records_of_garbage(void **state)
+{
+	static const bool none[3 * NWRITTEN];
+	unsigned char *p = copy_of_base();
+	uint64_t random = 5;
+
+	(void)state;
+	for (unsigned n = 0; n < 2; n++)
+		for (unsigned i = 0; i < 32; i += 4)
+			put32(p, slot_off(n) + i,
+			      (uint32_t)support_random(&random) | 0x80000000);
+	cut_power(p, none, false, 8);
+	free(p);
+}
+
+static void entries_out_of_range_and_info_blocks_gone(void **state)
+{
+	bool lost[3 * NWRITTEN] = {false};
+	unsigned char *p = copy_of_base();
+
+	(void)state;
+	put32(p, map_off(30), 0xffffffff);
+	put32(p, map_off(33), 0xfffffff0);
+	lost[30] = lost[33] = true;
+	p[ARENA + 20] ^= 1;
+	p[ARENA + geo.info_arena_off + 20] ^= 1;
+	p[10] ^= 4;
+	put32(p, slot_off(1) + 12, 2);
+	put32(p, slot_off(1) + 28, 2);
+	cut_power(p, lost, true, 8);
+	free(p);
+}
+
+static void rivals_for_a_block(void **state)
+{
+	bool lost[3 * NWRITTEN] = {false};
+	unsigned char *p = copy_of_base();
+
+	(void)state;
+	put32(p, map_off(30), get32(p, map_off(60)));
+	put32(p, map_off(90), get32(p, map_off(60)));
+	lost[30] = lost[60] = lost[90] = true;
+	cut_power(p, lost, false, 8);
+	free(p);
+}
+
+/* What a map entry names that the flog knows to be free goes into the error state. */
+static void the_flog_proves_a_block_free(void **state)
+{
+	bool lost[3 * NWRITTEN] = {false};
+	unsigned char *p = copy_of_base();
+
+	(void)state;
+	put32(p, map_off(30),
+	      BTT_MAP_NORMAL | btt_map_postmap(get32(p, slot_off(200) + 4)));
+	lost[30] = true;
+	cut_power(p, lost, false, 8);
+	free(p);
+}
+
+/* --- damages at random -------------------------------------------------------------------- */
+
+/* A place where metadata stand. */
+static uint64_t random_place(uint64_t *random)
+{
+	static const unsigned char flog_part[] = {0, 4, 8, 12, 16, 20, 24, 28};
+	uint64_t r = support_random(random);
+
+	switch (r % 8) {
+	case 0:
+		return r / 8 % 256;
+	case 1:
+		return ARENA + r / 8 % 128;
+	case 2:
+		return ARENA + geo.info_arena_off + r / 8 % 128;
+	case 3:
+	case 4:
+		return slot_off(r / 8 % 4) + flog_part[r / 64 % 8];
+	case 5:
+		return slot_off(r / 8 % BTT_NFREE) + flog_part[r / 4096 % 8];
+	default:
+		return map_off((uint32_t)(r / 8 % (3 * NWRITTEN)));
+	}
+}
+
+/*
+ * Whatever happened: the plan comes to an end and leaves either a consistent pool that needs no
+ * further repair, or the file as it was. Seldom is a pool given up.
+ */
+static void random_damages(void **state)
+{
+	const char *path = support_path(true, "random");
+	unsigned rounds = getenv("CHECK_LONG") ? 3000 : 150;
+	unsigned given_up = 0;
+	unsigned repaired = 0;
+
+	(void)state;
+	for (unsigned seed = 1; seed <= rounds; seed++) {
+		unsigned char *p = copy_of_base();
+		uint64_t random = seed;
+		unsigned n = 1 + (unsigned)(support_random(&random) % 6);
+		struct image image;
+		struct plan plan;
+
+		for (unsigned i = 0; i < n; i++) {
+			uint64_t r = support_random(&random);
+			uint64_t off = random_place(&random);
+
+			if (r % 3 == 0)
+				p[off] ^= (unsigned char)(1u << r / 3 % 8);
+			else if (r % 3 == 1)
+				put32(p, off & ~UINT64_C(3), (uint32_t)(r >> 32));
+			else
+				put32(p, off & ~UINT64_C(3),
+				      get32(p, random_place(&random) & ~UINT64_C(3)));
+		}
+		support_write_file(path, p, length);
+		if (image_open(path, &image) < 0)
+			fail_msg("seed %u: %s", seed, errormsg_get());
+		plan_init(&plan, 3);
+		if (repair_plan(&image, &plan) < 0) {
+			/* the name of the pool was hit, and nothing vouches for it */
+			given_up++;
+		} else if (plan.cannot_be_mended) {
+			given_up++;
+		} else {
+			repaired += plan.nchange > 0;
+			if (plan_apply(&plan, &image) < 0)
+				fail_msg("seed %u: %s", seed, errormsg_get());
+			plan_free(&plan);
+			image_close(&image);
+			if (pmemblk_check(path, 0) != 1)
+				fail_msg("seed %u: after the repair: %s", seed,
+					 pmemblk_errormsg());
+			plan_file(path, &image, &plan);
+			if (plan.nchange > 0)
+				fail_msg("seed %u: another repair: %s", seed,
+					 plan.finding[0]);
+		}
+		finish(&image, &plan);
+		free(p);
+	}
+	assert_true(repaired > rounds / 2);
+	if (given_up > rounds / 20)
+		fail_msg("%u of %u pools were given up", given_up, rounds);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(same_sequence_numbers),
+	    cmocka_unit_test(records_of_garbage),
+	    cmocka_unit_test(entries_out_of_range_and_info_blocks_gone),
+	    cmocka_unit_test(rivals_for_a_block),
+	    cmocka_unit_test(the_flog_proves_a_block_free),
+	    cmocka_unit_test(random_damages),
+	};
+
+	return cmocka_run_group_tests(tests, make_base, free_base);
+}
