@@ -30,6 +30,12 @@ static inline uint64_t bench_random(uint64_t *state)
 	return *state = x;
 }
 
+/* r, a random number, brought below n, without a division. */
+static inline uint64_t bench_below(uint64_t r, uint64_t n)
+{
+	return (uint64_t)((unsigned __int128)r * n >> 64);
+}
+
 static inline void bench_report(const char *name, double ns)
 {
 	printf("%s,%.2f\n", name, ns);

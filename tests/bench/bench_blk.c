@@ -48,13 +48,14 @@ struct worker {
 	atomic_bool *stop;
 };
 
-static void run_one(struct worker *w, unsigned char *buf)
+static inline __attribute__((always_inline)) void run_one(struct worker *w, enum op op,
+							  unsigned char *buf)
 {
 	uint64_t r = bench_random(&w->seed);
-	long long block = (long long)(r % w->nblock);
+	long long block = (long long)bench_below(r, w->nblock);
 	int ret = 0;
 
-	switch (w->op) {
+	switch (op) {
 	case OP_READ:
 		ret = pmemblk_read(w->pool, buf, block);
 		break;
@@ -62,7 +63,7 @@ static void run_one(struct worker *w, unsigned char *buf)
 		ret = pmemblk_write(w->pool, buf, block);
 		break;
 	case OP_MIX:
-		if ((r >> 40) % 10 < 7)
+		if ((r & 0xffff) < 0xffff * 7 / 10)
 			ret = pmemblk_read(w->pool, buf, block);
 		else
 			ret = pmemblk_write(w->pool, buf, block);
@@ -77,16 +78,35 @@ static void run_one(struct worker *w, unsigned char *buf)
 		bench_die("operation", pmemblk_errormsg());
 }
 
+static inline __attribute__((always_inline)) void run_all(struct worker *w, enum op op,
+							  unsigned char *buf)
+{
+	while (!atomic_load_explicit(w->stop, memory_order_relaxed)) {
+		for (int i = 0; i < BATCH; i++)
+			run_one(w, op, buf);
+		w->ops += BATCH;
+	}
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
 	unsigned char *buf = aligned_alloc(4096, (w->bsize + 4095) / 4096 * 4096);
 
 	memset(buf, 0x5a, w->bsize);
-	while (!atomic_load_explicit(w->stop, memory_order_relaxed)) {
-		for (int i = 0; i < BATCH; i++)
-			run_one(w, buf);
-		w->ops += BATCH;
+	switch (w->op) {
+	case OP_READ:
+		run_all(w, OP_READ, buf);
+		break;
+	case OP_WRITE:
+		run_all(w, OP_WRITE, buf);
+		break;
+	case OP_MIX:
+		run_all(w, OP_MIX, buf);
+		break;
+	case OP_ZERO:
+		run_all(w, OP_ZERO, buf);
+		break;
 	}
 	free(buf);
 	return NULL;
@@ -320,9 +340,10 @@ static void limit_write(const char *name, size_t bsize)
 		do {
 			for (int i = 0; i < BATCH; i++) {
 				uint64_t r = bench_random(&seed);
-				char *entry = map + (r >> 32) % blocks * 4;
+				char *entry = map + bench_below(r * 31, blocks) * 4;
 
-				copy(base + r % (blocks - 1) * stride, src, bsize);
+				copy(base + bench_below(r, blocks - 1) * stride, src,
+				     bsize);
 				fence();
 				((volatile uint64_t *)flog)[0] = r;
 				((volatile uint64_t *)flog)[1] = r;
@@ -366,7 +387,7 @@ static void limit_read(const char *name, size_t bsize)
 	start = bench_now();
 	do {
 		for (int i = 0; i < BATCH; i++) {
-			size_t from = bench_random(&seed) % blocks;
+			size_t from = bench_below(bench_random(&seed), blocks);
 			uint32_t to = *(volatile uint32_t *)(map + 4 * from);
 
 			memcpy(buf, base + to * stride, bsize);
