@@ -121,8 +121,9 @@ static enum tool_status copy(PMEMblkpool *pool, const struct input *in, uint64_t
 	if (n < 0)
 		status = TOOL_FAILED;
 	if (status == TOOL_OK)
-		printf("%llu bytes in %llu blocks\n", (unsigned long long)done,
-		       (unsigned long long)((done + bsize - 1) / bsize));
+		printf("%llu bytes in %llu block%s\n", (unsigned long long)done,
+		       (unsigned long long)((done + bsize - 1) / bsize),
+		       done > 0 && done <= bsize ? "" : "s");
 	return status;
 }
 

@@ -60,7 +60,7 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 		return failed();
 	printf("%s: repaired", image->path);
 	if (plan->lost_blocks)
-		printf("; %llu blocks are in the error state until they are written",
+		printf("; blocks in the error state until they are written: %llu",
 		       (unsigned long long)plan->lost_blocks);
 	putchar('\n');
 	return TOOL_OK;
