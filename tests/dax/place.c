@@ -15,10 +15,11 @@
 
 int main(int argc, char **argv)
 {
-	struct {
+	union {
 		struct fiemap map;
-		struct fiemap_extent extent[1];
+		char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
 	} request;
+	const struct fiemap_extent *extent = request.map.fm_extents;
 	uint64_t off = argc == 3 ? number(argv[2]) : 0;
 	int fd = argc == 3 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
 
@@ -33,9 +34,8 @@ int main(int argc, char **argv)
 		die("%s: %s", argv[1], strerror(errno));
 	/* What was never written has no place on the medium. */
 	if (request.map.fm_mapped_extents != 1 ||
-	    request.extent[0].fe_flags & FIEMAP_EXTENT_UNWRITTEN)
+	    extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN)
 		die("%s: nothing was written at %" PRIu64, argv[1], off);
-	printf("%llu\n",
-	       request.extent[0].fe_physical + off - request.extent[0].fe_logical);
+	printf("%llu\n", extent->fe_physical + off - extent->fe_logical);
 	return close(fd);
 }

@@ -8,7 +8,7 @@ set -u
 here=$(dirname "$(readlink -f "$0")")
 cache=$SOURCE/build/dax-cache
 logs=$BUILD/logs/dax
-limit=120
+limit=300
 rounds=${CUTS:-20}
 . "$here/host/packages.sh"
 . "$here/host/image.sh"
@@ -182,4 +182,5 @@ done
 echo "An emulated power cut keeps every store that was executed: this tests the order of stores and"
 echo "the atomicity of blocks, never a missing flush."
 echo "${sum[cuts]} power cuts; $passed passed, $failed failed, $skipped skipped in $SECONDS s"
-[ $failed -eq 0 ] && [ $passed -gt 0 ]
+[ $failed -eq 0 ] || exit 1
+[ $passed -gt 0 ] || exit 77

@@ -59,6 +59,7 @@ verify_all()
 	for t in $targets; do
 		verify "$t" || return 1
 	done
+	ours birth verify /mnt/ext4/born /mnt/ext4/birth
 }
 
 verify_cut()
@@ -68,7 +69,7 @@ verify_cut()
 	! have mkfs.xfs || mount_xfs
 	cuts=$(($(cat /mnt/ext4/cuts) + 1))
 	tell "at recovering"
-	case_of "power cut $cuts: every block is old or new" verify_all
+	case_of "power cut $cuts: blocks are old or new, pools whole" verify_all
 	tell "add cuts 1"
 	ours cut verify /mnt/ext4/in-place
 	case $? in
@@ -95,11 +96,13 @@ mkfifo /tmp/ready
 for t in $targets in-place; do
 	ours cut write "/mnt/ext4/$t" 0 >/tmp/ready &
 done
-# Two threads of each.
+ours birth run /mnt/ext4/born /mnt/ext4/birth >/tmp/ready &
+# Two threads of each, and the one that makes pools.
+expected=9
+[ "$targets" != 'ext4 device' ] || expected=7
 n=0
-while [ $n -lt 8 ] && read -r line; do
+while [ $n -lt $expected ] && read -r line; do
 	n=$((n + 1))
-	[ $n -lt 6 ] || [ "$targets" != 'ext4 device' ] || n=8
 done </tmp/ready
 tell "at writing"
 wait
