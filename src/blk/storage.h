@@ -63,7 +63,8 @@ struct storage_ops {
 	 * Returns when everything flushed in this step is durable, and orders all stores
 	 * before it ahead of all stores after it. -errno of the failing msync on a file,
 	 * or -EIO where stores met a lost page; then nothing is known about the
-	 * durability of the step.
+	 * durability of the step, and every later fence of a table's storage fails, too:
+	 * the kernel reports a failed write-back only once, to whoever asks first.
 	 */
 	int (*fence)(struct storage *s, struct storage_step *step);
 };
