@@ -25,7 +25,7 @@ strike()
 
 refused()
 {
-	! ours pool verify "$1" 4096 7 500 2>/tmp/message
+	fails ours pool verify "$1" 4096 7 500 2>/tmp/message
 	cat /tmp/message
 	grep -q 'bad block' /tmp/message
 	grep -q 'Input/output error' /tmp/message

@@ -19,7 +19,7 @@ device_pool()
 
 device_used_twice()
 {
-	! ours pool create "$1" 512 0 2>/tmp/message
+	fails ours pool create "$1" 512 0 2>/tmp/message
 	cat /tmp/message
 	ours pool verify "$1" 512 3 2000
 }
@@ -45,7 +45,7 @@ wrong_size()
 {
 	printf 'PMEMPOOLSET\n32M %s\n' "$1" >/tmp/wrong.set
 	wipe "$1"
-	! ours pool create /tmp/wrong.set 4096 0 2>/tmp/message
+	fails ours pool create /tmp/wrong.set 4096 0 2>/tmp/message
 	cat /tmp/message
 }
 

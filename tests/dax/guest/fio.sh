@@ -14,7 +14,7 @@ run_fio()
 		{ cat /tmp/fio.log; return 1; }
 	grep 'err=' /tmp/fio.log
 	grep -q 'err= 0' /tmp/fio.log
-	! grep -qE 'verify:|bad magic' /tmp/fio.log
+	fails grep -qE 'verify:|bad magic' /tmp/fio.log
 	grep -q "calling init: /ours/$library.so.1" /tmp/loader.*
 }
 

@@ -11,13 +11,15 @@ tell()
 	echo "$*" >/dev/ttyS1
 }
 
-# case_of NAME COMMAND...: the case is passed when the command succeeds.
+# case_of NAME COMMAND...: the case is passed when the command succeeds, of a function each one.
+# (Inside of a condition, or behind a !, the shell would go on after a failure.)
 case_of()
 {
 	local name=$1
 	shift
 	echo "--- $name"
-	if (set -e; "$@") </dev/null; then
+	(set -e; "$@") </dev/null
+	if [ $? = 0 ]; then
 		tell "ok $name"
 	else
 		tell "not ok $name"
@@ -41,6 +43,13 @@ original_pool()
 ours_pool()
 {
 	ours pool "$@"
+}
+
+fails()
+{
+	if "$@"; then
+		return 1
+	fi
 }
 
 have()
