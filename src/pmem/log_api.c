@@ -69,9 +69,8 @@ static void send_to_syslog(enum log_level level, const char *text)
 	if (fd < 0)
 		return;
 	/* Nobody may be listening; there is nobody to tell, either. */
-	if (sendto(fd, datagram, strnlen(datagram, sizeof(datagram)), MSG_NOSIGNAL,
-		   (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		n = 0;
+	(void)sendto(fd, datagram, strnlen(datagram, sizeof(datagram)), MSG_NOSIGNAL,
+		     (const struct sockaddr *)&addr, sizeof(addr));
 	close(fd);
 }
 
