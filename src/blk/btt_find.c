@@ -238,7 +238,8 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		struct btt_geometry geo;
 		struct traces t;
 		struct btt_info info;
-		bool valid = look(search, start, start, &info) == BTT_INFO_VALID;
+		bool valid = look(search, start, start, &info) == BTT_INFO_VALID ||
+			     find_copy(search, start, &info);
 
 		if (valid)
 			geo = info.geo;
@@ -264,10 +265,9 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		found->layout = BTT_LAYOUT_NONE;
 	else
 		errormsg_set(
-		    "%s: arena %u at offset %#llx: both info blocks are damaged although "
-		    "the pool was written to; a repair (pmemblk repair, pmempool check "
-		    "-r) "
-		    "can rebuild them from another arena, or restore a backup",
+		    "%s: arena %u at offset %#llx: both info blocks are damaged "
+		    "although the pool was written to; pmemblk repair can often rebuild "
+		    "them, or restore a backup",
 		    p->name, found->narena, (unsigned long long)(p->data_off + lost_at));
 }
 

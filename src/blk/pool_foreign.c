@@ -18,12 +18,15 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "alloc.h"
 #include "errormsg.h"
 
 /* Pairs of copies before a reader gives up on a block that never stands still. */
 #define MAX_COPIES 100000
+/* Views, a millisecond apart, before what is found counts as damage. */
+#define MAX_VIEWS 1000
 
 int pool_replace_btt_locked(struct pmemblk *pool, struct btt *fresh)
 {
@@ -87,6 +90,22 @@ static bool is_current(struct pmemblk *pool)
 		!has_layout(pool));
 }
 
+/*
+ * The owner may be in the middle of the first layout, which looks like damage for as long as it
+ * takes. The pool was sound when it was opened, so that passes.
+ */
+static int open_view_locked(struct pmemblk *pool)
+{
+	static const struct timespec pause = {.tv_nsec = 1000000};
+	int ret = reopen_locked(pool, &pool->view);
+
+	for (int i = 0; i < MAX_VIEWS && ret == -EINVAL; i++) {
+		nanosleep(&pause, NULL);
+		ret = reopen_locked(pool, &pool->view);
+	}
+	return ret;
+}
+
 static int refresh_view(struct pmemblk *pool)
 {
 	int ret = 0;
@@ -95,7 +114,7 @@ static int refresh_view(struct pmemblk *pool)
 		return 0;
 	pool_owner_lock();
 	if (!is_current(pool) && !pool_owner_is_self(&pool->owner)) {
-		ret = reopen_locked(pool, &pool->view);
+		ret = open_view_locked(pool);
 		if (ret == 0)
 			atomic_store_explicit(&pool->viewed_in,
 					      atomic_load_explicit(&pool_owner_generation,
