@@ -53,12 +53,12 @@
  * its entry, until the map store; set_zero and set_error own the map lock alone.
  *
  * Readers take no lock and store nothing shared. A map lock has a version that is raised after
- * each map store and before lock and lane are released. A reader loads version and entry, copies
- * the block, and loads both again: unchanged means that the block stayed mapped during the copy.
- * For before anybody overwrites a block it has left the map and the version was raised, and
- * between the two stands the lock of a shared lane, or the fences of the write in between that
- * went through the other lane of a thread's pair (see lanes.h). The entry alone would not do: a
- * block can leave and return during one copy. After a bounded number of failures the reader
+ * each map store and before lock and lane are released. A reader loads the version, then the
+ * entry, copies the block, and loads the version again: unchanged means that the block was not
+ * overwritten during the copy. For before anybody overwrites a block it has left the map and the
+ * version was raised, and between the two stands the lock of a shared lane, or the fences of the
+ * write in between that went through the other lane of a thread's pair (see lanes.h). The entry
+ * would not do instead: a block can leave and return during one copy. Nor is it needed besides. After a bounded number of failures the reader
  * takes the map lock, under which the entry cannot change and its block is nobody's free block.
  *
  * A sync that fails leaves it unknown what reached the medium, and a repeated sync would
@@ -140,38 +140,42 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 		       uint32_t premap, void *buf)
 {
 	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
-					memory_order_relaxed);
+					memory_order_acquire);
 	int ret = read_flags(btt, arena, premap, entry, buf);
 
 	if (ret <= 0)
 		return ret;
-	memcpy(
+	arena->view.copy_out(
 	    buf,
 	    storage_at(btt->storage, btt_arena_block_off(arena, btt_map_postmap(entry))),
 	    btt->params.bsize);
 	return 0;
 }
 
-/* One try without a lock: true if buf holds the block as it was at one moment. */
-static inline bool try_copy(const struct btt *btt, const struct btt_arena *arena,
-			    uint32_t premap, uint32_t entry, uint64_t version, void *buf)
+/*
+ * One try without a lock, in as few instructions as possible, because a CPU overlaps the cache
+ * misses of as many reads as fit into its window. True if buf holds the block as it was at one
+ * moment; false if its entry is not a normal one, too.
+ */
+static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf)
 {
-	const struct storage *s = btt->storage;
-	const struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
-	uint64_t map_off = btt_arena_map_off(arena, premap);
+	const _Atomic(uint64_t) *version =
+	    &v->map_lock[premap / 16 % BTT_MAP_LOCKS].version;
+	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
+	/* without the flags of a normal entry; any other keeps or gets one */
+	uint32_t postmap = BTT_MAP_NORMAL ^ le32_to_cpu((le32){atomic_load_explicit(
+						&v->map[premap], memory_order_acquire)});
 
-	race_copy(buf, storage_at(s, btt_arena_block_off(arena, btt_map_postmap(entry))),
-		  btt->params.bsize);
-	/* acquire: the copy's loads come before the two that validate it */
+	if (unlikely(postmap >= v->nblock))
+		return false;
+	race_copy(v->copy_out, buf, v->data + (uint64_t)postmap * v->stride, v->bsize);
+	/* acquire: the copy's loads come before the one that validates it */
 	atomic_thread_fence(memory_order_acquire);
-	return likely(storage_load32(s, map_off, memory_order_relaxed) == entry) &&
-	       likely(atomic_load_explicit(&ml->version, memory_order_relaxed) ==
-		      version);
+	return likely(atomic_load_explicit(version, memory_order_relaxed) == before);
 }
 
 static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba)
 {
-	struct btt_map_lock *ml;
 	struct btt_arena *arena;
 	struct lock *lock;
 	uint32_t premap;
@@ -187,17 +191,14 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	ret = find_arena(btt, lba, &arena, &premap);
 	if (ret)
 		return ret;
-	ml = btt_arena_map_lock(arena, premap);
 	for (int i = 0; i < READ_TRIES; i++) {
-		uint64_t version =
-		    atomic_load_explicit(&ml->version, memory_order_acquire);
 		uint32_t entry = storage_load32(
 		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
 
 		ret = read_flags(btt, arena, premap, entry, buf);
 		if (ret <= 0)
 			return ret;
-		if (try_copy(btt, arena, premap, entry, version, buf))
+		if (try_read(&arena->view, premap, buf))
 			return 0;
 	}
 	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
@@ -206,30 +207,12 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	return ret;
 }
 
-/*
- * The common case in as few instructions as possible, because a CPU overlaps the cache misses of
- * as many reads as fit into its window: a written block of the first arena that nobody writes
- * to meanwhile.
- */
+/* The common case first: a written block of the first arena that nobody writes to meanwhile. */
 int btt_read(struct btt *btt, void *buf, uint64_t lba)
 {
-	const struct btt_arena *arena;
-
-	if (unlikely(!atomic_load_explicit(&btt->laid_out, memory_order_acquire)))
-		return read_slow(btt, buf, lba);
-	arena = btt->arena;
-	if (likely(lba < arena->info.geo.external_nlba)) {
-		uint32_t premap = (uint32_t)lba;
-		uint64_t version = atomic_load_explicit(
-		    &btt_arena_map_lock(arena, premap)->version, memory_order_acquire);
-		uint32_t entry = storage_load32(
-		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
-
-		if (likely((entry & BTT_MAP_FLAGS) == BTT_MAP_NORMAL) &&
-		    likely(btt_map_postmap(entry) < arena->info.geo.internal_nlba) &&
-		    likely(try_copy(btt, arena, premap, entry, version, buf)))
-			return 0;
-	}
+	if (likely(lba < atomic_load_explicit(&btt->nfirst, memory_order_acquire)) &&
+	    likely(try_read(&btt->arena->view, (uint32_t)lba, buf)))
+		return 0;
 	return read_slow(btt, buf, lba);
 }
 

@@ -22,7 +22,23 @@ int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 	if (!arena->map_lock || !arena->slot)
 		return errormsg_fail(ENOMEM, "%s: out of memory for an arena",
 				     btt->params.name);
+	arena->view = (struct btt_view){
+	    .map = storage_at(btt->storage, arena->map_off),
+	    .data = storage_at(btt->storage, arena->data_off),
+	    .nblock = info->geo.internal_nlba,
+	    .stride = info->geo.internal_lbasize,
+	    .bsize = btt->params.bsize,
+	    .map_lock = arena->map_lock,
+	    .copy_out = btt->storage->ops->copy_out,
+	};
 	return 0;
+}
+
+void btt_arena_publish(struct btt *btt)
+{
+	atomic_store_explicit(&btt->nfirst, btt->arena->info.geo.external_nlba,
+			      memory_order_release);
+	atomic_store_explicit(&btt->laid_out, true, memory_order_release);
 }
 
 void btt_arena_fini(struct btt_arena *arena)

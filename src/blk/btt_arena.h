@@ -39,6 +39,17 @@ struct btt_slot {
 	unsigned prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
 };
 
+/* What a read needs of the rest, ready for use. */
+struct btt_view {
+	const _Atomic(uint32_t) *map; /* little-endian */
+	const unsigned char *data;
+	uint32_t nblock; /* data blocks, fewer than 2^30: see btt_view_try_read */
+	uint32_t stride; /* bytes from one to the next */
+	size_t bsize;
+	const struct btt_map_lock *map_lock;
+	void *(*copy_out)(void *dest, const void *src, size_t len);
+};
+
 struct btt_arena {
 	uint64_t
 	    off; /* of the arena's start; this and the next three from the storage's */
@@ -51,6 +62,7 @@ struct btt_arena {
 	    *map_lock;	       /* BTT_MAP_LOCKS of them, to be held through the guard */
 	uint32_t first_lock;   /* number of the first one in the table */
 	struct btt_slot *slot; /* BTT_NFREE of them; lanes use the first ones */
+	struct btt_view view;
 };
 
 struct btt {
@@ -65,6 +77,8 @@ struct btt {
 	struct lock layout_lock;
 	_Atomic(bool)
 	    laid_out; /* release after arena and narena are set; acquire: all users */
+	/* Blocks of the first arena once it is there, 0 before; like laid_out. */
+	_Atomic(uint64_t) nfirst;
 	struct btt_arena *arena;
 	unsigned narena;
 
@@ -79,6 +93,9 @@ void btt_arena_fini(struct btt_arena *arena);
 
 /* Frees an array of n arenas, some of which may not have been initialised (all zero). */
 void btt_arena_free_all(struct btt_arena *arena, unsigned n);
+
+/* Lets other threads use the arenas, which are complete. */
+void btt_arena_publish(struct btt *btt);
 
 static inline uint64_t btt_arena_map_off(const struct btt_arena *arena, uint32_t premap)
 {

@@ -131,6 +131,6 @@ int btt_layout_format_locked(struct btt *btt)
 		btt_recover_flog(btt, &arena[i], &step, &damaged);
 	btt->arena = arena;
 	btt->narena = narena;
-	atomic_store_explicit(&btt->laid_out, true, memory_order_release);
+	btt_arena_publish(btt);
 	return 0;
 }

@@ -36,6 +36,7 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 	/* where a fence is a sync, a lock costs nothing beside it */
 	map_guard_init(&btt->guard, s->eager_flush);
 	atomic_init(&btt->laid_out, false);
+	atomic_init(&btt->nfirst, 0);
 	atomic_init(&btt->poisoned, false);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {
@@ -94,7 +95,8 @@ int btt_open(struct storage *s, const struct btt_params *params, struct btt **ou
 		btt_close(btt);
 		return ret;
 	}
-	atomic_store_explicit(&btt->laid_out, btt->narena > 0, memory_order_release);
+	if (btt->narena > 0)
+		btt_arena_publish(btt);
 	*out = btt;
 	return 0;
 }

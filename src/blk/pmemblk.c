@@ -102,10 +102,6 @@ static inline int finish(int ret)
 
 API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
 {
-	int ret = check_number(pbp, blockno);
-
-	if (unlikely(ret < 0))
-		return fail(ret);
 	if (unlikely(pbp->is_watched))
 		return finish(pool_read_watched(pbp, buf, (uint64_t)blockno));
 	if (unlikely(!pool_owner_is_self(&pbp->owner)))

@@ -8,7 +8,6 @@
 #define RACE_H 1
 
 #include <stddef.h>
-#include <string.h>
 
 #if defined(__SANITIZE_THREAD__)
 #define RACE_TSAN 1
@@ -23,12 +22,13 @@ void AnnotateIgnoreReadsBegin(const char *file, int line);
 void AnnotateIgnoreReadsEnd(const char *file, int line);
 #endif
 
-static inline void race_copy(void *dest, const void *src, size_t len)
+static inline void race_copy(void *(*copy)(void *dest, const void *src, size_t len),
+			     void *dest, const void *src, size_t len)
 {
 #ifdef RACE_TSAN
 	AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
 #endif
-	memcpy(dest, src, len);
+	copy(dest, src, len);
 #ifdef RACE_TSAN
 	AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 #endif

@@ -45,6 +45,8 @@ struct storage_step {
 	}
 
 struct storage_ops {
+	/* Copies bytes of the storage into memory that is no part of it, like memcpy. */
+	void *(*copy_out)(void *dest, const void *src, size_t len);
 	/* One aligned store each, never torn. Not flushed. */
 	void (*store32)(struct storage *s, uint64_t off, uint32_t value);
 	void (*store64)(struct storage *s, uint64_t off, uint64_t value);

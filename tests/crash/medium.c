@@ -337,6 +337,7 @@ static int op_fence(struct storage *s, struct storage_step *step)
 }
 
 static const struct storage_ops medium_ops = {
+    .copy_out = memcpy,
     .store32 = op_store32,
     .store64 = op_store64,
     .write = op_write,

@@ -148,6 +148,7 @@ static int count_fence(struct storage *s, struct storage_step *step)
 }
 
 static const struct storage_ops recording = {
+    .copy_out = memcpy,
     .write = record,
     .flush = no_flush,
     .fence = count_fence,

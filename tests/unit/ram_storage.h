@@ -77,7 +77,13 @@ static int ram_fence(struct storage *s, struct storage_step *step)
 }
 
 static const struct storage_ops ram_ops = {
-    ram_store32, ram_store64, ram_write, ram_zero, ram_flush, ram_fence,
+    .copy_out = memcpy,
+    ram_store32,
+    ram_store64,
+    ram_write,
+    ram_zero,
+    ram_flush,
+    ram_fence,
 };
 
 static uint64_t ram_next_data(struct storage *s, uint64_t off, uint64_t end)
