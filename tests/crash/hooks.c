@@ -17,7 +17,7 @@
 #include "sched.h"
 #include "uuid.h"
 
-enum hooks_blind hooks_blind;
+bool hooks_blind;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
 
@@ -83,8 +83,7 @@ static uint64_t blinded(const void *p, uint64_t value, bool in_image)
 {
 	int t = sched_current();
 
-	if (t < 0 || !reading[t] || hooks_blind == BLIND_NONE ||
-	    (hooks_blind == BLIND_ENTRY) != in_image)
+	if (t < 0 || !reading[t] || !hooks_blind || in_image)
 		return value;
 	if (first_load[t].address == p) {
 		first_load[t].address = NULL;
