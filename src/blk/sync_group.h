@@ -4,6 +4,10 @@
  *
  * A sync serves those whose ranges it covers and whose stores came before it started. While one
  * runs, callers gather; the first of them to find it finished starts the next one, for all.
+ * Those whom the finished one served are likely to be back in a moment, with their next step.
+ * Without them, the callers would fall into two halves that wait for each other's syncs. So for
+ * a fraction of the time that the last sync took, the leader waits until as many are there as
+ * gathered and were served meanwhile. A single caller never waits.
  *
  * The first sync that fails ends the group: the kernel reports a failed write-back once, to
  * whoever asks next, so no later success would mean anything. Everybody whom that sync served or
@@ -21,12 +25,16 @@
 struct sync_group {
 	pthread_mutex_t mutex; /* guards the rest; not held during a sync */
 	pthread_cond_t done;
-	uint64_t lo; /* what the callers of the next sync want covered */
+	pthread_cond_t complete; /* as many have gathered as the leader waits for */
+	uint64_t lo;		 /* what the callers of the next sync want covered */
 	uint64_t hi;
+	unsigned gathered; /* callers of the next sync */
+	unsigned expected; /* how many there are likely to be soon after the last one */
+	uint64_t patience; /* until when to wait for them, in nanoseconds */
 	uint64_t next;	   /* number of the next sync */
 	uint64_t finished; /* syncs with a lower number are over */
-	bool running;
-	int err; /* 0, or the -errno that ended the group */
+	bool led;	   /* somebody runs a sync or is about to */
+	int err;	   /* 0, or the -errno that ended the group */
 };
 
 void sync_group_init(struct sync_group *group);

@@ -214,8 +214,8 @@ static void readers_need_what_they_check(void **state)
 		ex->fine = ex->split_writes = false;
 		ex->run_limit = 1000;
 		hooks_blind = false;
-		printf("%-72s %s%.90s\n", names[blind], ok ? "passes" : "caught: ",
-		       ex->why);
+		printf("%-72s %s%.90s\n", names[blind],
+		       ok ? "passes" : "caught: ", ex->why);
 		missed += ok != !blind;
 	}
 	assert_int_equal(missed, 0);

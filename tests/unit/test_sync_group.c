@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ static struct {
 	_Atomic(int) durable[THREADS];
 	_Atomic(int) inside;
 	_Atomic(int) syncs;
+	useconds_t took;
 	int fail_at;
 } t;
 
@@ -30,7 +32,7 @@ static int sync_pages(void *arg, uint64_t lo, uint64_t hi)
 	n = ++t.syncs;
 	for (uint64_t i = lo; i < hi; i++)
 		seen[i] = t.page[i];
-	usleep(100); /* stores from here on belong to the next sync */
+	usleep(t.took); /* stores from here on belong to the next sync */
 	if (!t.fail_at || n < t.fail_at)
 		for (uint64_t i = lo; i < hi; i++)
 			t.durable[i] = seen[i];
@@ -73,6 +75,7 @@ static void run(int fail_at)
 
 	t.fail_at = fail_at;
 	t.syncs = 0;
+	t.took = 100;
 	sync_group_init(&t.group);
 	for (uintptr_t i = 0; i < THREADS; i++) {
 		t.page[i] = t.durable[i] = 0;
@@ -107,6 +110,7 @@ static void a_single_caller_syncs_each_time(void **state)
 	(void)state;
 	t.fail_at = 0;
 	t.syncs = 0;
+	t.took = 100;
 	sync_group_init(&t.group);
 	for (int i = 1; i <= 5; i++) {
 		t.page[3] = i;
@@ -117,12 +121,49 @@ static void a_single_caller_syncs_each_time(void **state)
 	sync_group_fini(&t.group);
 }
 
+static void *commit_once(void *arg)
+{
+	uint64_t me = *(const uint64_t *)arg;
+
+	while (t.inside == 0)
+		sched_yield();
+	return (void *)(intptr_t)sync_group_commit(&t.group, me, me + 1, sync_pages,
+						   NULL);
+}
+
+/* Two come while the sync of a third one runs, and that one comes again when it is served. */
+static void the_next_sync_waits_for_those_just_served(void **state)
+{
+	uint64_t number[] = {1, 2};
+	pthread_t thread[2];
+	void *ret;
+
+	(void)state;
+	t.fail_at = 0;
+	t.syncs = 0;
+	t.took = 500000;
+	sync_group_init(&t.group);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    pthread_create(&thread[i], NULL, commit_once, &number[i]), 0);
+	assert_int_equal(sync_group_commit(&t.group, 0, 1, sync_pages, NULL), 0);
+	usleep(20000); /* the others are free to go on without this one */
+	assert_int_equal(sync_group_commit(&t.group, 0, 1, sync_pages, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		pthread_join(thread[i], &ret);
+		assert_null(ret);
+	}
+	assert_int_equal(t.syncs, 2);
+	sync_group_fini(&t.group);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(success_means_that_a_later_sync_covered_the_range),
 	    cmocka_unit_test(a_failure_reaches_all_it_serves_and_all_who_come_later),
 	    cmocka_unit_test(a_single_caller_syncs_each_time),
+	    cmocka_unit_test(the_next_sync_waits_for_those_just_served),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
