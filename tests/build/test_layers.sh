@@ -120,7 +120,7 @@ case_ok "no object refers to a layer above it; durability goes through the stora
 if [ -z "${SAN:-}${COV:-}" ]; then
 	impure='^(open|openat|read|pread|write|pwrite|close|mmap|munmap|msync|ioctl|stat|fstat|fopen|fread|getenv|secure_getenv|pthread_.*)(64)?$'
 	npure=0
-	for f in pmem/engine_select blk/fletcher64 blk/pool_header blk/btt_geometry blk/btt_info \
+	for f in pmem/engine_select pmem/x86_64/features blk/fletcher64 blk/pool_header blk/btt_geometry blk/btt_info \
 		blk/poolset_parse blk/btt_format_check; do
 		o=$obj/src/$f.o
 		[ -f "$o" ] || continue

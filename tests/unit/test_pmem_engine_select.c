@@ -6,6 +6,9 @@
 #include "engine_select.h"
 #include "generic/kernels.h"
 #include "support.h"
+#ifdef __x86_64__
+#include "x86_64/features.h"
+#endif
 
 static const struct config plain = {
     .disabled = ENGINE_MOVDIR64B,
@@ -101,6 +104,111 @@ static void x86_64_prefers_the_newest(void **state)
 		assert_string_equal(e.kernel->name, rows[i].kernel);
 	}
 }
+
+/* Bits as the architecture's manual numbers them. */
+enum {
+	C1_OSXSAVE = 1u << 27,
+	C1_AVX = 1u << 28,
+	D1_CLFLUSH = 1u << 19,
+	B7_AVX512F = 1u << 16,
+	B7_CLFLUSHOPT = 1u << 23,
+	B7_CLWB = 1u << 24,
+	C7_MOVDIR64B = 1u << 28,
+	XCR0_X87 = 1u << 0,
+	XCR0_SSE = 1u << 1,
+	XCR0_YMM = 1u << 2,
+	XCR0_OPMASK = 1u << 5,
+	XCR0_ZMM_LOW = 1u << 6,
+	XCR0_ZMM_HIGH = 1u << 7,
+	XCR0_ALL =
+	    XCR0_X87 | XCR0_SSE | XCR0_YMM | XCR0_OPMASK | XCR0_ZMM_LOW | XCR0_ZMM_HIGH,
+};
+
+static void x86_64_vectors_count_when_the_system_saves_their_registers(void **state)
+{
+	static const struct {
+		unsigned leaf1_ecx, leaf7_ebx, xcr0;
+		unsigned vectors;
+		const char *kernel;
+	} rows[] = {
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_ALL, ENGINE_AVX | ENGINE_AVX512F,
+	     "avx512f"},
+	    {C1_OSXSAVE | C1_AVX, 0, XCR0_ALL, ENGINE_AVX, "avx"},
+	    {C1_OSXSAVE | C1_AVX, 0, XCR0_SSE | XCR0_YMM, ENGINE_AVX, "avx"},
+	    /* the system does not use XSAVE, whatever XCR0 would say */
+	    {C1_AVX, 0, XCR0_ALL, 0, "sse2"},
+	    {C1_AVX, B7_AVX512F, XCR0_ALL, 0, "sse2"},
+	    /* it does, but not for these registers */
+	    {C1_OSXSAVE | C1_AVX, 0, XCR0_X87 | XCR0_SSE, 0, "sse2"},
+	    {C1_OSXSAVE | C1_AVX, 0, XCR0_ALL & ~XCR0_YMM, 0, "sse2"},
+	    {C1_OSXSAVE | C1_AVX, 0, XCR0_ALL & ~XCR0_SSE, 0, "sse2"},
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_ALL & ~XCR0_YMM, 0, "sse2"},
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_ALL & ~XCR0_SSE, 0, "sse2"},
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_X87 | XCR0_SSE | XCR0_YMM, ENGINE_AVX,
+	     "avx"},
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_ALL & ~XCR0_OPMASK, ENGINE_AVX, "avx"},
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_ALL & ~XCR0_ZMM_LOW, ENGINE_AVX,
+	     "avx"},
+	    {C1_OSXSAVE | C1_AVX, B7_AVX512F, XCR0_ALL & ~XCR0_ZMM_HIGH, ENGINE_AVX,
+	     "avx"},
+	    /* the registers are saved, but the CPU does not announce the instructions */
+	    {C1_OSXSAVE, 0, XCR0_ALL, 0, "sse2"},
+	    {C1_OSXSAVE, B7_AVX512F, XCR0_ALL, 0, "sse2"},
+	    {0, 0, 0, 0, "sse2"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct features_raw raw = {.leaf1_ecx = rows[i].leaf1_ecx,
+					   .leaf7_ebx = rows[i].leaf7_ebx,
+					   .xcr0 = rows[i].xcr0};
+		struct config config = plain;
+		struct engine_cpu cpu;
+		struct engine e;
+
+		features_decode(&raw, &cpu);
+		engine_select(&e, &cpu, &config, false);
+		if (cpu.features != (ENGINE_PORTABLE | ENGINE_SSE2 | rows[i].vectors) ||
+		    strcmp(e.kernel->name, rows[i].kernel) != 0)
+			fail_msg("row %zu: features %#x, kernel %s", i, cpu.features,
+				 e.kernel->name);
+		/* XGETBV is executed only where it does not trap */
+		assert_int_equal(features_has_xcr0(&raw),
+				 (rows[i].leaf1_ecx & C1_OSXSAVE) != 0);
+	}
+}
+
+static void x86_64_features_come_from_their_own_bits(void **state)
+{
+	static const struct {
+		struct features_raw raw;
+		unsigned feature;
+	} rows[] = {
+	    {{.leaf1_edx = D1_CLFLUSH}, ENGINE_CLFLUSH},
+	    {{.leaf7_ebx = B7_CLFLUSHOPT}, ENGINE_CLFLUSHOPT},
+	    {{.leaf7_ebx = B7_CLWB}, ENGINE_CLWB},
+	    {{.leaf7_ecx = C7_MOVDIR64B}, ENGINE_MOVDIR64B},
+	    {{.leaf1_edx = ~(unsigned)D1_CLFLUSH}, 0},
+	    {{.leaf7_ebx = ~(unsigned)(B7_CLFLUSHOPT | B7_CLWB)}, 0},
+	    {{.leaf7_ecx = ~(unsigned)C7_MOVDIR64B}, 0},
+	};
+	struct features_raw vendor = {.vendor = {0}};
+	struct engine_cpu cpu;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		features_decode(&rows[i].raw, &cpu);
+		assert_int_equal(cpu.features,
+				 ENGINE_PORTABLE | ENGINE_SSE2 | rows[i].feature);
+		assert_false(cpu.evicts_wc);
+	}
+	memcpy(vendor.vendor, "GenuineIntel", sizeof(vendor.vendor));
+	features_decode(&vendor, &cpu);
+	assert_true(cpu.evicts_wc);
+	memcpy(vendor.vendor, "AuthenticAMD", sizeof(vendor.vendor));
+	features_decode(&vendor, &cpu);
+	assert_false(cpu.evicts_wc);
+}
 #endif
 
 static void flushing_follows_the_variable_and_else_the_platform(void **state)
@@ -178,6 +286,8 @@ int main(void)
 	    cmocka_unit_test(the_lists_end_with_something_for_every_cpu),
 #ifdef __x86_64__
 	    cmocka_unit_test(x86_64_prefers_the_newest),
+	    cmocka_unit_test(x86_64_vectors_count_when_the_system_saves_their_registers),
+	    cmocka_unit_test(x86_64_features_come_from_their_own_bits),
 #endif
 	    cmocka_unit_test(flushing_follows_the_variable_and_else_the_platform),
 	    cmocka_unit_test(the_write_combining_workaround_is_for_kernels_that_need_it),

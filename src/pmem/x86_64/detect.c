@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What this CPU and this kernel offer. A vector set counts only when the operating system
- * saves its registers (XCR0); the CPUID bit alone would lead to SIGILL.
- */
+/* What this CPU and this kernel offer: the registers are read here, features.c decides. */
 #include <cpuid.h>
-#include <string.h>
 
 #include "generic/kernels.h"
+#include "x86_64/features.h"
 #include "x86_64/tables.h"
-
-#define EDX_CLFLUSH (1u << 19) /* compilers do not agree on a name for it */
-#define XCR0_AVX 0x6u	       /* SSE and AVX state */
-#define XCR0_AVX512 0xe6u      /* and the opmask and ZMM state */
 
 static unsigned read_xcr0(void)
 {
@@ -22,43 +15,35 @@ static unsigned read_xcr0(void)
 	return low;
 }
 
-static bool is_intel(void)
+/* Leaves the registers of a leaf that the CPU does not have at zero. */
+static void read_raw(struct features_raw *raw)
 {
-	unsigned max;
-	unsigned vendor[3];
+	unsigned a = 0, b = 0, c = 0, d = 0;
 
-	if (!__get_cpuid(0, &max, &vendor[0], &vendor[2], &vendor[1]))
-		return false;
-	return memcmp(vendor, "GenuineIntel", sizeof(vendor)) == 0;
+	*raw = (struct features_raw){.xcr0 = 0};
+	if (__get_cpuid(0, &a, &b, &c, &d)) {
+		raw->vendor[0] = b;
+		raw->vendor[1] = d;
+		raw->vendor[2] = c;
+	}
+	if (__get_cpuid(1, &a, &b, &c, &d)) {
+		raw->leaf1_ecx = c;
+		raw->leaf1_edx = d;
+	}
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) {
+		raw->leaf7_ebx = b;
+		raw->leaf7_ecx = c;
+	}
+	if (features_has_xcr0(raw))
+		raw->xcr0 = read_xcr0();
 }
 
 void engine_detect(struct engine_cpu *cpu)
 {
-	unsigned a = 0, b = 0, c = 0, d = 0;
-	unsigned xcr0 = 0;
-	bool has_avx;
+	struct features_raw raw;
 
-	*cpu = (struct engine_cpu){.features = ENGINE_PORTABLE | ENGINE_SSE2,
-				   .evicts_wc = is_intel()};
-	if (!__get_cpuid(1, &a, &b, &c, &d))
-		return;
-	if (c & bit_OSXSAVE)
-		xcr0 = read_xcr0();
-	if (d & EDX_CLFLUSH)
-		cpu->features |= ENGINE_CLFLUSH;
-	has_avx = (c & bit_AVX) && (xcr0 & XCR0_AVX) == XCR0_AVX;
-	if (has_avx)
-		cpu->features |= ENGINE_AVX;
-	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		return;
-	if (b & bit_CLFLUSHOPT)
-		cpu->features |= ENGINE_CLFLUSHOPT;
-	if (b & bit_CLWB)
-		cpu->features |= ENGINE_CLWB;
-	if (has_avx && (b & bit_AVX512F) && (xcr0 & XCR0_AVX512) == XCR0_AVX512)
-		cpu->features |= ENGINE_AVX512F;
-	if (c & bit_MOVDIR64B)
-		cpu->features |= ENGINE_MOVDIR64B;
+	read_raw(&raw);
+	features_decode(&raw, cpu);
 }
 
 const struct engine_flush *const engine_flushes[] = {
