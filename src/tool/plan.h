@@ -11,6 +11,8 @@
  *   - Before everything else, what the decisions were based on (maps and flogs) is made durable.
  *   - A flog slot is rewritten in four phases, see repair_table.c, because a mixture of two
  *     records might name a free block that holds data.
+ *   - Map entries of which one at most is right go into the error state, all of them, before
+ *     any is given another block: the one left over would look sound.
  *   - Info blocks, descriptor and header come last: a pool that could not be opened because
  *     of them cannot be opened before everything else is in order.
  *
@@ -31,6 +33,7 @@ enum plan_phase {
 	PLAN_FLOG_SECOND_HALVES,
 	PLAN_FLOG_SEQUENCE,
 	PLAN_FLOG_CLEAN,
+	PLAN_MAP_MARK,
 	PLAN_MAP,
 	PLAN_INFO,
 	PLAN_INFO_COPY,

@@ -82,11 +82,12 @@ static uint32_t load_entry(const struct table *t, uint32_t i)
 	return btt_map_normalize(raw, i);
 }
 
-static int MUST_CHECK change_entry(struct table *t, uint32_t i, uint32_t entry)
+static int MUST_CHECK change_entry(struct table *t, enum plan_phase phase, uint32_t i,
+				   uint32_t entry)
 {
 	le32 value = cpu_to_le32(entry);
 
-	return plan_change(t->plan, t->image, PLAN_MAP,
+	return plan_change(t->plan, t->image, phase,
 			   t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE, &value,
 			   sizeof(value));
 }
@@ -212,7 +213,7 @@ static int MUST_CHECK complete_writes(struct table *t)
 					"block %llu: an unfinished write is completed",
 					(unsigned long long)(t->first_lba + r->lba));
 			if (ret == 0)
-				ret = change_entry(t, r->lba, r->new_map);
+				ret = change_entry(t, PLAN_MAP, r->lba, r->new_map);
 		}
 		if (ret < 0)
 			return ret;
@@ -373,10 +374,13 @@ static int MUST_CHECK judge_entry(struct table *t, uint32_t i)
 	if (ret < 0)
 		return ret;
 	/* Somebody keeps the block: the one that is proven, or the first. */
-	if (has(t->proven, b) || has(t->kept, b))
+	if (has(t->proven, b))
+		return add_bad_entry(t, i);
+	ret = change_entry(t, PLAN_MAP_MARK, i, BTT_MAP_ERROR | b);
+	if (ret == 0 && has(t->kept, b))
 		return add_bad_entry(t, i);
 	set(t->kept, b);
-	return change_entry(t, i, BTT_MAP_ERROR | b);
+	return ret;
 }
 
 static bool is_unnamed(const struct table *t, uint32_t b)
@@ -461,7 +465,7 @@ static int MUST_CHECK hand_out(struct table *t)
 		if (ret < 0)
 			return ret;
 		set(t->claimed, b);
-		ret = change_entry(t, t->bad_entry[k], BTT_MAP_ERROR | b);
+		ret = change_entry(t, PLAN_MAP, t->bad_entry[k], BTT_MAP_ERROR | b);
 	}
 	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
 		if (t->slot[n].state != SLOT_BAD)

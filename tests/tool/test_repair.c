@@ -24,6 +24,7 @@
 
 #define BSIZE 512u
 #define NWRITTEN 200u
+#define FEW_WORDS 4
 #define ARENA POOL_DATA_OFF
 
 static unsigned char *base; /* the sound pool */
@@ -238,19 +239,40 @@ static void use_unrepaired(const char *path, const bool *may_be_lost)
 	pmemblk_close(pool);
 }
 
-static void apply_words(unsigned char *pool, const struct store *s, uint64_t *random)
+static size_t words_of(unsigned phase)
 {
-	for (size_t i = 0; i < s->len; i += 8) {
-		size_t n = s->len - i < 8 ? s->len - i : 8;
+	size_t n = 0;
 
-		if (support_random(random) & 1)
-			memcpy(pool + s->off + i, s->bytes + i, n);
+	for (size_t i = 0; i < nstore; i++)
+		if (stores[i].phase == phase)
+			n += (stores[i].len + 7) / 8;
+	return n;
+}
+
+/* What the power cut with this number leaves: all of them in turn where there are only a few. */
+static void apply_words(unsigned char *pool, unsigned phase, unsigned cut,
+			uint64_t *random)
+{
+	bool few = words_of(phase) <= FEW_WORDS;
+
+	for (size_t k = 0; k < nstore; k++) {
+		const struct store *s = &stores[k];
+
+		if (s->phase < phase)
+			memcpy(pool + s->off, s->bytes, s->len);
+		for (size_t i = 0; s->phase == phase && i < s->len; i += 8) {
+			size_t n = s->len - i < 8 ? s->len - i : 8;
+
+			if ((few ? cut : support_random(random)) & 1)
+				memcpy(pool + s->off + i, s->bytes + i, n);
+			cut >>= 1;
+		}
 	}
 }
 
 /*
- * Cuts the power `cuts` times in every phase of the repair of `damaged`. usable: the damage
- * itself does no harm to a pool that is used.
+ * Cuts the power in every phase of the repair of `damaged`: in all ways where it stores a few
+ * words, else in `cuts`. usable: the damage itself does no harm to a pool that is used.
  */
 static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usable,
 		      unsigned cuts)
@@ -275,17 +297,13 @@ static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usab
 	finish(&image, &plan);
 	assert_true(nstore > 0 && stores[nstore - 1].phase < nfence);
 
-	for (unsigned cut = 0; cut < nfence * cuts; cut++) {
-		unsigned phase = cut / cuts;
+	for (unsigned phase = 0, cut = 0; phase < nfence; phase += cut == 0) {
+		size_t n = words_of(phase);
 		PMEMblkpool *pool;
 
 		memcpy(work, damaged, length);
-		for (size_t i = 0; i < nstore; i++)
-			if (stores[i].phase < phase)
-				memcpy(work + stores[i].off, stores[i].bytes,
-				       stores[i].len);
-			else if (stores[i].phase == phase)
-				apply_words(work, &stores[i], &random);
+		apply_words(work, phase, cut, &random);
+		cut = (cut + 1) % (n <= FEW_WORDS ? 1u << n : cuts);
 		if (usable) {
 			support_write_file(path, work, length);
 			use_unrepaired(path, may_be_lost);
