@@ -30,8 +30,6 @@
 /* The kernel shows at most a page of them. */
 #define LIST_SIZE 4096
 
-#define ULL(x) ((unsigned long long)(x))
-
 struct bad_list {
 	uint64_t
 	    origin; /* where the part's device starts in what the list is about, bytes */

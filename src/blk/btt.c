@@ -102,9 +102,9 @@ static int check_lba(const struct btt *btt, uint64_t lba)
 {
 	if (likely(lba < btt->nblock))
 		return 0;
-	return errormsg_fail(
-	    EINVAL, "%s: block %lld is out of range: the pool has %llu blocks",
-	    btt->params.name, (long long)lba, (unsigned long long)btt->nblock);
+	return errormsg_fail(EINVAL,
+			     "%s: block %lld is out of range: the pool has %llu blocks",
+			     btt->params.name, (long long)lba, ULL(btt->nblock));
 }
 
 static int fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
@@ -114,7 +114,7 @@ static int fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
 	    EIO,
 	    "%s: arena at offset %#llx: the map entry %#x of block %u names a "
 	    "data block out of range; check and repair the pool",
-	    btt->params.name, (unsigned long long)arena->off, entry, premap);
+	    btt->params.name, ULL(arena->off), entry, premap);
 }
 
 /* --- reading ----------------------------------------------------------------------------- */
@@ -131,7 +131,7 @@ static int read_flags(const struct btt *btt, const struct btt_arena *arena,
 	if (btt_map_is_error(entry))
 		return errormsg_fail(
 		    EIO, "%s: block %u of the arena at offset %#llx is marked as bad",
-		    btt->params.name, premap, (unsigned long long)arena->off);
+		    btt->params.name, premap, ULL(arena->off));
 	memset(buf, 0, btt->params.bsize);
 	return 0;
 }
@@ -256,7 +256,7 @@ static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
 		    EIO,
 		    "%s: the arena at offset %#llx is read-only since errors "
 		    "were found in it; check and repair the pool",
-		    btt->params.name, (unsigned long long)(*arena)->off);
+		    btt->params.name, ULL((*arena)->off));
 	return 0;
 }
 

@@ -23,11 +23,6 @@ struct census {
 	bool damaged;
 };
 
-static unsigned long long ull(uint64_t x)
-{
-	return x;
-}
-
 static void count(struct census *c, uint32_t postmap, const char *what, uint32_t number)
 {
 	unsigned char bit = (unsigned char)(1u << postmap % 8);
@@ -35,14 +30,14 @@ static void count(struct census *c, uint32_t postmap, const char *what, uint32_t
 	if (postmap >= c->arena->info.geo.internal_nlba) {
 		c->damaged = true;
 		errormsg_set("%s: arena at offset %#llx: %s %u names data block %u of %u",
-			     c->btt->params.name, ull(c->arena->off), what, number,
+			     c->btt->params.name, ULL(c->arena->off), what, number,
 			     postmap, c->arena->info.geo.internal_nlba);
 	} else if (c->seen[postmap / 8] & bit) {
 		c->damaged = true;
 		errormsg_set(
 		    "%s: arena at offset %#llx: %s %u names data block %u, which has "
 		    "another owner",
-		    c->btt->params.name, ull(c->arena->off), what, number, postmap);
+		    c->btt->params.name, ULL(c->arena->off), what, number, postmap);
 	} else {
 		c->seen[postmap / 8] |= bit;
 	}
@@ -72,7 +67,7 @@ static int check_arena(const struct btt *btt, const struct btt_arena *arena,
 			continue;
 		c.damaged = true;
 		errormsg_set("%s: arena at offset %#llx: data block %u belongs to nobody",
-			     btt->params.name, ull(arena->off), i);
+			     btt->params.name, ULL(arena->off), i);
 	}
 	*damaged = *damaged || c.damaged;
 	alloc_free(c.seen);

@@ -22,11 +22,6 @@
 #include "btt_map.h"
 #include "errormsg.h"
 
-static unsigned long long ull(uint64_t x)
-{
-	return x;
-}
-
 /* Every record names a block of the pool, or the flog is not one (both records count). */
 static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *arena)
 {
@@ -43,8 +38,8 @@ static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *aren
 				    EINVAL,
 				    "%s: flog slot %u at offset %#llx names block "
 				    "%u of a pool with %llu blocks",
-				    btt->params.name, n, ull(off), r[i].lba,
-				    ull(btt->nblock));
+				    btt->params.name, n, ULL(off), r[i].lba,
+				    ULL(btt->nblock));
 	}
 	return 0;
 }
@@ -80,7 +75,7 @@ static int repair_infos(struct btt *btt, const struct btt_found *found, bool *da
 		*damaged = true;
 		errormsg_set("%s: arena %u at offset %#llx: the info block%s is damaged; "
 			     "%s is intact",
-			     btt->params.name, i, ull(a->off),
+			     btt->params.name, i, ULL(a->off),
 			     a->primary_valid ? "'s copy in the last page" : "",
 			     a->primary_valid ? "the info block itself" : "its copy");
 	}
@@ -93,7 +88,7 @@ static void distrust(struct btt *btt, struct btt_arena *arena, bool *damaged, un
 	atomic_store_explicit(&arena->read_only, true, memory_order_relaxed);
 	*damaged = true;
 	errormsg_set("%s: arena at offset %#llx is read-only: flog slot %u %s (%#x)",
-		     btt->params.name, ull(arena->off), n, what, value);
+		     btt->params.name, ULL(arena->off), n, what, value);
 }
 
 static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,

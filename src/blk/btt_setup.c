@@ -18,7 +18,7 @@ int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 		    EINVAL,
 		    "%s: a data area of %llu bytes cannot hold blocks of %u bytes: "
 		    "each arena needs at least %u of them",
-		    name, (unsigned long long)data_size, bsize, 2 * BTT_NFREE);
+		    name, ULL(data_size), bsize, 2 * BTT_NFREE);
 	return 0;
 }
 

@@ -76,7 +76,7 @@ static inline int check_number(const PMEMblkpool *pbp, long long blockno)
 	if (likely((unsigned long long)blockno < pbp->nblock))
 		return 0;
 	return errormsg_fail(EINVAL, "%s has no block %lld, only 0 to %llu", pbp->path,
-			     blockno, (unsigned long long)pbp->nblock - 1);
+			     blockno, ULL(pbp->nblock - 1));
 }
 
 static inline int check_modify(PMEMblkpool *pbp, long long blockno)

@@ -22,8 +22,6 @@
 #include "pool_header.h"
 #include "poolset_files.h"
 
-#define ULL(x) ((unsigned long long)(x))
-
 struct pmemblk *pool_alloc(const char *path)
 {
 	struct pmemblk *pool = alloc_zeroed(sizeof(*pool));

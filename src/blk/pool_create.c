@@ -23,8 +23,6 @@
 #include "pool_header.h"
 #include "poolset_files.h"
 
-#define ULL(x) ((unsigned long long)(x))
-
 static int plan_set(const char *path, size_t poolsize, struct poolset **set)
 {
 	if (poolsize == 0)

@@ -162,6 +162,6 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 		    EBUSY,
 		    "%s: block %llu is being changed all the time by another "
 		    "process",
-		    pool->path, (unsigned long long)lba);
+		    pool->path, ULL(lba));
 	return ret;
 }

@@ -123,9 +123,8 @@ static int check_arch(const struct pool_header *h, const char *path)
 	    "%s was made on another kind of machine: machine %u, class %u, encoding %u, "
 	    "alignments %#llx; here %u, %u, %u, %#llx",
 	    path, le16_to_cpu(h->arch.machine), h->arch.machine_class,
-	    h->arch.data_encoding, (unsigned long long)le64_to_cpu(h->arch.alignment),
-	    (unsigned)MACHINE, (unsigned)ELFCLASS64, (unsigned)DATA_ENCODING,
-	    (unsigned long long)ALIGNMENT_DESCRIPTOR);
+	    h->arch.data_encoding, ULL(le64_to_cpu(h->arch.alignment)), (unsigned)MACHINE,
+	    (unsigned)ELFCLASS64, (unsigned)DATA_ENCODING, ULL(ALIGNMENT_DESCRIPTOR));
 }
 
 int pool_header_check(const struct pool_header *h, const char *path)
@@ -151,8 +150,8 @@ int pool_header_check(const struct pool_header *h, const char *path)
 		return errormsg_fail(EINVAL,
 				     "the pool header of %s is damaged: checksum %#llx, "
 				     "expected %#llx",
-				     path, (unsigned long long)le64_to_cpu(h->checksum),
-				     (unsigned long long)checksum(h));
+				     path, ULL(le64_to_cpu(h->checksum)),
+				     ULL(checksum(h)));
 	return check_arch(h, path);
 }
 

@@ -15,8 +15,6 @@
 #include "pool_format.h"
 #include "storage_pool.h"
 
-#define ULL(x) ((unsigned long long)(x))
-
 /* Whether another part that is open already is the same file as st. */
 static bool is_given_twice(const struct poolset *set, const struct poolset_part *part,
 			   const struct stat *st)

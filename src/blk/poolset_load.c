@@ -25,8 +25,6 @@
 
 #define PART_SUFFIX ".pmem"
 
-#define ULL(x) ((unsigned long long)(x))
-
 /* Reads exactly len bytes; fewer mean that the file has been cut meanwhile. */
 static int read_exactly(int fd, const char *path, char *buf, size_t len)
 {

@@ -12,6 +12,9 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* For printing with %llu and the like: what 64 bits are called differs between machines. */
+#define ULL(x) ((unsigned long long)(x))
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

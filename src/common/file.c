@@ -105,15 +105,14 @@ int file_check_size_limit(uint64_t len)
 	struct rlimit limit;
 
 	if (len > INT64_MAX)
-		return errormsg_fail(EFBIG, "no file can hold %llu bytes",
-				     (unsigned long long)len);
+		return errormsg_fail(EFBIG, "no file can hold %llu bytes", ULL(len));
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
 	    len > limit.rlim_cur)
 		return errormsg_fail(
 		    EFBIG,
 		    "%llu bytes exceed the file size limit of this process "
 		    "(%llu, see RLIMIT_FSIZE)",
-		    (unsigned long long)len, (unsigned long long)limit.rlim_cur);
+		    ULL(len), ULL(limit.rlim_cur));
 	return 0;
 }
 
@@ -167,6 +166,6 @@ int file_devdax_alignment(const char *path, uint64_t *align)
 	if (*align == 0 || (*align & (*align - 1)) != 0)
 		return errormsg_fail(EINVAL,
 				     "alignment %llu of device DAX %s is no power of 2",
-				     (unsigned long long)*align, path);
+				     ULL(*align), path);
 	return 0;
 }

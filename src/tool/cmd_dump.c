@@ -60,7 +60,7 @@ static void print_block(uint64_t number, const unsigned char *block, size_t bsiz
 {
 	bool skipping = false;
 
-	printf("block %llu\n", (unsigned long long)number);
+	printf("block %llu\n", ULL(number));
 	for (size_t off = 0; off < bsize; off += LINE) {
 		size_t len = bsize - off < LINE ? bsize - off : LINE;
 
@@ -79,10 +79,9 @@ static void print_block(uint64_t number, const unsigned char *block, size_t bsiz
 static void print_zeros(uint64_t first, uint64_t end)
 {
 	if (end == first + 1)
-		printf("block %llu: zeros\n", (unsigned long long)first);
+		printf("block %llu: zeros\n", ULL(first));
 	else if (end > first)
-		printf("blocks %llu-%llu: zeros\n", (unsigned long long)first,
-		       (unsigned long long)(end - 1));
+		printf("blocks %llu-%llu: zeros\n", ULL(first), ULL(end - 1));
 }
 
 static enum tool_status dump(PMEMblkpool *pool, uint64_t first, uint64_t last)
@@ -108,9 +107,8 @@ static enum tool_status dump(PMEMblkpool *pool, uint64_t first, uint64_t last)
 		if (readable) {
 			print_block(i, block, bsize);
 		} else {
-			printf("block %llu: cannot be read\n", (unsigned long long)i);
-			tool_complain("block %llu: %s", (unsigned long long)i,
-				      pmemblk_errormsg());
+			printf("block %llu: cannot be read\n", ULL(i));
+			tool_complain("block %llu: %s", ULL(i), pmemblk_errormsg());
 			status = TOOL_DAMAGED;
 		}
 	}
@@ -148,8 +146,8 @@ enum tool_status cmd_dump(const struct tool_command *self, int argc, char **argv
 	if (first < pmemblk_nblock(pool)) {
 		status = dump(pool, first, last);
 	} else {
-		tool_complain("there is no block %llu: the pool has %zu",
-			      (unsigned long long)first, pmemblk_nblock(pool));
+		tool_complain("there is no block %llu: the pool has %zu", ULL(first),
+			      pmemblk_nblock(pool));
 		status = TOOL_FAILED;
 	}
 	pmemblk_close(pool);

@@ -75,7 +75,7 @@ static bool store(PMEMblkpool *pool, const char *block, uint64_t number)
 
 	if ((zero ? pmemblk_set_zero(pool, n) : pmemblk_write(pool, block, n)) == 0)
 		return true;
-	tool_complain("block %llu: %s", (unsigned long long)number, pmemblk_errormsg());
+	tool_complain("block %llu: %s", ULL(number), pmemblk_errormsg());
 	return false;
 }
 
@@ -121,8 +121,8 @@ static enum tool_status copy(PMEMblkpool *pool, const struct input *in, uint64_t
 	if (n < 0)
 		status = TOOL_FAILED;
 	if (status == TOOL_OK)
-		printf("%llu bytes in %llu block%s\n", (unsigned long long)done,
-		       (unsigned long long)((done + bsize - 1) / bsize),
+		printf("%llu bytes in %llu block%s\n", ULL(done),
+		       ULL((done + bsize - 1) / bsize),
 		       done > 0 && done <= bsize ? "" : "s");
 	return status;
 }
@@ -132,16 +132,16 @@ static enum tool_status import(PMEMblkpool *pool, const struct input *in, uint64
 	uint64_t nblock = pmemblk_nblock(pool);
 
 	if (first >= nblock) {
-		tool_complain("there is no block %llu: the pool has %llu",
-			      (unsigned long long)first, (unsigned long long)nblock);
+		tool_complain("there is no block %llu: the pool has %llu", ULL(first),
+			      ULL(nblock));
 		return TOOL_FAILED;
 	}
 	if (in->length > (nblock - first) * pmemblk_bsize(pool)) {
 		tool_complain(
 		    "%s has %llu bytes, but there is room for %llu; nothing was "
 		    "written",
-		    in->name, (unsigned long long)in->length,
-		    (unsigned long long)((nblock - first) * pmemblk_bsize(pool)));
+		    in->name, ULL(in->length),
+		    ULL((nblock - first) * pmemblk_bsize(pool)));
 		return TOOL_FAILED;
 	}
 	return copy(pool, in, first);

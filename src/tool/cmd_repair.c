@@ -61,7 +61,7 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 	printf("%s: repaired", image->path);
 	if (plan->lost_blocks)
 		printf("; blocks in the error state until they are written: %llu",
-		       (unsigned long long)plan->lost_blocks);
+		       ULL(plan->lost_blocks));
 	putchar('\n');
 	return TOOL_OK;
 }

@@ -44,8 +44,7 @@ static int map(struct image *image)
 	if (size < POOL_MIN_SIZE)
 		return errormsg_fail(
 		    EINVAL, "%s has %llu usable bytes, a pool needs at least %llu",
-		    image->path, (unsigned long long)size,
-		    (unsigned long long)POOL_MIN_SIZE);
+		    image->path, ULL(size), ULL(POOL_MIN_SIZE));
 	ret = poolset_map(image->set, MAPPING_PRIVATE, &image->map);
 	if (ret < 0)
 		return ret;

@@ -88,8 +88,7 @@ void plan_print_findings(const struct plan *plan)
 	for (size_t i = 0; i < plan->nfinding; i++)
 		puts(plan->finding[i]);
 	if (plan->findings > plan->nfinding)
-		printf("... and %llu more\n",
-		       (unsigned long long)(plan->findings - plan->nfinding));
+		printf("... and %llu more\n", ULL(plan->findings - plan->nfinding));
 }
 
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,

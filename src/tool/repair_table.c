@@ -211,7 +211,7 @@ static int MUST_CHECK complete_writes(struct table *t)
 			set(t->claimed, b);
 			ret = plan_note(t->plan,
 					"block %llu: an unfinished write is completed",
-					(unsigned long long)(t->first_lba + r->lba));
+					ULL(t->first_lba + r->lba));
 			if (ret == 0)
 				ret = change_entry(t, PLAN_MAP, r->lba, r->new_map);
 		}
@@ -351,7 +351,7 @@ static int MUST_CHECK give_up(struct table *t, uint32_t i, uint32_t entry,
 		t->plan->lost_blocks++;
 	return plan_note(t->plan,
 			 "block %llu: its map entry %#x %s; it goes into the error state",
-			 (unsigned long long)(t->first_lba + i), entry, why);
+			 ULL(t->first_lba + i), entry, why);
 }
 
 static int MUST_CHECK judge_entry(struct table *t, uint32_t i)
