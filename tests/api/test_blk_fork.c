@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "byteblock.h"
 #include "image.h"
 #include "support.h"
 
@@ -43,27 +44,6 @@ static PMEMblkpool *create(void)
 	if (!p)
 		fail_msg("%s", pmemblk_errormsg());
 	return p;
-}
-
-static int put(PMEMblkpool *p, long long lba, int byte)
-{
-	char block[512];
-
-	memset(block, byte, sizeof(block));
-	return pmemblk_write(p, block, lba);
-}
-
-/* The byte that fills a block, or -1. */
-static int get(PMEMblkpool *p, long long lba)
-{
-	unsigned char block[512];
-
-	if (pmemblk_read(p, block, lba) != 0)
-		return -1;
-	for (size_t i = 1; i < sizeof(block); i++)
-		if (block[i] != block[0])
-			return -1;
-	return block[0];
 }
 
 /* Two processes that take turns. */
@@ -116,16 +96,16 @@ static void B16_only_one_of_two_processes_may_modify(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(put(p, 0, 1), 0);
+	assert_int_equal(byteblock_put(p, 0, 1), 0);
 	start_turns(&t);
 	pid = fork();
 	if (pid == 0) {
 		char block[512] = "";
 
 		for (int i = 0; i < 2; i++) {
-			EXPECT(get(p, 0) == 1);
+			EXPECT(byteblock_get(p, 0) == 1);
 			errno = 0;
-			EXPECT(put(p, 0, 2) == -1 && errno == EBUSY);
+			EXPECT(byteblock_put(p, 0, 2) == -1 && errno == EBUSY);
 			errno = 0;
 			EXPECT(pmemblk_set_zero(p, 0) == -1 && errno == EBUSY);
 			errno = 0;
@@ -134,16 +114,16 @@ static void B16_only_one_of_two_processes_may_modify(void **state)
 		}
 		hand_over(t.to_parent[1]);
 		EXPECT(await(t.to_child[0]));
-		EXPECT(get(p, 0) == 3);
+		EXPECT(byteblock_get(p, 0) == 3);
 		pmemblk_close(p); /* must not mark the pool as closed */
 		_exit(0);
 	}
 	assert_true(await(t.to_parent[0]));
-	assert_int_equal(put(p, 0, 3), 0);
+	assert_int_equal(byteblock_put(p, 0, 3), 0);
 	hand_over(t.to_child[1]);
 	assert_ends_well(pid);
 	assert_int_equal(image_get32(path, IMAGE_SDS + 16), 1);
-	assert_int_equal(put(p, 1, 4), 0);
+	assert_int_equal(byteblock_put(p, 1, 4), 0);
 	pmemblk_close(p);
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
@@ -160,16 +140,16 @@ static void a_daemon_takes_over_what_its_parent_opened(void **state)
 	if (pid == 0) {
 		PMEMblkpool *p = create();
 
-		EXPECT(put(p, 0, 1) == 0);
+		EXPECT(byteblock_put(p, 0, 1) == 0);
 		EXPECT(pmemblk_set_error(p, 9) == 0);
 		for (int generation = 2; generation < 5; generation++) {
 			pid = fork();
 			if (pid != 0)
 				_exit(0); /* without closing */
 			for (int i = 0; i < 300; i++)
-				EXPECT(put(p, i % 5, generation) == 0);
-			EXPECT(get(p, 0) == generation);
-			EXPECT(get(p, 9) == -1);
+				EXPECT(byteblock_put(p, i % 5, generation) == 0);
+			EXPECT(byteblock_get(p, 0) == generation);
+			EXPECT(byteblock_get(p, 9) == -1);
 		}
 		pmemblk_close(p);
 		EXPECT(image_get32(path, IMAGE_SDS + 16) == 0);
@@ -190,14 +170,14 @@ static void closing_gives_the_right_away(void **state)
 
 	(void)state;
 	start_turns(&t);
-	assert_int_equal(put(p, 0, 1), 0);
+	assert_int_equal(byteblock_put(p, 0, 1), 0);
 	pid = fork();
 	if (pid == 0) {
-		EXPECT(put(p, 0, 2) == -1 && errno == EBUSY);
+		EXPECT(byteblock_put(p, 0, 2) == -1 && errno == EBUSY);
 		hand_over(t.to_parent[1]);
 		EXPECT(await(t.to_child[0]));
-		EXPECT(put(p, 0, 2) == 0);
-		EXPECT(get(p, 0) == 2);
+		EXPECT(byteblock_put(p, 0, 2) == 0);
+		EXPECT(byteblock_get(p, 0) == 2);
 		hand_over(t.to_parent[1]);
 		EXPECT(await(t.to_child[0]));
 		pmemblk_close(p);
@@ -215,7 +195,7 @@ static void closing_gives_the_right_away(void **state)
 	assert_ends_well(pid);
 	p = pmemblk_open(path, 0);
 	assert_non_null(p);
-	assert_int_equal(get(p, 0), 2);
+	assert_int_equal(byteblock_get(p, 0), 2);
 	pmemblk_close(p);
 }
 
@@ -237,7 +217,7 @@ static void one_of_many_orphans_gets_the_pool(void **state)
 	if (pid == 0) {
 		PMEMblkpool *p = create();
 
-		EXPECT(put(p, 0, 99) == 0);
+		EXPECT(byteblock_put(p, 0, 99) == 0);
 		for (int i = 0; i < CHILDREN; i++) {
 			if (fork() != 0)
 				continue;
@@ -245,13 +225,14 @@ static void one_of_many_orphans_gets_the_pool(void **state)
 			close(t.to_parent[0]);
 			if (await(t.to_child[0])) /* until the starter has ended */
 				_exit(1);
-			if (put(p, i, i) == 0) {
+			if (byteblock_put(p, i, i) == 0) {
 				atomic_fetch_add(won, 1);
 				for (int k = 0; k < 500; k++)
-					EXPECT(put(p, 50 + k % 10, k & 0xff) == 0);
+					EXPECT(byteblock_put(p, 50 + k % 10, k & 0xff) ==
+					       0);
 			} else {
 				EXPECT(errno == EBUSY);
-				EXPECT(get(p, 20) == 0);
+				EXPECT(byteblock_get(p, 20) == 0);
 			}
 			hand_over(t.to_parent[1]);
 			/* Stay until all have tried. */
@@ -283,7 +264,7 @@ static void *keep_writing(void *arg)
 	PMEMblkpool *p = arg;
 
 	for (int i = 0; i < (on_pmem ? 200000 : 1000); i++)
-		if (put(p, i % 64, i & 0xff) != 0)
+		if (byteblock_put(p, i % 64, i & 0xff) != 0)
 			return p;
 	return NULL;
 }
@@ -304,7 +285,7 @@ static void workers_read_while_the_owner_writes(void **state)
 		if (pid[w] == 0) {
 			alarm(60);
 			for (int i = 0; i < 5000; i++)
-				EXPECT(get(p, i % 64) >= 0);
+				EXPECT(byteblock_get(p, i % 64) >= 0);
 			_exit(0);
 		}
 	}
@@ -330,14 +311,14 @@ static void a_worker_sees_what_the_owner_writes_first(void **state)
 	start_turns(&t);
 	pid = fork();
 	if (pid == 0) {
-		EXPECT(get(p, 0) == 0);
+		EXPECT(byteblock_get(p, 0) == 0);
 		hand_over(t.to_parent[1]);
 		EXPECT(await(t.to_child[0]));
-		EXPECT(get(p, 0) == 7);
+		EXPECT(byteblock_get(p, 0) == 7);
 		_exit(0);
 	}
 	assert_true(await(t.to_parent[0]));
-	assert_int_equal(put(p, 0, 7), 0);
+	assert_int_equal(byteblock_put(p, 0, 7), 0);
 	hand_over(t.to_child[1]);
 	assert_ends_well(pid);
 	pmemblk_close(p);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "byteblock.h"
 #include "image.h"
 #include "support.h"
 
@@ -62,32 +63,12 @@ static void arm(unsigned at)
 	failing = at;
 }
 
-static int put(PMEMblkpool *p, long long lba, int byte)
-{
-	char block[512];
-
-	memset(block, byte, sizeof(block));
-	return pmemblk_write(p, block, lba);
-}
-
-static int get(PMEMblkpool *p, long long lba)
-{
-	unsigned char block[512];
-
-	if (pmemblk_read(p, block, lba) != 0)
-		return -1;
-	for (size_t i = 1; i < sizeof(block); i++)
-		if (block[i] != block[0])
-			return -1;
-	return block[0];
-}
-
 /* All that modifies fails, all that reads works. */
 static void assert_poisoned(PMEMblkpool *p)
 {
 	for (int i = 0; i < 2; i++) {
 		errno = 0;
-		assert_int_equal(put(p, 50 + i, 1), -1);
+		assert_int_equal(byteblock_put(p, 50 + i, 1), -1);
 		assert_int_equal(errno, EIO);
 		errno = 0;
 		assert_int_equal(pmemblk_set_zero(p, i), -1);
@@ -95,7 +76,7 @@ static void assert_poisoned(PMEMblkpool *p)
 		errno = 0;
 		assert_int_equal(pmemblk_set_error(p, i), -1);
 		assert_int_equal(errno, EIO);
-		assert_true(get(p, 7) >= 0);
+		assert_true(byteblock_get(p, 7) >= 0);
 	}
 	assert_non_null(strstr(pmemblk_errormsg(), path));
 }
@@ -111,7 +92,7 @@ static PMEMblkpool *fresh_pool(bool laid_out)
 		fail_msg("%s", pmemblk_errormsg());
 	if (laid_out)
 		for (int i = 0; i < 10; i++)
-			assert_int_equal(put(p, i, 1), 0);
+			assert_int_equal(byteblock_put(p, i, 1), 0);
 	return p;
 }
 
@@ -178,7 +159,7 @@ static int operate(PMEMblkpool *p, int operation)
 {
 	switch (operation) {
 	case 0:
-		return put(p, 3, 2);
+		return byteblock_put(p, 3, 2);
 	case 1:
 		return pmemblk_set_zero(p, 3);
 	default:
@@ -190,7 +171,7 @@ static bool is_new(PMEMblkpool *p, int operation)
 {
 	static const int bytes[] = {2, 0, -1};
 
-	return get(p, 3) == bytes[operation];
+	return byteblock_get(p, 3) == bytes[operation];
 }
 
 static void try_operation(int operation, bool laid_out)
@@ -222,10 +203,10 @@ static void try_operation(int operation, bool laid_out)
 		arm(0);
 		p = pmemblk_open(path, 0);
 		assert_non_null(p);
-		assert_true(get(p, 3) == old || is_new(p, operation));
-		assert_int_equal(get(p, 5), old);
-		assert_int_equal(put(p, 3, 9), 0);
-		assert_int_equal(get(p, 3), 9);
+		assert_true(byteblock_get(p, 3) == old || is_new(p, operation));
+		assert_int_equal(byteblock_get(p, 5), old);
+		assert_int_equal(byteblock_put(p, 3, 9), 0);
+		assert_int_equal(byteblock_get(p, 3), 9);
 		pmemblk_close(p);
 		assert_int_equal(image_get32(path, IMAGE_SDS + 16), 0);
 	}
@@ -256,7 +237,7 @@ static void a_failed_close_leaves_the_pool_marked_as_open_and_whole(void **state
 	for (at = 1; at < 100; at++) {
 		PMEMblkpool *p = fresh_pool(true);
 
-		assert_int_equal(put(p, 3, 2), 0);
+		assert_int_equal(byteblock_put(p, 3, 2), 0);
 		arm(at);
 		pmemblk_close(p);
 		if (syncs < at)
@@ -265,8 +246,8 @@ static void a_failed_close_leaves_the_pool_marked_as_open_and_whole(void **state
 		assert_int_equal(pmemblk_check(path, 0), 1);
 		p = pmemblk_open(path, 0);
 		assert_non_null(p);
-		assert_int_equal(get(p, 3), 2);
-		assert_int_equal(get(p, 4), 1);
+		assert_int_equal(byteblock_get(p, 3), 2);
+		assert_int_equal(byteblock_get(p, 4), 1);
 		pmemblk_close(p);
 	}
 	assert_in_range(at, 2, 10);
@@ -313,7 +294,7 @@ static void B19_a_map_that_was_cleared_is_synchronised(void **state)
 	p = pmemblk_create(path, 512, 0, 0);
 	assert_non_null(p);
 	watched_synced = false;
-	assert_int_equal(put(p, 0, 1), 0);
+	assert_int_equal(byteblock_put(p, 0, 1), 0);
 	assert_true(watched_synced);
 	pmemblk_close(p);
 	watch_hi = 0;
