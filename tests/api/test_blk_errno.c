@@ -17,6 +17,7 @@
 
 #include "image.h"
 #include "support.h"
+#include "vectors.h"
 
 #define MIB ((size_t)1 << 20)
 #define POOL_SIZE ((size_t)20 * MIB)
@@ -796,32 +797,15 @@ static bool run_row(unsigned number, const char *call, const char *text,
 
 static void every_row_of_errno_csv_holds(void **state)
 {
-	char *text;
-	char *line;
-	char *next;
-	size_t len;
-	unsigned row = 0;
+	struct vectors v;
 	unsigned bad = 0;
 
 	(void)state;
-	text = (char *)support_read_file(
-	    support_source("tests/support/vectors/errno.csv"), &len);
-	for (line = text; *line; line = next) {
-		char empty[] = "";
-		char *field[4] = {empty, empty, empty, empty};
-
-		next = line + strcspn(line, "\n");
-		if (*next)
-			*next++ = '\0';
-		if (row++ == 0)
-			continue;
-		support_split(line, ',', field, 4);
-		if (!run_row(row, field[0], field[1], field[2], field[3]))
+	vectors_open(&v, "errno.csv", ',', 4);
+	while (vectors_next(&v))
+		if (!run_row(v.nrow, v.field[0], v.field[1], v.field[2], v.field[3]))
 			bad++;
-	}
-	free(text);
-	print_message("%u rows\n", row - 1);
-	assert_int_equal(row - 1, 140);
+	vectors_close(&v, 140);
 	assert_int_equal(bad, 0);
 }
 

@@ -10,6 +10,7 @@
 
 #include "image.h"
 #include "support.h"
+#include "vectors.h"
 
 /* Pools of terabytes are made here: the library's files stay sparse. */
 SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
@@ -152,39 +153,34 @@ static void the_original_pools_can_be_written_on(void **state)
 static void every_pool_size_gives_the_originals_number_of_blocks(void **state)
 {
 	const char *path = support_path(false, "sized");
-	FILE *f = fopen(support_source("tests/support/vectors/nblocks.csv"), "r");
-	char line[256];
-	unsigned rows = 0;
+	struct vectors v;
 
 	(void)state;
-	assert_non_null(f);
-	assert_non_null(fgets(line, sizeof(line), f));
-	while (fgets(line, sizeof(line), f)) {
-		unsigned long long poolsize;
-		unsigned long long bsize;
-		char want[32];
+	vectors_open(&v, "nblocks.csv", ',', 3);
+	while (vectors_next(&v)) {
+		size_t poolsize = strtoull(v.field[0], NULL, 10);
+		size_t bsize = strtoull(v.field[1], NULL, 10);
+		const char *want = v.field[2];
 		PMEMblkpool *p;
 
-		assert_int_equal(sscanf(line, "%llu,%llu,%31s", &poolsize, &bsize, want),
-				 3);
-		rows++;
 		errno = 0;
 		p = pmemblk_create(path, bsize, poolsize, 0644);
 		if (strcmp(want, "EINVAL") == 0) {
 			if (p || errno != EINVAL || access(path, F_OK) == 0)
-				fail_msg("%s: %p, %s", line, (void *)p, strerror(errno));
+				fail_msg("%zu, %zu: %p, %s", poolsize, bsize, (void *)p,
+					 strerror(errno));
 			continue;
 		}
 		if (!p)
-			fail_msg("%s: %s", line, pmemblk_errormsg());
+			fail_msg("%zu, %zu: %s", poolsize, bsize, pmemblk_errormsg());
 		if (pmemblk_nblock(p) != strtoull(want, NULL, 10))
-			fail_msg("%s: %zu", line, pmemblk_nblock(p));
+			fail_msg("%zu, %zu: %zu, not %s", poolsize, bsize,
+				 pmemblk_nblock(p), want);
 		assert_int_equal(pmemblk_bsize(p), bsize);
 		pmemblk_close(p);
 		assert_int_equal(unlink(path), 0);
 	}
-	fclose(f);
-	assert_int_equal(rows, 141);
+	vectors_close(&v, 141);
 }
 
 int main(void)

@@ -5,33 +5,25 @@
 #include <string.h>
 
 #include "btt_flog.h"
+#include "vectors.h"
 
 static void the_current_record_is_the_vectors(void **state)
 {
-	FILE *f = fopen(support_source("tests/support/vectors/flog-select.csv"), "r");
-	char line[256];
-	int rows = 0;
+	struct vectors v;
 
 	(void)state;
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f)) {
-		char *field[4];
+	vectors_open(&v, "flog-select.csv", ',', 3);
+	while (vectors_next(&v)) {
 		uint32_t seq[2];
-		int want;
+		int want = strcmp(v.field[2], "error") == 0
+			       ? -1
+			       : strcmp(v.field[2], "slot1") == 0;
 
-		if (line[0] == '#' || strncmp(line, "seq0", 4) == 0)
-			continue;
-		assert_int_equal(support_split(line, ',', field, 4), 3);
-		want =
-		    strcmp(field[2], "error") == 0 ? -1 : strcmp(field[2], "slot1") == 0;
-		seq[0] = (uint32_t)strtoul(field[0], NULL, 16);
-		seq[1] = (uint32_t)strtoul(field[1], NULL, 16);
+		seq[0] = (uint32_t)strtoul(v.field[0], NULL, 16);
+		seq[1] = (uint32_t)strtoul(v.field[1], NULL, 16);
 		assert_int_equal(btt_flog_find_current(seq[0], seq[1]), want);
-		rows++;
 	}
-	fclose(f);
-	assert_true(rows >= 100);
-	print_message("%d vectors\n", rows);
+	vectors_close(&v, 100);
 }
 
 static void sequence_numbers_go_round_without_zero(void **state)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "btt_geometry.h"
+#include "vectors.h"
 
 #define HEADERS 8192u
 
@@ -16,59 +17,42 @@ static uint64_t data_size(uint64_t poolsize)
 
 static void block_counts_equal_the_vectors(void **state)
 {
-	FILE *f = fopen(support_source("tests/support/vectors/nblocks.csv"), "r");
-	char line[256];
-	int rows = 0;
+	struct vectors v;
 
 	(void)state;
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f)) {
-		char *field[4];
-		uint64_t bsize;
-		uint64_t size;
+	vectors_open(&v, "nblocks.csv", ',', 3);
+	while (vectors_next(&v)) {
+		uint64_t size = data_size(strtoull(v.field[0], NULL, 10));
+		uint64_t bsize = strtoull(v.field[1], NULL, 10);
 		uint64_t n = 0;
 		int ret;
 
-		if (line[0] == '#' || strncmp(line, "poolsize", 8) == 0)
-			continue;
-		assert_int_equal(support_split(line, ',', field, 4), 3);
-		size = data_size(strtoull(field[0], NULL, 10));
-		bsize = strtoull(field[1], NULL, 10);
 		assert_true(bsize <= UINT32_MAX);
 		ret = btt_geometry_count(size, (uint32_t)bsize, &n);
-		if (strcmp(field[2], "EINVAL") == 0) {
+		if (strcmp(v.field[2], "EINVAL") == 0) {
 			assert_int_equal(ret, -EINVAL);
 		} else {
 			assert_int_equal(ret, 0);
-			assert_int_equal(n, strtoull(field[2], NULL, 10));
+			assert_int_equal(n, strtoull(v.field[2], NULL, 10));
 		}
-		rows++;
 	}
-	fclose(f);
-	assert_true(rows >= 140);
-	print_message("%d vectors\n", rows);
+	vectors_close(&v, 140);
 }
 
 static void regions_equal_the_vectors(void **state)
 {
-	FILE *f = fopen(support_source("tests/support/vectors/geometry.csv"), "r");
-	char line[256];
-	int rows = 0;
+	struct vectors rows;
 
 	(void)state;
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f)) {
+	vectors_open(&rows, "geometry.csv", ',', 15);
+	while (vectors_next(&rows)) {
 		struct btt_geometry geo;
-		char *field[16];
-		uint64_t v[16] = {0};
+		uint64_t v[15];
 		uint64_t size;
 		bool last;
 
-		if (line[0] == '#' || strncmp(line, "poolsize", 8) == 0)
-			continue;
-		assert_int_equal(support_split(line, ',', field, 16), 15);
 		for (int i = 0; i < 15; i++)
-			v[i] = strtoull(field[i], NULL, 10);
+			v[i] = strtoull(rows.field[i], NULL, 10);
 		size = btt_geometry_arena_size(data_size(v[0]), v[3]);
 		assert_int_equal(btt_geometry_arena(size, (uint32_t)v[1], &geo), 0);
 		assert_int_equal(geo.external_lbasize, v[4]);
@@ -81,11 +65,8 @@ static void regions_equal_the_vectors(void **state)
 		assert_int_equal(geo.info_arena_off, v[14]);
 		last = btt_geometry_arena_size(data_size(v[0]), v[3] + size) == 0;
 		assert_int_equal(last ? 0 : size, v[10]);
-		rows++;
 	}
-	fclose(f);
-	assert_true(rows >= 18);
-	print_message("%d vectors\n", rows);
+	vectors_close(&rows, 18);
 }
 
 static void regions_never_overlap(void **state)
