@@ -1,36 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the scripts about building and installing share; to be sourced. It offers an empty
-# folder $work that is removed at exit, and:
+# What the scripts about building and installing share; to be sourced. Besides what all scripts
+# share it offers an empty folder $work that is removed at exit, and:
 #   install_to PREFIX [VARIABLE=VALUE...]   installs the variant under test
-#   need_command COMMAND PACKAGE            skips the test where the command is missing
-#   fail TEXT, skip TEXT, case_ok NAME
-set -eu
-export LC_ALL=C
+. "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 : "${SOURCE:=$(realpath "$(dirname "$0")/../..")}" "${BUILD:=$SOURCE/build/release}" "${CC:=cc}"
-
-fail()
-{
-	echo "not ok: $*"
-	exit 1
-}
-
-case_ok()
-{
-	echo "ok $*"
-}
-
-skip()
-{
-	echo "skipped: $*"
-	exit 77
-}
-
-need_command()
-{
-	command -v "$1" >/dev/null || skip "$1 (package $2) is not installed"
-}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmembuild.XXXXXX")
 trap 'rm -rf "$work"' EXIT

@@ -1,40 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What the compatibility scripts share; to be sourced. It skips the test where a package of
-# the original is missing, and offers:
+# the original is missing, and offers, besides what all scripts share:
 #   $work                  an empty folder on /dev/shm, removed at exit
 #   on LIBS COMMAND...     runs COMMAND with the libraries LIBS: ours, original, ours-on-original
 #                          (our libpmemblk on the original's libpmem) or original-on-ours
 #   pool LIBS ARGS...      the same for the helper program pool
-#   case_ok NAME           counts a case; fail TEXT ends the test
-set -eu
-
-fail()
-{
-	echo "not ok: $*"
-	exit 1
-}
-
-case_ok()
-{
-	echo "ok $*"
-}
-
-skip()
-{
-	echo "skipped: $*"
-	exit 77
-}
+. "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 # The file of a package, by the end of its name; empty where the package is not installed.
 package_file()
 {
 	dpkg-query -L "$1" 2>/dev/null | grep -E "$2\$" | head -n 1 || true
-}
-
-need_command()
-{
-	command -v "$1" >/dev/null || skip "$1 (package $2) is not installed"
 }
 
 command -v dpkg-query >/dev/null || skip "needs Debian's packages"

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the tests of pmemblk(1) share; to be sourced. It offers an empty folder $work that is
-# removed at exit, and:
+# What the tests of pmemblk(1) share; to be sourced. Besides what all scripts share it offers an
+# empty folder $work that is removed at exit, and:
 #   tool ARGS...            runs the tool of this build on the libraries of this build
 #   expect STATUS ARGS...   runs the tool and fails unless it exits with STATUS; what it printed
 #                           is in $work/out and $work/err
 #   said PATTERN            fails unless stderr matches (grep -E); printed PATTERN: stdout
-#   fail TEXT, skip TEXT, case_ok NAME
-set -eu
-export LC_ALL=C
+#   fail TEXT               also shows what the tool printed last
+. "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
 fail()
 {
@@ -16,17 +15,6 @@ fail()
 	[ ! -f "$work/err" ] || sed 's/^/  stderr: /' "$work/err"
 	[ ! -f "$work/out" ] || head -n 20 "$work/out" | sed 's/^/  stdout: /'
 	exit 1
-}
-
-case_ok()
-{
-	echo "ok $*"
-}
-
-skip()
-{
-	echo "skipped: $*"
-	exit 77
 }
 
 # Every imported block is synchronised: on a disk that takes minutes.
