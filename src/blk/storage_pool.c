@@ -91,15 +91,12 @@ static int drain(struct storage *s, struct storage_step *step)
 	return 0;
 }
 
-static const struct storage_ops pmem_ops = {
-    .copy_out = copy_out,
-    .store32 = store32,
-    .store64 = store64,
-    .write = pmem_write,
-    .zero = pmem_zero,
-    .flush = flush_lines,
-    .fence = drain,
-};
+/* All but the fence, which other tables have of their own. */
+#define PMEM_STORES                                                                      \
+	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
+	.write = pmem_write, .zero = pmem_zero, .flush = flush_lines
+
+static const struct storage_ops pmem_ops = {PMEM_STORES, .fence = drain};
 
 /* --- files --------------------------------------------------------------------------- */
 
@@ -151,15 +148,11 @@ static int sync_range(struct storage *s, struct storage_step *step)
 	return sync_bytes(s, range.lo, range.hi);
 }
 
-static const struct storage_ops file_ops = {
-    .copy_out = copy_out,
-    .store32 = store32,
-    .store64 = store64,
-    .write = plain_write,
-    .zero = plain_zero,
-    .flush = note_range,
-    .fence = sync_range,
-};
+#define PLAIN_STORES                                                                     \
+	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
+	.write = plain_write, .zero = plain_zero, .flush = note_range
+
+static const struct storage_ops file_ops = {PLAIN_STORES, .fence = sync_range};
 
 /* --- with lost pages ------------------------------------------------------------------- */
 
@@ -180,25 +173,9 @@ static int sync_range_watched(struct storage *s, struct storage_step *step)
 	return fail_if_hit(sync_range(s, step));
 }
 
-static const struct storage_ops watched_pmem_ops = {
-    .copy_out = copy_out,
-    .store32 = store32,
-    .store64 = store64,
-    .write = pmem_write,
-    .zero = pmem_zero,
-    .flush = flush_lines,
-    .fence = drain_watched,
-};
-
-static const struct storage_ops watched_file_ops = {
-    .copy_out = copy_out,
-    .store32 = store32,
-    .store64 = store64,
-    .write = plain_write,
-    .zero = plain_zero,
-    .flush = note_range,
-    .fence = sync_range_watched,
-};
+static const struct storage_ops watched_pmem_ops = {PMEM_STORES, .fence = drain_watched};
+static const struct storage_ops watched_file_ops = {PLAIN_STORES,
+						    .fence = sync_range_watched};
 
 void storage_pool_watch(struct storage *s)
 {
@@ -218,15 +195,7 @@ static int order_only(struct storage *s, struct storage_step *step)
 	return 0;
 }
 
-static const struct storage_ops private_ops = {
-    .copy_out = copy_out,
-    .store32 = store32,
-    .store64 = store64,
-    .write = plain_write,
-    .zero = plain_zero,
-    .flush = note_range,
-    .fence = order_only,
-};
+static const struct storage_ops private_ops = {PLAIN_STORES, .fence = order_only};
 
 /* --- views ----------------------------------------------------------------------------- */
 
