@@ -361,10 +361,10 @@ $(DAX_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.s
 check-dax: all $(DAX_BIN) $(B)/tests/compat/pool
 	@$(TEST_ENV) tests/dax/run.sh $(DAX) || [ $$? -eq 77 ]
 
-# The tests again in every variant that this machine can build, with CHECK_LONG=1, which
-# makes some of them do more.
+# The tests again in every variant that this machine can build, some of them longer;
+# VARIANTS="release thread" selects.
 check-long:
-	@MAKE='$(MAKE)' tests/support/check_long.sh
+	@MAKE='$(MAKE)' tests/support/check_long.sh $(VARIANTS)
 
 coverage:
 	@rm -rf build/cov

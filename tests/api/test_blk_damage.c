@@ -5,7 +5,7 @@
  * followed by check, open, reads and writes. None may crash, hang, or change a file that is
  * only checked, and what check and open say has to agree.
  *
- * DAMAGES=n tries n of them (10,000; with CHECK_LONG 40,000), SEED=n others.
+ * DAMAGES=n tries n of them (10,000; with CHECK_LONG 20,000), SEED=n others.
  */
 #include <libpmemblk.h>
 
@@ -435,7 +435,7 @@ static unsigned long number_from(const char *name, unsigned long otherwise)
 
 static unsigned long total(void)
 {
-	return number_from("DAMAGES", getenv("CHECK_LONG") ? 40000 : 10000);
+	return number_from("DAMAGES", getenv("CHECK_LONG") ? 20000 : 10000);
 }
 
 static void torture(const char *name, uint64_t size, size_t bsize, bool laid_out,
