@@ -31,8 +31,11 @@ struct medium_line *medium_line_of(struct medium *m, uint64_t off)
 		i = (int)m->nline++;
 		table_put(&m->lines, start, (unsigned)i, m->nline);
 		m->line[i].off = start;
-		memcpy(m->line[i].rest, medium_word_at(m, start), 64);
-		memcpy(m->line[i].durable, medium_word_at(m, start), 64);
+		/* atomic loads: a memcpy that the compiler calls is a point for other
+		 * threads (see hooks.c), and this entry is not finished */
+		for (unsigned w = 0; w < 8; w++)
+			m->line[i].durable[w] = m->line[i].rest[w] = __atomic_load_n(
+			    medium_word_at(m, start + 8 * w), __ATOMIC_RELAXED);
 	}
 	return &m->line[i];
 }
