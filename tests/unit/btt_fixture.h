@@ -78,6 +78,29 @@ static inline void fixture_put32(struct fixture *f, uint64_t off, uint32_t value
 	memcpy(f->ram.s.base + off, &v, sizeof(v));
 }
 
+static inline void fixture_expect_byte(struct btt *btt, uint64_t lba, int byte)
+{
+	unsigned char buf[512];
+
+	assert_int_equal(btt_read(btt, buf, lba), 0);
+	for (size_t i = 0; i < sizeof(buf); i++)
+		assert_int_equal(buf[i], byte);
+}
+
+/* Opening fails with a message that holds this, and stores nothing. */
+static inline void fixture_open_fails(struct fixture *f, int err, const char *message)
+{
+	unsigned char *before = malloc(f->ram.s.size);
+	struct btt *btt;
+
+	memcpy(before, f->ram.s.base, f->ram.s.size);
+	assert_int_equal(btt_open(&f->ram.s, &f->params, &btt), err);
+	if (!strstr(errormsg_get(), message) || !strstr(errormsg_get(), "pool"))
+		fail_msg("no '%s' in '%s'", message, errormsg_get());
+	assert_memory_equal(before, f->ram.s.base, f->ram.s.size);
+	free(before);
+}
+
 /* check on a private copy, as the contract wants it */
 static inline int fixture_check(struct fixture *f)
 {

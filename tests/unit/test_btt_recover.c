@@ -1,63 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What open and check make of interrupted, damaged and hostile layouts. */
-#include "btt_fixture.h"
+#include "loaded_fixture.h"
 #include "vectors.h"
 
-#define WRITTEN "tests/support/vectors/pool-write0.txt"
 #define OPS "tests/support/vectors/pool-ops.txt"
-#define FRESH "tests/support/vectors/pool-fresh.txt"
-
-static struct fixture f;
-
-static int load_written(void **state)
-{
-	(void)state;
-	fixture_load(&f, WRITTEN);
-	return 0;
-}
-
-static int load_fresh(void **state)
-{
-	(void)state;
-	fixture_load(&f, FRESH);
-	return 0;
-}
-
-static int unload(void **state)
-{
-	(void)state;
-	fixture_fini(&f);
-	return 0;
-}
-
-static void expect_byte(struct btt *btt, uint64_t lba, int byte)
-{
-	unsigned char buf[512];
-
-	assert_int_equal(btt_read(btt, buf, lba), 0);
-	for (size_t i = 0; i < sizeof(buf); i++)
-		assert_int_equal(buf[i], byte);
-}
-
-static void open_fails(int err, const char *message)
-{
-	unsigned char *before = malloc(f.ram.s.size);
-	struct btt *btt;
-
-	memcpy(before, f.ram.s.base, f.ram.s.size);
-	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), err);
-	if (!strstr(errormsg_get(), message) || !strstr(errormsg_get(), "pool"))
-		fail_msg("no '%s' in '%s'", message, errormsg_get());
-	assert_memory_equal(before, f.ram.s.base, f.ram.s.size);
-	free(before);
-}
 
 static void open_and_expect_block_0(int byte)
 {
 	struct btt *btt = fixture_open(&f);
 
-	expect_byte(btt, 0, byte);
-	expect_byte(btt, 1, 0);
+	fixture_expect_byte(btt, 0, byte);
+	fixture_expect_byte(btt, 1, 0);
 	btt_close(btt);
 }
 
@@ -105,8 +58,8 @@ static void an_interrupted_write_is_finished(void **state)
 	put_record(1, 1, 1, 0xc0000001, 0xc0000000 | (EXT_NLBA + 1), 2);
 	assert_int_equal(fixture_check(&f), 1);
 	struct btt *btt = fixture_open(&f);
-	expect_byte(btt, 0, 0xa5);
-	expect_byte(btt, 1, 0x22);
+	fixture_expect_byte(btt, 0, 0xa5);
+	fixture_expect_byte(btt, 1, 0x22);
 	btt_close(btt);
 	assert_int_equal(fixture_get32(&f, MAP_OFF + 4), 0xc0000000 | (EXT_NLBA + 1));
 }
@@ -172,7 +125,7 @@ static void a_flog_record_of_a_block_beyond_the_pool_is_refused(void **state)
 	(void)state;
 	put_record(200, 1, EXT_NLBA, 0, 0,
 		   0); /* also in the record that is not current */
-	open_fails(-EINVAL, "flog slot 200");
+	fixture_open_fails(&f, -EINVAL, "flog slot 200");
 	assert_int_equal(fixture_check(&f), -EINVAL);
 }
 
@@ -280,9 +233,9 @@ static void a_copy_that_was_cut_off_is_damage_but_no_obstacle(void **state)
 	assert_int_equal(fixture_check(&f), 0);
 	open_and_expect_block_0(0xa5);
 	f.params.data_size -= 4096;
-	open_fails(-EINVAL, "cut off");
+	fixture_open_fails(&f, -EINVAL, "cut off");
 	f.params.data_size -= 1 << 20;
-	open_fails(-EINVAL, "cut off");
+	fixture_open_fails(&f, -EINVAL, "cut off");
 	assert_int_equal(fixture_check(&f), 0);
 }
 
@@ -290,7 +243,7 @@ static void another_block_size_in_the_descriptor_is_no_reason_to_format(void **s
 {
 	(void)state;
 	f.params.bsize = 1024;
-	open_fails(-EINVAL, "1024");
+	fixture_open_fails(&f, -EINVAL, "1024");
 	assert_int_equal(fixture_check(&f), 0);
 }
 
@@ -299,11 +252,11 @@ static void lost_info_blocks_are_never_formatted_over(void **state)
 	(void)state;
 	memset(f.ram.s.base + DATA_OFF, 0, 4096);
 	memset(f.ram.s.base + COPY_OFF, 0, 4096);
-	open_fails(-EINVAL, "both info blocks");
+	fixture_open_fails(&f, -EINVAL, "both info blocks");
 	assert_int_equal(fixture_check(&f), 0);
 	f.params.user_file = true;
 	f.params.zeroed = false;
-	open_fails(-EINVAL, "both info blocks");
+	fixture_open_fails(&f, -EINVAL, "both info blocks");
 	assert_int_equal(fixture_check(&f), 0);
 }
 
@@ -319,7 +272,7 @@ static void a_grown_file_finds_the_copy_where_it_was(void **state)
 	memset(grown.ram.s.base + DATA_OFF, 0, 4096);
 	btt = fixture_open(&grown);
 	assert_int_equal(btt_nblock(btt), EXT_NLBA);
-	expect_byte(btt, 0, 0xa5);
+	fixture_expect_byte(btt, 0, 0xa5);
 	btt_close(btt);
 	assert_memory_equal(grown.ram.s.base + DATA_OFF, f.ram.s.base + DATA_OFF, 4096);
 	fixture_fini(&grown);
@@ -343,117 +296,14 @@ static void the_error_flag_makes_the_arena_read_only_and_check_does_not_mind(voi
 		memcpy(f.ram.s.base + at + 4088, &sum, sizeof(sum));
 	}
 	btt = fixture_open(&f);
-	expect_byte(btt, 0, 0xa5);
+	fixture_expect_byte(btt, 0, 0xa5);
 	assert_int_equal(btt_write(btt, buf, 0), -EIO);
 	btt_close(btt);
 	assert_int_equal(fixture_check(&f), 1);
 	fixture_fini(&f);
 }
 
-/* --- pools without a layout -------------------------------------------------------------- */
-
-static void a_fresh_pool_has_no_layout(void **state)
-{
-	struct btt *btt;
-
-	(void)state;
-	assert_int_equal(fixture_check(&f), 1);
-	btt = fixture_open(&f);
-	assert_false(btt_is_laid_out(btt));
-	assert_int_equal(btt_nblock(btt), EXT_NLBA);
-	expect_byte(btt, EXT_NLBA - 1, 0);
-	assert_int_equal(btt_set_zero(btt, 3), 0);
-	assert_false(btt_is_laid_out(btt));
-	btt_close(btt);
-	assert_int_equal(f.ram.stores, 0);
-}
-
-/* Any words of the first layout may be missing after a crash; without an info block that is valid
- * the pool must come up empty and usable. */
-static void an_interrupted_first_layout_is_no_layout(void **state)
-{
-	unsigned char *image = malloc(POOL_SIZE);
-	unsigned char buf[512];
-	uint64_t seed = 7;
-
-	(void)state;
-	memset(buf, 0x5a, sizeof(buf));
-	struct btt *btt = fixture_open(&f);
-	assert_int_equal(btt_set_error(btt, 5), 0);
-	btt_close(btt);
-	fixture_put32(&f, MAP_OFF + 20, 0);
-	memcpy(image, f.ram.s.base, POOL_SIZE);
-	for (int i = 0; i < 200; i++) {
-		memcpy(f.ram.s.base, image, POOL_SIZE);
-		for (uint64_t off = FLOG_OFF; off < FLOG_OFF + 16384; off += 8)
-			if (i % 2 && support_random(&seed) % 3 == 0)
-				memset(f.ram.s.base + off, 0, 8);
-		for (uint64_t off = 0; off < 4096; off += 8) {
-			if (i % 4 == 0 || support_random(&seed) % 2)
-				memset(f.ram.s.base + DATA_OFF + off, 0, 8);
-			memset(f.ram.s.base + COPY_OFF + off, 0, 8);
-		}
-		memset(f.ram.s.base + DATA_OFF + 16, 0, 8);
-		assert_int_equal(fixture_check(&f), 1);
-		btt = fixture_open(&f);
-		assert_false(btt_is_laid_out(btt));
-		assert_int_equal(btt_write(btt, buf, 9), 0);
-		expect_byte(btt, 9, 0x5a);
-		expect_byte(btt, 8, 0);
-		btt_close(btt);
-		assert_int_equal(fixture_check(&f), 1);
-	}
-	free(image);
-}
-
-static void a_users_file_may_hold_anything_before_the_first_write(void **state)
-{
-	unsigned char buf[512];
-	uint64_t seed = 3;
-
-	(void)state;
-	memset(buf, 0x5a, sizeof(buf));
-	f.params.user_file = true;
-	f.params.zeroed = false;
-	for (uint64_t off = DATA_OFF; off < POOL_SIZE; off += 8) {
-		uint64_t r = support_random(&seed);
-
-		memcpy(f.ram.s.base + off, &r, sizeof(r));
-	}
-	assert_int_equal(fixture_check(&f), 1);
-	struct btt *btt = fixture_open(&f);
-	assert_false(btt_is_laid_out(btt));
-	expect_byte(btt, 0, 0);
-	assert_int_equal(btt_write(btt, buf, 1), 0);
-	btt_close(btt);
-	assert_int_equal(fixture_check(&f), 1);
-	btt = fixture_open(&f);
-	expect_byte(btt, 0, 0);
-	expect_byte(btt, 1, 0x5a);
-	expect_byte(btt, EXT_NLBA - 1, 0);
-	btt_close(btt);
-}
-
-static void another_pools_remains_are_no_layout_of_a_users_file(void **state)
-{
-	(void)state;
-	f.params.user_file = true;
-	f.params.zeroed = false;
-	f.params.parent.bytes[0] ^= 1;
-	assert_int_equal(fixture_check(&f), 1);
-	struct btt *btt = fixture_open(&f);
-	assert_false(btt_is_laid_out(btt));
-	expect_byte(btt, 0, 0);
-	btt_close(btt);
-}
-
-static void blocks_that_do_not_fit_are_refused(void **state)
-{
-	(void)state;
-	f.params.bsize = 40000;
-	open_fails(-EINVAL, "40000");
-	assert_int_equal(fixture_check(&f), -EINVAL);
-}
+/* --- the original's ---------------------------------------------------------------------- */
 
 static void the_originals_pool_reads_as_it_was_written(void **state)
 {
@@ -464,17 +314,14 @@ static void the_originals_pool_reads_as_it_was_written(void **state)
 	fixture_load(&f, OPS);
 	assert_int_equal(fixture_check(&f), 1);
 	btt = fixture_open(&f);
-	expect_byte(btt, 0, 6);
-	expect_byte(btt, 7, 0);
+	fixture_expect_byte(btt, 0, 6);
+	fixture_expect_byte(btt, 7, 0);
 	assert_int_equal(btt_read(btt, buf, 8), -EIO);
-	expect_byte(btt, 9, 0);
+	fixture_expect_byte(btt, 9, 0);
 	btt_close(btt);
 	assert_int_equal(f.ram.stores, 0);
 	fixture_fini(&f);
 }
-
-#define ON_WRITTEN(name) cmocka_unit_test_setup_teardown(name, load_written, unload)
-#define ON_FRESH(name) cmocka_unit_test_setup_teardown(name, load_fresh, unload)
 
 int main(void)
 {
@@ -498,11 +345,6 @@ int main(void)
 	    ON_WRITTEN(a_grown_file_finds_the_copy_where_it_was),
 	    cmocka_unit_test(
 		the_error_flag_makes_the_arena_read_only_and_check_does_not_mind),
-	    ON_FRESH(a_fresh_pool_has_no_layout),
-	    ON_FRESH(an_interrupted_first_layout_is_no_layout),
-	    ON_FRESH(a_users_file_may_hold_anything_before_the_first_write),
-	    ON_WRITTEN(another_pools_remains_are_no_layout_of_a_users_file),
-	    ON_FRESH(blocks_that_do_not_fit_are_refused),
 	    cmocka_unit_test(the_originals_pool_reads_as_it_was_written),
 	};
 

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What open and check make of pools without a layout, and what the first write lays out. */
+#include "loaded_fixture.h"
+
+static void a_fresh_pool_has_no_layout(void **state)
+{
+	struct btt *btt;
+
+	(void)state;
+	assert_int_equal(fixture_check(&f), 1);
+	btt = fixture_open(&f);
+	assert_false(btt_is_laid_out(btt));
+	assert_int_equal(btt_nblock(btt), EXT_NLBA);
+	fixture_expect_byte(btt, EXT_NLBA - 1, 0);
+	assert_int_equal(btt_set_zero(btt, 3), 0);
+	assert_false(btt_is_laid_out(btt));
+	btt_close(btt);
+	assert_int_equal(f.ram.stores, 0);
+}
+
+/*
+ * Any words of the first layout may be missing after a crash; without an info block that is valid
+ * the pool must come up empty and usable.
+ */
+static void an_interrupted_first_layout_is_no_layout(void **state)
+{
+	unsigned char *image = malloc(POOL_SIZE);
+	unsigned char buf[512];
+	uint64_t seed = 7;
+
+	(void)state;
+	memset(buf, 0x5a, sizeof(buf));
+	struct btt *btt = fixture_open(&f);
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	memcpy(image, f.ram.s.base, POOL_SIZE);
+	for (int i = 0; i < 200; i++) {
+		memcpy(f.ram.s.base, image, POOL_SIZE);
+		for (uint64_t off = FLOG_OFF; off < FLOG_OFF + 16384; off += 8)
+			if (i % 2 && support_random(&seed) % 3 == 0)
+				memset(f.ram.s.base + off, 0, 8);
+		for (uint64_t off = 0; off < 4096; off += 8) {
+			if (i % 4 == 0 || support_random(&seed) % 2)
+				memset(f.ram.s.base + DATA_OFF + off, 0, 8);
+			memset(f.ram.s.base + COPY_OFF + off, 0, 8);
+		}
+		memset(f.ram.s.base + DATA_OFF + 16, 0, 8);
+		assert_int_equal(fixture_check(&f), 1);
+		btt = fixture_open(&f);
+		assert_false(btt_is_laid_out(btt));
+		assert_int_equal(btt_write(btt, buf, 9), 0);
+		fixture_expect_byte(btt, 9, 0x5a);
+		fixture_expect_byte(btt, 8, 0);
+		btt_close(btt);
+		assert_int_equal(fixture_check(&f), 1);
+	}
+	free(image);
+}
+
+static void a_users_file_may_hold_anything_before_the_first_write(void **state)
+{
+	unsigned char buf[512];
+	uint64_t seed = 3;
+
+	(void)state;
+	memset(buf, 0x5a, sizeof(buf));
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	for (uint64_t off = DATA_OFF; off < POOL_SIZE; off += 8) {
+		uint64_t r = support_random(&seed);
+
+		memcpy(f.ram.s.base + off, &r, sizeof(r));
+	}
+	assert_int_equal(fixture_check(&f), 1);
+	struct btt *btt = fixture_open(&f);
+	assert_false(btt_is_laid_out(btt));
+	fixture_expect_byte(btt, 0, 0);
+	assert_int_equal(btt_write(btt, buf, 1), 0);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+	btt = fixture_open(&f);
+	fixture_expect_byte(btt, 0, 0);
+	fixture_expect_byte(btt, 1, 0x5a);
+	fixture_expect_byte(btt, EXT_NLBA - 1, 0);
+	btt_close(btt);
+}
+
+static void another_pools_remains_are_no_layout_of_a_users_file(void **state)
+{
+	(void)state;
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	f.params.parent.bytes[0] ^= 1;
+	assert_int_equal(fixture_check(&f), 1);
+	struct btt *btt = fixture_open(&f);
+	assert_false(btt_is_laid_out(btt));
+	fixture_expect_byte(btt, 0, 0);
+	btt_close(btt);
+}
+
+static void blocks_that_do_not_fit_are_refused(void **state)
+{
+	(void)state;
+	f.params.bsize = 40000;
+	fixture_open_fails(&f, -EINVAL, "40000");
+	assert_int_equal(fixture_check(&f), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    ON_FRESH(a_fresh_pool_has_no_layout),
+	    ON_FRESH(an_interrupted_first_layout_is_no_layout),
+	    ON_FRESH(a_users_file_may_hold_anything_before_the_first_write),
+	    ON_WRITTEN(another_pools_remains_are_no_layout_of_a_users_file),
+	    ON_FRESH(blocks_that_do_not_fit_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
