@@ -1,126 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* pmem_map_file: which calls succeed, with which errno others fail, and what is left. */
-#include <errno.h>
-#include <fcntl.h>
-#include <libpmem.h>
+#include "map_place.h"
+
 #include <limits.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "map_sync.h"
-#include "support.h"
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define CREATE PMEM_FILE_CREATE
-#define EXCL PMEM_FILE_EXCL
-#define SPARSE PMEM_FILE_SPARSE
-#define TMPFILE PMEM_FILE_TMPFILE
 #define TIB ((size_t)1 << 40)
 
-/* --- interposed functions ------------------------------------------------------------ */
-
-#define INTERPOSED __attribute__((visibility("default")))
-
-static struct {
-	char calls[16]; /* t: ftruncate, f: posix_fallocate */
-	int fallocate_err;
-	int open_tmpfile_err;
-} libc_model;
-
-static unsigned opens_that_leak;
-
-static void record(char c)
-{
-	size_t n = strlen(libc_model.calls);
-
-	if (n + 1 < sizeof(libc_model.calls))
-		libc_model.calls[n] = c;
-}
-
-INTERPOSED int ftruncate(int fd, off_t len)
-{
-	record('t');
-	return (int)syscall(SYS_ftruncate, fd, len);
-}
-
-/* Allocates the first half, as a file system would that runs full on the way. */
-INTERPOSED int posix_fallocate(int fd, off_t off, off_t len)
-{
-	bool fail = libc_model.fallocate_err != 0;
-
-	record('f');
-	if (syscall(SYS_fallocate, fd, 0, off, fail && len > 1 ? len / 2 : len) != 0)
-		return errno;
-	return libc_model.fallocate_err;
-}
-
-INTERPOSED int open(const char *path, int flags, ...)
-{
-	mode_t mode = 0;
-
-	if (flags & (O_CREAT | O_TMPFILE)) {
-		va_list ap;
-
-		va_start(ap, flags);
-		mode = va_arg(ap, mode_t);
-		va_end(ap);
-	}
-	if ((flags & O_TMPFILE) == O_TMPFILE && libc_model.open_tmpfile_err) {
-		errno = libc_model.open_tmpfile_err;
-		return -1;
-	}
-	if (!(flags & O_CLOEXEC))
-		opens_that_leak++;
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-}
-
-/* --- the place ----------------------------------------------------------------------- */
-
-static void write_file(const char *name, size_t len)
-{
-	static char data[8192];
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	memset(data, 'F', sizeof(data));
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, len), len);
-	close(fd);
-}
-
-/* In the current folder: F (8192 bytes), E (empty), D (folder), some links; no N. */
-static void make_place(void)
-{
-	unlink("N");
-	unlink("F");
-	unlink("E");
-	unlink("target");
-	mkdir("D", 0755);
-	write_file("F", 8192);
-	write_file("E", 0);
-	if (access("fifo", F_OK) != 0) {
-		assert_int_equal(mkfifo("fifo", 0600), 0);
-		assert_int_equal(symlink("loop", "loop"), 0);
-		assert_int_equal(symlink("F", "link"), 0);
-		assert_int_equal(symlink("target", "dangling"), 0);
-	}
-	memset(&libc_model, 0, sizeof(libc_model));
-}
-
-static void enter(bool shm)
-{
-	assert_int_equal(chmod(support_tmpdir(shm), 0755), 0);
-	assert_int_equal(chdir(support_tmpdir(shm)), 0);
-	make_place();
-}
+/* --- the table ----------------------------------------------------------------------- */
 
 static unsigned count_descriptors(void)
 {
@@ -131,16 +19,7 @@ static unsigned count_descriptors(void)
 	return n;
 }
 
-static long long size_of(const char *name)
-{
-	struct stat st;
-
-	return stat(name, &st) == 0 ? (long long)st.st_size : -1;
-}
-
 static char long_name[5001];
-
-/* --- the table ----------------------------------------------------------------------- */
 
 struct row {
 	const char *path;
@@ -262,10 +141,10 @@ static void check_row(const struct row *row, size_t i, bool shm)
 		p[len - 1] = 'y';
 		assert_int_equal(pmem_unmap(p, len), 0);
 	}
-	if (row->after && size_of(row->after) != row->size)
+	if (row->after && map_place_size(row->after) != row->size)
 		fail_msg("row %zu (%s, %#x, %zu): afterwards %s has %lld bytes", i,
 			 row->path, (unsigned)row->flags, row->len, row->after,
-			 size_of(row->after));
+			 map_place_size(row->after));
 	assert_int_equal(count_descriptors(), descriptors);
 	assert_int_equal(rmdir("D"), 0); /* nothing was left in it */
 }
@@ -279,13 +158,13 @@ static void check_table(bool shm)
 	const bool small_space = cross && *cross;
 #endif
 
-	enter(shm);
+	map_place_enter(shm);
 	memset(long_name, 'n', sizeof(long_name) - 1);
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		/* The emulator keeps a word for each page, the thread sanitizer more. */
 		if (small_space && rows[i].mapped >= TIB)
 			continue;
-		make_place();
+		map_place_make();
 		check_row(&rows[i], i, shm);
 	}
 }
@@ -309,7 +188,7 @@ static void both_results_are_optional(void **state)
 	char *p;
 
 	(void)state;
-	enter(false);
+	map_place_enter(false);
 	p = pmem_map_file("F", 0, 0, 0, NULL, NULL);
 	assert_non_null(p);
 	assert_int_equal(p[8191], 'F');
@@ -327,11 +206,11 @@ static void the_mode_is_that_of_open(void **state)
 	struct stat st;
 
 	(void)state;
-	enter(false);
+	map_place_enter(false);
 	for (size_t i = 0; i < COUNT(modes); i++) {
 		char *p;
 
-		make_place();
+		map_place_make();
 		umask(modes[i].umask);
 		p = pmem_map_file("N", 1, CREATE, modes[i].mode, NULL, NULL);
 		assert_int_equal(umask(022), modes[i].umask);
@@ -342,170 +221,17 @@ static void the_mode_is_that_of_open(void **state)
 	}
 }
 
-static void space_is_allocated_unless_it_is_sparse(void **state)
-{
-	struct stat st;
-	char *p;
-
-	(void)state;
-	enter(false);
-	p = pmem_map_file("N", 1 << 20, CREATE, 0644, NULL, NULL);
-	assert_non_null(p);
-	assert_int_equal(stat("N", &st), 0);
-	assert_true(st.st_blocks * 512 >= 1 << 20);
-	pmem_unmap(p, 1 << 20);
-	make_place();
-	p = pmem_map_file("N", 1 << 20, CREATE | SPARSE, 0644, NULL, NULL);
-	assert_non_null(p);
-	assert_int_equal(stat("N", &st), 0);
-	assert_true(st.st_blocks * 512 < 1 << 20);
-	pmem_unmap(p, 1 << 20);
-}
-
-/* Fault injectors and wrappers rely on these names and this order. */
-static void length_and_space_come_from_ftruncate_and_posix_fallocate(void **state)
-{
-	static const struct {
-		const char *path;
-		int flags;
-		size_t len;
-		const char *calls;
-	} cases[] = {
-	    {"N", CREATE, 4096, "tf"},		 {"N", CREATE | SPARSE, 4096, "t"},
-	    {"F", CREATE, 8192, "tf"},		 {"F", CREATE, 100, "tf"},
-	    {"F", CREATE | SPARSE, 100, "t"},	 {"F", 0, 0, ""},
-	    {"D", CREATE | TMPFILE, 4096, "tf"},
-	};
-
-	(void)state;
-	enter(false);
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		size_t len;
-		char *p;
-
-		make_place();
-		p = pmem_map_file(cases[i].path, cases[i].len, cases[i].flags, 0644, &len,
-				  NULL);
-		assert_non_null(p);
-		assert_string_equal(libc_model.calls, cases[i].calls);
-		assert_int_equal(pmem_unmap(p, len), 0);
-	}
-}
-
-static void a_full_disk_leaves_no_file_and_restores_a_length(void **state)
-{
-	unsigned char *data;
-	struct stat st;
-	size_t n;
-
-	(void)state;
-	enter(false);
-	for (int excl = 0; excl <= EXCL; excl += EXCL) {
-		make_place();
-		libc_model.fallocate_err = ENOSPC;
-		assert_null(pmem_map_file("N", 1 << 20, CREATE | excl, 0644, NULL, NULL));
-		assert_int_equal(errno, ENOSPC);
-		assert_int_equal(size_of("N"), -1);
-	}
-	assert_null(pmem_map_file("F", 1 << 20, CREATE, 0644, NULL, NULL));
-	assert_int_equal(errno, ENOSPC);
-	assert_int_equal(stat("F", &st), 0);
-	assert_int_equal(st.st_size, 8192);
-	assert_true(st.st_blocks * 512 < 1 << 19); /* what was allocated is free again */
-	data = support_read_file("F", &n);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(data[i], 'F');
-	free(data);
-	/* What the call itself has cut off reads as zeros. */
-	assert_null(pmem_map_file("F", 100, CREATE, 0644, NULL, NULL));
-	assert_int_equal(errno, ENOSPC);
-	data = support_read_file("F", &n);
-	assert_int_equal(n, 8192);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(data[i], i < 100 ? 'F' : 0);
-	free(data);
-	/* Through a link to nothing: the link stays, its target does not. */
-	make_place();
-	libc_model.fallocate_err = ENOSPC;
-	assert_null(pmem_map_file("dangling", 4096, CREATE, 0644, NULL, NULL));
-	assert_int_equal(errno, ENOSPC);
-	assert_int_equal(size_of("target"), -1);
-	assert_int_equal(access("dangling", F_OK), -1);
-	assert_true(readlink("dangling", (char[16]){0}, 15) > 0);
-}
-
-static void a_really_full_file_system_does_so_too(void **state)
-{
-	int status;
-	pid_t pid;
-
-	(void)state;
-	enter(true);
-	pid = fork();
-	if (pid == 0) {
-		if (unshare(CLONE_NEWNS) != 0 ||
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		    mount("none", "D", "tmpfs", 0, "size=1m") != 0)
-			_exit(77);
-		for (int i = 0; i < 3; i++)
-			if (pmem_map_file("D/N", 2 << 20, CREATE, 0644, NULL, NULL) ||
-			    errno != ENOSPC || size_of("D/N") != -1)
-				_exit(1);
-		_exit(pmem_map_file("D/N", 1 << 19, CREATE, 0644, NULL, NULL) ? 0 : 2);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77) {
-		print_message("skipped: needs the right to mount\n");
-		skip();
-	}
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void the_file_size_limit_is_an_error_and_no_signal(void **state)
-{
-	struct rlimit limit;
-	rlim_t before;
-	char *p;
-
-	(void)state;
-	enter(false);
-	signal(SIGXFSZ, SIG_DFL);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	before = limit.rlim_cur;
-	limit.rlim_cur = 4096;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	for (int excl = 0; excl <= EXCL; excl += EXCL)
-		for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
-			errno = 0;
-			assert_null(pmem_map_file("N", 4097, CREATE | excl | sparse, 0644,
-						  NULL, NULL));
-			assert_int_equal(errno, EFBIG);
-			assert_int_equal(size_of("N"), -1);
-		}
-	errno = 0;
-	assert_null(pmem_map_file("F", 8193, CREATE, 0644, NULL, NULL));
-	assert_int_equal(errno, EFBIG);
-	assert_int_equal(size_of("F"), 8192);
-	/* What does not grow is no matter of the limit. */
-	p = pmem_map_file("F", 8192, CREATE, 0644, NULL, NULL);
-	limit.rlim_cur = before;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	assert_non_null(p);
-	assert_int_equal(pmem_unmap(p, 8192), 0);
-}
-
 static void temporary_files_are_private_and_nameless(void **state)
 {
 	static const int errs[] = {0, EOPNOTSUPP, EISDIR};
 
 	(void)state;
-	enter(false);
+	map_place_enter(false);
 	for (size_t i = 0; i < COUNT(errs); i++) {
 		char *p;
 
-		make_place();
-		libc_model.open_tmpfile_err = errs[i];
+		map_place_make();
+		map_place_libc.open_tmpfile_err = errs[i];
 		umask(027);
 		p = pmem_map_file("D", 4096, CREATE | TMPFILE, 0777, NULL, NULL);
 		assert_int_equal(umask(022), 027);
@@ -514,8 +240,8 @@ static void temporary_files_are_private_and_nameless(void **state)
 		assert_int_equal(rmdir("D"), 0); /* empty while the mapping exists */
 		assert_int_equal(pmem_unmap(p, 4096), 0);
 	}
-	make_place();
-	libc_model.open_tmpfile_err = ENOSPC;
+	map_place_make();
+	map_place_libc.open_tmpfile_err = ENOSPC;
 	assert_null(pmem_map_file("D", 4096, CREATE | TMPFILE, 0, NULL, NULL));
 	assert_int_equal(errno, ENOSPC);
 }
@@ -523,7 +249,7 @@ static void temporary_files_are_private_and_nameless(void **state)
 static void the_message_names_the_file_and_the_reason(void **state)
 {
 	(void)state;
-	enter(false);
+	map_place_enter(false);
 	assert_null(pmem_map_file("D/none/N", 4096, CREATE, 0644, NULL, NULL));
 	assert_non_null(strstr(pmem_errormsg(), "D/none/N"));
 	assert_non_null(strstr(pmem_errormsg(), strerror(ENOENT)));
@@ -540,7 +266,7 @@ static void the_message_says_why_it_is_no_persistent_memory(void **state)
 	void *p;
 
 	(void)state;
-	enter(false);
+	map_place_enter(false);
 	assert_null(pmem_map_file(NULL, 0, 0, 0, NULL, NULL));
 	p = pmem_map_file("F", 0, 0, 0, &len, &is_pmem);
 	assert_non_null(p);
@@ -588,8 +314,8 @@ static void check_permissions(void)
 static void without_permission_it_is_eacces(void **state)
 {
 	(void)state;
-	enter(false);
-	write_file("read-only", 10);
+	map_place_enter(false);
+	map_place_write("read-only", 10);
 	assert_int_equal(chmod("read-only", 0444), 0);
 	assert_int_equal(chmod("D", 0555), 0);
 	mkdir("closed", 0700);
@@ -603,7 +329,7 @@ static void without_permission_it_is_eacces(void **state)
 static void no_descriptor_leaks_into_a_program_started_meanwhile(void **state)
 {
 	(void)state;
-	assert_int_equal(opens_that_leak, 0);
+	assert_int_equal(map_place_leaks, 0);
 }
 
 int main(void)
@@ -613,11 +339,6 @@ int main(void)
 	    cmocka_unit_test(the_table_holds_on_tmpfs),
 	    cmocka_unit_test(both_results_are_optional),
 	    cmocka_unit_test(the_mode_is_that_of_open),
-	    cmocka_unit_test(space_is_allocated_unless_it_is_sparse),
-	    cmocka_unit_test(length_and_space_come_from_ftruncate_and_posix_fallocate),
-	    cmocka_unit_test(a_full_disk_leaves_no_file_and_restores_a_length),
-	    cmocka_unit_test(a_really_full_file_system_does_so_too),
-	    cmocka_unit_test(the_file_size_limit_is_an_error_and_no_signal),
 	    cmocka_unit_test(temporary_files_are_private_and_nameless),
 	    cmocka_unit_test(the_message_names_the_file_and_the_reason),
 	    cmocka_unit_test(the_message_says_why_it_is_no_persistent_memory),
