@@ -98,6 +98,18 @@ int pool_store_sds(struct pmemblk *pool, bool dirty)
 	storage_write(&pool->storage, &step, offsetof(struct pool_header, sds), &sds,
 		      sizeof(sds));
 	ret = storage_fence(&pool->storage, &step);
+	return ret < 0 ? blame_file(pool->path, ret) : pool_deepen_sds(pool);
+}
+
+int pool_deepen_sds(struct pmemblk *pool)
+{
+	int ret;
+
+	if (!pool->deep.part)
+		return 0;
+	storage_pool_deep_flush(&pool->storage, offsetof(struct pool_header, sds),
+				sizeof(struct pool_sds));
+	ret = poolset_deep_drain_header(&pool->deep);
 	return ret < 0 ? blame_file(pool->path, ret) : 0;
 }
 
@@ -274,6 +286,8 @@ int pool_open(const char *path, size_t bsize, struct pmemblk **out)
 		return ret;
 	ret = pool_watch(pool);
 	pool_enter(pool);
+	if (ret == 0 && pool->keeps_sds)
+		ret = poolset_deep_init(&pool->deep, set, &pool->map);
 	if (ret == 0 && ctl_value(CTL_PREFAULT_AT_OPEN))
 		poolset_map_prefault(&pool->map);
 	if (ret == 0)
@@ -327,11 +341,16 @@ void pool_destroy(struct pmemblk *pool)
 		sync_group_fini(pool->storage.group);
 	pool_owner_fini(&pool->owner);
 	sigbus_unwatch(&pool->watch);
+	poolset_deep_fini(&pool->deep);
 	poolset_unmap(&pool->map);
 	alloc_free(pool->path);
 	alloc_free(pool);
 }
 
+/*
+ * The mark that says closed must not be on the modules before the blocks that it vouches for:
+ * should the platform fail to save the latter, their loss would not be noticed.
+ */
 static int make_durable(struct pmemblk *pool)
 {
 	int ret;
@@ -339,6 +358,8 @@ static int make_durable(struct pmemblk *pool)
 	pool_enter(pool);
 	ret = btt_sync(atomic_load_explicit(&pool->btt, memory_order_relaxed));
 	ret = pool_leave(pool, ret);
+	if (ret == 0 && pool->keeps_sds)
+		ret = poolset_deep_drain(&pool->deep);
 	if (ret == 0 && pool->keeps_sds) {
 		pool_enter(pool);
 		ret = pool_store_sds(pool, false);

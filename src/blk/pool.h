@@ -16,6 +16,7 @@
 
 #include "btt.h"
 #include "pool_owner.h"
+#include "poolset_deep.h"
 #include "poolset_map.h"
 #include "shutdown_state.h"
 #include "sigbus.h"
@@ -41,6 +42,7 @@ struct pmemblk {
 	struct storage storage;
 	struct sync_group group; /* shared syncs of a pool on an ordinary file */
 	struct poolset_mapping map;
+	struct poolset_deep deep; /* if keeps_sds */
 	struct btt_params params;
 	struct retired_btt *retired; /* under pool_owner_lock() */
 	struct sigbus_watch watch;
@@ -107,8 +109,11 @@ struct pmemblk *pool_alloc(const char *path);
  */
 int pool_attach(struct pmemblk *pool, struct poolset *set) MUST_CHECK;
 
-/* Stores the shutdown state durably. */
+/* Stores the shutdown state durably, down to the memory modules. */
 int pool_store_sds(struct pmemblk *pool, bool dirty) MUST_CHECK;
+
+/* The second half of it: takes down to the modules what is durable otherwise. */
+int pool_deepen_sds(struct pmemblk *pool) MUST_CHECK;
 
 /* Sums up the memory modules under the open files of a set. */
 int pool_read_modules(const struct poolset *set, struct shutdown_state *state) MUST_CHECK;

@@ -144,7 +144,9 @@ static int store_headers(const struct poolset *set, struct pmemblk *pool,
 		storage_write(s, &step, 0, &h[0], sizeof(h[0]));
 		ret = storage_fence(s, &step);
 	}
-	return ret < 0 ? blame_file(set->path, ret) : 0;
+	if (ret < 0)
+		return blame_file(set->path, ret);
+	return pool->keeps_sds ? pool_deepen_sds(pool) : 0;
 }
 
 /* Best effort: the storing that failed may fail again. The message stays. */
@@ -205,6 +207,10 @@ static int build(struct poolset *set, struct pmemblk *pool, mode_t mode)
 	ret = make_headers(set, &pool->params.parent, h, nheader);
 	if (ret == 0) {
 		pool->keeps_sds = pool_header_keeps_sds(h);
+		if (pool->keeps_sds)
+			ret = poolset_deep_init(&pool->deep, set, &pool->map);
+	}
+	if (ret == 0) {
 		pool_enter(pool);
 		memcpy(&before, storage_at(&pool->storage, POOL_DESCRIPTOR_OFF),
 		       sizeof(before));

@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <libpmem.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "errormsg.h"
@@ -253,6 +254,47 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	s->line_order = medium == STORAGE_PMEM;
 #endif
 }
+
+/* --- deep flushes ---------------------------------------------------------------------- */
+
+/* libpmem's message, which names what failed. */
+static int fail_as_libpmem(const char *what)
+{
+	int err = errno;
+	char text[1024];
+
+	/* A copy: in a program with both libraries in one it may be the very same message. */
+	snprintf(text, sizeof(text), "%s", pmem_errormsg());
+	return errormsg_fail(err, "%s: %s", what, text);
+}
+
+int storage_pool_deep_map(const char *path, struct storage_deep *deep)
+{
+	deep->addr = pmem_map_file(path, 0, 0, 0, &deep->len, NULL);
+	deep->is_device = deep->addr != NULL;
+	return deep->addr ? 0 : fail_as_libpmem("cannot prepare deep flushes");
+}
+
+void storage_pool_deep_unmap(struct storage_deep *deep)
+{
+	if (deep->is_device)
+		pmem_unmap(deep->addr, deep->len);
+	deep->is_device = false;
+}
+
+void storage_pool_deep_flush(const struct storage *s, uint64_t off, size_t len)
+{
+	pmem_deep_flush(s->base + off, len);
+}
+
+int storage_pool_deep_drain(const struct storage_deep *deep)
+{
+	if (pmem_deep_drain(deep->addr, deep->len) != 0)
+		return fail_as_libpmem("the deep flush failed");
+	return 0;
+}
+
+/* --------------------------------------------------------------------------------------- */
 
 bool storage_pool_is_pmem(const void *base, uint64_t size)
 {

@@ -49,6 +49,43 @@ wrong_size()
 	cat /tmp/message
 }
 
+# with_hints MODE COMMAND...: meanwhile the region of the device of 64 MiB says that it needs deep
+# flushes, which the emulated one does not, by a file that the library may write to (MODE rw) or
+# not (ro).
+with_hints()
+{
+	local mode=$1 file=/sys/bus/nd/devices/$(region_of 64)/deep_flush rc
+	shift
+	echo 2 >/tmp/deep_flush
+	mount -o bind /tmp/deep_flush "$file"
+	mount -o "remount,bind,$mode" /tmp/deep_flush "$file"
+	"$@" && rc=0 || rc=$?
+	umount "$file"
+	return $rc
+}
+
+deep_flush_of_marks()
+{
+	wipe "$1"
+	with_hints rw ours pool create "$1" 512 0
+	[ "$(cat /tmp/deep_flush)" = 1 ]
+	with_hints rw ours pool fill "$1" 512 3 0 2000
+	[ "$(cat /tmp/deep_flush)" = 1 ]
+	ours pool verify "$1" 512 3 2000
+	pmempool_consistent "$1"
+	# Checking is refused for a device, and stores nothing.
+	[ "$(with_hints rw ours pool check "$1" 512)" = -1 ]
+	[ "$(cat /tmp/deep_flush)" = 2 ]
+}
+
+deep_flush_refused()
+{
+	with_hints ro fails ours pool verify "$1" 512 3 2000 2>/tmp/message
+	cat /tmp/message
+	grep -q 'deep_flush.*Read-only' /tmp/message
+	ours pool verify "$1" 512 3 2000
+}
+
 device_dax()
 {
 	local one two
@@ -58,6 +95,8 @@ device_dax()
 	case_of "device DAX has its size as only length" ours map pmem "$one" $((62 << 20))
 	case_of "a pool on device DAX" device_pool "$one"
 	case_of "a pool on device DAX is not overwritten by another" device_used_twice "$one"
+	case_of "marks of a pool on device DAX are flushed deeply" deep_flush_of_marks "$one"
+	case_of "a pool whose mark cannot be flushed deeply is not opened" deep_flush_refused "$one"
 	case_of "device DAX in a set, AUTO" device_set "" "$one"
 	case_of "two devices in a set with one header" device_set SINGLEHDR "$one" "$two"
 	case_of "a device with another size than the set says is refused" wrong_size "$one"
