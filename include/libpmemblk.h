@@ -79,7 +79,8 @@ typedef struct pmemblk PMEMblkpool;
  *
  * All blocks read as zeros. The space is allocated. A file made here has no permission
  * bits until it is complete. When the call fails, the files it made are removed and those
- * that existed are as they were.
+ * that existed are as they were. Of a device DAX that it had begun to write to, the first
+ * 2 MiB are zero then.
  *
  *	EINVAL	bsize or poolsize out of range; fewer than 256 blocks; not a file that can
  *		hold a pool; error in the pool set file or in PMEMBLK_CONF(_FILE)

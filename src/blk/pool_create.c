@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,8 +119,8 @@ static int make_headers(const struct poolset *set, const struct uuid *poolset,
 }
 
 /* Headers of later parts first, the one that makes a pool of them last. */
-static int store_headers(const struct poolset *set, struct pmemblk *pool,
-			 struct pool_header *h, unsigned nheader)
+static int store_headers(struct poolset *set, struct pmemblk *pool, struct pool_header *h,
+			 unsigned nheader)
 {
 	const struct pool_descriptor d = {
 	    .bsize = cpu_to_le32(pool->bsize),
@@ -136,6 +137,7 @@ static int store_headers(const struct poolset *set, struct pmemblk *pool,
 		ret = poolset_files_write(set, i, 0, &h[i], sizeof(h[i]));
 	if (ret < 0)
 		return ret;
+	set->part[0].is_stored = true;
 	storage_write(s, &step, POOL_DESCRIPTOR_OFF, &d, sizeof(d));
 	ret = storage_fence(s, &step);
 	if (ret == 0) {
@@ -149,24 +151,49 @@ static int store_headers(const struct poolset *set, struct pmemblk *pool,
 	return pool->keeps_sds ? pool_deepen_sds(pool) : 0;
 }
 
-/* Best effort: the storing that failed may fail again. The message stays. */
-static void take_back(const struct poolset *set, struct pmemblk *pool, unsigned nheader,
-		      const struct pool_descriptor *before)
+/*
+ * Part 0. A file of the user gets back what it had behind the header's page, which was zero.
+ * A device, which nobody can remove, gets zeros: nothing at its start is to look like a part
+ * of a pool.
+ */
+static int clear_first(const struct poolset *set, struct pmemblk *pool,
+		       const struct pool_descriptor *before)
 {
-	static const struct pool_header zero;
 	struct storage *s = &pool->storage;
 	struct storage_step step = STORAGE_STEP_INIT;
 	int ret;
 
-	pool_enter(pool);
-	storage_zero(s, &step, 0, sizeof(zero));
-	storage_write(s, &step, POOL_DESCRIPTOR_OFF, before, sizeof(*before));
+	storage_zero(s, &step, 0, POOL_PAGE);
 	ret = storage_fence(s, &step);
-	ret = pool_leave(pool, ret);
+	if (set->part[0].is_devdax)
+		storage_zero(s, &step, POOL_PAGE, POOL_DEVICE_START - POOL_PAGE);
+	else
+		storage_write(s, &step, POOL_DESCRIPTOR_OFF, before, sizeof(*before));
+	return ret | storage_fence(s, &step);
+}
+
+/*
+ * Best effort: the storing that failed may fail again. The message stays. Parts that nothing
+ * was stored to remain as they are.
+ */
+static void take_back(struct poolset *set, struct pmemblk *pool, unsigned nheader,
+		      const struct pool_descriptor *before)
+{
+	char message[1024];
+	int ret = 0;
+
+	snprintf(message, sizeof(message), "%s", errormsg_get());
+	if (set->part[0].is_stored) {
+		pool_enter(pool);
+		ret = clear_first(set, pool, before);
+		ret = pool_leave(pool, ret);
+	}
 	for (unsigned i = 1; i < nheader; i++)
-		if (!set->part[i].is_created)
-			ret |= poolset_files_write(set, i, 0, &zero, sizeof(zero));
-	(void)ret;
+		if (set->part[i].is_stored && !set->part[i].is_created)
+			ret |= poolset_files_clear(set, i);
+	ret |= poolset_deep_drain(&pool->deep);
+	if (ret < 0)
+		errormsg_set("%s", message);
 }
 
 /* --- all together -------------------------------------------------------------------- */

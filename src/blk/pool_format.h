@@ -22,6 +22,9 @@
 #define POOL_MIN_SIZE (POOL_DATA_OFF + POOL_MIN_DATA)
 #define POOL_MIN_PART ((uint64_t)2 << 20)
 
+/* What is zeroed of a device DAX for good when a pool could not be made on it. */
+#define POOL_DEVICE_START ((uint64_t)2 << 20)
+
 #define POOL_SIGNATURE "PMEMBLK" /* 8 bytes with the NUL */
 #define POOL_MAJOR 1u
 

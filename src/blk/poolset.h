@@ -26,6 +26,7 @@ struct poolset_part {
 	uint64_t data_hi;
 	bool is_devdax;
 	bool is_created; /* by this call; to be removed if it fails */
+	bool is_stored;	 /* this call has begun to write its header or descriptor */
 };
 
 struct poolset {

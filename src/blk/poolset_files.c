@@ -359,7 +359,7 @@ int poolset_files_read(const struct poolset *set, unsigned i, uint64_t off, void
 	return 0;
 }
 
-static int write_device(const struct poolset_part *part, uint64_t off, const void *buf,
+static int write_device(struct poolset_part *part, uint64_t off, const void *buf,
 			size_t len)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
@@ -370,6 +370,7 @@ static int write_device(const struct poolset_part *part, uint64_t off, const voi
 
 	if (ret < 0)
 		return ret;
+	part->is_stored = true;
 	storage_pool_init(&s, addr, mapped, STORAGE_PMEM);
 	storage_write(&s, &step, off, buf, len);
 	ret = storage_fence(&s, &step);
@@ -377,14 +378,15 @@ static int write_device(const struct poolset_part *part, uint64_t off, const voi
 	return ret;
 }
 
-int poolset_files_write(const struct poolset *set, unsigned i, uint64_t off,
-			const void *buf, size_t len)
+int poolset_files_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
+			size_t len)
 {
-	const struct poolset_part *part = &set->part[i];
+	struct poolset_part *part = &set->part[i];
 	size_t done = 0;
 
 	if (part->is_devdax)
 		return write_device(part, off, buf, len);
+	part->is_stored = true;
 	while (done < len) {
 		ssize_t n = pwrite(part->fd, (const char *)buf + done, len - done,
 				   (off_t)(off + done));
@@ -400,6 +402,17 @@ int poolset_files_write(const struct poolset *set, unsigned i, uint64_t off,
 	if (fdatasync(part->fd) != 0)
 		return errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
 	return 0;
+}
+
+int poolset_files_clear(struct poolset *set, unsigned i)
+{
+	static const unsigned char zero[POOL_PAGE];
+	uint64_t end = set->part[i].is_devdax ? POOL_DEVICE_START : POOL_PAGE;
+	int ret = 0;
+
+	for (uint64_t off = 0; off < end; off += sizeof(zero))
+		ret |= poolset_files_write(set, i, off, zero, sizeof(zero));
+	return ret < 0 ? -EIO : 0;
 }
 
 /*

@@ -6,6 +6,7 @@
  *	map file PATH LENGTH REASON	no persistent memory, the message names REASON
  *	map autoflush VALUE		what pmem_has_auto_flush() returns
  *	map wipe PATH LENGTH		zeros the beginning
+ *	map zero PATH LENGTH		the beginning is zero
  *	map bad PATH OFFSET		a load from there raises SIGBUS
  */
 #include <inttypes.h>
@@ -104,6 +105,17 @@ static void expect_bad(const char *path, uint64_t off)
 	}
 }
 
+static void expect_zero(const char *path, size_t len)
+{
+	size_t mapped;
+	int is_pmem;
+	const char *p = map(path, 0, &mapped, &is_pmem);
+
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			die("%s: byte %zu is not zero", path, i);
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
@@ -124,6 +136,8 @@ int main(int argc, char **argv)
 
 		pmem_memset_persist(map(argv[2], 0, &mapped, &is_pmem), 0,
 				    number(argv[3]));
+	} else if (!strcmp(command, "zero") && argc == 4) {
+		expect_zero(argv[2], number(argv[3]));
 	} else if (!strcmp(command, "bad") && argc == 4) {
 		expect_bad(argv[2], number(argv[3]));
 	} else {

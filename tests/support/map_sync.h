@@ -2,7 +2,8 @@
 /*
  * Grants or refuses MAP_SYNC whatever the file system and the kernel do: the program's own
  * mmap stands before the C library's. map_sync_err: 0 grants it, else the errno it fails
- * with, at first EOPNOTSUPP as on a file system without DAX.
+ * with, at first EOPNOTSUPP as on a file system without DAX. The request of the number
+ * map_sync_failing, from 1 on, fails with ENOMEM whatever is granted; 0: none.
  */
 #ifndef MAP_SYNC_H
 #define MAP_SYNC_H 1
@@ -19,6 +20,8 @@
 
 static atomic_int map_sync_err __attribute__((unused)) = EOPNOTSUPP;
 static atomic_uint map_sync_granted __attribute__((unused));
+static atomic_uint map_sync_requests __attribute__((unused));
+static atomic_uint map_sync_failing __attribute__((unused));
 
 /* The thread sanitizer puts its own mmap there and cannot do without it. */
 #if defined(__SANITIZE_THREAD__)
@@ -37,6 +40,9 @@ __attribute__((visibility("default"))) void *mmap(void *addr, size_t len, int pr
 	if (fd >= 0 && (flags & MAP_SYNC)) {
 		int err = atomic_load(&map_sync_err);
 
+		if (atomic_fetch_add(&map_sync_requests, 1) + 1 ==
+		    atomic_load(&map_sync_failing))
+			err = ENOMEM;
 		if (err) {
 			errno = err;
 			return MAP_FAILED;

@@ -28,6 +28,7 @@
 #include "map_sync.h"
 
 #define SIZE ((size_t)20 << 20)
+#define START ((size_t)2 << 20) /* what is cleared of a device */
 #define PAGE ((size_t)4096)
 #define NDEVICE 3
 #define REGION "devices/LNXSYSTM:00/ndbus0/region3"
@@ -47,6 +48,7 @@ static unsigned failing_open; /* the one that fails, from 1; 0: none */
 static const char *header;     /* the file whose mark is noted */
 static char flushes[64];       /* the mark at each deep flush, '0' or '1' */
 static unsigned failing_flush; /* as failing_open */
+static bool goes_on_failing;   /* and all that come after it */
 static bool counts_msync;      /* it is the deep flush, and works */
 
 static void note_flush(void)
@@ -61,7 +63,9 @@ static void note_flush(void)
 
 static bool must_fail(void)
 {
-	return strlen(flushes) == failing_flush;
+	size_t n = strlen(flushes);
+
+	return n == failing_flush || (goes_on_failing && n > failing_flush);
 }
 
 SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
@@ -123,8 +127,11 @@ static void arm(unsigned at)
 {
 	memset(flushes, 0, sizeof(flushes));
 	failing_flush = at;
+	goes_on_failing = false;
 	opens = 0;
 	failing_open = 0;
+	atomic_store(&map_sync_requests, 0);
+	atomic_store(&map_sync_failing, 0);
 }
 
 /* What is on a device at first, behind the page that a header takes. */
@@ -202,6 +209,24 @@ static PMEMblkpool *must(PMEMblkpool *p)
 	if (!p)
 		fail_msg("%s", pmemblk_errormsg());
 	return p;
+}
+
+static void assert_filled(const unsigned char *bytes, size_t from, size_t to, int fill)
+{
+	assert_int_equal(bytes[from], fill);
+	assert_memory_equal(bytes + from, bytes + from + 1, to - from - 1);
+}
+
+/* The device is zero up to its byte number `zeros`, and as it was made from there on. */
+static void assert_content(int i, size_t zeros)
+{
+	size_t len;
+	unsigned char *bytes = support_read_file(devices[i].content, &len);
+
+	assert_int_equal(len, SIZE);
+	assert_filled(bytes, 0, zeros, 0);
+	assert_filled(bytes, zeros, SIZE, fill_of(i));
+	free(bytes);
 }
 
 /* --- the shutdown state ----------------------------------------------------------------- */
@@ -332,6 +357,125 @@ static void a_mark_in_a_file_goes_through_msync(void **state)
 	atomic_store(&map_sync_err, EOPNOTSUPP);
 }
 
+/* --- failed creates ----------------------------------------------------------------------- */
+
+static void a_failed_create_leaves_nothing_of_a_pool(void **state)
+{
+	(void)state;
+	make_machine(1, REGION, "2097152\n");
+	arm(1);
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EIO);
+	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
+	assert_non_null(strstr(pmemblk_errormsg(), "deep_flush"));
+	assert_content(0, START);
+	/* Not only by the caches: once more all the way down, when the header is gone. */
+	assert_string_equal(flushes, "10");
+	/* When that fails, too, the message still tells of the first failure. */
+	arm(1);
+	goes_on_failing = true;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_string_equal(flushes, "10");
+	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
+	assert_content(0, START);
+	arm(0);
+	pmemblk_close(must(pmemblk_create(devices[0].path, 512, 0, 0600)));
+}
+
+static void it_leaves_nothing_on_any_device_that_it_wrote_to(void **state)
+{
+	(void)state;
+	make_machine(2, REGION, "4096\n");
+	arm(1);
+	assert_null(pmemblk_create(make_set(""), 512, 0, 0600));
+	assert_content(0, START);
+	assert_content(1, START);
+	/* The second device bears no header here. */
+	make_machine(2, REGION, "4096\n");
+	arm(1);
+	assert_null(pmemblk_create(make_set("OPTION SINGLEHDR\n"), 512, 0, 0600));
+	assert_content(0, START);
+	assert_content(1, PAGE);
+}
+
+/* Each mapping of the devices fails in turn, those for the headers of the later ones, too. */
+static void only_devices_that_it_wrote_to_are_cleared(void **state)
+{
+	unsigned ncleared =
+	    0; /* creates that had stored the second header, but not the third */
+	unsigned at;
+
+	(void)state;
+#ifdef MAP_SYNC_UNUSABLE
+	skip();
+#endif
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p;
+		unsigned char byte;
+		bool is_cleared;
+
+		make_machine(3, REGION, "4096\n");
+		atomic_store(&map_sync_failing, at);
+		errno = 0;
+		p = pmemblk_create(make_set(""), 512, 0, 0600);
+		if (p) {
+			pmemblk_close(p);
+			break;
+		}
+		assert_int_equal(errno, ENOMEM);
+		image_read(devices[1].content, START - 1, &byte, 1);
+		is_cleared = byte == 0;
+		ncleared += is_cleared;
+		assert_content(0, PAGE);
+		assert_content(1, is_cleared ? START : PAGE);
+		assert_content(2, PAGE);
+	}
+	assert_in_range(at, 5, 99);
+	assert_int_equal(ncleared, 1);
+}
+
+static void a_create_that_fails_before_it_stores_changes_nothing(void **state)
+{
+	(void)state;
+	make_machine(1, REGION, "2097152\n");
+	failing_open = 2; /* to be flushed deeply */
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(opens, 2);
+	assert_content(0, PAGE);
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 1u << 30, 0, 0600));
+	assert_int_equal(errno, EINVAL);
+	assert_content(0, PAGE);
+}
+
+static void a_device_that_holds_a_pool_keeps_it(void **state)
+{
+	PMEMblkpool *p;
+	unsigned char *before;
+	unsigned char *after;
+	size_t len;
+
+	(void)state;
+	make_machine(2, REGION, "4096\n");
+	p = must(pmemblk_create(devices[0].path, 512, 0, 0600));
+	pmemblk_close(p);
+	before = support_read_file(devices[0].content, &len);
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EEXIST);
+	errno = 0;
+	assert_null(pmemblk_create(make_set(""), 512, 0, 0600));
+	assert_int_equal(errno, EEXIST);
+	after = support_read_file(devices[0].content, &len);
+	assert_memory_equal(before, after, SIZE);
+	assert_content(1, PAGE);
+	free(before);
+	free(after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +486,11 @@ int main(void)
 	    cmocka_unit_test(a_pool_is_not_opened_when_its_mark_cannot_be_flushed),
 	    cmocka_unit_test(a_pool_whose_blocks_cannot_be_flushed_stays_marked_as_open),
 	    cmocka_unit_test(a_mark_in_a_file_goes_through_msync),
+	    cmocka_unit_test(a_failed_create_leaves_nothing_of_a_pool),
+	    cmocka_unit_test(it_leaves_nothing_on_any_device_that_it_wrote_to),
+	    cmocka_unit_test(only_devices_that_it_wrote_to_are_cleared),
+	    cmocka_unit_test(a_create_that_fails_before_it_stores_changes_nothing),
+	    cmocka_unit_test(a_device_that_holds_a_pool_keeps_it),
 	};
 
 	/* Also on a CPU that cannot make anything durable. */

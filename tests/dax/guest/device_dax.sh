@@ -86,6 +86,20 @@ deep_flush_refused()
 	ours pool verify "$1" 512 3 2000
 }
 
+# The device has held a pool with blocks; only the page that a header needs is free.
+failed_create()
+{
+	wipe "$1"
+	fails ours map zero "$1" 2097152
+	with_hints ro fails ours pool create "$1" 512 0 2>/tmp/message
+	cat /tmp/message
+	grep -q 'deep_flush.*Read-only' /tmp/message
+	ours map zero "$1" 2097152
+	ours pool create "$1" 512 0
+	ours pool fill "$1" 512 4 0 2000
+	ours pool verify "$1" 512 4 2000
+}
+
 device_dax()
 {
 	local one two
@@ -97,6 +111,7 @@ device_dax()
 	case_of "a pool on device DAX is not overwritten by another" device_used_twice "$one"
 	case_of "marks of a pool on device DAX are flushed deeply" deep_flush_of_marks "$one"
 	case_of "a pool whose mark cannot be flushed deeply is not opened" deep_flush_refused "$one"
+	case_of "a failed create leaves nothing on device DAX" failed_create "$one"
 	case_of "device DAX in a set, AUTO" device_set "" "$one"
 	case_of "two devices in a set with one header" device_set SINGLEHDR "$one" "$two"
 	case_of "a device with another size than the set says is refused" wrong_size "$one"
