@@ -322,6 +322,9 @@ $(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
 		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -Wl,--no-as-needed -lpmemblk -lpmem \
 		$(CMOCKA_LIBS) -ldl
 
+# The one API test of several files.
+$(B)/tests/api/test_blk_errno: $(call objs,$(wildcard tests/api/conditions*.c))
+
 # Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
 $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
