@@ -9,7 +9,7 @@
  * repair to the same end:
  *
  *   - Before everything else, what the decisions were based on (maps and flogs) is made durable.
- *   - A flog slot is rewritten in four phases, see repair_table.c, because a mixture of two
+ *   - A flog slot is rewritten in four phases, see repair_blocks.c, because a mixture of two
  *     records might name a free block that holds data.
  *   - Map entries of which one at most is right go into the error state, all of them, before
  *     any is given another block: the one left over would look sound.
