@@ -78,6 +78,18 @@ static APART void move_in_pieces_backward(const struct engine *e, char *dest,
 	}
 }
 
+/* Flushes less than a line, of one line. A call would cost a third of a short copy. */
+static inline void flush_end(const struct engine *e, char *dest, size_t len)
+{
+#ifdef __x86_64__
+	if (likely(e->clwb)) {
+		__asm__ volatile("clwb %0" : "+m"(*dest));
+		return;
+	}
+#endif
+	e->flush(dest, len);
+}
+
 /* What of len bytes from the start of a line on goes past the caches. */
 static size_t nt_part(size_t len)
 {
@@ -125,7 +137,7 @@ static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 
 	if (head) {
 		small_move(dest, src, head);
-		e->flush(dest, head);
+		flush_end(e, dest, head);
 	}
 	if (unlikely(e->nt_burst != SIZE_MAX))
 		move_bursts_forward(e, dest + head, src + head, body);
@@ -133,7 +145,7 @@ static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 		e->kernel->move_nt_forward(dest + head, src + head, body);
 	if (tail) {
 		small_move(dest + head + body, src + head + body, tail);
-		e->flush(dest + head + body, tail);
+		flush_end(e, dest + head + body, tail);
 	}
 }
 
@@ -146,7 +158,7 @@ static APART void move_nt_backward(const struct engine *e, char *dest, const cha
 
 	if (tail) {
 		small_move(dest + head + body, src + head + body, tail);
-		e->flush(dest + head + body, tail);
+		flush_end(e, dest + head + body, tail);
 	}
 	if (unlikely(e->nt_burst != SIZE_MAX))
 		move_bursts_backward(e, dest + head, src + head, body);
@@ -154,7 +166,7 @@ static APART void move_nt_backward(const struct engine *e, char *dest, const cha
 		e->kernel->move_nt_backward(dest + head, src + head, body);
 	if (head) {
 		small_move(dest, src, head);
-		e->flush(dest, head);
+		flush_end(e, dest, head);
 	}
 }
 
@@ -182,25 +194,33 @@ void *copy_move_short(const struct engine *e, char *dest, const char *src, size_
 	return dest;
 }
 
+void *copy_move_past(const struct engine *e, char *dest, const char *src, size_t len,
+		     unsigned flags)
+{
+	if ((uintptr_t)dest - (uintptr_t)src >= len)
+		move_nt_forward(e, dest, src, len);
+	else
+		move_nt_backward(e, dest, src, len);
+	drain(e, flags);
+	return dest;
+}
+
 void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t len,
 		     unsigned flags)
 {
 	bool forward = (uintptr_t)dest - (uintptr_t)src >= len;
 
-	if (goes_past_caches(e, len, flags)) {
-		if (forward)
-			move_nt_forward(e, dest, src, len);
-		else
-			move_nt_backward(e, dest, src, len);
-	} else if (!e->flushing || len <= PIECE) {
+	if (goes_past_caches(e, len, flags))
+		return copy_move_past(e, dest, src, len, flags);
+	if (!e->flushing || len <= PIECE) {
 		move_cached(e, dest, src, len);
 		copy_finish(e, dest, len, flags);
 		return dest;
-	} else if (forward) {
-		move_in_pieces_forward(e, dest, src, len);
-	} else {
-		move_in_pieces_backward(e, dest, src, len);
 	}
+	if (forward)
+		move_in_pieces_forward(e, dest, src, len);
+	else
+		move_in_pieces_backward(e, dest, src, len);
 	drain(e, flags);
 	return dest;
 }
@@ -219,25 +239,38 @@ static void set_flushed(const struct engine *e, char *dest, int c, size_t len)
 	e->flush(dest, len);
 }
 
-static void set_nt(const struct engine *e, char *dest, int c, size_t len)
+static APART void set_bursts(const struct engine *e, char *dest, int c, size_t len)
 {
-	size_t n = min(len, to_line(dest));
-	size_t left;
+	while (len) {
+		size_t n = min(len, e->nt_burst);
 
-	if (n)
-		set_flushed(e, dest, c, n);
-	dest += n;
-	len -= n;
-	for (left = nt_part(len); left; left -= n) {
-		n = min(left, e->nt_burst);
 		e->kernel->set_nt(dest, c, n);
 		if (n == e->nt_burst)
 			e->fence();
 		dest += n;
 		len -= n;
 	}
-	if (len)
-		set_flushed(e, dest, c, len);
+}
+
+/* len >= ENGINE_LINE. */
+static void set_nt(const struct engine *e, char *dest, int c, size_t len)
+{
+	size_t head = to_line(dest);
+	size_t body = nt_part(len - head);
+	size_t tail = len - head - body;
+
+	if (head) {
+		small_set(dest, c, head);
+		flush_end(e, dest, head);
+	}
+	if (unlikely(e->nt_burst != SIZE_MAX))
+		set_bursts(e, dest + head, c, body);
+	else if (body)
+		e->kernel->set_nt(dest + head, c, body);
+	if (tail) {
+		small_set(dest + head + body, c, tail);
+		flush_end(e, dest + head + body, tail);
+	}
 }
 
 static APART void set_in_pieces(const struct engine *e, char *dest, int c, size_t len)
@@ -266,11 +299,18 @@ void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
 	return dest;
 }
 
+void *copy_set_past(const struct engine *e, char *dest, int c, size_t len, unsigned flags)
+{
+	set_nt(e, dest, c, len);
+	drain(e, flags);
+	return dest;
+}
+
 void *copy_set_long(const struct engine *e, char *dest, int c, size_t len, unsigned flags)
 {
 	if (goes_past_caches(e, len, flags))
-		set_nt(e, dest, c, len);
-	else if (flags & PMEM_F_MEM_NOFLUSH || !e->flushing)
+		return copy_set_past(e, dest, c, len, flags);
+	if (flags & PMEM_F_MEM_NOFLUSH || !e->flushing)
 		set_cached(e, dest, c, len);
 	else
 		set_in_pieces(e, dest, c, len);

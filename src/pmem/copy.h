@@ -27,6 +27,12 @@ void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t
 void *copy_set_long(const struct engine *e, char *dest, int c, size_t len,
 		    unsigned flags);
 
+/* Past the caches, without further questions; a line and more. */
+void *copy_move_past(const struct engine *e, char *dest, const char *src, size_t len,
+		     unsigned flags);
+void *copy_set_past(const struct engine *e, char *dest, int c, size_t len,
+		    unsigned flags);
+
 void *copy_move_short(const struct engine *e, char *dest, const char *src, size_t len,
 		      unsigned flags);
 void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
@@ -49,9 +55,17 @@ static inline bool copy_is_small(const struct engine *e, size_t len, unsigned fl
 	       !(flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC));
 }
 
+static inline bool copy_is_past(const struct engine *e, size_t len, unsigned flags)
+{
+	return flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC) &&
+	       !(flags & PMEM_F_MEM_NOFLUSH) && len >= ENGINE_LINE && e->streaming;
+}
+
 static inline void *copy_move(const struct engine *e, void *dest, const void *src,
 			      size_t len, unsigned flags)
 {
+	if (copy_is_past(e, len, flags))
+		return copy_move_past(e, dest, src, len, flags);
 	if (likely(copy_is_small(e, len, flags))) {
 		small_move(dest, src, len);
 		copy_finish(e, dest, len, flags);
@@ -67,6 +81,8 @@ static inline void *copy_move(const struct engine *e, void *dest, const void *sr
 static inline void *copy_set(const struct engine *e, void *dest, int c, size_t len,
 			     unsigned flags)
 {
+	if (copy_is_past(e, len, flags))
+		return copy_set_past(e, dest, c, len, flags);
 	if (likely(copy_is_small(e, len, flags))) {
 		small_set(dest, c, len);
 		copy_finish(e, dest, len, flags);

@@ -262,6 +262,16 @@ static inline void stream_end(char *dest, const char *src, size_t len)
 	uint64_t c = 0;
 	uint32_t d = 0;
 
+	/* the usual ends first */
+	if (len == 8) {
+		VEC_STREAM_8(dest, *(const uword *)src);
+		return;
+	}
+	if (len == 32) {
+		a = *(const vec32 *)src;
+		VEC_STREAM_32(dest, a);
+		return;
+	}
 	if (len & 32) {
 		a = *(const vec32 *)src;
 		src += 32;

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Executes non-temporal copies one instruction at a time: every line that got an ordinary store
+ * is written back by one CLWB, which the driver issues inline, and no line else.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "compiler.h"
+#include "engine.h"
+#include "engine_select.h"
+#include "libpmem.h"
+#include "support.h"
+
+#ifndef __x86_64__
+int main(void)
+{
+	puts("skipped: needs the trap flag of x86-64");
+	return 77;
+}
+#else
+
+#include <x86intrin.h>
+
+#define NLINES 8u
+#define AREA (NLINES * ENGINE_LINE)
+#define TRAP_FLAG 0x100u
+
+static _Alignas(64) unsigned char area[AREA];
+static _Alignas(64) unsigned char before[AREA];
+static unsigned char source[AREA];
+
+static struct {
+	const unsigned char *code; /* executed next */
+	unsigned ordinary;	   /* a bit for each line that got an ordinary store */
+	unsigned nclwb;
+} seen;
+
+enum instruction { OTHER, CLWB, STREAM };
+
+static enum instruction decode(const unsigned char *code)
+{
+	bool wide = false;
+
+	/* vmovntdq with a short, a long or an EVEX prefix */
+	if ((code[0] == 0xc5 && code[2] == 0xe7) ||
+	    (code[0] == 0xc4 && code[3] == 0xe7) || (code[0] == 0x62 && code[5] == 0xe7))
+		return STREAM;
+	for (; *code == 0x66 || (*code & 0xf0) == 0x40; code++)
+		wide |= *code == 0x66;
+	if (code[0] != 0x0f)
+		return OTHER;
+	if (code[1] == 0xe7 || code[1] == 0xc3) /* movntdq, movnti */
+		return STREAM;
+	return wide && code[1] == 0xae && code[2] >> 6 != 3 && (code[2] >> 3 & 7) == 6
+		   ? CLWB
+		   : OTHER;
+}
+
+static void on_trap(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	enum instruction executed = seen.code ? decode(seen.code) : OTHER;
+
+	(void)sig;
+	(void)info;
+	seen.code = (const unsigned char *)uc->uc_mcontext.gregs[REG_RIP];
+	seen.nclwb += executed == CLWB;
+	for (size_t i = 0; i < AREA; i++) {
+		if (area[i] == before[i])
+			continue;
+		if (executed != STREAM)
+			seen.ordinary |= 1u << i / ENGINE_LINE;
+		before[i] = area[i];
+	}
+}
+
+static inline void trap_flag(bool on)
+{
+	unsigned long long flags = __readeflags() & ~(unsigned long long)TRAP_FLAG;
+
+	__asm__ volatile("" ::: "memory");
+	__writeeflags(on ? flags | TRAP_FLAG : flags);
+	__asm__ volatile("" ::: "memory");
+}
+
+enum op { COPY, MOVE_FORWARD, MOVE_BACKWARD, SET };
+
+static void check(enum op op, size_t offset, size_t len)
+{
+	static const char *const names[] = {"copy", "forward move", "backward move",
+					    "set"};
+	unsigned char *dest = area + offset;
+
+	for (size_t i = 0; i < AREA; i++)
+		area[i] = (unsigned char)i;
+	memcpy(before, area, AREA);
+	memset(&seen, 0, sizeof(seen));
+	trap_flag(true);
+	switch (op) {
+	case COPY:
+		pmem_memcpy(dest, source, len, PMEM_F_MEM_NONTEMPORAL);
+		break;
+	case MOVE_FORWARD:
+		pmem_memmove(dest, dest + 17, len, PMEM_F_MEM_NONTEMPORAL);
+		break;
+	case MOVE_BACKWARD:
+		pmem_memmove(dest + 17, dest, len, PMEM_F_MEM_NONTEMPORAL);
+		break;
+	case SET:
+		pmem_memset(dest, 0xff, len, PMEM_F_MEM_NONTEMPORAL);
+		break;
+	}
+	trap_flag(false);
+	if (seen.nclwb != (unsigned)__builtin_popcount(seen.ordinary))
+		fail_msg(
+		    "%s of %zu bytes at +%zu: ordinary stores to lines %#x, %u lines "
+		    "written back",
+		    names[op], len, offset, seen.ordinary, seen.nclwb);
+}
+
+static void lines_with_ordinary_stores_are_written_back(void **state)
+{
+	static const size_t lens[] = {64, 65, 68, 72, 96, 100, 127, 128, 200, 256, 300};
+	unsigned ends = 0;
+
+	(void)state;
+	for (int op = COPY; op <= SET; op++)
+		for (size_t offset = 0; offset < ENGINE_LINE; offset++)
+			for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+				check((enum op)op, offset, lens[i]);
+				ends += seen.nclwb;
+			}
+	assert_true(ends > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(lines_with_ordinary_stores_are_written_back),
+	};
+	struct sigaction trap = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
+
+	if (!engine.clwb || !engine.streaming) {
+		puts("skipped: the engine in use has no clwb or no non-temporal stores");
+		return 77;
+	}
+	memset(source, 0xa5, sizeof(source));
+	sigaction(SIGTRAP, &trap, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+#endif
