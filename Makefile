@@ -289,7 +289,9 @@ HOOKED_SRC := $(wildcard src/blk/btt*.c src/blk/lanes.c src/blk/lock.c src/blk/m
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
 	$(call objs,$(filter-out $(HOOKED_SRC),$(BLK_SRC)))
 CRASH_WRAP += -Wl,--wrap=memcpy
-$(B)/obj/tests/crash/%.o: OWN_CFLAGS += -DHOOKED=1
+# Their arenas are smaller, too, so that a pool can have two: 64 KiB more than the least size.
+CRASH_ARENA := -DBTT_CRASH_TEST_ARENA_SIZE=0x1010000ull
+$(B)/obj/tests/crash/%.o: OWN_CFLAGS += -DHOOKED=1 $(CRASH_ARENA)
 else
 HOOKED_BLK := $(BLK_OBJ)
 endif
@@ -298,7 +300,7 @@ $(B)/hooked/%.o: src/%.c $(B)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,  CC    $@)
 	$(Q)$(CC) $(INCLUDES) -Isrc/blk -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) \
-		$(CFLAGS) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
+		$(CFLAGS) $(CRASH_ARENA) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
 		-fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
 
 $(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)

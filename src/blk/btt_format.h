@@ -14,7 +14,11 @@
 #define BTT_PAGE 4096u
 #define BTT_NFREE 256u
 #define BTT_ARENA_MIN_SIZE (UINT64_C(16) << 20)
+#ifdef BTT_CRASH_TEST_ARENA_SIZE /* small pools with several arenas; not for real ones */
+#define BTT_ARENA_MAX_SIZE BTT_CRASH_TEST_ARENA_SIZE
+#else
 #define BTT_ARENA_MAX_SIZE (UINT64_C(1) << 39)
+#endif
 #define BTT_MIN_LBASIZE 512u
 #define BTT_LBASIZE_UNIT 256u
 

@@ -89,12 +89,13 @@ void explore_violation(struct explorer *ex, const char *fmt, ...)
 	n = (size_t)vsnprintf(ex->why, sizeof(ex->why), fmt, ap);
 	va_end(ap);
 	if (n < sizeof(ex->why))
-		snprintf(
-		    ex->why + n, sizeof(ex->why) - n,
-		    " [%s, %s, program \"%s\", then \"%s\", %s base, schedule %.200s]",
-		    ex->sut->name, kind_names[ex->kind], st->scenario->program,
-		    st->scenario->then ? st->scenario->then : "",
-		    base_names[st->scenario->base], st->schedule);
+		snprintf(ex->why + n, sizeof(ex->why) - n,
+			 " [%s, %s, %u arena%s, program \"%s\", then \"%s\", %s base, "
+			 "schedule %.200s]",
+			 ex->sut->name, kind_names[ex->kind], ex->narena,
+			 ex->narena > 1 ? "s" : "", st->scenario->program,
+			 st->scenario->then ? st->scenario->then : "",
+			 base_names[st->scenario->base], st->schedule);
 }
 
 /* --- what a thread does ---------------------------------------------------------------- */
@@ -374,6 +375,7 @@ void explore_init(struct explorer *ex, const struct sut *sut, enum medium_kind k
 	ex->sut = sut;
 	ex->kind = kind;
 	ex->nlane = 2;
+	ex->narena = 1;
 	ex->seed = 1;
 	ex->image_limit = 512;
 	ex->fence_limit = 512;

@@ -18,6 +18,9 @@
  * States are told apart by the medium with its pending stores and flushes, by how far each
  * thread has come and what it has read, and by the run-time memory of the table; so the
  * search covers all interleavings of programs small enough for its bounds.
+ *
+ * The pool has one arena or two; for two, the instrumented table takes smaller arenas for the
+ * largest ones (BTT_CRASH_TEST_ARENA_SIZE).
  */
 #ifndef EXPLORE_H
 #define EXPLORE_H 1
@@ -31,6 +34,7 @@
 
 #define EXPLORE_BSIZE 16u
 #define EXPLORE_LEVELS 8
+#define EXPLORE_ARENAS 2u /* at most; two need the instrumented build */
 
 /* The code under test. Memory comes from explore_alloc() and is never freed. */
 struct sut {
@@ -69,6 +73,7 @@ struct explorer {
 	const struct sut *sut;
 	enum medium_kind kind;
 	unsigned nlane;
+	unsigned narena; /* 1 or 2; not to be changed once a base was used */
 	uint64_t seed;
 
 	/* Limits. */
@@ -104,10 +109,10 @@ bool explore(struct explorer *ex, const struct scenario *scenario);
 void explore_forget(struct explorer *ex);
 
 /*
- * Damages an info block, or its copy, of the base that was used last, and opens: NULL if the
- * repair is durable then, or what is wrong.
+ * Damages an arena's info block, or its copy, in the base that was used last, and opens: NULL
+ * if the repair is durable then, or what is wrong.
  */
-const char *explore_repair(struct explorer *ex, bool primary);
+const char *explore_repair(struct explorer *ex, unsigned arena, bool primary);
 
 /* True if the mutation was met at all since explore_init or explore_forget. */
 bool explore_mutant_hit(const struct explorer *ex);

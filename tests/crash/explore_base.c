@@ -14,9 +14,19 @@
 /*
  * The smallest data area. Two blocks share a map line, the third has a line and a lock of its
  * own, and the fourth shares the lock of the first but not its line.
+ *
+ * Of two arenas, the first has the first two blocks and the second the others, which share a
+ * line; the third is for its arena what the first is for its own.
  */
 #define DATA_SIZE (UINT64_C(16) << 20)
 static const uint64_t lbas[NTRACKED] = {0, 1, 40, 4096 + 2};
+static const uint64_t lbas_of_two[NTRACKED] = {0, 1, 0, 1}; /* in their arenas */
+
+#ifdef BTT_CRASH_TEST_ARENA_SIZE
+#define ARENA_MAX BTT_CRASH_TEST_ARENA_SIZE
+#else
+#define ARENA_MAX (UINT64_C(1) << 39)
+#endif
 
 static const unsigned char parent[16] = {'c', 'r', 'a', 's', 'h'};
 
@@ -74,12 +84,14 @@ uint64_t explore_heap_hash(void)
 
 uint64_t explore_size(void)
 {
-	return REF_DATA_OFF + DATA_SIZE;
+	return REF_DATA_OFF + (explore_running->narena - 1) * ARENA_MAX + DATA_SIZE;
 }
 
 uint64_t explore_lba(unsigned block)
 {
-	return lbas[block];
+	if (explore_running->narena == 1)
+		return lbas[block];
+	return lbas_of_two[block] + (block < 2 ? 0 : explore_running->state->nfirst);
 }
 
 const unsigned char *explore_parent(void)
@@ -165,7 +177,7 @@ static void use_table(struct explorer *ex, struct medium *m)
 
 		explore_fill(buf, (unsigned char)(VALUE_BASE + block[i]));
 		ex->state->lane_now = i % 2;
-		ret = ex->sut->apply(handle, ops[i], lbas[block[i]], buf);
+		ret = ex->sut->apply(handle, ops[i], explore_lba(block[i]), buf);
 	}
 	if (ret)
 		die("making the base image", ret);
@@ -175,13 +187,12 @@ static void use_table(struct explorer *ex, struct medium *m)
 /* What a user's file may have in it: all kinds of words where map and flog will be. */
 static void fill_stale(struct explorer *ex, struct medium *m)
 {
-	uint64_t map_end = explore_size() - 4096 - REF_NFREE * 64;
+	for (unsigned a = 0; a < ex->narena; a++)
+		for (uint64_t i = 0; i < REF_NFREE * 8; i++) {
+			uint64_t junk = mix64(ex->seed + a, i);
 
-	for (uint64_t i = 0; i < REF_NFREE * 8; i++) {
-		uint64_t junk = mix64(ex->seed, i);
-
-		put(m, map_end + 8 * i, &junk, 8);
-	}
+			put(m, ex->state->flog_off[a] + 8 * i, &junk, 8);
+		}
 	for (unsigned b = 0; b < NTRACKED; b++) {
 		uint32_t entry = UINT32_C(0xc0000005) + b;
 
@@ -201,13 +212,20 @@ static void make_base(struct explorer *ex, enum explore_base base)
 	st->fd[base] = medium_file(explore_size());
 	medium_init(&m, st->fd[base], explore_size(), ex->kind);
 	/* where the map is does not depend on the base */
-	ref_format(put, &m, explore_size(), EXPLORE_BSIZE, parent, true, true);
+	ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent, true, true);
 	ref_recover(&ref, m.storage.base, explore_size(), EXPLORE_BSIZE, parent);
+	if (ref.narena != ex->narena)
+		die("making the base image: arenas", (int)ref.narena);
+	st->nfirst = ref.arena[0].nlba;
+	for (unsigned a = 0; a < ref.narena; a++) {
+		st->info_off[a] = ref.arena[a].off;
+		st->flog_off[a] = ref.arena[a].flog;
+	}
 	for (unsigned b = 0; b < NTRACKED; b++)
-		st->map_off[b] = ref_map_off(&ref, lbas[b]);
+		st->map_off[b] = ref_map_off(&ref, explore_lba(b));
 	if (!laid_out) {
 		medium_reset(&m);
-		ref_format(put, &m, explore_size(), EXPLORE_BSIZE, parent,
+		ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent,
 			   base == BASE_EMPTY, false);
 	}
 	if (base == BASE_USED) {
@@ -225,6 +243,7 @@ static void make_base(struct explorer *ex, enum explore_base base)
 
 void explore_select_base(struct explorer *ex, enum explore_base base)
 {
+	explore_running = ex;
 	if (!ex->state->made[base])
 		make_base(ex, base);
 	ex->state->base = base;

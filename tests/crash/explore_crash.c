@@ -27,6 +27,8 @@ static const char *read_plainly(const struct medium *m, unsigned char value[NTRA
 	const char *why = ref_recover(&ref, m->storage.base, m->storage.size,
 				      EXPLORE_BSIZE, explore_parent());
 
+	if (!why && ref.laid_out && ref.narena != explore_running->narena)
+		why = "the info blocks lead to another number of arenas";
 	if (!why)
 		why = ref_census(&ref);
 	for (unsigned b = 0; b < NTRACKED && !why; b++) {
@@ -133,12 +135,13 @@ static struct verdict judge(struct explorer *ex, unsigned level, uint64_t hash)
 	return v;
 }
 
-const char *explore_repair(struct explorer *ex, bool primary)
+const char *explore_repair(struct explorer *ex, unsigned arena, bool primary)
 {
 	struct medium *m = explore_level(ex, 0);
 	struct watch w = {.ex = ex, .level = 0};
 	struct storage_step step = STORAGE_STEP_INIT;
-	uint64_t off = primary ? REF_DATA_OFF : explore_size() - 4096;
+	uint64_t off = primary ? ex->state->info_off[arena]
+			       : ex->state->flog_off[arena] + REF_NFREE * 64;
 	unsigned char value[NTRACKED];
 	const char *why = NULL;
 	void *handle;
@@ -382,8 +385,8 @@ void explore_watch(struct watch *w)
 	m->stored32 = after_store32;
 	m->mutant = w->ex->mutant;
 	m->twist = w->ex->twist;
-	m->flog_hi = explore_size() - 4096;
-	m->flog_lo = m->flog_hi - REF_NFREE * 64;
+	m->flog_lo = w->ex->state->flog_off[w->ex->narena - 1];
+	m->flog_hi = m->flog_lo + REF_NFREE * 64;
 }
 
 /* --- images that are kept ------------------------------------------------------------- */

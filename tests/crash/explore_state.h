@@ -54,6 +54,8 @@ struct explorer_state {
 	struct medium medium[NBASE][EXPLORE_LEVELS];
 	unsigned char initial[NBASE][NTRACKED];
 	uint64_t map_off[NTRACKED];
+	uint64_t nfirst; /* blocks of the first arena */
+	uint64_t info_off[EXPLORE_ARENAS], flog_off[EXPLORE_ARENAS];
 	enum explore_base base;
 
 	struct hashes states;  /* of the running scenario */

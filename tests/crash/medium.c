@@ -248,7 +248,8 @@ static void op_store64(struct storage *s, uint64_t off, uint64_t value)
 	struct medium_store *held = &m->held[m->thread];
 
 	before(m);
-	if (m->twist != TWIST_NONE && off >= m->flog_lo && off < m->flog_hi) {
+	if ((m->twist == TWIST_SWAP || m->twist == TWIST_LATE) && off >= m->flog_lo &&
+	    off < m->flog_hi) {
 		if (!(off & 8)) {
 			*held = (struct medium_store){off, value, UINT64_MAX};
 			m->mutant_hit = true;
@@ -268,7 +269,8 @@ static void bulk(struct medium *m, struct storage_step *step, uint64_t off,
 		 const unsigned char *src, size_t len, const void *caller)
 {
 	uint64_t end = off + len;
-	bool flush = !suppressed(m, SITE_WRITE, caller);
+	bool late = m->twist == TWIST_LATE_FLOG && off >= m->flog_lo && off < m->flog_hi;
+	bool flush = !suppressed(m, SITE_WRITE, caller) && !late;
 
 	if (off > m->storage.size || len > m->storage.size - off)
 		medium_die("write outside of the storage");
@@ -291,6 +293,12 @@ static void bulk(struct medium *m, struct storage_step *step, uint64_t off,
 			note(m, step,
 			     at | (m->kind == MEDIUM_PMEM ? KEY_BULK : KEY_WORD));
 	}
+	m->mutant_hit = m->mutant_hit || late;
+	/* of what a table writes only an info block has a page's size */
+	if (m->twist == TWIST_LATE_FLOG && src && len == 4096)
+		for (uint64_t at = m->flog_lo; at < m->flog_hi; at += 8)
+			note(m, step,
+			     at | (m->kind == MEDIUM_PMEM ? KEY_BULK : KEY_WORD));
 }
 
 static void op_write(struct storage *s, struct storage_step *step, uint64_t off,

@@ -43,11 +43,12 @@ struct site {
 	const void *caller;
 };
 
-/* Mutations of the order of a flog record's halves. */
+/* Mutations of the order of a flog record's halves, and of a layout. */
 enum medium_twist {
 	TWIST_NONE,
-	TWIST_SWAP, /* {new_map, seq} before {lba, old_map} */
-	TWIST_LATE  /* {lba, old_map} only right before {new_map, seq} */
+	TWIST_SWAP,	/* {new_map, seq} before {lba, old_map} */
+	TWIST_LATE,	/* {lba, old_map} only right before {new_map, seq} */
+	TWIST_LATE_FLOG /* of a layout: a flog is flushed with the info blocks only */
 };
 
 /* One store to an aligned 8-byte word. */

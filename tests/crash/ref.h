@@ -63,11 +63,11 @@ uint64_t ref_map_off(const struct ref *ref, uint64_t lba);
 uint64_t ref_checksum(const unsigned char *page, unsigned skip);
 
 /*
- * Writes a pool, through put(): header, descriptor, and if `laid_out` the layout of one
- * arena in what is left of size bytes. Both flags as in the descriptor.
+ * Writes a pool, through put(): header, descriptor, and if `laid_out` the layout of what is
+ * left of size bytes, in arenas of at most arena_max. Both flags as in the descriptor.
  */
 void ref_format(void (*put)(void *arg, uint64_t off, const void *data, size_t len),
-		void *arg, uint64_t size, uint32_t bsize, const unsigned char parent[16],
-		bool zeroed, bool laid_out);
+		void *arg, uint64_t size, uint64_t arena_max, uint32_t bsize,
+		const unsigned char parent[16], bool zeroed, bool laid_out);
 
 #endif

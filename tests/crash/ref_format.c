@@ -4,10 +4,11 @@
 #include <string.h>
 
 #define PAGE 4096u
+#define ARENA_MIN (UINT64_C(16) << 20)
 
 struct geometry {
 	uint32_t lbasize, nblock, nlba;
-	uint64_t map, flog, copy;
+	uint64_t next, map, flog, copy;
 };
 
 static void put16(unsigned char *p, unsigned v)
@@ -59,6 +60,7 @@ static void make_info(unsigned char *p, const struct geometry *g, uint32_t bsize
 	put32(p + 68, g->nblock);
 	put32(p + 72, REF_NFREE);
 	put32(p + 76, PAGE);
+	put64(p + 80, g->next);
 	put64(p + 88, PAGE);
 	put64(p + 96, g->map);
 	put64(p + 104, g->flog);
@@ -66,10 +68,9 @@ static void make_info(unsigned char *p, const struct geometry *g, uint32_t bsize
 	put64(p + 4088, ref_checksum(p, PAGE));
 }
 
-static struct geometry plan(uint64_t size, uint32_t bsize)
+static struct geometry plan(uint64_t area, uint32_t bsize)
 {
-	struct geometry g;
-	uint64_t area = (size - REF_DATA_OFF) & ~(uint64_t)(PAGE - 1);
+	struct geometry g = {.next = 0};
 	uint64_t flog_size = REF_NFREE * 64;
 
 	g.lbasize = ((bsize < 512 ? 512 : bsize) + 255) & ~UINT32_C(255);
@@ -82,11 +83,11 @@ static struct geometry plan(uint64_t size, uint32_t bsize)
 }
 
 void ref_format(void (*put)(void *arg, uint64_t off, const void *data, size_t len),
-		void *arg, uint64_t size, uint32_t bsize, const unsigned char parent[16],
-		bool zeroed, bool laid_out)
+		void *arg, uint64_t size, uint64_t arena_max, uint32_t bsize,
+		const unsigned char parent[16], bool zeroed, bool laid_out)
 {
+	uint64_t end = size & ~(uint64_t)(PAGE - 1), next;
 	unsigned char page[PAGE] = {0};
-	struct geometry g = plan(size, bsize);
 
 	make_header(page, parent);
 	put(arg, 0, page, PAGE);
@@ -94,19 +95,25 @@ void ref_format(void (*put)(void *arg, uint64_t off, const void *data, size_t le
 	put32(page, bsize);
 	put32(page + 4, zeroed);
 	put(arg, PAGE, page, PAGE);
-	if (!laid_out)
-		return;
-	for (uint32_t n = 0; n < REF_NFREE; n++) {
-		unsigned char slot[64] = {0};
+	for (uint64_t off = REF_DATA_OFF; laid_out && end - off >= ARENA_MIN;
+	     off = next) {
+		struct geometry g;
 
-		put32(slot, n);
-		put32(slot + 4, (g.nlba + n) | UINT32_C(0x80000000));
-		put32(slot + 8, (g.nlba + n) | UINT32_C(0x80000000));
-		put32(slot + 12, 1);
-		put(arg, REF_DATA_OFF + g.flog + n * 64, slot, sizeof(slot));
+		next = end - off > arena_max ? off + arena_max : end;
+		g = plan(next - off, bsize);
+		g.next = end - next >= ARENA_MIN ? next - off : 0;
+		for (uint32_t n = 0; n < REF_NFREE; n++) {
+			unsigned char slot[64] = {0};
+
+			put32(slot, n);
+			put32(slot + 4, (g.nlba + n) | UINT32_C(0x80000000));
+			put32(slot + 8, (g.nlba + n) | UINT32_C(0x80000000));
+			put32(slot + 12, 1);
+			put(arg, off + g.flog + n * 64, slot, sizeof(slot));
+		}
+		memset(page, 0, PAGE);
+		make_info(page, &g, bsize, parent);
+		put(arg, off, page, PAGE);
+		put(arg, off + g.copy, page, PAGE);
 	}
-	memset(page, 0, PAGE);
-	make_info(page, &g, bsize, parent);
-	put(arg, REF_DATA_OFF, page, PAGE);
-	put(arg, REF_DATA_OFF + g.copy, page, PAGE);
 }

@@ -164,7 +164,7 @@ static void random_three_threads(void **state)
 	random_programs(MEDIUM_FILE, 3, 3, 1, 10);
 }
 
-/* --- first layout, failing syncs ------------------------------------------------------------ */
+/* --- first layout ----------------------------------------------------------------------- */
 
 static void first_layout(void **state)
 {
@@ -196,6 +196,107 @@ static void first_layout(void **state)
 	}
 }
 
+/* --- two arenas ------------------------------------------------------------------------------ */
+
+#ifdef HOOKED
+/* Blocks 0 and 1 are in the first arena, 2 and 3 in the second. */
+static void two_arenas_layout(void **state)
+{
+	static const char *const programs[] = {"w20", "w00"};
+
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_FILE; kind += 2) {
+		struct explorer ex;
+		char what[64];
+
+		init(&ex, (enum medium_kind)kind);
+		ex.narena = 2;
+		ex.check_share = 4;
+		ex.fine = false;
+		ex.image_limit = check_long ? 3 : 2;
+		ex.fence_limit = check_long ? 20 : 12;
+		ex.bulk_share = check_long ? 512 : 1024;
+		ex.run_limit = 4;
+		ex.kill_share = 400;
+		ex.then_share = check_long ? 256 : 1024;
+		for (int base = BASE_EMPTY; base <= BASE_STALE; base++)
+			for (size_t i = 0; i < (check_long ? 2 : 1); i++) {
+				struct scenario s = {.program = programs[i],
+						     .then = i % 2 ? "w30" : "w10",
+						     .base = (unsigned)base};
+
+				/* in short: the zeroed pool on one medium, the old file on
+				 * the other */
+				if (check_long ||
+				    (kind == MEDIUM_FILE) == (base == BASE_STALE))
+					explore_or_fail(&ex, &s);
+			}
+		snprintf(what, sizeof(what), "first layout of two arenas, %s, seed 1",
+			 kind_name[kind]);
+		print_stats(what, &ex.stats);
+		assert_true(ex.stats.distinct > 100);
+		explore_free(&ex);
+	}
+}
+
+/* The third and the fourth program use one lane in both arenas: it has a slot in each. */
+static void two_arenas_written(void **state)
+{
+	static const char *const programs[] = {"w00 w20 s",	  "z2 e0 w20 w00",
+					       "w00 w20 w10 w30", "w21 w01 w21 w01",
+					       "w00 | w20",	  "w01 w21 | w20"};
+
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_FILE; kind += check_long ? 1 : 2) {
+		struct explorer ex;
+		char what[64];
+
+		init(&ex, (enum medium_kind)kind);
+		ex.narena = 2;
+		ex.check_share = 4;
+		ex.fine = false;
+		ex.run_limit = check_long ? 1000 : 100;
+		ex.kill_share = check_long ? 16 : 64;
+		if (!check_long)
+			ex.image_limit = ex.fence_limit = 48;
+		for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
+			for (int base = BASE_FRESH; base <= BASE_USED; base++) {
+				struct scenario s = {.program = programs[i],
+						     .then = i % 2 ? "w20 w00" : NULL,
+						     .base = (unsigned)base};
+
+				if (check_long || i % 2 == (base == BASE_FRESH))
+					explore_or_fail(&ex, &s);
+			}
+		for (unsigned arena = 0; arena < 2; arena++)
+			for (int primary = 0; primary < 2; primary++) {
+				const char *why = explore_repair(&ex, arena, primary);
+
+				if (why)
+					fail_msg("arena %u: %s", arena, why);
+			}
+		snprintf(what, sizeof(what), "programs over two arenas, %s",
+			 kind_name[kind]);
+		print_stats(what, &ex.stats);
+		explore_free(&ex);
+	}
+}
+#else
+static void two_arenas_layout(void **state)
+{
+	(void)state;
+	print_message("skipped: an arena is as large as on real media here\n");
+	skip();
+}
+
+static void two_arenas_written(void **state)
+{
+	two_arenas_layout(state);
+}
+#endif
+
+/* --- failing syncs ----------------------------------------------------------------------------- */
+
 static void failing_sync(void **state)
 {
 	static const char *const programs[] = {"w00 w00 s", "z0 w01 s", "e1 w10",
@@ -224,7 +325,8 @@ int main(void)
 	    cmocka_unit_test(pmem_hand_picked),	  cmocka_unit_test(weak_hand_picked),
 	    cmocka_unit_test(file_hand_picked),	  cmocka_unit_test(random_one_thread),
 	    cmocka_unit_test(random_two_threads), cmocka_unit_test(random_three_threads),
-	    cmocka_unit_test(first_layout),	  cmocka_unit_test(failing_sync),
+	    cmocka_unit_test(first_layout),	  cmocka_unit_test(two_arenas_layout),
+	    cmocka_unit_test(two_arenas_written), cmocka_unit_test(failing_sync),
 	};
 
 #ifdef HOOKED /* a sanitizer finds nothing more in more of the same */
