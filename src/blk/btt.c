@@ -216,6 +216,17 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 	return read_slow(btt, buf, lba);
 }
 
+uint32_t btt_entry(const struct btt *btt, uint64_t lba)
+{
+	struct btt_arena *arena;
+	uint32_t premap;
+
+	if (!btt_is_laid_out(btt) || find_arena(btt, lba, &arena, &premap))
+		return 0;
+	return storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+			      memory_order_acquire);
+}
+
 /* --- modifying --------------------------------------------------------------------------- */
 
 static int layout(struct btt *btt)

@@ -66,6 +66,12 @@ int btt_set_zero(struct btt *btt, uint64_t lba) MUST_CHECK;
 int btt_set_error(struct btt *btt, uint64_t lba) MUST_CHECK;
 
 /*
+ * The map entry of a block as it stands, 0 where there is none; each write of the block changes
+ * it. For readers whom another process's writes do not tell: see pool_foreign.c.
+ */
+uint32_t btt_entry(const struct btt *btt, uint64_t lba);
+
+/*
  * Opens the table in s, which has to be a private copy (recovery stores to it), and
  * examines it: 1 consistent or not laid out; 0 damaged, the message names the last damage
  * found; -errno where btt_open would fail for another reason than damage.

@@ -6,9 +6,9 @@
  * in the locked state, a first layout since then is unknown, and changes by the owner do
  * not raise the versions by which readers notice them. So it reads through a view: a table
  * of its own, opened on a storage that drops all stores. A copy of a block counts only when
- * a second one, made after the first was complete, is equal: the owner must have finished
- * with the block before it shows up in the map again, so a first copy taken in the middle
- * of that differs from the second.
+ * its map entry is the same as before and a second copy, made after the first was complete, is
+ * equal: the owner must have finished with the block before it shows up in the map again, so
+ * a first copy taken in the middle of that differs from the second.
  *
  * Once the owner is gone, the first process that wants to modify the pool takes it over: it
  * opens the table anew, with recovery, and goes on as the owner.
@@ -129,15 +129,16 @@ static int read_steadily(struct btt *btt, void *buf, void *second, size_t bsize,
 			 uint64_t lba)
 {
 	for (int i = 0; i < MAX_COPIES; i++) {
+		uint32_t entry = btt_entry(btt, lba);
 		int ret = btt_read(btt, buf, lba);
 
 		if (ret < 0)
 			return ret;
-		/* btt_read() orders its loads before those of the next one. */
+		/* btt_read() orders its loads before those that come next. */
 		ret = btt_read(btt, second, lba);
 		if (ret < 0)
 			return ret;
-		if (memcmp(buf, second, bsize) == 0)
+		if (btt_entry(btt, lba) == entry && memcmp(buf, second, bsize) == 0)
 			return 0;
 		sched_yield();
 	}
