@@ -92,8 +92,7 @@ typedef struct pmemblk PMEMblkpool;
  *	ENOSPC	not enough free space
  *	ENOTSUP	the pool set has replicas
  *	EIO	the media has bad blocks there, or could not be written
- *	EACCES	no permission; also for a device DAX whose memory region asks for deep
- *		flushes by a file that may not be written, see pmem_ctl(5), sds.at_create
+ *	EACCES	no permission
  *	ENOMEM	out of memory or address space
  *	EFAULT	path is NULL
  *	others	as from open(2): EROFS, ENOTDIR, ENAMETOOLONG, ELOOP, ...
@@ -113,8 +112,7 @@ PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize, mod
  *		while the pool was open
  *	EAGAIN	locked, most often because another process has the pool open
  *	ENOENT	path or a part of the set does not exist
- *	EACCES	no permission to read and write, which opening always needs; also as for
- *		pmemblk_create()
+ *	EACCES	no permission to read and write, which opening always needs
  *	ENOTSUP	the pool set has replicas; copy on write of a device DAX
  *	EIO	the media has bad blocks there, or could not be written
  *	ENOMEM	out of memory or address space

@@ -49,7 +49,8 @@ static const char *header;     /* the file whose mark is noted */
 static char flushes[64];       /* the mark at each deep flush, '0' or '1' */
 static unsigned failing_flush; /* as failing_open */
 static bool goes_on_failing;   /* and all that come after it */
-static bool counts_msync;      /* it is the deep flush, and works */
+static int flush_error = EIO;
+static bool counts_msync; /* it is the deep flush, and works */
 
 static void note_flush(void)
 {
@@ -84,7 +85,7 @@ SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
 	    (flags & (O_WRONLY | O_CREAT)) == O_WRONLY) {
 		note_flush();
 		if (must_fail()) {
-			errno = EIO;
+			errno = flush_error;
 			return -1;
 		}
 	}
@@ -308,6 +309,28 @@ static void a_pool_is_not_opened_when_its_mark_cannot_be_flushed(void **state)
 	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
 }
 
+/* As users who may write the device alone. */
+static void a_pool_is_used_where_deep_flushes_are_not_allowed(void **state)
+{
+	static const int errors[] = {EACCES, EPERM, EROFS};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		unsigned char mark;
+
+		make_machine(1, REGION, "2097152\n");
+		arm(1);
+		goes_on_failing = true;
+		flush_error = errors[i];
+		pmemblk_close(must(pmemblk_create(devices[0].path, 512, 0, 0600)));
+		image_read(header, IMAGE_SDS + 16, &mark, 1);
+		assert_int_equal(mark, 0);
+		pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
+		assert_true(strlen(flushes) > 2);
+	}
+	flush_error = EIO;
+}
+
 static void a_pool_whose_blocks_cannot_be_flushed_stays_marked_as_open(void **state)
 {
 	PMEMblkpool *p;
@@ -481,6 +504,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_mark_is_flushed_deeply_and_what_it_vouches_for_before_it),
 	    cmocka_unit_test(blocks_are_flushed_deeply_on_every_device_of_a_set),
+	    cmocka_unit_test(a_pool_is_used_where_deep_flushes_are_not_allowed),
 	    cmocka_unit_test(a_device_without_a_region_has_nothing_to_flush),
 	    cmocka_unit_test(a_pool_that_keeps_no_state_flushes_none),
 	    cmocka_unit_test(a_pool_is_not_opened_when_its_mark_cannot_be_flushed),

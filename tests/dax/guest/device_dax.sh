@@ -51,14 +51,20 @@ wrong_size()
 
 # with_hints MODE COMMAND...: meanwhile the region of the device of 64 MiB says that it needs deep
 # flushes, which the emulated one does not, by a file that the library may write to (MODE rw) or
-# not (ro).
+# not (ro), or that takes no writes (broken).
 with_hints()
 {
 	local mode=$1 file=/sys/bus/nd/devices/$(region_of 64)/deep_flush rc
 	shift
-	echo 2 >/tmp/deep_flush
-	mount -o bind /tmp/deep_flush "$file"
-	mount -o "remount,bind,$mode" /tmp/deep_flush "$file"
+	if [ "$mode" = broken ]; then
+		# reads as 1, too
+		ifconfig lo up
+		mount -o bind /sys/class/net/lo/carrier "$file"
+	else
+		echo 2 >/tmp/deep_flush
+		mount -o bind /tmp/deep_flush "$file"
+		mount -o "remount,bind,$mode" /tmp/deep_flush "$file"
+	fi
 	"$@" && rc=0 || rc=$?
 	umount "$file"
 	return $rc
@@ -80,10 +86,16 @@ deep_flush_of_marks()
 
 deep_flush_refused()
 {
-	with_hints ro fails ours pool verify "$1" 512 3 2000 2>/tmp/message
+	with_hints broken fails ours pool verify "$1" 512 3 2000 2>/tmp/message
 	cat /tmp/message
-	grep -q 'deep_flush.*Read-only' /tmp/message
+	grep -q 'deep_flush.*not supported' /tmp/message
 	ours pool verify "$1" 512 3 2000
+}
+
+deep_flush_not_allowed()
+{
+	with_hints ro ours pool verify "$1" 512 3 2000
+	[ "$(cat /tmp/deep_flush)" = 2 ]
 }
 
 # The device has held a pool with blocks; only the page that a header needs is free.
@@ -91,9 +103,9 @@ failed_create()
 {
 	wipe "$1"
 	fails ours map zero "$1" 2097152
-	with_hints ro fails ours pool create "$1" 512 0 2>/tmp/message
+	with_hints broken fails ours pool create "$1" 512 0 2>/tmp/message
 	cat /tmp/message
-	grep -q 'deep_flush.*Read-only' /tmp/message
+	grep -q 'deep_flush.*not supported' /tmp/message
 	ours map zero "$1" 2097152
 	ours pool create "$1" 512 0
 	ours pool fill "$1" 512 4 0 2000
@@ -111,6 +123,7 @@ device_dax()
 	case_of "a pool on device DAX is not overwritten by another" device_used_twice "$one"
 	case_of "marks of a pool on device DAX are flushed deeply" deep_flush_of_marks "$one"
 	case_of "a pool whose mark cannot be flushed deeply is not opened" deep_flush_refused "$one"
+	case_of "a pool is opened where deep flushes are not allowed" deep_flush_not_allowed "$one"
 	case_of "a failed create leaves nothing on device DAX" failed_create "$one"
 	case_of "device DAX in a set, AUTO" device_set "" "$one"
 	case_of "two devices in a set with one header" device_set SINGLEHDR "$one" "$two"
