@@ -348,7 +348,8 @@ check: all $(HELPER_BIN) $(filter-out %.sh,$(TESTS))
 
 # Benchmarks beside the original's libraries: never part of a test, and to be run alone.
 BENCH_BIN := $(call test_bin,$(wildcard tests/bench/bench_*.c))
-$(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
+$(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(call objs,tests/bench/limits.c) \
+		$(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
 	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem

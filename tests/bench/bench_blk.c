@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Operations on a block pool through the public API, uniformly random blocks, and the bare loops
- * that are their limit: the same loads, copies, flushes and fences on the same kind of memory,
- * without library, locks or checks.
+ * that are their limit (limits.h).
  *
  *	bench_blk DIR SECONDS CASE...
  *
@@ -13,19 +12,13 @@
  * loops limit-read/BSIZE, limit-write/BSIZE, limit-file.
  */
 #include "bench.h"
+#include "limits.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <libpmemblk.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #define POOL_SIZE ((size_t)300 << 20)
 #define MAX_THREADS 64
@@ -258,202 +251,6 @@ static void bench_check(const char *name, size_t bsize)
 	free(buf);
 }
 
-/* --- the limits ------------------------------------------------------------------------- */
-
-#if defined(__x86_64__)
-__attribute__((target("avx512f"))) static void copy_nt_64(char *d, const char *s,
-							  size_t n)
-{
-	for (; n >= 64; n -= 64, d += 64, s += 64)
-		_mm512_stream_si512((void *)d, _mm512_loadu_si512(s));
-}
-
-__attribute__((target("avx"))) static void copy_nt_32(char *d, const char *s, size_t n)
-{
-	for (; n >= 32; n -= 32, d += 32, s += 32)
-		_mm256_stream_si256((void *)d, _mm256_loadu_si256((const void *)s));
-}
-
-static void copy_nt_16(char *d, const char *s, size_t n)
-{
-	for (; n >= 16; n -= 16, d += 16, s += 16)
-		_mm_stream_si128((void *)d, _mm_loadu_si128((const void *)s));
-}
-
-__attribute__((target("clwb"))) static void flush_clwb(void *p)
-{
-	_mm_clwb(p);
-}
-
-static void flush_clflush(void *p)
-{
-	_mm_clflush(p);
-}
-
-static void fence(void)
-{
-	_mm_sfence();
-}
-
-static void (*best_copy(int k))(char *, const char *, size_t)
-{
-	if (k == 2)
-		return __builtin_cpu_supports("avx512f") ? copy_nt_64 : NULL;
-	if (k == 1)
-		return __builtin_cpu_supports("avx") ? copy_nt_32 : NULL;
-	return copy_nt_16;
-}
-
-static bool has_clwb(void)
-{
-	unsigned a = 7, b = 0, c = 0, d = 0;
-
-	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return b & 1u << 24;
-}
-#endif
-
-static char *map_memory(size_t *blocks, size_t bsize, char **map)
-{
-	char path[4096];
-	char *base;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/bench_blk.limit", dir);
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || posix_fallocate(fd, 0, POOL_SIZE))
-		bench_die(path, "cannot make the file");
-	unlink(path);
-	base = mmap(NULL, POOL_SIZE + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		    -1, 0);
-	base =
-	    (char *)(((uintptr_t)base + (2u << 20) - 1) & ~(uintptr_t)((2u << 20) - 1));
-	base =
-	    mmap(base, POOL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
-	if (base == MAP_FAILED)
-		bench_die(path, "cannot map the file");
-	close(fd);
-	memset(base, 1, POOL_SIZE);
-	*blocks = (POOL_SIZE - (1u << 20)) / ((bsize + 255) / 256 * 256 + 4);
-	*map = base + POOL_SIZE - *blocks * 4;
-	*map -= (uintptr_t)*map % 64;
-	return base;
-}
-
-static void limit_write(const char *name, size_t bsize)
-{
-#if defined(__x86_64__)
-	void (*flush)(void *) = has_clwb() ? flush_clwb : flush_clflush;
-	size_t stride = (bsize + 255) / 256 * 256;
-	size_t blocks;
-	char *map;
-	char *base = map_memory(&blocks, bsize, &map);
-	char *src = aligned_alloc(64, stride);
-	char *flog = base + blocks * stride - 64;
-	double best = 1e18;
-
-	flog -= (uintptr_t)flog % 64;
-	memset(src, 0x5a, stride);
-	for (int k = 0; k < 3; k++) {
-		void (*copy)(char *, const char *, size_t) = best_copy(k);
-		uint64_t seed = 88172645463325252u;
-		uint64_t start = bench_now();
-		uint64_t n = 0;
-		uint64_t took;
-
-		if (!copy)
-			continue;
-		do {
-			for (int i = 0; i < BATCH; i++) {
-				uint64_t r = bench_random(&seed);
-				char *entry = map + bench_below(r * 31, blocks) * 4;
-
-				copy(base + bench_below(r, blocks - 1) * stride, src,
-				     bsize);
-				fence();
-				((volatile uint64_t *)flog)[0] = r;
-				((volatile uint64_t *)flog)[1] = r;
-				flush(flog);
-				fence();
-				*(volatile uint32_t *)entry = (uint32_t)r;
-				flush(entry);
-			}
-			n += BATCH;
-			took = bench_now() - start;
-		} while (took < budget_ns / 3);
-		if ((double)took / (double)n < best)
-			best = (double)took / (double)n;
-	}
-	bench_report(name, best);
-	munmap(base, POOL_SIZE);
-	free(src);
-#else
-	(void)bsize;
-	bench_report(name, 0);
-#endif
-}
-
-static void limit_read(const char *name, size_t bsize)
-{
-	size_t stride = (bsize + 255) / 256 * 256;
-	size_t blocks;
-	char *map;
-	char *base = map_memory(&blocks, bsize, &map);
-	char *buf = aligned_alloc(4096, (stride + 4095) / 4096 * 4096);
-	uint64_t seed = 88172645463325252u;
-	uint64_t start;
-	uint64_t took;
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < blocks; i++) {
-		uint32_t to = (uint32_t)(bench_random(&seed) % (blocks - 1));
-
-		memcpy(map + 4 * i, &to, 4);
-	}
-	start = bench_now();
-	do {
-		for (int i = 0; i < BATCH; i++) {
-			size_t from = bench_below(bench_random(&seed), blocks);
-			uint32_t to = *(volatile uint32_t *)(map + 4 * from);
-
-			memcpy(buf, base + to * stride, bsize);
-			__asm__ volatile("" : : "r"(buf) : "memory");
-		}
-		n += BATCH;
-		took = bench_now() - start;
-	} while (took < budget_ns);
-	bench_report(name, (double)took / (double)n);
-	munmap(base, POOL_SIZE);
-	free(buf);
-}
-
-/* Two syncs of one page each, as two steps of one write need them. */
-static void limit_file(const char *name)
-{
-	size_t blocks;
-	char *map;
-	char *base = map_memory(&blocks, 4096, &map);
-	uint64_t seed = 88172645463325252u;
-	uint64_t start = bench_now();
-	uint64_t took;
-	uint64_t n = 0;
-
-	do {
-		uint64_t page = bench_random(&seed) % 1024 * 4096;
-
-		base[page] = (char)n;
-		if (msync(base + page, 4096, MS_SYNC))
-			bench_die("msync", "failed");
-		base[(8u << 20)] = (char)n;
-		if (msync(base + (8u << 20), 4096, MS_SYNC))
-			bench_die("msync", "failed");
-		n++;
-		took = bench_now() - start;
-	} while (took < budget_ns);
-	bench_report(name, (double)took / (double)n);
-	munmap(base, POOL_SIZE);
-}
-
 static void run_case(const char *name)
 {
 	static const struct {
@@ -465,6 +262,7 @@ static void run_case(const char *name)
 	unsigned threads = 1;
 	size_t bsize = 512;
 	bool disk = getenv("BENCH_DISK") != NULL;
+	const struct limits limits = {dir, POOL_SIZE, budget_ns};
 
 	if (sscanf(name, "%31[a-z-]/%zu/%u", op, &bsize, &threads) < 1 || bsize == 0 ||
 	    threads == 0 || threads > MAX_THREADS)
@@ -480,11 +278,11 @@ static void run_case(const char *name)
 	else if (strcmp(op, "check") == 0)
 		bench_check(name, bsize);
 	else if (strcmp(op, "limit-write") == 0)
-		limit_write(name, bsize);
+		limit_write(&limits, name, bsize);
 	else if (strcmp(op, "limit-read") == 0)
-		limit_read(name, bsize);
+		limit_read(&limits, name, bsize);
 	else if (strcmp(op, "limit-file") == 0)
-		limit_file(name);
+		limit_file(&limits, name);
 	else
 		bench_die(name, "not a case");
 }

@@ -4,11 +4,11 @@
 # Block pools beside the original's, in one run, and beside the bare loops that are their limit.
 # Writes $BUILD/bench/blk*.csv, and with gnuplot an SVG chart of the ratios.
 #
-# PAIRS [7] and SECONDS_EACH [0.4] set the effort, DISK [/var/tmp] is a folder on an ordinary file
+# PAIRS [5] and SECONDS_EACH [0.4] set the effort, DISK [/var/tmp] is a folder on an ordinary file
 # system; THREADS ["1 2", and 4 8 16 where there are so many CPUs].
 set -eu
 here=$(realpath "$(dirname "$0")")
-: "${BUILD:?}" "${PAIRS:=7}" "${SECONDS_EACH:=0.4}" "${DISK:=/var/tmp}"
+: "${BUILD:?}" "${PAIRS:=5}" "${SECONDS_EACH:=0.4}" "${DISK:=/var/tmp}"
 if [ -z "${THREADS:-}" ]; then
 	THREADS="1 2"
 	for n in 4 8 16; do

@@ -5,12 +5,12 @@
 # summary with the cases that are slower than 0.97 of the original beyond doubt, and with gnuplot
 # draws a chart per figure.
 #
-# PAIRS [7] sets the effort; BENCH_PATTERN ["*"] and BENCH_MAX [16777216] select cases, see
+# PAIRS [5] sets the effort; BENCH_PATTERN ["*"] and BENCH_MAX [16777216] select cases, see
 # bench_pmem.c.
 set -eu
 export LC_ALL=C
 here=$(realpath "$(dirname "$0")")
-: "${BUILD:?}" "${PAIRS:=7}" "${BENCH_PATTERN:=*}" "${BENCH_MAX:=16777216}"
+: "${BUILD:?}" "${PAIRS:=5}" "${BENCH_PATTERN:=*}" "${BENCH_MAX:=16777216}"
 out=$BUILD/bench
 mkdir -p "$out"
 export OURS=$BUILD/lib PMEM_IS_PMEM_FORCE=1
