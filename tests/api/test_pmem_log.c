@@ -214,6 +214,7 @@ static void restore_default_function(void)
 	pmem_map_file("/none/printed", 0, 0, 0, NULL, NULL);
 }
 
+#ifndef DEBUG
 static void it_is_silent_until_asked(void **state)
 {
 	(void)state;
@@ -222,6 +223,7 @@ static void it_is_silent_until_asked(void **state)
 	assert_string_equal(output_of(fail_only), "");
 	assert_int_equal(access(support_path(false, "logfile"), F_OK), -1);
 }
+#endif
 
 static void the_default_function_prints_up_to_the_auxiliary_threshold(void **state)
 {
