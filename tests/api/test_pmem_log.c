@@ -177,11 +177,6 @@ static const char *output_of(void (*what)(void))
 	return text;
 }
 
-static void fail_only(void)
-{
-	pmem_map_file("/none/file", 0, 0, 0, NULL, NULL);
-}
-
 static unsigned count_descriptors(void)
 {
 	unsigned n = 0;
@@ -215,6 +210,11 @@ static void restore_default_function(void)
 }
 
 #ifndef DEBUG
+static void fail_only(void)
+{
+	pmem_map_file("/none/file", 0, 0, 0, NULL, NULL);
+}
+
 static void it_is_silent_until_asked(void **state)
 {
 	(void)state;
