@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pmem_is_pmem, pmem_unmap, pmem_msync and the deep functions, with MAP_SYNC emulated. */
+/*
+ * pmem_is_pmem, pmem_unmap, pmem_msync and the deep functions, with MAP_SYNC emulated and
+ * msync(2) watched.
+ */
 #include <libpmem.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,6 +17,45 @@
 
 static size_t page;
 static const char *path;
+
+/* What has been synchronised since syncs was last set to 0: the calls and the pages of all. */
+static atomic_uint syncs;
+static atomic_uintptr_t synced_from;
+static atomic_uintptr_t synced_to;
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	uintptr_t from = (uintptr_t)addr;
+	uintptr_t to = (from + len + page - 1) & ~(uintptr_t)(page - 1);
+
+	if (!(flags & MS_SYNC)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (atomic_fetch_add(&syncs, 1) == 0) {
+		atomic_store(&synced_from, from);
+		atomic_store(&synced_to, to);
+	} else {
+		if (from < atomic_load(&synced_from))
+			atomic_store(&synced_from, from);
+		if (to > atomic_load(&synced_to))
+			atomic_store(&synced_to, to);
+	}
+	return (int)syscall(SYS_msync, addr, len, flags);
+}
+
+/* One call, for the pages [from, to), since the last question. */
+static void assert_synced(const char *from, const char *to)
+{
+	assert_int_equal(atomic_exchange(&syncs, 0), 1);
+	assert_int_equal(atomic_load(&synced_from), (uintptr_t)from);
+	assert_int_equal(atomic_load(&synced_to), (uintptr_t)to);
+}
+
+static void assert_nothing_synced(void)
+{
+	assert_int_equal(atomic_exchange(&syncs, 0), 0);
+}
 
 /* Maps a file of len bytes; sync_err as map_sync.h. */
 static char *map(size_t len, int sync_err, int expect_pmem)
@@ -208,12 +250,15 @@ static void msync_takes_any_part_of_a_mapping(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		atomic_store(&syncs, 0);
 		errno = 4711;
 		int ret = pmem_msync(rows[i].addr, rows[i].len);
 
 		if (ret != (rows[i].err ? -1 : 0) ||
 		    errno != (rows[i].err ? rows[i].err : 4711))
 			fail_msg("row %zu: %d, errno %d", i, ret, errno);
+		if (atomic_load(&syncs) != (rows[i].len && rows[i].err != EINVAL))
+			fail_msg("row %zu: %u calls of msync(2)", i, atomic_load(&syncs));
 		if (rows[i].err) {
 			errno = 0;
 			assert_int_equal(pmem_deep_drain(rows[i].addr, rows[i].len), -1);
@@ -234,12 +279,23 @@ static void deep_functions_work_on_parts_of_persistent_memory(void **state)
 	char *a = map(8 * page, 0, 1);
 
 	(void)state;
+	atomic_store(&syncs, 0);
 	pmem_deep_flush(a + 3, 100);
+	assert_nothing_synced();
+	/* What the caches have let go of is not yet safe in a file: only msync(2) asks its
+	 * device for the rest. */
 	assert_int_equal(pmem_deep_drain(a + 3, 100), 0);
+	assert_synced(a, a + page);
+	assert_int_equal(pmem_deep_drain(a + 3 * page - 1, 2), 0);
+	assert_synced(a + 2 * page, a + 4 * page);
 	assert_int_equal(pmem_deep_persist(a, 8 * page), 0);
+	assert_synced(a, a + 8 * page);
+	assert_int_equal(pmem_deep_drain(a, 0), 0);
+	assert_nothing_synced();
 	/* A part in the middle that is not tracked: msync of a hole fails. */
 	assert_int_equal(pmem_unmap(a + 2 * page, page), 0);
 	assert_int_equal(pmem_deep_drain(a, 2 * page), 0);
+	assert_synced(a, a + 2 * page);
 	errno = 0;
 	assert_int_equal(pmem_deep_drain(a, 8 * page), -1);
 	assert_int_equal(errno, ENOMEM);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "engine.h"
 #include "fake_sysfs.h"
@@ -247,6 +248,51 @@ static void deep_drain_reports_a_flush_that_fails(void **state)
 	assert_int_equal(pmem_unmap(p, len), 0);
 }
 
+/* Drains p as somebody who may read the region's file only. Exit status of a child. */
+static int drain_without_rights(const char *file, const char *p, size_t len)
+{
+	if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))
+		return 1;
+	if (access(file, R_OK) != 0 || access(file, W_OK) == 0)
+		return 77;
+	errno = 0;
+	if (pmem_deep_drain(p, len) != -1 || errno != EACCES)
+		return 2;
+	if (!strstr(pmem_errormsg(), "deep_flush"))
+		return 3;
+	errno = 0;
+	return pmem_deep_persist(p, 1) == -1 && errno == EACCES ? 0 : 4;
+}
+
+static void deep_drain_reports_a_region_that_must_not_be_written(void **state)
+{
+	const char *file;
+	size_t len;
+	char *p;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	make_device(ND, "4194304\n", "2097152\n");
+	add_nd_region("1\n");
+	assert_int_equal(chmod(support_tmpdir(false), 0755), 0);
+	file = fake_sysfs_path("devices/LNXSYSTM:00/ndbus0/region3/deep_flush");
+	assert_int_equal(chmod(file, 0444), 0);
+	p = pmem_map_file(DEVICE, 0, 0, 0, &len, NULL);
+	assert_non_null(p);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(drain_without_rights(file, p, len));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(pmem_unmap(p, len), 0);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("skipped: the temporary folder cannot be read by others\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +303,7 @@ int main(void)
 	    cmocka_unit_test(the_region_is_the_one_on_the_nd_bus),
 	    cmocka_unit_test(deep_drain_writes_to_the_region_where_it_is_needed),
 	    cmocka_unit_test(deep_drain_reports_a_flush_that_fails),
+	    cmocka_unit_test(deep_drain_reports_a_region_that_must_not_be_written),
 	};
 
 	/* Also on a CPU that cannot make anything durable. */

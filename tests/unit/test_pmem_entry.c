@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the entry points ask of the CPU: a backend that counts takes the place of the real one,
+ * once with PMEM_NO_FLUSH=0, once with PMEM_NO_FLUSH=1.
+ */
+#include "config.h"
+#include "engine.h"
+#include "engine_select.h"
+#include "libpmem.h"
+#include "support.h"
+
+static struct {
+	int flushes, deep_flushes, fences;
+	const void *addr;
+	size_t len;
+} seen;
+
+static void flush(const void *addr, size_t len)
+{
+	seen.flushes++;
+	seen.addr = addr;
+	seen.len = len;
+}
+
+static void deep_flush(const void *addr, size_t len)
+{
+	seen.deep_flushes++;
+	seen.addr = addr;
+	seen.len = len;
+}
+
+static void fence(void)
+{
+	seen.fences++;
+}
+
+static void use(int no_flush)
+{
+	static const struct engine_flush counting = {
+	    .name = "counting",
+	    .durable = true,
+	    .flush = flush,
+	    .deep_flush = deep_flush,
+	    .fence = fence,
+	};
+	struct engine_cpu cpu = {.features = engine_flushes[0]->needs | ENGINE_PORTABLE};
+	struct config config = {.no_flush = no_flush, .wc_workaround = -1};
+	const struct engine_flush *real;
+
+	engine_select(&engine, &cpu, &config, false);
+	real = engine.flush_backend;
+	engine.flush_backend = &counting;
+	if (engine.flush == real->flush)
+		engine.flush = flush;
+	if (engine.fence == real->fence)
+		engine.fence = fence;
+}
+
+/* Those since the last question. */
+static void assert_seen(int flushes, int deep_flushes, int fences)
+{
+	assert_int_equal(seen.flushes, flushes);
+	assert_int_equal(seen.deep_flushes, deep_flushes);
+	assert_int_equal(seen.fences, fences);
+	seen.flushes = seen.deep_flushes = seen.fences = 0;
+}
+
+static void flush_and_persist_follow_the_variable(void **state)
+{
+	char data[200];
+
+	(void)state;
+	for (int no_flush = 0; no_flush < 2; no_flush++) {
+		use(no_flush);
+		pmem_flush(data, sizeof(data));
+		assert_seen(!no_flush, 0, 0);
+		pmem_persist(data + 1, 7);
+		assert_seen(!no_flush, 0, 1);
+		if (!no_flush) {
+			assert_ptr_equal(seen.addr, data + 1);
+			assert_int_equal(seen.len, 7);
+		}
+	}
+}
+
+static void drains_are_there_without_flushes_and_for_nothing(void **state)
+{
+	char data[200];
+
+	(void)state;
+	for (int no_flush = 0; no_flush < 2; no_flush++) {
+		use(no_flush);
+		pmem_drain();
+		assert_seen(0, 0, 1);
+		pmem_persist(data, 0);
+		seen.flushes = 0; /* of length 0 */
+		assert_seen(0, 0, 1);
+	}
+}
+
+static void deep_flushes_are_there_whatever_the_variable_says(void **state)
+{
+	char data[200];
+
+	(void)state;
+	for (int no_flush = 0; no_flush < 2; no_flush++) {
+		use(no_flush);
+		pmem_deep_flush(data + 3, 100);
+		assert_seen(0, 1, 0);
+		assert_ptr_equal(seen.addr, data + 3);
+		assert_int_equal(seen.len, 100);
+		assert_int_equal(pmem_deep_persist(data, 0), 0);
+		assert_int_equal(seen.deep_flushes, 1);
+		assert_int_equal(seen.flushes, 0);
+		seen.deep_flushes = seen.fences = 0;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(flush_and_persist_follow_the_variable),
+	    cmocka_unit_test(drains_are_there_without_flushes_and_for_nothing),
+	    cmocka_unit_test(deep_flushes_are_there_whatever_the_variable_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
