@@ -58,8 +58,9 @@
  * overwritten during the copy. For before anybody overwrites a block it has left the map and the
  * version was raised, and between the two stands the lock of a shared lane, or the fences of the
  * write in between that went through the other lane of a thread's pair (see lanes.h). The entry
- * would not do instead: a block can leave and return during one copy. Nor is it needed besides. After a bounded number of failures the reader
- * takes the map lock, under which the entry cannot change and its block is nobody's free block.
+ * would not do instead: a block can leave and return during one copy. Nor is it needed besides.
+ * After a bounded number of failures the reader takes the map lock, under which the entry cannot
+ * change and its block is nobody's free block.
  *
  * A sync that fails leaves it unknown what reached the medium, and a repeated sync would
  * succeed without having written anything. So it poisons the table: modifying calls fail with

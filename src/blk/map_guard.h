@@ -4,10 +4,10 @@
  *
  * A locked instruction in the middle of a write waits for the non-temporal stores of its data
  * and for the write-back that ended the write before: a third of the whole. Most pools have one
- * writing thread at a time. So a table is biased: its first writer owns all map locks together and
- * enters with two plain stores. When another thread wants a map lock, the bias goes over to it; after
- * a few such changes, or when the owner is inside at that moment, the bias ends for good, and
- * everybody takes the locks.
+ * writing thread at a time. So a table is biased: its first writer owns all map locks together
+ * and enters with two plain stores. When another thread wants a map lock, the bias goes over to
+ * it; after a few such changes, or when the owner is inside at that moment, the bias ends for
+ * good, and everybody takes the locks.
  *
  *	owner                               another thread, one at a time
  *	-----                               -----
