@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Load and unload, version, message. */
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "auto_flush.h"
@@ -28,9 +29,10 @@ __attribute__((constructor(102))) static void load(void)
 		      config.no_flush < 0 && auto_flush_get() == 1);
 	mapping_init();
 	is_pmem_load();
-	LOG(LOG_LEVEL_NOTICE, "flush %s%s, copy %s, non-temporal from %zu bytes on",
+	LOG(LOG_LEVEL_NOTICE, "flush %s%s, copy %s, non-temporal from %zu bytes on%s",
 	    engine.flush_backend->name, engine.flushing ? "" : " (off)",
-	    engine.kernel->name, engine.nt_threshold);
+	    engine.kernel->name, engine.nt_threshold,
+	    engine.nt_burst == SIZE_MAX ? "" : " in bursts");
 }
 
 __attribute__((destructor(102))) static void unload(void)

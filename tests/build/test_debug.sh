@@ -81,6 +81,51 @@ grep '^<libpmem>: <1> \[' "$work/err" | head -1 | cut -c61- | grep -q '^ *pid' |
 	fail "PMDK_LOG_ALIGN"
 case_ok "a file that cannot be opened does not stop the program"
 
+# What each variable selects, as the library itself says when it is loaded. The best that this
+# CPU has comes from the kernel's list of its features, in the order of preference.
+has()
+{
+	grep -m1 '^flags' /proc/cpuinfo | grep -qw "$1"
+}
+first()
+{
+	for feature; do
+		! has "$feature" || { echo "$feature"; return; }
+	done
+	echo "$feature"
+}
+choose()
+{
+	run env -u PMEM_NO_CLWB -u PMEM_NO_CLFLUSHOPT -u PMEM_AVX -u PMEM_AVX512F -u PMEM_NO_MOVNT \
+		-u PMEM_NO_GENERIC_MEMCPY -u PMEM_MOVNT_THRESHOLD -u PMEM_MOVDIR64B \
+		PMEM_NO_FLUSH=0 PMEM_WC_WORKAROUND=0 PMEM_LOG_LEVEL=4 "$@"
+	is=$(sed -n 's/.*\] flush /flush /p' "$work/err")
+}
+selects()
+{
+	local expected="flush $1"
+	shift
+	choose "$@"
+	[ "$is" = "$expected" ] || fail "$*: expected $expected, is $is"
+}
+if [ "$(uname -m)" = x86_64 ]; then
+	flush=$(first clwb clflushopt clflush)
+	copy=$(first avx512f avx sse2)
+	choose
+	nt="non-temporal from ${is##* from }"
+	selects "$flush, copy $copy, $nt"
+	selects "$(first clflushopt clflush), copy $copy, $nt" PMEM_NO_CLWB=1
+	selects "$(first clflush), copy $copy, $nt" PMEM_NO_CLWB=1 PMEM_NO_CLFLUSHOPT=1
+	selects "$flush (off), copy $copy, $nt" PMEM_NO_FLUSH=1
+	selects "$flush, copy $(first avx sse2), $nt" PMEM_AVX512F=0
+	selects "$flush, copy sse2, $nt" PMEM_AVX512F=0 PMEM_AVX=0
+	selects "$flush, copy portable, $nt" PMEM_NO_MOVNT=1
+	selects "$flush, copy libc, $nt" PMEM_NO_MOVNT=1 PMEM_NO_GENERIC_MEMCPY=1
+	selects "$flush, copy $copy, non-temporal from 4711 bytes on" PMEM_MOVNT_THRESHOLD=4711
+	selects "$flush, copy sse2, $nt in bursts" PMEM_AVX512F=0 PMEM_AVX=0 PMEM_WC_WORKAROUND=1
+	case_ok "each switch of the environment reaches what is selected"
+fi
+
 (cd "$work" && env LD_LIBRARY_PATH="$BUILD/lib" PMEM_LOG_LEVEL=4 PMEMBLK_LOG_LEVEL=4 \
 	PMEM_LOG_FILE="$work/no" PMEMBLK_LOG_FILE="$work/no" ./fail >out 2>&1 || [ $? -eq 2 ])
 rm -f /dev/shm/pmemdebug
