@@ -25,9 +25,9 @@ static void assert_einval(int ret)
 
 static void entries_are_read_and_set_as_integers(void **state)
 {
-	static const char *const names[] = {"prefault.at_create", "prefault.at_open",
-					    "sds.at_create", "fallocate.at_create",
-					    "copy_on_write.at_open"};
+	static const char *const names[] = {
+	    "prefault.at_create",  "prefault.at_open",	    "sds.at_create",
+	    "fallocate.at_create", "copy_on_write.at_open", "sigbus.catch"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -40,19 +40,28 @@ static struct {
 
 enum instruction { OTHER, CLWB, STREAM };
 
+/* movntps, movntpd, movnti, movntdq */
+static bool is_stream(unsigned char opcode)
+{
+	return opcode == 0x2b || opcode == 0xc3 || opcode == 0xe7;
+}
+
 static enum instruction decode(const unsigned char *code)
 {
 	bool wide = false;
 
-	/* vmovntdq with a short, a long or an EVEX prefix */
-	if ((code[0] == 0xc5 && code[2] == 0xe7) ||
-	    (code[0] == 0xc4 && code[3] == 0xe7) || (code[0] == 0x62 && code[5] == 0xe7))
-		return STREAM;
+	/* a short or a long VEX prefix, or EVEX, of the same map */
+	if (code[0] == 0xc5)
+		return code[2] != 0xc3 && is_stream(code[2]) ? STREAM : OTHER;
+	if (code[0] == 0xc4)
+		return (code[1] & 0x1f) == 1 && is_stream(code[3]) ? STREAM : OTHER;
+	if (code[0] == 0x62)
+		return (code[1] & 7) == 1 && is_stream(code[4]) ? STREAM : OTHER;
 	for (; *code == 0x66 || (*code & 0xf0) == 0x40; code++)
 		wide |= *code == 0x66;
 	if (code[0] != 0x0f)
 		return OTHER;
-	if (code[1] == 0xe7 || code[1] == 0xc3) /* movntdq, movnti */
+	if (is_stream(code[1]))
 		return STREAM;
 	return wide && code[1] == 0xae && code[2] >> 6 != 3 && (code[2] >> 3 & 7) == 6
 		   ? CLWB
