@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libpmem.h>
+#include <libpmemblk.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -257,19 +258,55 @@ static void it_can_be_unloaded_by_another_thread(void **state)
 	assert_null(dlopen(copy, RTLD_NOW | RTLD_NOLOAD)); /* really gone */
 }
 
-/* Prints one digit: what the child of a set-user-id program sees of the variables. */
-static int report_force(void)
-{
-	int answer = pmem_is_pmem(&answers, sizeof(answers));
+/* --- the environment of programs with more rights ------------------------------------- */
 
-	return write(STDOUT_FILENO, answer ? "1" : "0", 1) == 1 ? 0 : 1;
+#define HINT ((uintptr_t)0x200000000000)
+#define HINT_TEXT "200000000000"
+
+static bool is_mapped_at_the_hint(void)
+{
+	uintptr_t p = (uintptr_t)pmem_map_file(
+	    "/dev/shm", 4096, PMEM_FILE_CREATE | PMEM_FILE_TMPFILE, 0600, NULL, NULL);
+
+	return p >= HINT && p < HINT + (1u << 30);
+}
+
+static bool is_set_by_the_configuration(const char *name)
+{
+	int value = 0;
+
+	return pmemblk_ctl_get(NULL, name, &value) == 0 && value == 1;
+}
+
+/* The sanitizers keep such addresses for themselves. */
+#define OF_PLAIN_USERS (SUPPORT_SANITIZED ? "1011" : "1111")
+#define OF_THE_PRIVILEGED "0000"
+
+/* Prints a digit for each of the variables: whether it is seen. */
+static int report_variables(void)
+{
+	char seen[] = {pmem_is_pmem(&answers, sizeof(answers)) ? '1' : '0',
+		       is_mapped_at_the_hint() ? '1' : '0',
+		       is_set_by_the_configuration("prefault.at_open") ? '1' : '0',
+		       is_set_by_the_configuration("prefault.at_create") ? '1' : '0'};
+
+	return write(STDOUT_FILENO, seen, sizeof(seen)) == sizeof(seen) ? 0 : 1;
+}
+
+static void set_variables(const char *file)
+{
+	setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+	setenv("PMEM_MMAP_HINT", HINT_TEXT, 1);
+	setenv("PMEMBLK_CONF", "prefault.at_open=1", 1);
+	setenv("PMEMBLK_CONF_FILE", file, 1);
 }
 
 static void programs_with_more_rights_ignore_the_environment(void **state)
 {
 	const char *program = support_path(false, "setuid");
+	const char *file = support_path(false, "configuration");
 	unsigned char *image;
-	char answer = 0;
+	char seen[8] = "";
 	int pipes[2];
 	int status;
 	size_t len;
@@ -285,6 +322,8 @@ static void programs_with_more_rights_ignore_the_environment(void **state)
 	image = support_read_file(exe, &len);
 	support_write_file(program, image, len);
 	free(image);
+	support_write_file(file, "prefault.at_create=1;", 21);
+	assert_int_equal(chmod(file, 0644), 0);
 	assert_int_equal(chmod(support_tmpdir(false), 0755), 0);
 	assert_int_equal(chown(program, 1, 1), 0);
 	for (int privileged = 0; privileged < 2; privileged++) {
@@ -293,7 +332,7 @@ static void programs_with_more_rights_ignore_the_environment(void **state)
 		pid = fork();
 		assert_true(pid >= 0);
 		if (pid == 0) {
-			setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+			set_variables(file);
 			dup2(pipes[1], STDOUT_FILENO);
 			if (setgid(65534) != 0 || setuid(65534) != 0)
 				_exit(126);
@@ -301,8 +340,8 @@ static void programs_with_more_rights_ignore_the_environment(void **state)
 			_exit(127);
 		}
 		close(pipes[1]);
-		answer = 0;
-		(void)!read(pipes[0], &answer, 1);
+		memset(seen, 0, sizeof(seen));
+		(void)!read(pipes[0], seen, sizeof(seen) - 1);
 		close(pipes[0]);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		if (status != 0) {
@@ -310,7 +349,8 @@ static void programs_with_more_rights_ignore_the_environment(void **state)
 			    "skipped: the library cannot be read by everybody\n");
 			skip();
 		}
-		assert_int_equal(answer, privileged ? '0' : '1');
+		assert_string_equal(seen,
+				    privileged ? OF_THE_PRIVILEGED : OF_PLAIN_USERS);
 	}
 }
 
@@ -329,7 +369,7 @@ int main(int argc, char **argv)
 	};
 
 	if (argc > 1 && strcmp(argv[1], "report") == 0)
-		return report_force();
+		return report_variables();
 	unsetenv("PMEM_IS_PMEM_FORCE");
 	support_assert_ours((const void *)(uintptr_t)pmem_errormsg, "pmem_errormsg");
 	return cmocka_run_group_tests(tests, NULL, NULL);

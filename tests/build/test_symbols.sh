@@ -114,3 +114,12 @@ needed()
 check libpmemblk LIBPMEMBLK_1.0
 [ -n "${SAN:-}" ] || [ "$(needed)" = "libc.so.6 libpmem.so.1 " ] || fail "libpmemblk needs $(needed)"
 case_ok "libc is the only dependency outside of the pair"
+
+# Programs with more rights than their caller must not listen to its environment. What counts the
+# coverage has variables of its own.
+for lib in libpmem libpmemblk; do
+	$nm -D --undefined-only "$BUILD/lib/$lib.so.1.0.0" | sed 's/@.*//' | awk '{ print $NF }' >"$work/$lib.imported"
+	grep -qx secure_getenv "$work/$lib.imported" || fail "$lib: where does it read the environment?"
+	[ -n "${COV:-}" ] || ! grep -xE 'getenv|environ|__environ|_environ' "$work/$lib.imported" || fail "$lib: reads the environment"
+done
+case_ok "the environment is read with secure_getenv only"
