@@ -61,7 +61,7 @@ OWN_LDFLAGS += -fsanitize=$(SAN)
 OWN_CFLAGS += $(if $(findstring thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan))
 endif
 ifneq ($(COV),)
-OWN_CFLAGS += --coverage
+OWN_CFLAGS += --coverage -DCOVERAGE=1
 OWN_LDFLAGS += --coverage
 endif
 ifneq ($(DEBUG),)

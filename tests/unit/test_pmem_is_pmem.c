@@ -214,10 +214,22 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 	pthread_join(thread, NULL);
 }
 
-/* Generous for a shared machine; the search itself is some 14 steps. */
+/*
+ * What 100 ns are on an idle machine, an emulated or instrumented one does not reach; the search
+ * itself is some 14 steps.
+ */
+#if !defined(__OPTIMIZE__) || SUPPORT_SANITIZED || defined(COVERAGE)
+#define LIMIT_NS 1e9
+#elif defined(__x86_64__)
+#define LIMIT_NS 100
+#else
+#define LIMIT_NS 1000
+#endif
+
+/* A run is short and there are many: one of them is not interrupted. */
 static void ten_thousand_mappings_do_not_slow_it_down(void **state)
 {
-	enum { N = 10000, LOOPS = 1000000 };
+	enum { N = 10000, RUNS = 500, LOOPS = 20000 };
 	uint64_t random = 3;
 	double best = 1e9;
 	struct timespec a;
@@ -226,7 +238,7 @@ static void ten_thousand_mappings_do_not_slow_it_down(void **state)
 	(void)state;
 	for (uintptr_t i = N; i > 0; i--)
 		assert_int_equal(is_pmem_add(at(BASE + i * 2 * PAGE), PAGE, 1), 0);
-	for (int run = 0; run < 5; run++) {
+	for (int run = 0; run < RUNS && (run < 10 || best >= LIMIT_NS); run++) {
 		int found = 0;
 		double ns;
 
@@ -245,10 +257,7 @@ static void ten_thousand_mappings_do_not_slow_it_down(void **state)
 			best = ns;
 	}
 	print_message("%.1f ns per question with %d mappings\n", best, N);
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) &&                           \
-    !defined(__SANITIZE_THREAD__)
-	assert_true(best < 1000);
-#endif
+	assert_true(best < LIMIT_NS);
 }
 
 int main(void)
