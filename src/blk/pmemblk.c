@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The public functions that deal with pools and blocks: arguments are checked here, and
- * this is where errno is set.
+ * this is where errno is set. On their way to success, creating, opening, checking and closing try
+ * things that may fail, MAP_SYNC for one; these put errno back.
  */
 #include <libpmemblk.h>
 
@@ -21,38 +22,39 @@ API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t po
 				       mode_t mode)
 {
 	struct pmemblk *pool;
+	int before = errno;
 	int ret = pool_create(path, bsize, poolsize, mode, &pool);
 
-	if (ret < 0) {
-		errno = -ret;
-		return NULL;
-	}
-	return pool;
+	errno = ret < 0 ? -ret : before;
+	return ret < 0 ? NULL : pool;
 }
 
 API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
 {
 	struct pmemblk *pool;
+	int before = errno;
 	int ret = pool_open(path, bsize, &pool);
 
-	if (ret < 0) {
-		errno = -ret;
-		return NULL;
-	}
-	return pool;
+	errno = ret < 0 ? -ret : before;
+	return ret < 0 ? NULL : pool;
 }
 
 API_EXPORT void pmemblk_close(PMEMblkpool *pbp)
 {
+	int before = errno;
+
 	if (pbp)
 		pool_close(pbp);
+	errno = before;
 }
 
 API_EXPORT int pmemblk_check(const char *path, size_t bsize)
 {
+	int before = errno;
 	int ret = pool_check(path, bsize);
 
-	return ret < 0 ? fail(ret) : ret;
+	errno = ret < 0 ? -ret : before;
+	return ret < 0 ? -1 : ret;
 }
 
 API_EXPORT size_t pmemblk_bsize(PMEMblkpool *pbp)

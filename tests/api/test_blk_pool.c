@@ -389,6 +389,57 @@ static void messages_belong_to_threads(void **state)
 	assert_non_null(is_empty);
 }
 
+/* --- errno ---------------------------------------------------------------------------------- */
+
+#define MARK 4711
+
+#define ASSERT_STAYS(success)                                                            \
+	do {                                                                             \
+		errno = MARK;                                                            \
+		assert_true(success);                                                    \
+		assert_int_equal(errno, MARK);                                           \
+	} while (0)
+
+static void use_with_errno_watched(const char *path, size_t poolsize)
+{
+	char block[512] = "x";
+	int value;
+	PMEMblkpool *p;
+
+	ASSERT_STAYS((p = pmemblk_create(path, 512, poolsize, 0644)) != NULL);
+	ASSERT_STAYS(pmemblk_nblock(p) > 0 && pmemblk_bsize(p) == 512);
+	ASSERT_STAYS(pmemblk_read(p, block, 1) == 0); /* before there is a layout */
+	ASSERT_STAYS(pmemblk_write(p, block, 1) == 0);
+	ASSERT_STAYS((pmemblk_close(p), true));
+	ASSERT_STAYS(pmemblk_check(path, 512) == 1);
+	ASSERT_STAYS((p = pmemblk_open(path, 512)) != NULL);
+	ASSERT_STAYS(pmemblk_write(p, block, 2) == 0);
+	ASSERT_STAYS(pmemblk_read(p, block, 2) == 0);
+	ASSERT_STAYS(pmemblk_set_zero(p, 1) == 0);
+	ASSERT_STAYS(pmemblk_set_error(p, 2) == 0);
+	ASSERT_STAYS(pmemblk_ctl_get(p, "prefault.at_open", &value) == 0);
+	ASSERT_STAYS((pmemblk_close(p), true));
+	ASSERT_STAYS((pmemblk_close(NULL), true));
+}
+
+static void success_leaves_errno_alone(void **state)
+{
+	const char *on_disk = support_path(false, "errno");
+	int fd;
+
+	(void)state;
+	use_with_errno_watched(fixture_path, SIZE);
+	use_with_errno_watched(on_disk, SIZE);
+	assert_int_equal(unlink(on_disk), 0);
+	/* A file that the user has made. */
+	fd = open(on_disk, O_RDWR | O_CREAT, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, SIZE), 0);
+	close(fd);
+	use_with_errno_watched(on_disk, 0);
+	assert_int_equal(unlink(on_disk), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,6 +458,7 @@ int main(void)
 	    FIXTURE_CASE(check_never_writes),
 	    FIXTURE_CASE(versions_are_compared),
 	    FIXTURE_CASE(messages_belong_to_threads),
+	    FIXTURE_CASE(success_leaves_errno_alone),
 	};
 
 	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
