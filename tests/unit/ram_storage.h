@@ -20,6 +20,7 @@ struct ram_storage {
 	_Atomic(unsigned long) stores;
 	_Atomic(unsigned long) fences;
 	unsigned long fail_fence_at; /* this fence and all later ones fail; 0: none */
+	void (*at_fence)(void); /* called in each fence, by its thread; NULL: nothing */
 };
 
 static inline struct ram_storage *ram_of(struct storage *s)
@@ -73,6 +74,8 @@ static int ram_fence(struct storage *s, struct storage_step *step)
 	struct ram_storage *r = ram_of(s);
 
 	*step = (struct storage_step)STORAGE_STEP_INIT;
+	if (r->at_fence)
+		r->at_fence();
 	return ++r->fences >= r->fail_fence_at && r->fail_fence_at ? -EIO : 0;
 }
 
