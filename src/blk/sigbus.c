@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "errormsg.h"
@@ -24,6 +25,10 @@
 
 /* Lost pages that one call can meet before the whole mapping is given up. */
 #define MAX_PAGES 32
+
+/* Waiting for another thread's replacement: how often to yield, then how long to sleep at a time. */
+#define YIELDS 64
+#define NAP_NS 1000000L
 
 #define THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
 
@@ -214,16 +219,27 @@ bool sigbus_leave(struct sigbus_watch *w)
 	return true;
 }
 
+/* Mostly it is a matter of microseconds; but the other thread may have been stopped. */
+static void wait_a_little(unsigned round)
+{
+	static const struct timespec nap = {.tv_nsec = NAP_NS};
+
+	if (round < YIELDS)
+		sched_yield();
+	else
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL); /* sets no errno */
+}
+
 uint64_t sigbus_epoch(struct sigbus_watch *w)
 {
 	uint64_t epoch;
 
 	/* In this order: a replacement that comes in between raises the epoch. */
-	for (;;) {
+	for (unsigned round = 0;; round += round < YIELDS) {
 		epoch = atomic_load_explicit(&w->epoch, memory_order_seq_cst);
 		if (likely(atomic_load_explicit(&w->open, memory_order_seq_cst) == 0))
 			return epoch;
-		sched_yield();
+		wait_a_little(round);
 	}
 }
 

@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <libpmemblk.h>
@@ -248,6 +251,47 @@ static void all_threads_see_the_error_and_nothing_else(void **state)
 	drop_pool();
 }
 
+/* --- waiting for another thread's replacement --------------------------------------------- */
+
+/* While this is set, its replacement goes after the third sleep, or after far too many yields. */
+static struct sigbus_watch *waited_for;
+static unsigned nyield;
+static unsigned nnap;
+static long longest_nap; /* nanoseconds */
+
+SUPPORT_INTERPOSE int sched_yield(void)
+{
+	if (waited_for && ++nyield == 10000)
+		waited_for->open = 0;
+	return (int)syscall(SYS_sched_yield);
+}
+
+SUPPORT_INTERPOSE int clock_nanosleep(clockid_t id, int flags, const struct timespec *t,
+				      struct timespec *left)
+{
+	if (waited_for) {
+		long ns = t->tv_sec * 1000000000L + t->tv_nsec;
+
+		longest_nap = ns > longest_nap ? ns : longest_nap;
+		if (++nnap == 3)
+			waited_for->open = 0;
+	}
+	return syscall(SYS_clock_nanosleep, id, flags, t, left) ? errno : 0;
+}
+
+static void a_long_wait_sleeps_and_a_short_one_does_not(void **state)
+{
+	struct sigbus_watch w = {.open = 1, .epoch = 7};
+
+	(void)state;
+	waited_for = &w;
+	assert_int_equal(sigbus_epoch(&w), 7);
+	waited_for = NULL;
+	assert_in_range(nyield, 10, 1000);
+	assert_int_equal(nnap, 3);
+	assert_in_range(longest_nap, 1, 10000000);
+}
+
 /* --- manners ------------------------------------------------------------------------------ */
 
 static volatile sig_atomic_t own_calls;
@@ -363,6 +407,7 @@ int main(void)
 	    cmocka_unit_test(a_lost_flog_fails_writes_only),
 	    cmocka_unit_test(a_file_that_was_cut_off_fails_to_open_by_errno),
 	    cmocka_unit_test(all_threads_see_the_error_and_nothing_else),
+	    cmocka_unit_test(a_long_wait_sleeps_and_a_short_one_does_not),
 	    cmocka_unit_test(other_errors_go_to_the_programs_handler),
 	    cmocka_unit_test(without_the_setting_the_signal_stays),
 	    cmocka_unit_test(the_default_action_stays_for_others),
