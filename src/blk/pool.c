@@ -76,7 +76,7 @@ int pool_attach(struct pmemblk *pool, struct poolset *set)
 	int ret = pool_owner_init(&pool->owner);
 
 	if (ret < 0)
-		return ret;
+		return blame_file(pool->path, ret);
 	prepare(pool, set);
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	detach_set(pool);

@@ -87,6 +87,13 @@ static int make_files(struct poolset *set)
 
 /* --- headers ------------------------------------------------------------------------- */
 
+static int fresh_uuid(const struct poolset *set, struct uuid *uuid)
+{
+	int ret = uuid_generate(uuid);
+
+	return ret < 0 ? blame_file(set->path, ret) : 0;
+}
+
 static int make_headers(const struct poolset *set, const struct uuid *poolset,
 			struct pool_header *h, unsigned nheader)
 {
@@ -102,7 +109,7 @@ static int make_headers(const struct poolset *set, const struct uuid *poolset,
 	if (ctl_value(CTL_SDS_AT_CREATE))
 		incompat |= POOL_INCOMPAT_SDS;
 	for (unsigned i = 0; i < nheader && ret == 0; i++)
-		ret = uuid_generate(&part[i]);
+		ret = fresh_uuid(set, &part[i]);
 	for (unsigned i = 0; i < nheader && ret == 0; i++) {
 		struct stat st;
 
@@ -206,7 +213,7 @@ static int map_pool(struct poolset *set, struct pmemblk *pool)
 	if (ret == 0)
 		ret = pool_read_modules(set, &pool->modules);
 	if (ret == 0)
-		ret = uuid_generate(&pool->params.parent);
+		ret = fresh_uuid(set, &pool->params.parent);
 	if (ret == 0)
 		ret = pool_watch(pool);
 	if (ret < 0)
@@ -288,9 +295,9 @@ int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
 	if (ret < 0)
 		return ret;
 	if (bsize == 0 || bsize > UINT32_MAX)
-		return errormsg_fail(EINVAL,
-				     "Invalid block size %zu (1 to %u are possible)",
-				     bsize, UINT32_MAX);
+		return errormsg_fail(
+		    EINVAL, "Invalid block size %zu (1 to %u are possible) for %s", bsize,
+		    UINT32_MAX, path ? path : "a pool without a path");
 	if (!path)
 		return errormsg_fail(EFAULT, "no path given");
 	ret = plan_set(path, poolsize, &set);

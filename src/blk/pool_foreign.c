@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "alloc.h"
+#include "blame.h"
 #include "errormsg.h"
 
 /* Pairs of copies before a reader gives up on a block that never stands still. */
@@ -60,7 +61,9 @@ int pool_take_over(struct pmemblk *pool)
 	pool_owner_lock();
 	if (!pool_owner_is_self(&pool->owner)) {
 		ret = pool_owner_claim(&pool->owner);
-		if (ret == 0) {
+		if (ret < 0) {
+			ret = blame_file(pool->path, ret);
+		} else {
 			/* the last owner may have gone in the middle of a sync */
 			sync_group_init(&pool->group);
 			pool_enter(pool);

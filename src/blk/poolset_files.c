@@ -316,7 +316,7 @@ static int map_device(const struct poolset_part *part, uint64_t end, size_t *len
 	*len = (size_t)((end + part->align - 1) / part->align * part->align);
 	ret = mapping_reserve(*len, part->align, addr);
 	if (ret < 0)
-		return ret;
+		return blame_file(part->path, ret);
 	ret = mapping_place(*addr, *len, part->fd, 0, MAPPING_SHARED, NULL, NULL);
 	if (ret < 0) {
 		mapping_release(*addr, *len);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "blame.h"
 #include "errormsg.h"
 #include "poolset_files.h"
 
@@ -67,7 +68,7 @@ int poolset_map(const struct poolset *set, enum mapping_kind kind,
 			align = set->part[i].align;
 	ret = mapping_reserve((size_t)map->size, (size_t)align, &base);
 	if (ret < 0)
-		return ret;
+		return blame_file(set->path, ret);
 	map->base = base;
 	ret = place_parts(set, kind, map, &all_sync);
 	if (ret < 0) {

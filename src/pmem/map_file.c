@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "blame.h"
 #include "engine.h"
 #include "errormsg.h"
 #include "file.h"
@@ -62,9 +63,11 @@ static int check_file(const char *path, size_t len, int flags)
 {
 	if (flags & PMEM_FILE_CREATE) {
 		if (len > (size_t)INT64_MAX)
-			return errormsg_fail(EINVAL, "invalid file length %zu", len);
+			return errormsg_fail(EINVAL, "invalid file length %zu for %s",
+					     len, path);
 		if (len == 0)
-			return errormsg_fail(EINVAL, "PMEM_FILE_CREATE needs a length");
+			return errormsg_fail(
+			    EINVAL, "PMEM_FILE_CREATE needs a length for %s", path);
 		return 0;
 	}
 	if (len != 0)
@@ -73,7 +76,8 @@ static int check_file(const char *path, size_t len, int flags)
 				     "mapped whole, pass 0",
 				     len, path);
 	if (flags & PMEM_FILE_TMPFILE)
-		return errormsg_fail(EINVAL, "PMEM_FILE_TMPFILE needs PMEM_FILE_CREATE");
+		return errormsg_fail(
+		    EINVAL, "PMEM_FILE_TMPFILE in %s needs PMEM_FILE_CREATE", path);
 	return 0;
 }
 
@@ -164,7 +168,7 @@ static int give_length(struct opened *file, size_t len, bool sparse)
 	if (len > (uint64_t)file->old_size)
 		ret = file_check_size_limit(len);
 	if (ret < 0)
-		return ret;
+		return blame_file(file->path, ret);
 	file->resized = true;
 	/* Both by these names and through the C library: programs interpose them. */
 	if (ftruncate(file->fd, (off_t)len) != 0)
@@ -215,7 +219,7 @@ static int map(const struct opened *file, enum file_type type, size_t len,
 	int ret = mapping_reserve(len, min_align, &addr);
 
 	if (ret < 0)
-		return ret;
+		return blame_file(file->path, ret);
 	ret = mapping_place(addr, len, file->fd, 0, MAPPING_SHARED, &is_sync, &why);
 	if (ret < 0) {
 		mapping_release(addr, len);
@@ -279,7 +283,8 @@ int map_file(const char *path, size_t len, int flags, mode_t mode,
 	if (ret < 0)
 		return ret;
 	if (flags & ~FLAGS)
-		return errormsg_fail(EINVAL, "invalid flags 0x%x", (unsigned)flags);
+		return errormsg_fail(EINVAL, "invalid flags 0x%x for %s (valid: 0x%x)",
+				     (unsigned)flags, path, (unsigned)FLAGS);
 	if (type == FILE_DEVDAX) {
 		ret = check_devdax(path, len, flags);
 		flags = 0;

@@ -99,6 +99,7 @@ static int errno_of(const char *name)
 struct outcome {
 	char result[16];
 	int err;
+	bool names_file; /* the message does, if the call has failed */
 };
 
 static struct outcome pointer_outcome(PMEMblkpool *p)
@@ -140,7 +141,7 @@ static struct outcome block_call(const char *call, const struct conditions_env *
 	return o;
 }
 
-static struct outcome do_call(const char *call, const struct conditions_env *e)
+static struct outcome call_it(const char *call, const struct conditions_env *e)
 {
 	if (strcmp(call, "create") == 0)
 		return pointer_outcome(
@@ -150,6 +151,16 @@ static struct outcome do_call(const char *call, const struct conditions_env *e)
 	if (strcmp(call, "check") == 0)
 		return int_outcome(pmemblk_check(e->path, e->bsize));
 	return block_call(call, e);
+}
+
+/* Each row has a folder of its own, so that the message of another row does not do. */
+static struct outcome do_call(const char *call, const struct conditions_env *e)
+{
+	struct outcome o = call_it(call, e);
+
+	o.names_file = o.err == 0 || strstr(pmemblk_errormsg(), conditions_dir) ||
+		       strstr(pmemblk_errormsg(), e->path);
+	return o;
 }
 
 /* In a child that has lost its privileges; the parent of a test run may be root. */
@@ -213,6 +224,11 @@ static bool run_row(unsigned number, const char *call, const char *text,
 		print_message("row %u, %s, %s: %s/%s expected, %s/%s found: %s\n", number,
 			      call, text, result, err, o.result, strerror(o.err),
 			      message);
+	if (!o.names_file) {
+		print_message("row %u, %s, %s: no file is named: %s\n", number, call,
+			      text, message);
+		good = false;
+	}
 	/* A failed create leaves no pool behind. */
 	if (strcmp(call, "create") == 0 && !e.keep_open &&
 	    access(conditions_path("a"), F_OK) == 0 && strstr(text, "existing") == NULL) {

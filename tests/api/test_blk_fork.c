@@ -110,6 +110,7 @@ static void B16_only_one_of_two_processes_may_modify(void **state)
 			EXPECT(pmemblk_set_zero(p, 0) == -1 && errno == EBUSY);
 			errno = 0;
 			EXPECT(pmemblk_set_error(p, 1) == -1 && errno == EBUSY);
+			EXPECT(strstr(pmemblk_errormsg(), path));
 			EXPECT(pmemblk_read(p, block, 1) == 0);
 		}
 		hand_over(t.to_parent[1]);

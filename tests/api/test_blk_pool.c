@@ -108,8 +108,10 @@ static void invalid_block_sizes_are_named(void **state)
 	(void)state;
 	assert_null(pmemblk_create(fixture_path, (size_t)1 << 32, SIZE, 0644));
 	assert_non_null(strstr(pmemblk_errormsg(), "Invalid block size 4294967296"));
+	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
 	assert_null(pmemblk_create(fixture_path, 0, SIZE, 0644));
 	assert_non_null(strstr(pmemblk_errormsg(), "Invalid block size 0"));
+	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
 }
 
 static void null_and_empty_paths_are_refused(void **state)

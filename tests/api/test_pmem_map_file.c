@@ -110,6 +110,21 @@ static const struct row rows[] = {
     {"F", CREATE | TMPFILE, 4096, ENOTDIR, 0, "F", 8192, 0},
 };
 
+/* Whether path stands in the message as a word: most of the paths here are one letter. */
+static bool is_named(const char *path)
+{
+	static const char before[] = " ";
+	static const char after[] = " :,;)";
+	const char *message = pmem_errormsg();
+	const char *at = message;
+
+	for (; (at = strstr(at, path)); at++)
+		if ((at == message || strchr(before, at[-1])) &&
+		    strchr(after, at[strlen(path)]))
+			return true;
+	return false;
+}
+
 static void check_row(const struct row *row, size_t i, bool shm)
 {
 	const int expected = shm && row->err_shm ? row->err_shm : row->err;
@@ -118,6 +133,8 @@ static void check_row(const struct row *row, size_t i, bool shm)
 	int is_pmem = 12345;
 	char *p;
 
+	/* No message of a row before is to be found. */
+	assert_null(pmem_map_file(NULL, 0, 0, 0, NULL, NULL));
 	errno = 4711;
 	p = pmem_map_file(row->path, row->len, row->flags, 0644, &len, &is_pmem);
 	if (expected) {
@@ -126,7 +143,9 @@ static void check_row(const struct row *row, size_t i, bool shm)
 				 (unsigned)row->flags, row->len, (void *)p, errno);
 		assert_int_equal(len, 12345);
 		assert_int_equal(is_pmem, 12345);
-		assert_true(strlen(pmem_errormsg()) > 0);
+		if (row->path && row->path[0] && !is_named(row->path))
+			fail_msg("row %zu: %s is not named: %s", i, row->path,
+				 pmem_errormsg());
 	} else {
 		if (!p)
 			fail_msg("row %zu (%s, %#x, %zu): %s", i, row->path,
@@ -257,6 +276,9 @@ static void the_message_names_the_file_and_the_reason(void **state)
 	assert_non_null(strstr(pmem_errormsg(), "/dev/null"));
 	assert_null(pmem_map_file(NULL, 0, 0, 0, NULL, NULL));
 	assert_non_null(strstr(pmem_errormsg(), "NULL"));
+	assert_null(pmem_map_file("F", 0, 0x10, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "0x10"));
+	assert_non_null(strstr(pmem_errormsg(), "0xf"));
 }
 
 static void the_message_says_why_it_is_no_persistent_memory(void **state)

@@ -154,6 +154,7 @@ static void the_file_size_limit_is_an_error_and_no_signal(void **state)
 	assert_null(pmem_map_file("F", 8193, CREATE, 0644, NULL, NULL));
 	assert_int_equal(errno, EFBIG);
 	assert_int_equal(map_place_size("F"), 8192);
+	assert_ptr_equal(strstr(pmem_errormsg(), "F: "), pmem_errormsg());
 	/* What does not grow is no matter of the limit. */
 	p = pmem_map_file("F", 8192, CREATE, 0644, NULL, NULL);
 	limit.rlim_cur = before;
