@@ -152,11 +152,14 @@ static unsigned count_descriptors(void)
 	return n;
 }
 
-/* Whether this mapping may be a pool's: its file, the space kept for it, the shared page. */
+/*
+ * Whether this mapping may be a pool's: its file, the shared page, the space kept for it. A
+ * sanitizer keeps space, too.
+ */
 static bool is_of_interest(const char *line)
 {
-	return strstr(line, set_dir) || strstr(line, " ---p 00000000 00:00 0 \n") ||
-	       strstr(line, "rw-s ");
+	return strstr(line, set_dir) || strstr(line, "rw-s ") ||
+	       (!SUPPORT_SANITIZED && strstr(line, " ---p 00000000 00:00 0 \n"));
 }
 
 static size_t mapped_bytes(void)
