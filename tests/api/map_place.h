@@ -29,6 +29,8 @@ static struct {
 	char calls[16]; /* t: ftruncate, f: posix_fallocate */
 	int fallocate_err;
 	int open_tmpfile_err;
+	int tmpfile_flags; /* what the last open with O_TMPFILE was given */
+	mode_t tmpfile_mode;
 } map_place_libc;
 
 static unsigned map_place_leaks;
@@ -68,6 +70,10 @@ SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
 		va_start(ap, flags);
 		mode = va_arg(ap, mode_t);
 		va_end(ap);
+	}
+	if ((flags & O_TMPFILE) == O_TMPFILE) {
+		map_place_libc.tmpfile_flags = flags;
+		map_place_libc.tmpfile_mode = mode;
 	}
 	if ((flags & O_TMPFILE) == O_TMPFILE && map_place_libc.open_tmpfile_err) {
 		errno = map_place_libc.open_tmpfile_err;

@@ -265,6 +265,24 @@ static void temporary_files_are_private_and_nameless(void **state)
 	assert_int_equal(errno, ENOSPC);
 }
 
+/* Without O_EXCL in open(2) a file without a name could be given one. */
+static void excl_and_the_mode_of_temporary_files_reach_open(void **state)
+{
+	(void)state;
+	map_place_enter(false);
+	for (int excl = 0; excl <= EXCL; excl += EXCL) {
+		char *p;
+
+		map_place_make();
+		p = pmem_map_file("D", 4096, CREATE | TMPFILE | excl, 0777, NULL, NULL);
+		assert_non_null(p);
+		assert_int_equal(map_place_libc.tmpfile_mode, 0600);
+		assert_int_equal(map_place_libc.tmpfile_flags & O_EXCL,
+				 excl ? O_EXCL : 0);
+		assert_int_equal(pmem_unmap(p, 4096), 0);
+	}
+}
+
 static void the_message_names_the_file_and_the_reason(void **state)
 {
 	(void)state;
@@ -362,6 +380,7 @@ int main(void)
 	    cmocka_unit_test(both_results_are_optional),
 	    cmocka_unit_test(the_mode_is_that_of_open),
 	    cmocka_unit_test(temporary_files_are_private_and_nameless),
+	    cmocka_unit_test(excl_and_the_mode_of_temporary_files_reach_open),
 	    cmocka_unit_test(the_message_names_the_file_and_the_reason),
 	    cmocka_unit_test(the_message_says_why_it_is_no_persistent_memory),
 	    cmocka_unit_test(without_permission_it_is_eacces),

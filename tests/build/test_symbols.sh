@@ -95,6 +95,12 @@ check()
 		diff - "$work/$lib.exported" || fail "$lib.a: other global symbols than the interface"
 	case_ok "$lib: the archive shows the same names"
 
+	# What belongs to the whole process: whoever puts it back has been seen by other threads.
+	[ -n "${SAN:-}" ] || ! $nm -D --undefined-only "$so" | awk '{ sub(/@.*/, "", $NF); print $NF }' |
+		grep -xE 'umask|f?chdir|sigprocmask|pthread_sigmask|fts(64)?_.*|nftw(64)?|setlocale' ||
+		fail "$lib: changes the state of the process"
+	case_ok "$lib: touches no umask, signal mask or working directory"
+
 	$readelf -dW "$so" >"$work/dynamic"
 	grep -q "SONAME.*\[$lib\.so\.1\]" "$work/dynamic" || fail "$lib: SONAME"
 	grep -q 'FLAGS_1.*NOW' "$work/dynamic" || fail "$lib: not bound at load time"
