@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * No memory: every allocation of create, open, check and the first write fails in turn,
- * through pmemblk_set_funcs() and through the C library.
+ * No memory: every allocation of create, open, check, the first write, and of reading and writing
+ * in a forked process fails in turn, through pmemblk_set_funcs() and through the C library. No
+ * memory, descriptor or mapping stays behind.
  */
 #include <libpmemblk.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "image.h"
@@ -18,7 +22,8 @@
 
 #define OWN_MALLOC (!SUPPORT_SANITIZED)
 
-static long live;	/* allocations less frees, of those that were counted */
+static long live;	/* allocations less frees, through pmemblk_set_funcs() */
+static long libc_live;	/* the same through the C library */
 static long calls;	/* allocations asked for since armed */
 static long failing_at; /* the call that fails, from 1; 0: none */
 
@@ -88,32 +93,44 @@ static bool armed;
 void *__libc_malloc(size_t size);
 void *__libc_realloc(void *ptr, size_t size);
 void *__libc_calloc(size_t n, size_t size);
+void __libc_free(void *ptr);
+
+static bool refuse(void)
+{
+	if (!armed || !must_fail())
+		return false;
+	errno = ENOMEM;
+	return true;
+}
 
 SUPPORT_INTERPOSE void *malloc(size_t size)
 {
-	if (armed && must_fail()) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return __libc_malloc(size);
+	void *p = refuse() ? NULL : __libc_malloc(size);
+
+	libc_live += p != NULL;
+	return p;
 }
 
 SUPPORT_INTERPOSE void *realloc(void *ptr, size_t size)
 {
-	if (armed && must_fail()) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return __libc_realloc(ptr, size);
+	void *p = refuse() ? NULL : __libc_realloc(ptr, size);
+
+	libc_live += p && !ptr;
+	return p;
 }
 
 SUPPORT_INTERPOSE void *calloc(size_t n, size_t size)
 {
-	if (armed && must_fail()) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return __libc_calloc(n, size);
+	void *p = refuse() ? NULL : __libc_calloc(n, size);
+
+	libc_live += p != NULL;
+	return p;
+}
+
+SUPPORT_INTERPOSE void free(void *ptr)
+{
+	libc_live -= ptr != NULL;
+	__libc_free(ptr);
 }
 #endif
 
@@ -136,6 +153,50 @@ static void disarm(void)
 #endif
 }
 
+/* --- what must not be left behind ---------------------------------------------------------- */
+
+struct held {
+	long live;
+	long libc_live;
+	long descriptors;
+	long
+	    mappings; /* of a file of the test, shared, or (no sanitizer does that) reserved */
+};
+
+static struct held held_now(void)
+{
+	struct held h = {.live = live, .libc_live = libc_live};
+	char line[4096];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		const char *rights = strchr(line, ' ') + 1;
+
+		h.mappings += strstr(line, support_tmpdir(true)) ||
+			      strstr(line, "/dev/zero") ||
+			      (!SUPPORT_SANITIZED && !strncmp(rights, "---p", 4));
+	}
+	fclose(maps);
+	for (int fd = 0; fd < 1024; fd++)
+		h.descriptors += fcntl(fd, F_GETFD) != -1;
+	return h;
+}
+
+static bool is_same(const struct held *a, const struct held *b)
+{
+	return a->live == b->live && a->libc_live == b->libc_live &&
+	       a->descriptors == b->descriptors && a->mappings == b->mappings;
+}
+
+static void assert_same(const struct held *a, const struct held *b)
+{
+	assert_int_equal(a->live, b->live);
+	assert_int_equal(a->libc_live, b->libc_live);
+	assert_int_equal(a->descriptors, b->descriptors);
+	assert_int_equal(a->mappings, b->mappings);
+}
+
 /* --- what is done with too little memory ---------------------------------------------------- */
 
 static const char *path; /* a pool file, or where one is to be */
@@ -143,7 +204,20 @@ static const char *set;	 /* a set of two parts and a set of directories */
 static const char *dirs;
 static const char *part[2];
 
-enum action { CREATE, CREATE_SET, OPEN, CHECK, WRITE, OPEN_SET, OPEN_DIRS, ACTIONS };
+enum action {
+	CREATE,
+	CREATE_OVER, /* an existing file */
+	CREATE_SET,
+	OPEN,
+	CHECK,
+	CHECK_SET,
+	WRITE,
+	OPEN_SET,
+	OPEN_DIRS,
+	READ_FORKED, /* in a child of the process that opened the pool */
+	TAKE_OVER,   /* the same with a write, when that process has gone */
+	ACTIONS
+};
 
 static void prepare(enum action action)
 {
@@ -157,9 +231,11 @@ static void prepare(enum action action)
 		image_make_zero(part[1], SIZE / 2);
 		return;
 	}
-	if (action == CREATE)
+	if (action == CREATE_OVER)
+		image_make_zero(path, SIZE);
+	if (action == CREATE || action == CREATE_OVER)
 		return;
-	if (action == OPEN_SET)
+	if (action == OPEN_SET || action == CHECK_SET)
 		p = pmemblk_create(set, 512, 0, 0644);
 	else if (action != OPEN_DIRS)
 		p = pmemblk_create(path, 512, SIZE, 0644);
@@ -172,6 +248,88 @@ static void prepare(enum action action)
 	pmemblk_close(p);
 }
 
+/* What a child found. */
+static struct answer {
+	int err;
+	long calls;
+	bool ended_well;
+} * answer;
+
+/* In the child: fails once, then succeeds, and leaves nothing behind. */
+static void act_forked(enum action action, bool libc, long at, PMEMblkpool *p,
+		       const struct held *before)
+{
+	char block[512] = "";
+	struct held after;
+	int ret;
+
+	errno = 0;
+	arm(libc, at);
+	ret = action == READ_FORKED ? pmemblk_read(p, block, 3)
+				    : pmemblk_write(p, block, 3);
+	disarm();
+	answer->err = ret == 0 ? 0 : errno;
+	answer->calls = calls;
+	ret = pmemblk_read(p, block, 3);
+	if (ret != 0 || block[0] != (answer->err || action == READ_FORKED ? 'x' : 0))
+		_exit(1);
+	if (action == TAKE_OVER && pmemblk_write(p, block, 3) != 0)
+		_exit(1);
+	pmemblk_close(p);
+	after = held_now();
+	answer->ended_well = is_same(before, &after);
+	if (!answer->ended_well)
+		fprintf(stderr, "live %ld %ld, descriptors %ld, mappings %ld more\n",
+			after.live - before->live, after.libc_live - before->libc_live,
+			after.descriptors - before->descriptors,
+			after.mappings - before->mappings);
+	_exit(0);
+}
+
+/* The owner of the pool, a process, and its child, which acts. */
+static int act_in_child(enum action action, bool libc, long at)
+{
+	int gone[2], ended[2];
+	char c;
+	pid_t owner;
+
+	*answer = (struct answer){.err = -1};
+	fflush(NULL);
+	/* The one ends with the owner, the other with both. */
+	assert_int_equal(pipe2(gone, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(ended, O_CLOEXEC), 0);
+	owner = fork();
+	assert_true(owner >= 0);
+	if (owner == 0) {
+		struct held before = held_now();
+		PMEMblkpool *p = pmemblk_open(path, 0);
+
+		if (p && fork() == 0) {
+			if (action == TAKE_OVER) {
+				/* not one descriptor fewer or more */
+				dup2(gone[0], gone[1]);
+				while (read(gone[0], &c, 1) != 0)
+					;
+			}
+			act_forked(action, libc, at, p, &before);
+		}
+		if (p && action == READ_FORKED) {
+			wait(NULL);
+			pmemblk_close(p);
+		}
+		_exit(p ? 0 : 1);
+	}
+	close(gone[0]);
+	close(gone[1]);
+	close(ended[1]);
+	assert_int_equal(read(ended[0], &c, 1), 0);
+	close(ended[0]);
+	assert_int_equal(waitpid(owner, NULL, 0), owner);
+	calls = answer->calls;
+	assert_true(answer->ended_well);
+	return answer->err;
+}
+
 /* Returns 0 or the errno, with the memory as it is. */
 static int act(enum action action, bool libc, long at)
 {
@@ -179,6 +337,8 @@ static int act(enum action action, bool libc, long at)
 	PMEMblkpool *p = NULL;
 	int err = 0;
 
+	if (action == READ_FORKED || action == TAKE_OVER)
+		return act_in_child(action, libc, at);
 	if (action == WRITE) {
 		p = pmemblk_open(path, 0);
 		assert_non_null(p);
@@ -188,6 +348,9 @@ static int act(enum action action, bool libc, long at)
 	switch (action) {
 	case CREATE:
 		p = pmemblk_create(path, 512, SIZE, 0644);
+		break;
+	case CREATE_OVER:
+		p = pmemblk_create(path, 512, 0, 0644);
 		break;
 	case CREATE_SET:
 		p = pmemblk_create(set, 512, 0, 0644);
@@ -202,11 +365,14 @@ static int act(enum action action, bool libc, long at)
 		p = pmemblk_open(dirs, 512);
 		break;
 	case CHECK:
-		if (pmemblk_check(path, 512) != 1)
+	case CHECK_SET:
+		if (pmemblk_check(action == CHECK ? path : set, 512) != 1)
 			err = errno;
 		disarm();
 		return err;
 	case WRITE:
+	case READ_FORKED:
+	case TAKE_OVER:
 	case ACTIONS:
 		if (pmemblk_write(p, block, 3) != 0)
 			err = errno;
@@ -227,7 +393,8 @@ static void try_all(enum action action, bool libc)
 	long at;
 
 	for (at = 1; at < 1000; at++) {
-		long live_before;
+		struct held held_before;
+		struct held held_after;
 		int err;
 
 		prepare(action);
@@ -236,9 +403,10 @@ static void try_all(enum action action, bool libc)
 			before = image_hash(path);
 		else if (action == CREATE_SET)
 			before = image_hash(part[1]);
-		live_before = live;
+		held_before = held_now();
 		err = act(action, libc, at);
-		assert_int_equal(live, live_before);
+		held_after = held_now();
+		assert_same(&held_after, &held_before);
 		if (err == 0 && calls < at)
 			break; /* as many as that are not needed */
 		if (err == 0 && libc)
@@ -250,9 +418,11 @@ static void try_all(enum action action, bool libc)
 		if (action == CREATE_SET) {
 			assert_int_equal(access(part[0], F_OK), -1);
 			assert_int_equal(image_hash(part[1]), before);
-		} else if (file_before && action != WRITE) {
+		} else if (file_before && action != WRITE && action != TAKE_OVER) {
 			/* Marking a pool as open and closed is no change. */
-			assert_int_equal(image_hash(path), before);
+			if (image_hash(path) != before)
+				fail_msg("action %d, allocation %ld changed the file",
+					 action, at);
 		}
 	}
 	assert_true(at > 1 && at < 1000);
@@ -330,5 +500,11 @@ int main(void)
 	support_write_file(set, text, strlen(text));
 	snprintf(text, sizeof(text), "PMEMPOOLSET\nOPTION SINGLEHDR\n1G %s\n", dir);
 	support_write_file(dirs, text, strlen(text));
+	answer = mmap(NULL, sizeof(*answer), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (answer == MAP_FAILED)
+		return 1;
+	/* The thread's message has its memory for good from the first error on. */
+	assert_null(pmemblk_open(path, 0));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
