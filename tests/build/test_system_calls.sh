@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # What operations on a pool cost in system calls: syncs on an ordinary file, none on persistent
-# memory, and few calls to open a pool.
+# memory, and few calls to open a pool. No descriptor gets into another program.
 . "$(dirname "$0")/lib.sh"
 
 need_command strace strace
@@ -41,7 +41,19 @@ at_most()
 	case_ok "$1 makes $n calls of ${2/./any kind}, at most $3"
 }
 
+# Every call that makes a descriptor asks for one that execve(2) closes.
+descriptors_are_closed_by_execve()
+{
+	sed -E 's/^[0-9]+ +//' "$work/trace" | sed -n '/"\/step\/create"/,$p' |
+		grep -E '^(open|openat|openat2|creat|memfd_create|socket|socketpair|accept4?|dup[23]?|pipe2?|eventfd2?|epoll_create1?|timerfd_create|userfaultfd)\(' \
+			>"$work/descriptors"
+	grep -q '/pool"' "$work/descriptors" || fail "the trace shows nobody opening the pool"
+	! grep -v CLOEXEC "$work/descriptors" || fail "descriptors that a program started meanwhile inherits"
+	case_ok "all $(wc -l <"$work/descriptors") descriptors, $1, are closed by execve"
+}
+
 trace
+descriptors_are_closed_by_execve "with msync"
 exactly write msync 2
 exactly overwrite msync 2
 exactly set-zero msync 1
@@ -54,6 +66,7 @@ at_most check '[a-z0-9_]+' 60
 
 export PMEM_IS_PMEM_FORCE=1
 trace
+descriptors_are_closed_by_execve "with flushes"
 for step in write overwrite read set-zero; do
 	exactly $step '[a-z0-9_]+' 0
 done
