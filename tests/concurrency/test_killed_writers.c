@@ -324,7 +324,7 @@ static void torture(const char *force, size_t block_size, unsigned rounds,
 
 	assert_int_equal(setenv("PMEM_IS_PMEM_FORCE", force, 1), 0);
 	if (getenv("CHECK_LONG"))
-		rounds *= 20;
+		rounds *= 10;
 	memset(shared, 0, sizeof(*shared));
 	bsize = block_size;
 	seed = base_seed;
