@@ -280,6 +280,7 @@ static int create(struct poolset *set, const char *path, uint32_t bsize, mode_t 
 	if (ret < 0) {
 		poolset_files_remove_created(set);
 		pool_destroy(pool);
+		poolset_files_restore_holes(set);
 		return ret;
 	}
 	*out = pool;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "file.h"
 
 struct poolset_part {
 	char *path;
@@ -24,6 +25,7 @@ struct poolset_part {
 	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
 	uint64_t data_lo; /* [data_lo, data_hi) of the file is known to be no hole */
 	uint64_t data_hi;
+	struct file_holes holes; /* that this call may have filled */
 	bool is_devdax;
 	bool is_created; /* by this call; to be removed if it fails */
 	bool is_stored;	 /* this call has begun to write its header or descriptor */

@@ -242,14 +242,15 @@ int poolset_files_make(struct poolset *set)
 	return ret;
 }
 
-int poolset_files_allocate_existing(const struct poolset *set)
+int poolset_files_allocate_existing(struct poolset *set)
 {
 	for (unsigned i = 0; i < set->npart; i++) {
-		const struct poolset_part *part = &set->part[i];
+		struct poolset_part *part = &set->part[i];
 		int ret;
 
 		if (part->fd < 0 || part->is_created || part->is_devdax)
 			continue;
+		file_holes_note(&part->holes, part->fd);
 		ret = file_allocate(part->fd, part->length);
 		if (ret < 0)
 			return errormsg_fail_sys(-ret,
@@ -285,6 +286,13 @@ void poolset_files_remove_created(struct poolset *set)
 			unlink(set->part[i].path);
 			set->part[i].is_created = false;
 		}
+}
+
+void poolset_files_restore_holes(const struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].fd >= 0)
+			file_holes_restore(&set->part[i].holes, set->part[i].fd);
 }
 
 void poolset_files_close(struct poolset *set)

@@ -44,10 +44,13 @@ int poolset_files_open_existing(struct poolset *set, bool *all_new) MUST_CHECK;
 int poolset_files_make(struct poolset *set) MUST_CHECK;
 
 /* Allocates the space of the parts that existed. */
-int poolset_files_allocate_existing(const struct poolset *set) MUST_CHECK;
+int poolset_files_allocate_existing(struct poolset *set) MUST_CHECK;
 
 /* Gives the created parts their final mode, durably. */
 int poolset_files_chmod(const struct poolset *set, mode_t mode) MUST_CHECK;
+
+/* Gives back what poolset_files_allocate_existing() took; the files are still locked. */
+void poolset_files_restore_holes(const struct poolset *set);
 
 void poolset_files_remove_created(struct poolset *set);
 
