@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The public functions that deal with pools and blocks: arguments are checked here, and
- * this is where errno is set. On their way to success, creating, opening, checking and closing try
- * things that may fail, MAP_SYNC for one; these put errno back.
+ * this is where errno is set. On their way to success, creating, opening, checking, closing and
+ * taking over try things that may fail, MAP_SYNC for one; these put errno back.
  */
 #include <libpmemblk.h>
 
@@ -92,8 +92,12 @@ static inline int check_modify(PMEMblkpool *pbp, long long blockno)
 		    "here",
 		    pbp->path);
 	ret = check_number(pbp, blockno);
-	if (unlikely(ret == 0 && !pool_owner_is_self(&pbp->owner)))
+	if (unlikely(ret == 0 && !pool_owner_is_self(&pbp->owner))) {
+		int before = errno;
+
 		ret = pool_take_over(pbp);
+		errno = before;
+	}
 	return ret;
 }
 

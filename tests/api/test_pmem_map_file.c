@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #define TIB ((size_t)1 << 40)
@@ -61,6 +62,11 @@ static const struct row rows[] = {
     {"loop", 0, 0, ELOOP, 0, NULL, 0, 0},
     {long_name, 0, 0, ENAMETOOLONG, 0, NULL, 0, 0},
     {long_name, CREATE, 1, ENAMETOOLONG, 0, NULL, 0, 0},
+    /* the path is looked at before the flags, the kind of file, too */
+    {"F/x", 0x10, 0, ENOTDIR, 0, NULL, 0, 0},
+    {"loop", INT_MIN, 4096, ELOOP, 0, NULL, 0, 0},
+    {long_name, 0x10, 0, ENAMETOOLONG, 0, NULL, 0, 0},
+    {"N", 0x10, 0, EINVAL, 0, "N", ABSENT, 0},
     {"D", 0, 0, EISDIR, 0, NULL, 0, 0},
     {"D", CREATE, 4096, EISDIR, 0, NULL, 0, 0},
     {"D", CREATE | EXCL, 4096, EEXIST, 0, NULL, 0, 0},
@@ -283,6 +289,42 @@ static void excl_and_the_mode_of_temporary_files_reach_open(void **state)
 	}
 }
 
+/* Where none may be made, one of the system's: it is not even opened. */
+static const char *block_device(void)
+{
+	static const char *const names[] = {"block", "/dev/loop0", "/dev/vda", "/dev/sda",
+					    "/dev/nvme0n1"};
+	struct stat st;
+
+	(void)!mknod("block", S_IFBLK | 0600, makedev(4095, 0));
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (stat(names[i], &st) == 0 && S_ISBLK(st.st_mode))
+			return names[i];
+	return NULL;
+}
+
+static void block_devices_are_refused(void **state)
+{
+	static const int flags[] = {0, CREATE, CREATE | EXCL, CREATE | SPARSE};
+	const char *path;
+
+	(void)state;
+	map_place_enter(false);
+	path = block_device();
+	if (!path) {
+		print_message("skipped: there is no block device, nor may one be made\n");
+		skip();
+	}
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		errno = 0;
+		assert_null(
+		    pmem_map_file(path, flags[i] ? 4096 : 0, flags[i], 0600, NULL, NULL));
+		assert_int_equal(errno, EINVAL);
+		assert_non_null(strstr(pmem_errormsg(), path));
+	}
+	unlink("block");
+}
+
 static void the_message_names_the_file_and_the_reason(void **state)
 {
 	(void)state;
@@ -381,6 +423,7 @@ int main(void)
 	    cmocka_unit_test(the_mode_is_that_of_open),
 	    cmocka_unit_test(temporary_files_are_private_and_nameless),
 	    cmocka_unit_test(excl_and_the_mode_of_temporary_files_reach_open),
+	    cmocka_unit_test(block_devices_are_refused),
 	    cmocka_unit_test(the_message_names_the_file_and_the_reason),
 	    cmocka_unit_test(the_message_says_why_it_is_no_persistent_memory),
 	    cmocka_unit_test(without_permission_it_is_eacces),

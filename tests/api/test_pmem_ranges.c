@@ -4,6 +4,7 @@
  * msync(2) watched.
  */
 #include <libpmem.h>
+#include <libpmemblk.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -305,6 +306,42 @@ static void deep_functions_work_on_parts_of_persistent_memory(void **state)
 	assert_int_equal(pmem_unmap(a, 8 * page), 0);
 }
 
+/* Libpmemblk keeps to itself what it maps. */
+static void is_pmem_does_not_know_the_memory_of_pools(void **state)
+{
+	const char *pool_path = support_path(false, "pool");
+	char *own = map(MIB, 0, 1);
+	PMEMblkpool *pool = pmemblk_create(pool_path, 512, 17 * MIB, 0600);
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char block[512] = "x";
+	char line[4096];
+	unsigned found = 0;
+
+	(void)state;
+	assert_non_null(pool);
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		char *at = (char *)strtoul(line, NULL, 16);
+
+		if (!strstr(line, pool_path))
+			continue;
+		found++;
+		assert_int_equal(pmem_is_pmem(at, 17 * MIB), 0);
+		assert_int_equal(pmem_is_pmem(at, 1), 0);
+	}
+	fclose(maps);
+	assert_int_equal(found, 1);
+	assert_int_equal(pmem_is_pmem(own, MIB), 1);
+	/* It is persistent memory all the same. */
+	assert_int_equal(pmemblk_write(pool, block, 1), 0);
+	atomic_store(&syncs, 0);
+	assert_int_equal(pmemblk_write(pool, block, 1), 0);
+	assert_nothing_synced();
+	pmemblk_close(pool);
+	assert_int_equal(unlink(pool_path), 0);
+	assert_int_equal(pmem_unmap(own, MIB), 0);
+}
+
 static void *map_and_unmap(void *arg)
 {
 	size_t len = *(const size_t *)arg;
@@ -377,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(only_a_granted_map_sync_makes_persistent_memory),
 	    cmocka_unit_test(is_pmem_answers_to_the_byte),
+	    cmocka_unit_test(is_pmem_does_not_know_the_memory_of_pools),
 	    cmocka_unit_test(adjacent_mappings_count_as_one_range),
 	    cmocka_unit_test(unmapping_parts_splits_a_mapping),
 	    cmocka_unit_test(wrong_unmaps_fail_and_change_nothing),

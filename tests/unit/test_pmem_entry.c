@@ -3,6 +3,8 @@
  * What the entry points ask of the CPU: a backend that counts takes the place of the real one,
  * once with PMEM_NO_FLUSH=0, once with PMEM_NO_FLUSH=1.
  */
+#include <stdlib.h>
+
 #include "config.h"
 #include "engine.h"
 #include "engine_select.h"
@@ -116,12 +118,27 @@ static void deep_flushes_are_there_whatever_the_variable_says(void **state)
 	}
 }
 
+static void auto_flush_does_not_depend_on_the_variable(void **state)
+{
+	int answer[2];
+
+	(void)state;
+	for (int no_flush = 0; no_flush < 2; no_flush++) {
+		setenv("PMEM_NO_FLUSH", no_flush ? "1" : "0", 1);
+		use(no_flush);
+		answer[no_flush] = pmem_has_auto_flush();
+	}
+	assert_int_equal(answer[0], answer[1]);
+	unsetenv("PMEM_NO_FLUSH");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(flush_and_persist_follow_the_variable),
 	    cmocka_unit_test(drains_are_there_without_flushes_and_for_nothing),
 	    cmocka_unit_test(deep_flushes_are_there_whatever_the_variable_says),
+	    cmocka_unit_test(auto_flush_does_not_depend_on_the_variable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -206,6 +206,18 @@ static void reservations_are_aligned_by_their_length(void **state)
 	}
 }
 
+/* Whether the process may know its own mappings. */
+static bool maps_are_closed;
+
+int access(const char *name, int mode)
+{
+	if (maps_are_closed && strcmp(name, "/proc/self/maps") == 0) {
+		errno = EACCES;
+		return -1;
+	}
+	return (int)syscall(SYS_faccessat, AT_FDCWD, name, mode);
+}
+
 static void hint_at(const char *before, uintptr_t addr, const char *after)
 {
 	char text[64];
@@ -255,6 +267,14 @@ static void a_hint_is_the_lowest_address(void **state)
 	assert_true((uintptr_t)low >= two_mib && (uintptr_t)low < free_space);
 	assert_int_equal((uintptr_t)low % two_mib, 0);
 	mapping_release(low, 4096);
+
+	/* Who may not know the holes has no hint. */
+	maps_are_closed = true;
+	hint_at("", free_space, "");
+	maps_are_closed = false;
+	assert_int_equal(mapping_reserve(4096, 0, &second), 0);
+	assert_ptr_not_equal(second, (void *)free_space);
+	mapping_release(second, 4096);
 
 	/* No such address, or no hint at all: the kernel's choice, aligned. */
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
