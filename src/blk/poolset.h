@@ -12,6 +12,7 @@
 
 #include "compiler.h"
 #include "file.h"
+#include "file_holes.h"
 
 struct poolset_part {
 	char *path;

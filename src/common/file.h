@@ -33,25 +33,6 @@ int file_classify(const char *path, enum file_type *type) MUST_CHECK;
 int file_allocate(int fd, uint64_t len) MUST_CHECK;
 
 /*
- * Where a file has holes, so that space allocated in vain can be given back: noted before
- * file_allocate(), punched again by file_holes_restore() unless something
- * else than zeros is there by then. Files with more holes keep what the later ones got; one
- * whose space is all there counts as one without holes. Neither sets a message.
- */
-#define FILE_HOLES 16
-
-struct file_holes {
-	unsigned n;
-	struct {
-		int64_t off;
-		int64_t end;
-	} hole[FILE_HOLES];
-};
-
-void file_holes_note(struct file_holes *holes, int fd);
-void file_holes_restore(const struct file_holes *holes, int fd);
-
-/*
  * Checks that the process may make files of len bytes: -EFBIG where off_t or RLIMIT_FSIZE
  * forbids it (without the check the kernel would send SIGXFSZ).
  */

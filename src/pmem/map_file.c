@@ -4,7 +4,8 @@
  * kind of file, flags, length, open, truncation, allocation, mapping.
  *
  * A failure after the file was opened undoes what the call has done to it: a file of its
- * own making is removed, an existing one gets its old length and its holes back.
+ * own making is removed, an existing one gets its old length back. It keeps the space that was
+ * allocated in it: others may be using the file, and taking that back could take their data.
  */
 #include "map_file.h"
 
@@ -36,7 +37,6 @@ struct opened {
 	bool created;
 	bool resized;
 	off_t old_size;
-	struct file_holes holes;
 };
 
 static int check_devdax(const char *path, size_t len, int flags)
@@ -171,8 +171,6 @@ static int give_length(struct opened *file, size_t len, bool sparse)
 	if (ret < 0)
 		return blame_file(file->path, ret);
 	file->resized = true;
-	if (!sparse && !file->created)
-		file_holes_note(&file->holes, file->fd);
 	/* Both by these names and through the C library: programs interpose them. */
 	if (ftruncate(file->fd, (off_t)len) != 0)
 		return errormsg_fail_sys(errno, "cannot give %s the length %zu",
@@ -207,8 +205,6 @@ static void undo(const struct opened *file)
 		remove_created(file);
 	else if (file->resized && ftruncate(file->fd, file->old_size) != 0)
 		return; /* it had this length before; there is nothing better to do */
-	else
-		file_holes_restore(&file->holes, file->fd);
 }
 
 /* --- mapping ------------------------------------------------------------------------- */

@@ -101,33 +101,6 @@ static void a_full_disk_leaves_no_file_and_restores_a_length(void **state)
 	assert_true(readlink("dangling", (char[16]){0}, 15) > 0);
 }
 
-static void a_full_disk_gives_an_existing_file_its_holes_back(void **state)
-{
-	(void)state;
-	for (int shm = 0; shm <= 1; shm++) {
-		struct stat before;
-		struct stat after;
-		unsigned char *data;
-		size_t n;
-
-		map_place_enter(shm);
-		assert_int_equal(truncate("F", (2 << 20) + 100), 0);
-		assert_int_equal(stat("F", &before), 0);
-		map_place_libc.fallocate_err = ENOSPC;
-		assert_null(
-		    pmem_map_file("F", (2 << 20) + 100, CREATE, 0644, NULL, NULL));
-		assert_int_equal(errno, ENOSPC);
-		assert_int_equal(stat("F", &after), 0);
-		assert_int_equal(after.st_blocks, before.st_blocks);
-		data = support_read_file("F", &n);
-		assert_int_equal(n, (2 << 20) + 100);
-		for (size_t i = 0; i < n; i++)
-			if (data[i] != (i < 8192 ? 'F' : 0))
-				fail_msg("byte %zu has changed", i);
-		free(data);
-	}
-}
-
 static void a_really_full_file_system_does_so_too(void **state)
 {
 	int status;
@@ -196,7 +169,6 @@ int main(void)
 	    cmocka_unit_test(space_is_allocated_unless_it_is_sparse),
 	    cmocka_unit_test(length_and_space_come_from_ftruncate_and_posix_fallocate),
 	    cmocka_unit_test(a_full_disk_leaves_no_file_and_restores_a_length),
-	    cmocka_unit_test(a_full_disk_gives_an_existing_file_its_holes_back),
 	    cmocka_unit_test(a_really_full_file_system_does_so_too),
 	    cmocka_unit_test(the_file_size_limit_is_an_error_and_no_signal),
 	};
