@@ -50,7 +50,7 @@ static void move_cached(const struct engine *e, char *dest, const char *src, siz
 static void move_flushed(const struct engine *e, char *dest, const char *src, size_t len)
 {
 	move_cached(e, dest, src, len);
-	e->flush(dest, len);
+	copy_flush(e, dest, len);
 }
 
 static APART void move_in_pieces_forward(const struct engine *e, char *dest,
@@ -76,18 +76,6 @@ static APART void move_in_pieces_backward(const struct engine *e, char *dest,
 		len -= n;
 		move_flushed(e, dest + len, src + len, n);
 	}
-}
-
-/* Flushes less than a line, of one line. A call would cost a third of a short copy. */
-static inline void flush_end(const struct engine *e, char *dest, size_t len)
-{
-#ifdef __x86_64__
-	if (likely(e->clwb)) {
-		__asm__ volatile("clwb %0" : "+m"(*dest));
-		return;
-	}
-#endif
-	e->flush(dest, len);
 }
 
 /* What of len bytes from the start of a line on goes past the caches. */
@@ -137,7 +125,7 @@ static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 
 	if (head) {
 		small_move(dest, src, head);
-		flush_end(e, dest, head);
+		copy_flush(e, dest, head);
 	}
 	if (unlikely(e->nt_burst != SIZE_MAX))
 		move_bursts_forward(e, dest + head, src + head, body);
@@ -145,7 +133,7 @@ static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 		e->kernel->move_nt_forward(dest + head, src + head, body);
 	if (tail) {
 		small_move(dest + head + body, src + head + body, tail);
-		flush_end(e, dest + head + body, tail);
+		copy_flush(e, dest + head + body, tail);
 	}
 }
 
@@ -158,7 +146,7 @@ static APART void move_nt_backward(const struct engine *e, char *dest, const cha
 
 	if (tail) {
 		small_move(dest + head + body, src + head + body, tail);
-		flush_end(e, dest + head + body, tail);
+		copy_flush(e, dest + head + body, tail);
 	}
 	if (unlikely(e->nt_burst != SIZE_MAX))
 		move_bursts_backward(e, dest + head, src + head, body);
@@ -166,7 +154,7 @@ static APART void move_nt_backward(const struct engine *e, char *dest, const cha
 		e->kernel->move_nt_backward(dest + head, src + head, body);
 	if (head) {
 		small_move(dest, src, head);
-		flush_end(e, dest, head);
+		copy_flush(e, dest, head);
 	}
 }
 
@@ -236,7 +224,7 @@ static void set_cached(const struct engine *e, char *dest, int c, size_t len)
 static void set_flushed(const struct engine *e, char *dest, int c, size_t len)
 {
 	set_cached(e, dest, c, len);
-	e->flush(dest, len);
+	copy_flush(e, dest, len);
 }
 
 static APART void set_bursts(const struct engine *e, char *dest, int c, size_t len)
@@ -261,7 +249,7 @@ static void set_nt(const struct engine *e, char *dest, int c, size_t len)
 
 	if (head) {
 		small_set(dest, c, head);
-		flush_end(e, dest, head);
+		copy_flush(e, dest, head);
 	}
 	if (unlikely(e->nt_burst != SIZE_MAX))
 		set_bursts(e, dest + head, c, body);
@@ -269,7 +257,7 @@ static void set_nt(const struct engine *e, char *dest, int c, size_t len)
 		e->kernel->set_nt(dest + head, c, body);
 	if (tail) {
 		small_set(dest + head + body, c, tail);
-		flush_end(e, dest + head + body, tail);
+		copy_flush(e, dest + head + body, tail);
 	}
 }
 
@@ -310,10 +298,12 @@ void *copy_set_long(const struct engine *e, char *dest, int c, size_t len, unsig
 {
 	if (goes_past_caches(e, len, flags))
 		return copy_set_past(e, dest, c, len, flags);
-	if (flags & PMEM_F_MEM_NOFLUSH || !e->flushing)
+	if (flags & PMEM_F_MEM_NOFLUSH || !e->flushing || len <= PIECE) {
 		set_cached(e, dest, c, len);
-	else
-		set_in_pieces(e, dest, c, len);
+		copy_finish(e, dest, len, flags);
+		return dest;
+	}
+	set_in_pieces(e, dest, c, len);
 	drain(e, flags);
 	return dest;
 }

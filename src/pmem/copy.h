@@ -38,13 +38,29 @@ void *copy_move_short(const struct engine *e, char *dest, const char *src, size_
 void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
 		     unsigned flags);
 
+/* The lines of a short copy. A call would cost a third of it. */
+static inline void copy_flush(const struct engine *e, const char *dest, size_t len)
+{
+#ifdef __x86_64__
+	if (likely(e->clwb)) {
+		uintptr_t line = (uintptr_t)dest & ~(ENGINE_LINE - 1);
+		uintptr_t end = (uintptr_t)dest + len;
+
+		for (; len && line < end; line += ENGINE_LINE)
+			__asm__ volatile("clwb %0" : "+m"(*(char *)line));
+		return;
+	}
+#endif
+	e->flush(dest, len);
+}
+
 /* The end of a copy through the caches. */
 static inline void copy_finish(const struct engine *e, const void *dest, size_t len,
 			       unsigned flags)
 {
 	if (flags & PMEM_F_MEM_NOFLUSH)
 		return;
-	e->flush(dest, len);
+	copy_flush(e, dest, len);
 	if (!(flags & PMEM_F_MEM_NODRAIN))
 		e->fence();
 }

@@ -83,7 +83,7 @@ struct engine {
 	/* The backend's functions, at hand for the entry points. */
 	void (*flush)(const void *addr, size_t len); /* does nothing when not flushing */
 	void (*fence)(void);
-	bool clwb;	     /* flushing with clwb; see flush_end() in copy.c */
+	bool clwb;	     /* flushing with clwb; see copy_flush() */
 	bool streaming;	     /* flushing, with a kernel that can go past the caches */
 	bool flushing;	     /* the caches are not written back on power loss */
 	size_t nt_threshold; /* from this length on copies go past the caches */

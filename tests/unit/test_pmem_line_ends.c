@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Executes non-temporal copies one instruction at a time: every line that got an ordinary store
- * is written back by one CLWB, which the driver issues inline, and no line else.
+ * Executes copies one instruction at a time: every line that got an ordinary store is written
+ * back by one CLWB, which the driver issues inline, and no line else.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ static inline void trap_flag(bool on)
 
 enum op { COPY, MOVE_FORWARD, MOVE_BACKWARD, SET };
 
-static void check(enum op op, size_t offset, size_t len)
+static void check(enum op op, size_t offset, size_t len, unsigned flags)
 {
 	static const char *const names[] = {"copy", "forward move", "backward move",
 					    "set"};
@@ -111,16 +111,16 @@ static void check(enum op op, size_t offset, size_t len)
 	trap_flag(true);
 	switch (op) {
 	case COPY:
-		pmem_memcpy(dest, source, len, PMEM_F_MEM_NONTEMPORAL);
+		pmem_memcpy(dest, source, len, flags);
 		break;
 	case MOVE_FORWARD:
-		pmem_memmove(dest, dest + 17, len, PMEM_F_MEM_NONTEMPORAL);
+		pmem_memmove(dest, dest + 17, len, flags);
 		break;
 	case MOVE_BACKWARD:
-		pmem_memmove(dest + 17, dest, len, PMEM_F_MEM_NONTEMPORAL);
+		pmem_memmove(dest + 17, dest, len, flags);
 		break;
 	case SET:
-		pmem_memset(dest, 0xff, len, PMEM_F_MEM_NONTEMPORAL);
+		pmem_memset(dest, 0xff, len, flags);
 		break;
 	}
 	trap_flag(false);
@@ -133,15 +133,18 @@ static void check(enum op op, size_t offset, size_t len)
 
 static void lines_with_ordinary_stores_are_written_back(void **state)
 {
-	static const size_t lens[] = {64, 65, 68, 72, 96, 100, 127, 128, 200, 256, 300};
+	static const size_t lens[] = {1,  8,   40,  64,	 65,  68,  72,
+				      96, 100, 127, 128, 200, 256, 300};
 	unsigned ends = 0;
 
 	(void)state;
 	for (int op = COPY; op <= SET; op++)
 		for (size_t offset = 0; offset < ENGINE_LINE; offset++)
 			for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
-				check((enum op)op, offset, lens[i]);
+				check((enum op)op, offset, lens[i],
+				      PMEM_F_MEM_NONTEMPORAL);
 				ends += seen.nclwb;
+				check((enum op)op, offset, lens[i], PMEM_F_MEM_TEMPORAL);
 			}
 	assert_true(ends > 1000);
 }

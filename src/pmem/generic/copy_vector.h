@@ -6,6 +6,7 @@
  *	VEC_LABEL	its name as text
  *	VEC_NEEDS	features (engine.h)
  *	VEC_BYTES	bytes of a vector register: 16, 32 or 64
+ *	VEC_SPLAT(c)	a vector of the char c; left out where the compiler finds the best way
  *	VEC_STREAM(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
  *			left out where the CPU has none
  *	VEC_STREAM_32, VEC_STREAM_16, VEC_STREAM_8, VEC_STREAM_4	the same for so many bytes
@@ -13,15 +14,15 @@
  *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
- * and includes this file. Short lengths: all is loaded before anything is stored. Long
- * ones: the unaligned ends are loaded first and stored last, in between whole aligned
- * vectors go in the direction that overlap asks for; overlapping stores write the same
- * bytes twice. The barriers keep compilers from turning a loop into a call of memmove.
+ * and includes this file. Short lengths: all is loaded before anything is stored, and stores that
+ * overlap write the same bytes twice. The barriers keep compilers from turning a loop into a call of
+ * memmove.
  */
 #include <stdint.h>
 
 #include "compiler.h"
 #include "engine.h"
+#include "small.h"
 
 #define V ((size_t)VEC_BYTES)
 /* Vectors of a non-temporal block: half of the registers. */
@@ -53,9 +54,13 @@ static inline void store_aligned(char *p, vec v)
 
 static inline vec splat(int c)
 {
+#ifdef VEC_SPLAT
+	return (vec)VEC_SPLAT((char)c);
+#else
 	uint64_t word = (unsigned char)c * 0x0101010101010101u;
 
 	return (vec){0} + word;
+#endif
 }
 
 /* Up to 2, 4, 8 and 16 vectors; all are loaded before the first is stored. */
@@ -144,17 +149,16 @@ static inline void move_16(char *dest, const char *src, size_t len)
 	store(dest + len - V, t7);
 }
 
-/* Both ends are stored last; see above. */
+/*
+ * Ends up to the next vector, then whole aligned vectors, in the order that overlap asks for: no
+ * store crosses a line, for which a flush behind it would wait.
+ */
 static void move_forward(char *dest, const char *src, size_t len)
 {
-	vec head = load(src);
-	vec t0 = load(src + len - V);
-	vec t1 = load(src + len - 2 * V);
-	vec t2 = load(src + len - 3 * V);
-	vec t3 = load(src + len - 4 * V);
-	size_t i = V - ((uintptr_t)dest & (V - 1));
+	size_t i = -(uintptr_t)dest & (V - 1);
 
-	for (; i < len - 4 * V; i += 4 * V) {
+	small_move(dest, src, i);
+	for (; i + 4 * V <= len; i += 4 * V) {
 		vec a = load(src + i);
 		vec b = load(src + i + V);
 		vec c = load(src + i + 2 * V);
@@ -166,24 +170,20 @@ static void move_forward(char *dest, const char *src, size_t len)
 		store_aligned(dest + i + 2 * V, c);
 		store_aligned(dest + i + 3 * V, d);
 	}
-	BARRIER();
-	store(dest + len - 4 * V, t3);
-	store(dest + len - 3 * V, t2);
-	store(dest + len - 2 * V, t1);
-	store(dest + len - V, t0);
-	store(dest, head);
+	for (; i + V <= len; i += V) {
+		store_aligned(dest + i, load(src + i));
+		BARRIER();
+	}
+	small_move(dest + i, src + i, len - i);
 }
 
 static void move_backward(char *dest, const char *src, size_t len)
 {
-	vec tail = load(src + len - V);
-	vec h0 = load(src);
-	vec h1 = load(src + V);
-	vec h2 = load(src + 2 * V);
-	vec h3 = load(src + 3 * V);
-	size_t i = len - 1 - (((uintptr_t)dest + len - 1) & (V - 1)); /* < len */
+	size_t tail = ((uintptr_t)dest + len) & (V - 1);
+	size_t i = len - tail;
 
-	for (; i > 4 * V; i -= 4 * V) {
+	small_move(dest + i, src + i, tail);
+	for (; i >= 4 * V; i -= 4 * V) {
 		vec a = load(src + i - V);
 		vec b = load(src + i - 2 * V);
 		vec c = load(src + i - 3 * V);
@@ -195,23 +195,24 @@ static void move_backward(char *dest, const char *src, size_t len)
 		store_aligned(dest + i - 3 * V, c);
 		store_aligned(dest + i - 4 * V, d);
 	}
-	BARRIER();
-	store(dest, h0);
-	store(dest + V, h1);
-	store(dest + 2 * V, h2);
-	store(dest + 3 * V, h3);
-	store(dest + len - V, tail);
+	for (; i >= V; i -= V) {
+		store_aligned(dest + i - V, load(src + i - V));
+		BARRIER();
+	}
+	small_move(dest, src, i);
 }
 
 static void *move(char *dest, const char *src, size_t len)
 {
+	bool aligned = (((uintptr_t)dest | len) & (V - 1)) == 0;
+
 	if (len <= 2 * V)
 		move_2(dest, src, len);
 	else if (len <= 4 * V)
 		move_4(dest, src, len);
-	else if (len <= 8 * V)
+	else if (aligned && len <= 8 * V)
 		move_8(dest, src, len);
-	else if (len <= 16 * V)
+	else if (aligned && len <= 16 * V)
 		move_16(dest, src, len);
 	else if ((uintptr_t)dest - (uintptr_t)src >= len)
 		move_forward(dest, src, len);
@@ -237,18 +238,20 @@ static void *set(char *dest, int c, size_t len)
 		store(dest + len - V, v);
 		return dest;
 	}
-	store(dest, v);
-	for (i = V - ((uintptr_t)dest & (V - 1)); i < len - 4 * V; i += 4 * V) {
+	i = -(uintptr_t)dest & (V - 1);
+	small_set(dest, c, i);
+	for (; i + 4 * V <= len; i += 4 * V) {
 		store_aligned(dest + i, v);
 		store_aligned(dest + i + V, v);
 		store_aligned(dest + i + 2 * V, v);
 		store_aligned(dest + i + 3 * V, v);
 		BARRIER();
 	}
-	store(dest + len - 4 * V, v);
-	store(dest + len - 3 * V, v);
-	store(dest + len - 2 * V, v);
-	store(dest + len - V, v);
+	for (; i + V <= len; i += V) {
+		store_aligned(dest + i, v);
+		BARRIER();
+	}
+	small_set(dest + i, c, len - i);
 	return dest;
 }
 

@@ -9,6 +9,7 @@
 #define VEC_NEEDS ENGINE_AVX
 #define VEC_BYTES 32
 #define VEC_WC_BURSTS true
+#define VEC_SPLAT(c) _mm256_set1_epi8(c)
 #define VEC_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 
 #include "generic/copy_vector.h"
