@@ -168,6 +168,9 @@ static void three_arenas_of_a_sparse_terabyte(void **state)
 	uint64_t per_arena;
 
 	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* its run time does not always leave a terabyte in one piece */
+#endif
 	fixture_init(&f, size, BSIZE);
 	btt = fixture_open(&f);
 	assert_int_equal(btt_count_blocks("pool", TERABYTE / 2, BSIZE, &per_arena), 0);
