@@ -141,7 +141,7 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 		       uint32_t premap, void *buf)
 {
 	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
-					memory_order_acquire);
+					memory_order_relaxed);
 	int ret = read_flags(btt, arena, premap, entry, buf);
 
 	if (ret <= 0)
@@ -161,7 +161,7 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf)
 {
 	const _Atomic(uint64_t) *version =
-	    &v->map_lock[premap / 16 % BTT_MAP_LOCKS].version;
+	    &v->map_lock[btt_map_lock_number(premap)].version;
 	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
 	/* without the flags of a normal entry; any other keeps or gets one */
 	uint32_t postmap = BTT_MAP_NORMAL ^ le32_to_cpu((le32){atomic_load_explicit(
@@ -237,7 +237,7 @@ static int layout(struct btt *btt)
 	lock_acquire(&btt->layout_lock);
 	if (btt_poison_is_set(btt))
 		ret = btt_poison_fail(btt);
-	else if (!atomic_load_explicit(&btt->laid_out, memory_order_relaxed))
+	else if (!atomic_load_explicit(&btt->nfirst, memory_order_relaxed))
 		ret = btt_layout_format_locked(btt);
 	if (ret && ret != -ENOMEM && ret != -EINVAL)
 		ret = btt_poison(btt, ret);
@@ -255,7 +255,7 @@ static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
 		return ret;
 	if (unlikely(btt_poison_is_set(btt)))
 		return btt_poison_fail(btt);
-	if (unlikely(!atomic_load_explicit(&btt->laid_out, memory_order_acquire))) {
+	if (unlikely(!atomic_load_explicit(&btt->nfirst, memory_order_acquire))) {
 		ret = layout(btt);
 		if (ret)
 			return ret;

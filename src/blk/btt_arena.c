@@ -38,7 +38,6 @@ void btt_arena_publish(struct btt *btt)
 {
 	atomic_store_explicit(&btt->nfirst, btt->arena->info.geo.external_nlba,
 			      memory_order_release);
-	atomic_store_explicit(&btt->laid_out, true, memory_order_release);
 }
 
 void btt_arena_fini(struct btt_arena *arena)

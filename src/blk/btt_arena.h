@@ -43,7 +43,7 @@ struct btt_slot {
 struct btt_view {
 	const _Atomic(uint32_t) *map; /* little-endian */
 	const unsigned char *data;
-	uint32_t nblock; /* data blocks, fewer than 2^30: see btt_view_try_read */
+	uint32_t nblock; /* data blocks, fewer than 2^30: see try_read() in btt.c */
 	uint32_t stride; /* bytes from one to the next */
 	size_t bsize;
 	const struct btt_map_lock *map_lock;
@@ -75,9 +75,10 @@ struct btt {
 	    maps_untouched; /* the map is known to be initial: the layout need not look at it */
 
 	struct lock layout_lock;
-	_Atomic(bool)
-	    laid_out; /* release after arena and narena are set; acquire: all users */
-	/* Blocks of the first arena once it is there, 0 before; like laid_out. */
+	/*
+	 * Blocks of the first arena, 0 as long as the table is not laid out. Release after arena
+	 * and narena are set; acquire: all users.
+	 */
 	_Atomic(uint64_t) nfirst;
 	struct btt_arena *arena;
 	unsigned narena;
@@ -113,17 +114,23 @@ static inline uint64_t btt_arena_slot_off(const struct btt_arena *arena, unsigne
 	return arena->flog_off + (uint64_t)slot * BTT_FLOG_SLOT_SIZE;
 }
 
+/* The number of an entry's map lock in its arena. */
+static inline uint32_t btt_map_lock_number(uint32_t premap)
+{
+	return premap / 16 % BTT_MAP_LOCKS;
+}
+
 static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *arena,
 						      uint32_t premap)
 {
-	return &arena->map_lock[premap / 16 % BTT_MAP_LOCKS];
+	return &arena->map_lock[btt_map_lock_number(premap)];
 }
 
 /* Takes the map lock of an entry; the result goes to lock_release(). */
 static inline struct lock *btt_arena_lock_map(struct btt *btt, struct btt_arena *arena,
 					      uint32_t premap, unsigned thread)
 {
-	uint32_t number = arena->first_lock + premap / 16 % BTT_MAP_LOCKS;
+	uint32_t number = arena->first_lock + btt_map_lock_number(premap);
 
 	return map_guard_enter(&btt->guard, thread, number,
 			       &btt_arena_map_lock(arena, premap)->lock);

@@ -35,7 +35,6 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 	btt->params = *params;
 	/* where a fence is a sync, a lock costs nothing beside it */
 	map_guard_init(&btt->guard, s->eager_flush);
-	atomic_init(&btt->laid_out, false);
 	atomic_init(&btt->nfirst, 0);
 	atomic_init(&btt->poisoned, false);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
@@ -117,5 +116,5 @@ uint64_t btt_nblock(const struct btt *btt)
 
 bool btt_is_laid_out(const struct btt *btt)
 {
-	return atomic_load_explicit(&btt->laid_out, memory_order_acquire);
+	return atomic_load_explicit(&btt->nfirst, memory_order_acquire) != 0;
 }

@@ -18,6 +18,13 @@ static int fail(int ret)
 	return -1;
 }
 
+/* Of what may have touched errno on its way to success; before: what it was. */
+static int end(int ret, int before)
+{
+	errno = ret < 0 ? -ret : before;
+	return ret < 0 ? -1 : ret;
+}
+
 API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize,
 				       mode_t mode)
 {
@@ -25,8 +32,7 @@ API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t po
 	int before = errno;
 	int ret = pool_create(path, bsize, poolsize, mode, &pool);
 
-	errno = ret < 0 ? -ret : before;
-	return ret < 0 ? NULL : pool;
+	return end(ret, before) < 0 ? NULL : pool;
 }
 
 API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
@@ -35,8 +41,7 @@ API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
 	int before = errno;
 	int ret = pool_open(path, bsize, &pool);
 
-	errno = ret < 0 ? -ret : before;
-	return ret < 0 ? NULL : pool;
+	return end(ret, before) < 0 ? NULL : pool;
 }
 
 API_EXPORT void pmemblk_close(PMEMblkpool *pbp)
@@ -53,8 +58,7 @@ API_EXPORT int pmemblk_check(const char *path, size_t bsize)
 	int before = errno;
 	int ret = pool_check(path, bsize);
 
-	errno = ret < 0 ? -ret : before;
-	return ret < 0 ? -1 : ret;
+	return end(ret, before);
 }
 
 API_EXPORT size_t pmemblk_bsize(PMEMblkpool *pbp)

@@ -358,7 +358,7 @@ static int make_durable(struct pmemblk *pool)
 	pool_enter(pool);
 	ret = btt_sync(atomic_load_explicit(&pool->btt, memory_order_relaxed));
 	ret = pool_leave(pool, ret);
-	if (ret == 0 && pool->keeps_sds)
+	if (ret == 0)
 		ret = poolset_deep_drain(&pool->deep);
 	if (ret == 0 && pool->keeps_sds) {
 		pool_enter(pool);

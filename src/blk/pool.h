@@ -42,7 +42,7 @@ struct pmemblk {
 	struct storage storage;
 	struct sync_group group; /* shared syncs of a pool on an ordinary file */
 	struct poolset_mapping map;
-	struct poolset_deep deep; /* if keeps_sds */
+	struct poolset_deep deep; /* empty unless keeps_sds */
 	struct btt_params params;
 	struct retired_btt *retired; /* under pool_owner_lock() */
 	struct sigbus_watch watch;

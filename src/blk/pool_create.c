@@ -155,7 +155,7 @@ static int store_headers(struct poolset *set, struct pmemblk *pool, struct pool_
 	}
 	if (ret < 0)
 		return blame_file(set->path, ret);
-	return pool->keeps_sds ? pool_deepen_sds(pool) : 0;
+	return pool_deepen_sds(pool);
 }
 
 /*

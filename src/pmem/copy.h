@@ -71,6 +71,12 @@ static inline bool copy_is_small(const struct engine *e, size_t len, unsigned fl
 	       !(flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC));
 }
 
+/* Only a copy, by the kernel alone. */
+static inline bool copy_is_plain(size_t len, unsigned flags)
+{
+	return flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX;
+}
+
 static inline bool copy_is_past(const struct engine *e, size_t len, unsigned flags)
 {
 	return flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC) &&
@@ -87,7 +93,7 @@ static inline void *copy_move(const struct engine *e, void *dest, const void *sr
 		copy_finish(e, dest, len, flags);
 		return dest;
 	}
-	if (flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX)
+	if (copy_is_plain(len, flags))
 		return e->kernel->move(dest, src, len);
 	if (len < ENGINE_LINE)
 		return copy_move_short(e, dest, src, len, flags);
@@ -104,7 +110,7 @@ static inline void *copy_set(const struct engine *e, void *dest, int c, size_t l
 		copy_finish(e, dest, len, flags);
 		return dest;
 	}
-	if (flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX)
+	if (copy_is_plain(len, flags))
 		return e->kernel->set(dest, c, len);
 	if (len < ENGINE_LINE)
 		return copy_set_short(e, dest, c, len, flags);

@@ -145,7 +145,7 @@ static __attribute__((noinline)) void *move_by_flags(void *dest, const void *src
 static inline void *move(void *dest, const void *src, size_t len, unsigned flags)
 {
 	note_unknown_flags(flags);
-	if (flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX)
+	if (copy_is_plain(len, flags))
 		return engine.kernel->move(dest, src, len);
 	return move_by_flags(dest, src, len, flags);
 }

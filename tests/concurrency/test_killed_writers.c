@@ -8,6 +8,7 @@
  *
  * CHECK_LONG=1 kills more often; SEED=n at other moments. The parent never calls the library.
  */
+#include "require.h"
 #include "support.h"
 
 #include <errno.h>
@@ -48,15 +49,6 @@ static struct shared *shared;
 static const char *path;
 static size_t bsize;
 static uint64_t base_seed;
-
-#define REQUIRE(condition, ...)                                                          \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, __VA_ARGS__);                                    \
-			fprintf(stderr, " (%s:%d)\n", __FILE__, __LINE__);               \
-			_exit(1);                                                        \
-		}                                                                        \
-	} while (0)
 
 /* --- what a writer does ------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
  * Each case runs in a child process, because a process decides once, by PMEM_IS_PMEM_FORCE,
  * whether its memory is persistent.
  */
+#include "require.h"
 #include "support.h"
 
 #include <errno.h>
@@ -43,15 +44,6 @@ struct worker {
 	unsigned id;
 	uint64_t nread;
 };
-
-#define REQUIRE(condition, ...)                                                          \
-	do {                                                                             \
-		if (!(condition)) {                                                      \
-			fprintf(stderr, __VA_ARGS__);                                    \
-			fprintf(stderr, " (%s:%d)\n", __FILE__, __LINE__);               \
-			_exit(1);                                                        \
-		}                                                                        \
-	} while (0)
 
 /* A block is its stamp, over and over, the last one cut off. */
 static void make_block(unsigned char *block, size_t bsize, struct stamp stamp)

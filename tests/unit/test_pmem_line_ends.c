@@ -23,11 +23,10 @@ int main(void)
 }
 #else
 
-#include <x86intrin.h>
+#include "trap_flag.h"
 
 #define NLINES 8u
 #define AREA (NLINES * ENGINE_LINE)
-#define TRAP_FLAG 0x100u
 
 static _Alignas(64) unsigned char area[AREA];
 static _Alignas(64) unsigned char before[AREA];
@@ -85,15 +84,6 @@ static void on_trap(int sig, siginfo_t *info, void *context)
 			seen.ordinary |= 1u << i / ENGINE_LINE;
 		before[i] = area[i];
 	}
-}
-
-static inline void trap_flag(bool on)
-{
-	unsigned long long flags = __readeflags() & ~(unsigned long long)TRAP_FLAG;
-
-	__asm__ volatile("" ::: "memory");
-	__writeeflags(on ? flags | TRAP_FLAG : flags);
-	__asm__ volatile("" ::: "memory");
 }
 
 enum op { COPY, MOVE_FORWARD, MOVE_BACKWARD, SET };

@@ -24,12 +24,11 @@ int main(void)
 }
 #else
 
-#include <x86intrin.h>
+#include "trap_flag.h"
 
 #define PATTERN 0x00 /* the copied bytes are never this */
 #define MARGIN 64
 #define MAX_LEN 8448
-#define TRAP_FLAG 0x100u
 
 static _Alignas(64) unsigned char area[MARGIN + 64 + MAX_LEN + MARGIN];
 static _Alignas(64) unsigned char source[MAX_LEN + 64];
@@ -65,15 +64,6 @@ static void on_trap(int sig)
 		seen.narrow++;
 	if (to - from < seen.narrowest)
 		seen.narrowest = (unsigned)(to - from);
-}
-
-static inline void trap_flag(bool on)
-{
-	unsigned long long flags = __readeflags() & ~(unsigned long long)TRAP_FLAG;
-
-	__asm__ volatile("" ::: "memory");
-	__writeeflags(on ? flags | TRAP_FLAG : flags);
-	__asm__ volatile("" ::: "memory");
 }
 
 enum op { COPY, SET };

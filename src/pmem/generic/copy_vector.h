@@ -14,9 +14,9 @@
  *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
- * and includes this file. Short lengths: all is loaded before anything is stored, and stores that
- * overlap write the same bytes twice. The barriers keep compilers from turning a loop into a call of
- * memmove.
+ * and includes this file. Short lengths: all is loaded before anything is stored, and stores
+ * that overlap write the same bytes twice. The barriers keep compilers from turning a loop into
+ * a call of memmove.
  */
 #include <stdint.h>
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* For processes and threads in which cmocka's assertions do not work: says what is wrong and ends. */
+#ifndef REQUIRE_H
+#define REQUIRE_H 1
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define REQUIRE(condition, ...)                                                          \
+	do {                                                                             \
+		if (!(condition)) {                                                      \
+			fprintf(stderr, __VA_ARGS__);                                    \
+			fprintf(stderr, " (%s:%d)\n", __FILE__, __LINE__);               \
+			_exit(1);                                                        \
+		}                                                                        \
+	} while (0)
+
+#endif
