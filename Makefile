@@ -78,8 +78,8 @@ INCLUDES := -Iinclude -Isrc/common
 
 COMMON_SRC := $(wildcard src/common/*.c)
 PMEM_SRC := $(wildcard src/pmem/*.c src/pmem/generic/*.c src/pmem/$(ARCH)/*.c)
-BLK_SRC := $(wildcard src/blk/*.c)
-TOOL_SRC := $(wildcard src/tool/*.c)
+BLK_SRC := $(wildcard src/blk/*.c src/blk/*/*.c)
+TOOL_SRC := $(wildcard src/tool/*.c src/tool/*/*.c)
 
 objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
 COMMON_OBJ := $(call objs,$(COMMON_SRC))
@@ -114,7 +114,7 @@ $(B)/flags: FORCE
 
 $(B)/obj/src/pmem/%.o: INCLUDES += -Isrc/pmem
 $(B)/obj/src/blk/%.o: INCLUDES += -Isrc/blk
-$(B)/obj/src/tool/%.o: INCLUDES += -Isrc/blk
+$(B)/obj/src/tool/%.o: INCLUDES += -Isrc/blk -Isrc/tool
 
 $(B)/obj/%.o: %.c $(B)/flags Makefile
 	@mkdir -p $(@D)
@@ -173,7 +173,7 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 $(B)/blk-internals.a: $(COMMON_OBJ) $(BLK_OBJ)
 	$(call say,  AR    $@)
 	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) qcs $@ $^
 
 $(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/blk-internals.a $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
@@ -227,9 +227,9 @@ endif
 # reason on its last line of output.
 
 SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
-INTERNAL_TESTS := $(wildcard tests/unit/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
+INTERNAL_TESTS := $(wildcard tests/unit/*/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
 CRASH_TESTS := $(wildcard tests/crash/test_*.c)
-PUBLIC_TESTS := $(wildcard tests/api/test_*.c)
+PUBLIC_TESTS := $(wildcard tests/api/*/test_*.c)
 TOOL_TESTS := $(wildcard tests/tool/test_*.c)
 TEST_HELPERS := $(wildcard tests/compat/*.c) tests/build/steps.c
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
@@ -250,7 +250,7 @@ $(B)/obj/tests/%.o: INCLUDES += -Itests/support/cross
 endif
 CMOCKA_LIBS ?= -lcmocka
 $(B)/obj/tests/%.o: INCLUDES += -Itests/support
-$(B)/obj/tests/unit/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
+$(B)/obj/tests/unit/%.o: INCLUDES += -Itests/unit -Isrc/pmem -Isrc/blk -Isrc
 $(B)/obj/tests/crash/%.o: INCLUDES += -Isrc/blk -Isrc
 $(B)/obj/tests/concurrency/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
 $(B)/obj/tests/fuzz/%.o: INCLUDES += -Isrc/blk -Isrc
@@ -260,14 +260,14 @@ $(B)/obj/tests/%.o: OWN_CFLAGS += -UNDEBUG
 $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 	$(call say,  AR    $@)
 	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) qcs $@ $^
 
-TEST_LDFLAGS_test_pmem_errormsg = -Wl,--wrap=calloc
+TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
 
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
-	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$*) -o $@ $(filter %.o,$^) \
 		-Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive $(CMOCKA_LIBS)
 
 # The tool's own parts: all but its main().
@@ -285,7 +285,7 @@ $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
 CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate
 ifeq ($(SAN)$(COV),)
-HOOKED_SRC := $(wildcard src/blk/btt*.c src/blk/lanes.c src/blk/lock.c src/blk/map_guard.c)
+HOOKED_SRC := $(wildcard src/blk/btt/*.c)
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
 	$(call objs,$(filter-out $(HOOKED_SRC),$(BLK_SRC)))
 CRASH_WRAP += -Wl,--wrap=memcpy
@@ -306,7 +306,7 @@ $(B)/hooked/%.o: src/%.c $(B)/flags Makefile
 $(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)
 	$(call say,  AR    $@)
 	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(AR) qcs $@ $^
 
 $(call test_bin,$(CRASH_TESTS)): $(B)/%: $(B)/obj/%.o $(CRASH_OBJ) $(SUPPORT_OBJ) $(B)/hooked.a
 	@mkdir -p $(@D)
@@ -320,12 +320,12 @@ $(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) \
 		$(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
 	@mkdir -p $(@D)
 	$(call say,  LD    $@)
-	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$(notdir $*)) -o $@ $(filter %.o,$^) \
+	$(Q)$(CC) $(OWN_LDFLAGS) $(LDFLAGS) $(TEST_LDFLAGS_$*) -o $@ $(filter %.o,$^) \
 		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -Wl,--no-as-needed -lpmemblk -lpmem \
 		$(CMOCKA_LIBS) -ldl
 
 # The one API test of several files.
-$(B)/tests/api/test_blk_errno: $(call objs,$(wildcard tests/api/conditions*.c))
+$(B)/tests/api/blk/test_errno: $(call objs,$(wildcard tests/api/blk/conditions*.c))
 
 # Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
 $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL)
@@ -335,9 +335,9 @@ $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmembl
 
 # Under emulation the scripts are left out, and what starts itself again, forks with threads, takes
 # libc's place, asks which of its pages are resident or wants more address space than the emulator
-# has. test_pmem_store_width skips itself: only x86-64 lets a program step itself, and the emulator
+# has. pmem/test_store_width skips itself: only x86-64 lets a program step itself, and the emulator
 # has no ptrace.
-NOT_EMULATED := test_btt test_blk_ctl test_blk_damage test_blk_fork test_blk_msync test_blk_settings
+NOT_EMULATED := btt/test_btt blk/test_ctl blk/test_damage blk/test_fork blk/test_msync blk/test_settings
 ifneq ($(CROSS),)
 TESTS ?= $(filter-out $(addprefix %/,$(NOT_EMULATED)),$(TEST_BIN))
 endif
@@ -435,7 +435,8 @@ demo: $(DEMO)
 
 # --- lint --------------------------------------------------------------------------------
 
-C_FILES = $(wildcard include/*.h src/*/*.[ch] src/*/*/*.[ch] examples/*.c tests/*/*.[ch])
+C_FILES = $(wildcard include/*.h src/*/*.[ch] src/*/*/*.[ch] examples/*.c tests/*/*.[ch] \
+	tests/*/*/*.[ch])
 CLANG_FORMAT ?= clang-format
 CLANG_TIDY ?= clang-tidy
 
@@ -448,11 +449,11 @@ lint: all
 	@$(TEST_ENV) tests/build/test_symbols.sh
 	@# ipa=none: the analyser takes a callee of another file, which returns 0 or -errno, to be
 	@# able to fail with 0, and would call every result of its caller uninitialised.
-	@ok=true; for dir in common pmem blk tool; do \
-		files=$$(ls src/$$dir/*.c src/$$dir/generic/*.c src/$$dir/$(ARCH)/[!c]*.c 2>/dev/null); \
-		[ -n "$$files" ] || continue; \
-		echo "$(CLANG_TIDY) src/$$dir"; \
-		$(CLANG_TIDY) --quiet $$files -- -std=c11 -D_GNU_SOURCE $(INCLUDES) -Isrc/$$dir \
+	@ok=true; for files in '$(COMMON_SRC)' '$(filter-out src/pmem/$(ARCH)/c%,$(PMEM_SRC))' \
+		'$(BLK_SRC)' '$(TOOL_SRC)'; do \
+		dir=$${files#src/}; dir=src/$${dir%%/*}; \
+		echo "$(CLANG_TIDY) $$dir"; \
+		$(CLANG_TIDY) --quiet $$files -- -std=c11 -D_GNU_SOURCE $(INCLUDES) -I$$dir \
 			-Isrc/blk -DSRCVERSION='"$(VERSION)"' -Xclang -analyzer-config -Xclang ipa=none \
 			2>build/tidy.err || ok=false; \
 	done; $$ok

@@ -6,13 +6,13 @@
 
 #include <errno.h>
 
-#include "alloc.h"
-#include "ctl.h"
-#include "ctl_config.h"
+#include "base/alloc.h"
+#include "base/ctl.h"
+#include "base/ctl_config.h"
 #include "errormsg.h"
 #include "log.h"
 #include "mapping.h"
-#include "pool_owner.h"
+#include "pool/owner.h"
 
 __attribute__((constructor)) static void load(void)
 {

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 
-#include "btt.h"
+#include "btt/btt.h"
 #include "errormsg.h"
-#include "pool.h"
+#include "pool/pool.h"
 
 static int fail(int ret)
 {

@@ -2,7 +2,7 @@
 /*
  * pmemblk(1): making, examining, repairing, filling and reading pools of libpmemblk.
  */
-#include "tool.h"
+#include "commands/tool.h"
 
 #include <stdio.h>
 #include <string.h>

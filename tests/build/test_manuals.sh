@@ -97,7 +97,7 @@ comm -13 "$work/read" "$work/documented" | grep . && fail "these are not read by
 case_ok "the environment variables are those that the code reads"
 
 # So are the settings.
-sed -nE 's/.*\[CTL_[A-Z_]+\] = \{\{"([a-z_]+)", "([a-z_]+)"\}, ([0-9])\}.*/\1.\2 [\3]/p' src/blk/ctl.c | sort >"$work/ctl"
+sed -nE 's/.*\[CTL_[A-Z_]+\] = \{\{"([a-z_]+)", "([a-z_]+)"\}, ([0-9])\}.*/\1.\2 [\3]/p' src/blk/base/ctl.c | sort >"$work/ctl"
 sed -nE 's/^\.It Cm ([a-z_.]+) No (\[[0-9]\])/\1 \2/p' src/man/pmem_ctl.5 | sort | diff "$work/ctl" - ||
 	fail "the settings in ctl.c (left) and pmem_ctl.5 (right) differ"
 [ "$(wc -l <"$work/ctl")" -ge 5 ] || fail "too few settings were found"

@@ -12,10 +12,10 @@
 
 #include "explore.h"
 #include "hooks.h"
-#include "lanes.h"
-#include "lock.h"
+#include "btt/lanes.h"
+#include "btt/lock.h"
 #include "sched.h"
-#include "uuid.h"
+#include "base/uuid.h"
 
 bool hooks_blind;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A model of the medium below src/blk/storage.h: what may be left of it after a power loss.
+ * A model of the medium below src/blk/storage/storage.h: what may be left of it after a power loss.
  *
  * What the program sees is an ordinary private mapping. Beside it the model knows what is
  * durable, and every store since then, as chains: after a power loss the medium holds, of
@@ -30,7 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "storage.h"
+#include "storage/storage.h"
 
 enum medium_kind { MEDIUM_PMEM, MEDIUM_WEAK, MEDIUM_FILE };
 

@@ -76,7 +76,7 @@ const char *site_name(const struct site *site, char *buf, size_t size)
 	if (f) {
 		char fn[128], line[256];
 
-		/* the innermost frames are those of storage.h */
+		/* the innermost frames are those of storage/storage.h */
 		while (fgets(fn, sizeof(fn), f) && fgets(line, sizeof(line), f)) {
 			fn[strcspn(fn, "\n")] = '\0';
 			line[strcspn(line, " \n")] = '\0';

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "btt.h"
+#include "base/alloc.h"
+#include "btt/btt.h"
 #include "hooks.h"
 #include "ref.h"
 

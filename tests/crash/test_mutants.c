@@ -24,7 +24,7 @@ static const struct {
 	const char *name;
 	const char *reason;
 } equivalent[] = {
-    {"fence in btt_recover, btt_recover.c:",
+    {"fence in btt_recover, recover.c:",
      "a slot's record stays the redo until step 1 of its "
      "next write flushes the entry"},
     {"flush in recover_slot",

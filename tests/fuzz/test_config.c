@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "ctl.h"
-#include "ctl_config.h"
+#include "base/ctl.h"
+#include "base/ctl_config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

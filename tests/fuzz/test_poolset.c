@@ -5,7 +5,7 @@
 #include <errno.h>
 
 #include "errormsg.h"
-#include "poolset.h"
+#include "poolset/poolset.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -16,11 +16,11 @@
 
 #include <libpmemblk.h>
 
-#include "backup.h"
-#include "btt_flog.h"
-#include "btt_map.h"
+#include "repair/backup.h"
+#include "btt/flog.h"
+#include "btt/map.h"
 #include "errormsg.h"
-#include "repair.h"
+#include "repair/repair.h"
 
 #define BSIZE 512u
 #define NWRITTEN 200u

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/uuid.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/random.h>
+
+#include "errormsg.h"
+
+int uuid_generate(struct uuid *uuid)
+{
+	size_t done = 0;
+
+	while (done < UUID_SIZE) {
+		ssize_t n = getrandom(uuid->bytes + done, UUID_SIZE - done, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errormsg_fail_sys(errno,
+						 "cannot get random bytes for a uuid");
+		done += (size_t)n;
+	}
+	/*
+	 * The medium has the third group of the text, which begins with the version, in
+	 * little-endian order; the fourth, with the variant, as written.
+	 */
+	uuid->bytes[7] = (unsigned char)((uuid->bytes[7] & 0x0f) | 0x40);
+	uuid->bytes[8] = (unsigned char)((uuid->bytes[8] & 0x3f) | 0x80);
+	return 0;
+}

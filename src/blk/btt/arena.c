@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "btt/arena.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "errormsg.h"
+
+int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
+		   const struct btt_info *info)
+{
+	arena->off = off;
+	arena->data_off = off + info->geo.data_arena_off;
+	arena->map_off = off + info->geo.map_arena_off;
+	arena->flog_off = off + info->geo.flog_arena_off;
+	arena->info = *info;
+	arena->first_lock =
+	    (uint32_t)((off - btt->params.data_off) / BTT_ARENA_MAX_SIZE) * BTT_MAP_LOCKS;
+	atomic_init(&arena->read_only, info->error);
+	arena->map_lock = alloc_aligned(BTT_MAP_LOCKS * sizeof(*arena->map_lock));
+	arena->slot = alloc_aligned(BTT_NFREE * sizeof(*arena->slot));
+	if (!arena->map_lock || !arena->slot)
+		return errormsg_fail(ENOMEM, "%s: out of memory for an arena",
+				     btt->params.name);
+	arena->view = (struct btt_view){
+	    .map = storage_at(btt->storage, arena->map_off),
+	    .data = storage_at(btt->storage, arena->data_off),
+	    .nblock = info->geo.internal_nlba,
+	    .stride = info->geo.internal_lbasize,
+	    .bsize = btt->params.bsize,
+	    .map_lock = arena->map_lock,
+	    .copy_out = btt->storage->ops->copy_out,
+	};
+	return 0;
+}
+
+void btt_arena_publish(struct btt *btt)
+{
+	atomic_store_explicit(&btt->nfirst, btt->arena->info.geo.external_nlba,
+			      memory_order_release);
+}
+
+void btt_arena_fini(struct btt_arena *arena)
+{
+	alloc_free_aligned(arena->map_lock);
+	alloc_free_aligned(arena->slot);
+	arena->map_lock = NULL;
+	arena->slot = NULL;
+}
+
+void btt_arena_free_all(struct btt_arena *arena, unsigned n)
+{
+	for (unsigned i = 0; arena && i < n; i++)
+		btt_arena_fini(&arena[i]);
+	alloc_free(arena);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Run-time state of a table and its arenas. Nothing of it lives on the medium. A table that is
+ * not laid out has no arenas yet; they appear, complete, with the first layout.
+ */
+#ifndef BTT_ARENA_H
+#define BTT_ARENA_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "btt/btt.h"
+#include "btt/info.h"
+#include "btt/lanes.h"
+#include "btt/lock.h"
+#include "btt/map_guard.h"
+
+#define BTT_MAP_LOCKS 256u
+#define BTT_NO_LBA UINT32_MAX
+
+/*
+ * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod 256.
+ * The version counts the map stores under the lock; it stands on a line of its own, because
+ * readers poll it and never touch the lock.
+ */
+struct btt_map_lock {
+	_Alignas(64) struct lock lock;
+	_Alignas(64) _Atomic(uint64_t)
+	    version; /* release after a map store; acquire: readers */
+};
+
+/* One lane's slot of the flog in one arena; only the holder of the lane touches it. */
+struct btt_slot {
+	_Alignas(64) uint32_t free_block; /* the data block that the next write goes to */
+	uint32_t seq;			  /* of the current record */
+	uint32_t next_record;		  /* the record to write next, 0 or 1 */
+	uint32_t prev_lba; /* the map update that may not be durable yet, or BTT_NO_LBA */
+	unsigned prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
+};
+
+/* What a read needs of the rest, ready for use. */
+struct btt_view {
+	const _Atomic(uint32_t) *map; /* little-endian */
+	const unsigned char *data;
+	uint32_t nblock; /* data blocks, fewer than 2^30: see try_read() in btt/btt.c */
+	uint32_t stride; /* bytes from one to the next */
+	size_t bsize;
+	const struct btt_map_lock *map_lock;
+	void *(*copy_out)(void *dest, const void *src, size_t len);
+};
+
+struct btt_arena {
+	uint64_t
+	    off; /* of the arena's start; this and the next three from the storage's */
+	uint64_t data_off;
+	uint64_t map_off;
+	uint64_t flog_off;
+	struct btt_info info;
+	_Atomic(bool) read_only; /* relaxed: set while opening, before any other thread */
+	struct btt_map_lock
+	    *map_lock;	       /* BTT_MAP_LOCKS of them, to be held through the guard */
+	uint32_t first_lock;   /* number of the first one in the table */
+	struct btt_slot *slot; /* BTT_NFREE of them; lanes use the first ones */
+	struct btt_view view;
+};
+
+struct btt {
+	struct storage *storage;
+	struct btt_params params;
+	uint64_t nblock;
+	struct lanes lanes;
+	struct map_guard guard; /* for the map locks of all arenas */
+	bool
+	    maps_untouched; /* the map is known to be initial: the layout need not look at it */
+
+	struct lock layout_lock;
+	/*
+	 * Blocks of the first arena, 0 as long as the table is not laid out. Release after arena
+	 * and narena are set; acquire: all users.
+	 */
+	_Atomic(uint64_t) nfirst;
+	struct btt_arena *arena;
+	unsigned narena;
+
+	_Atomic(bool)
+	    poisoned; /* relaxed: a sync failed; modifying calls fail from now on */
+};
+
+/* The arena's run-time state for an info block; -ENOMEM, message set. */
+int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
+		   const struct btt_info *info) MUST_CHECK;
+void btt_arena_fini(struct btt_arena *arena);
+
+/* Frees an array of n arenas, some of which may not have been initialised (all zero). */
+void btt_arena_free_all(struct btt_arena *arena, unsigned n);
+
+/* Lets other threads use the arenas, which are complete. */
+void btt_arena_publish(struct btt *btt);
+
+static inline uint64_t btt_arena_map_off(const struct btt_arena *arena, uint32_t premap)
+{
+	return arena->map_off + (uint64_t)premap * BTT_MAP_ENTRY_SIZE;
+}
+
+static inline uint64_t btt_arena_block_off(const struct btt_arena *arena,
+					   uint32_t postmap)
+{
+	return arena->data_off + (uint64_t)postmap * arena->info.geo.internal_lbasize;
+}
+
+static inline uint64_t btt_arena_slot_off(const struct btt_arena *arena, unsigned slot)
+{
+	return arena->flog_off + (uint64_t)slot * BTT_FLOG_SLOT_SIZE;
+}
+
+/* The number of an entry's map lock in its arena. */
+static inline uint32_t btt_map_lock_number(uint32_t premap)
+{
+	return premap / 16 % BTT_MAP_LOCKS;
+}
+
+static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *arena,
+						      uint32_t premap)
+{
+	return &arena->map_lock[btt_map_lock_number(premap)];
+}
+
+/* Takes the map lock of an entry; the result goes to lock_release(). */
+static inline struct lock *btt_arena_lock_map(struct btt *btt, struct btt_arena *arena,
+					      uint32_t premap, unsigned thread)
+{
+	uint32_t number = arena->first_lock + btt_map_lock_number(premap);
+
+	return map_guard_enter(&btt->guard, thread, number,
+			       &btt_arena_map_lock(arena, premap)->lock);
+}
+
+#endif

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The operations on a laid-out table.
+ *
+ * Model. An arena has more data blocks than it shows. The map tells for each visible block (its
+ * premap number) which data block holds it (the postmap number); the flog gives each lane one
+ * data block that is free. A write never touches the block's present data: it fills the lane's
+ * free block, logs the exchange, and then stores the map entry. The block that the entry named
+ * before becomes the lane's free block.
+ *
+ * Write protocol. Two ordered steps; a step is durable when its fence returns.
+ *
+ *      take the lane; store the data into its free block, flush it
+ *      take the map lock of the entry; old = map entry
+ *      flush the line of the map entry                                          (a)
+ *      flush the line of the map entry that the lane's previous write stored    (b)
+ *      [unless line_order: store the record's first half, flush it]             (c)
+ *   FENCE 1
+ *      [line_order: store the first half] store the second half; flush them
+ *   FENCE 2   here the write is durable
+ *      store the map entry; flush its line, without a fence                     (d)
+ *      release the map lock and the lane
+ *
+ * The record is {lba, old map entry} and {new map entry, sequence number}, written over the
+ * lane's record that is not current. Until the second half is durable the old record counts and
+ * the old data stays; from then on recovery redoes the map store, whenever the power fails.
+ *
+ * (a) Recovery goes by slot number and not by age. The value that is logged as old has to be on
+ *     the media before the record is, or recovery might take an older value for it (or miss that
+ *     this write came later) and lose or mix updates. The entry may have been stored by another
+ *     lane, or a moment ago by this one, and not be durable yet.
+ * (b) The record is the only redo of its map update, and the one about to be written replaces
+ *     the last but one. So before it may become durable, the map update of the slot's current
+ *     record has to be. A flush counts only with a fence of the thread that issued it: a slot
+ *     remembers who flushed last, and anybody else flushes again.
+ * (c) Where the media keep the order of stores to one line, both halves can go between the
+ *     fences: no line is ever seen with the second half but not the first. A page of an ordinary
+ *     file may be written out word by word at any time, and ARM promises no such order; there the
+ *     first half goes into the stale record before FENCE 1. A stale record with a new first half
+ *     means nothing.
+ * (d) Deferred: the next write through the slot (b), or btt_sync, waits for it. The flush is issued
+ *     nevertheless where that is cheap. It narrows the window in which the original library,
+ *     opening the pool after this process was killed, relies on a map entry that a power
+ *     failure could still take back.
+ *
+ * The block freed by the write may be overwritten by the lane's next write at once: the record
+ * is durable and redoes the map update that took the block out of the map.
+ *
+ * set_zero and set_error change only the flags of the map entry: one durable step, also when the
+ * flag stands there already, because another thread's store of it may not be durable yet.
+ *
+ * Locks. A write owns a lane (a flog slot and its free block in each arena), then the map lock of
+ * its entry, until the map store; set_zero and set_error own the map lock alone.
+ *
+ * Readers take no lock and store nothing shared. A map lock has a version that is raised after
+ * each map store and before lock and lane are released. A reader loads the version, then the
+ * entry, copies the block, and loads the version again: unchanged means that the block was not
+ * overwritten during the copy. For before anybody overwrites a block it has left the map and the
+ * version was raised, and between the two stands the lock of a shared lane, or the fences of the
+ * write in between that went through the other lane of a thread's pair (see btt/lanes.h). The entry
+ * would not do instead: a block can leave and return during one copy. Nor is it needed besides.
+ * After a bounded number of failures the reader takes the map lock, under which the entry cannot
+ * change and its block is nobody's free block.
+ *
+ * A sync that fails leaves it unknown what reached the medium, and a repeated sync would
+ * succeed without having written anything. So it poisons the table: modifying calls fail with
+ * EIO until it is closed; reads go on.
+ *
+ * Not handled here: media errors while running (SIGBUS), several processes.
+ */
+#include "btt/btt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "btt/arena.h"
+#include "btt/flog.h"
+#include "btt/layout.h"
+#include "btt/map.h"
+#include "btt/poison.h"
+#include "errormsg.h"
+#include "btt/race.h"
+
+#define READ_TRIES 8
+
+static int find_arena(const struct btt *btt, uint64_t lba, struct btt_arena **arena,
+		      uint32_t *premap)
+{
+	for (unsigned i = 0; i < btt->narena; i++) {
+		uint32_t n = btt->arena[i].info.geo.external_nlba;
+
+		if (lba < n) {
+			*arena = &btt->arena[i];
+			*premap = (uint32_t)lba;
+			return 0;
+		}
+		lba -= n;
+	}
+	return -EINVAL;
+}
+
+static int check_lba(const struct btt *btt, uint64_t lba)
+{
+	if (likely(lba < btt->nblock))
+		return 0;
+	return errormsg_fail(EINVAL,
+			     "%s: block %lld is out of range: the pool has %llu blocks",
+			     btt->params.name, (long long)lba, ULL(btt->nblock));
+}
+
+static int fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
+			uint32_t premap, uint32_t entry)
+{
+	return errormsg_fail(
+	    EIO,
+	    "%s: arena at offset %#llx: the map entry %#x of block %u names a "
+	    "data block out of range; check and repair the pool",
+	    btt->params.name, ULL(arena->off), entry, premap);
+}
+
+/* --- reading ----------------------------------------------------------------------------- */
+
+/* 0 when done, 1 when the entry is normal and its block is to be copied, or -errno. */
+static int read_flags(const struct btt *btt, const struct btt_arena *arena,
+		      uint32_t premap, uint32_t entry, void *buf)
+{
+	if ((entry & BTT_MAP_FLAGS) == BTT_MAP_NORMAL) {
+		if (btt_map_postmap(entry) >= arena->info.geo.internal_nlba)
+			return fail_corrupt(btt, arena, premap, entry);
+		return 1;
+	}
+	if (btt_map_is_error(entry))
+		return errormsg_fail(
+		    EIO, "%s: block %u of the arena at offset %#llx is marked as bad",
+		    btt->params.name, premap, ULL(arena->off));
+	memset(buf, 0, btt->params.bsize);
+	return 0;
+}
+
+static int read_locked(const struct btt *btt, const struct btt_arena *arena,
+		       uint32_t premap, void *buf)
+{
+	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+					memory_order_relaxed);
+	int ret = read_flags(btt, arena, premap, entry, buf);
+
+	if (ret <= 0)
+		return ret;
+	arena->view.copy_out(
+	    buf,
+	    storage_at(btt->storage, btt_arena_block_off(arena, btt_map_postmap(entry))),
+	    btt->params.bsize);
+	return 0;
+}
+
+/*
+ * One try without a lock, in as few instructions as possible, because a CPU overlaps the cache
+ * misses of as many reads as fit into its window. True if buf holds the block as it was at one
+ * moment; false if its entry is not a normal one, too.
+ */
+static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf)
+{
+	const _Atomic(uint64_t) *version =
+	    &v->map_lock[btt_map_lock_number(premap)].version;
+	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
+	/* without the flags of a normal entry; any other keeps or gets one */
+	uint32_t postmap = BTT_MAP_NORMAL ^ le32_to_cpu((le32){atomic_load_explicit(
+						&v->map[premap], memory_order_acquire)});
+
+	if (unlikely(postmap >= v->nblock))
+		return false;
+	race_copy(v->copy_out, buf, v->data + (uint64_t)postmap * v->stride, v->bsize);
+	/* acquire: the copy's loads come before the one that validates it */
+	atomic_thread_fence(memory_order_acquire);
+	return likely(atomic_load_explicit(version, memory_order_relaxed) == before);
+}
+
+static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba)
+{
+	struct btt_arena *arena;
+	struct lock *lock;
+	uint32_t premap;
+	int ret;
+
+	ret = check_lba(btt, lba);
+	if (ret)
+		return ret;
+	if (!btt_is_laid_out(btt)) {
+		memset(buf, 0, btt->params.bsize);
+		return 0;
+	}
+	ret = find_arena(btt, lba, &arena, &premap);
+	if (ret)
+		return ret;
+	for (int i = 0; i < READ_TRIES; i++) {
+		uint32_t entry = storage_load32(
+		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
+
+		ret = read_flags(btt, arena, premap, entry, buf);
+		if (ret <= 0)
+			return ret;
+		if (try_read(&arena->view, premap, buf))
+			return 0;
+	}
+	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
+	ret = read_locked(btt, arena, premap, buf);
+	lock_release(lock);
+	return ret;
+}
+
+/* The common case first: a written block of the first arena that nobody writes to meanwhile. */
+int btt_read(struct btt *btt, void *buf, uint64_t lba)
+{
+	if (likely(lba < atomic_load_explicit(&btt->nfirst, memory_order_acquire)) &&
+	    likely(try_read(&btt->arena->view, (uint32_t)lba, buf)))
+		return 0;
+	return read_slow(btt, buf, lba);
+}
+
+uint32_t btt_entry(const struct btt *btt, uint64_t lba)
+{
+	struct btt_arena *arena;
+	uint32_t premap;
+
+	if (!btt_is_laid_out(btt) || find_arena(btt, lba, &arena, &premap))
+		return 0;
+	return storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+			      memory_order_acquire);
+}
+
+/* --- modifying --------------------------------------------------------------------------- */
+
+static int layout(struct btt *btt)
+{
+	int ret = 0;
+
+	lock_acquire(&btt->layout_lock);
+	if (btt_poison_is_set(btt))
+		ret = btt_poison_fail(btt);
+	else if (!atomic_load_explicit(&btt->nfirst, memory_order_relaxed))
+		ret = btt_layout_format_locked(btt);
+	if (ret && ret != -ENOMEM && ret != -EINVAL)
+		ret = btt_poison(btt, ret);
+	lock_release(&btt->layout_lock);
+	return ret;
+}
+
+/* What the modifying calls check first; lays the table out if need be. */
+static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
+		 uint32_t *premap)
+{
+	int ret = check_lba(btt, lba);
+
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(btt_poison_is_set(btt)))
+		return btt_poison_fail(btt);
+	if (unlikely(!atomic_load_explicit(&btt->nfirst, memory_order_acquire))) {
+		ret = layout(btt);
+		if (ret)
+			return ret;
+	}
+	ret = find_arena(btt, lba, arena, premap);
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(atomic_load_explicit(&(*arena)->read_only, memory_order_relaxed)))
+		return errormsg_fail(
+		    EIO,
+		    "%s: the arena at offset %#llx is read-only since errors "
+		    "were found in it; check and repair the pool",
+		    btt->params.name, ULL((*arena)->off));
+	return 0;
+}
+
+/* The entry with its number filled in; -EIO where it cannot be followed. Map lock held. */
+static int load_entry_locked(const struct btt *btt, const struct btt_arena *arena,
+			     uint32_t premap, uint32_t *raw, uint32_t *entry)
+{
+	*raw = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+			      memory_order_relaxed);
+	*entry = btt_map_normalize(*raw, premap);
+	if (unlikely(btt_map_postmap(*entry) >= arena->info.geo.internal_nlba))
+		return fail_corrupt(btt, arena, premap, *raw);
+	return 0;
+}
+
+/* Stores a map entry and tells the readers; not flushed. */
+static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_t premap,
+			       uint32_t entry)
+{
+	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+
+	storage_store32(btt->storage, btt_arena_map_off(arena, premap), entry);
+	/* release: a reader that sees the new version also sees the new entry */
+	atomic_store_explicit(
+	    &ml->version, atomic_load_explicit(&ml->version, memory_order_relaxed) + 1,
+	    memory_order_release);
+}
+
+/* (b): the map update of the slot's current record becomes durable with the next fence. */
+static void flush_previous(struct btt *btt, struct btt_arena *arena,
+			   struct btt_slot *slot, struct storage_step *step,
+			   unsigned thread)
+{
+	if (slot->prev_lba == BTT_NO_LBA)
+		return;
+	if (btt->storage->eager_flush && slot->prev_thread == thread)
+		return; /* flushed by this thread when it was stored */
+	storage_flush(btt->storage, step, btt_arena_map_off(arena, slot->prev_lba),
+		      BTT_MAP_ENTRY_SIZE);
+}
+
+/* The protocol from the read of the old entry on. */
+static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned lane,
+			   uint32_t premap, struct storage_step *step)
+{
+	struct storage *s = btt->storage;
+	struct btt_slot *slot = &arena->slot[lane];
+	uint64_t record = btt_arena_slot_off(arena, lane) +
+			  slot->next_record * sizeof(struct btt_flog_record_media);
+	uint32_t seq = btt_flog_next_seq(slot->seq);
+	uint32_t new_entry = slot->free_block | BTT_MAP_NORMAL;
+	unsigned thread = lane_thread();
+	uint32_t raw;
+	uint32_t old;
+	int ret;
+
+	ret = load_entry_locked(btt, arena, premap, &raw, &old);
+	if (ret)
+		return ret;
+	storage_flush(s, step, btt_arena_map_off(arena, premap), BTT_MAP_ENTRY_SIZE);
+	flush_previous(btt, arena, slot, step, thread);
+	if (!s->line_order) {
+		storage_store64(s, record, btt_flog_first_half(premap, old));
+		storage_flush(s, step, record, 8);
+	}
+	ret = storage_fence(s, step);
+	if (ret)
+		return btt_poison(btt, ret);
+	if (s->line_order)
+		storage_store64(s, record, btt_flog_first_half(premap, old));
+	storage_store64(s, record + 8, btt_flog_second_half(new_entry, seq));
+	storage_flush(s, step, record, sizeof(struct btt_flog_record_media));
+	ret = storage_fence(s, step);
+	if (ret)
+		return btt_poison(btt, ret);
+	slot->seq = seq;
+	slot->next_record ^= 1;
+	slot->free_block = btt_map_postmap(old);
+	slot->prev_lba = premap;
+	slot->prev_thread = thread;
+	store_entry_locked(btt, arena, premap, new_entry);
+	if (s->eager_flush)
+		storage_flush(s, step, btt_arena_map_off(arena, premap),
+			      BTT_MAP_ENTRY_SIZE);
+	return 0;
+}
+
+int btt_write(struct btt *btt, const void *buf, uint64_t lba)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct btt_arena *arena;
+	uint32_t premap;
+	struct lock *lock;
+	unsigned lane;
+	int ret;
+
+	ret = begin(btt, lba, &arena, &premap);
+	if (unlikely(ret))
+		return ret;
+	lane = lanes_acquire(&btt->lanes, lane_hint());
+	/* release: the version that was raised when the block became free comes before its new
+	 * data, also on CPUs that order less than x86 */
+	atomic_thread_fence(memory_order_release);
+	storage_write(btt->storage, &step,
+		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
+		      btt->params.bsize);
+	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
+	if (unlikely(btt_poison_is_set(btt)))
+		ret = btt_poison_fail(btt);
+	else
+		ret = exchange_locked(btt, arena, lane, premap, &step);
+	lock_release(lock);
+	lanes_release(&btt->lanes, lane);
+	return ret;
+}
+
+static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct btt_arena *arena;
+	uint32_t premap;
+	struct lock *lock;
+	uint32_t raw;
+	uint32_t entry;
+	int ret;
+
+	ret = begin(btt, lba, &arena, &premap);
+	if (unlikely(ret))
+		return ret;
+	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
+	if (unlikely(btt_poison_is_set(btt))) {
+		ret = btt_poison_fail(btt);
+		goto unlock;
+	}
+	ret = load_entry_locked(btt, arena, premap, &raw, &entry);
+	if (ret)
+		goto unlock;
+	if (raw != (btt_map_postmap(entry) | flag))
+		store_entry_locked(btt, arena, premap, btt_map_postmap(entry) | flag);
+	storage_flush(btt->storage, &step, btt_arena_map_off(arena, premap),
+		      BTT_MAP_ENTRY_SIZE);
+	ret = storage_fence(btt->storage, &step);
+	if (ret)
+		ret = btt_poison(btt, ret);
+unlock:
+	lock_release(lock);
+	return ret;
+}
+
+int btt_set_zero(struct btt *btt, uint64_t lba)
+{
+	/* blocks of a table that is not laid out read as zeros */
+	if (!btt_is_laid_out(btt) && lba < btt->nblock && !btt_poison_is_set(btt))
+		return 0;
+	return set_flag(btt, lba, BTT_MAP_ZERO);
+}
+
+int btt_set_error(struct btt *btt, uint64_t lba)
+{
+	return set_flag(btt, lba, BTT_MAP_ERROR);
+}
+
+int btt_sync(struct btt *btt)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	int ret;
+
+	if (btt_poison_is_set(btt))
+		return btt_poison_fail(btt);
+	for (unsigned i = 0; i < btt->narena; i++)
+		for (unsigned n = 0; n < BTT_NFREE; n++) {
+			struct btt_slot *slot = &btt->arena[i].slot[n];
+
+			if (slot->prev_lba != BTT_NO_LBA)
+				storage_flush(
+				    btt->storage, &step,
+				    btt_arena_map_off(&btt->arena[i], slot->prev_lba),
+				    BTT_MAP_ENTRY_SIZE);
+		}
+	ret = storage_fence(btt->storage, &step);
+	return ret ? btt_poison(btt, ret) : 0;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The layout exists when every arena of the chain has a valid info block: its primary at the
+ * arena's start or, should that be damaged, the copy in the arena's last page. The copy is
+ * looked for where the data area's present size puts it and, for files that have grown since,
+ * backwards from the end for a block that states its own place.
+ *
+ * Without a valid info block in some arena there are three possibilities, and confusing them
+ * loses data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged.
+ * A first layout writes maps and flogs before it writes info blocks. So the pool counts as not
+ * laid out only if
+ *   - flogs and maps hold nothing but what a layout begins with (each 8-byte word of a slot may
+ *     have arrived or not), or
+ *   - the user supplied the file, no block anywhere has our signature, and what stands in the
+ *     flogs' place was not written by a block translation table of this pool;
+ * and never if a sound info block of this pool contradicts the size of file or blocks.
+ * Everything else is damage; it is reported and nothing is changed.
+ */
+#include "btt/find.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "btt/flog.h"
+#include "btt/map.h"
+#include "errormsg.h"
+
+#define SEARCH_CHUNK (UINT64_C(1) << 30)
+
+struct search {
+	struct storage *s;
+	const struct btt_params *params;
+	bool signature_seen; /* an info block that is not another pool's */
+	bool
+	    misfit_seen; /* a sound info block of ours that does not fit file or block size */
+};
+
+static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
+{
+	return s->next_data ? s->next_data(s, off, end) : off;
+}
+
+static bool all_zero(const unsigned char *p, size_t len)
+{
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
+uint64_t btt_find_nonzero(struct storage *s, uint64_t off, uint64_t end)
+{
+	while ((off = next_data(s, off, end)) < end) {
+		uint64_t stop = (off / BTT_PAGE + 1) * BTT_PAGE;
+		const unsigned char *p = storage_at(s, off);
+
+		if (stop > end)
+			stop = end;
+		if (!all_zero(p, stop - off)) {
+			while (*p == 0) {
+				p++;
+				off++;
+			}
+			return off;
+		}
+		off = stop;
+	}
+	return end;
+}
+
+/* The info block at data area offset `at` of the arena that begins at `start`. */
+static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_t at,
+				  struct btt_info *info)
+{
+	const struct btt_params *p = search->params;
+	enum btt_info_verdict v;
+
+	v = btt_info_decode(storage_at(search->s, p->data_off + at), &p->parent, p->bsize,
+			    p->data_size - start, info);
+	if (v == BTT_INFO_VALID && at != start && at - start != info->geo.info_arena_off)
+		v = BTT_INFO_NUMBERS;
+	if (v == BTT_INFO_NUMBERS)
+		search->misfit_seen = true;
+	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
+		search->signature_seen = true;
+	return v;
+}
+
+/* Searches the pages [lo, hi) of the data area for a copy; the last one wins. */
+static bool search_chunk(struct search *search, uint64_t start, uint64_t lo, uint64_t hi,
+			 struct btt_info *info)
+{
+	uint64_t base = search->params->data_off;
+	bool found = false;
+	uint64_t at = lo;
+
+	while ((at = next_data(search->s, base + at, base + hi) - base) < hi) {
+		struct btt_info candidate;
+
+		at -= at % BTT_PAGE;
+		if (look(search, start, at, &candidate) == BTT_INFO_VALID) {
+			*info = candidate;
+			found = true;
+		}
+		at += BTT_PAGE;
+	}
+	return found;
+}
+
+static bool find_copy(struct search *search, uint64_t start, struct btt_info *info)
+{
+	uint64_t size = btt_geometry_arena_size(search->params->data_size, start);
+	uint64_t lo = start + BTT_ARENA_MIN_SIZE - BTT_INFO_SIZE;
+	uint64_t hi = start + size;
+
+	if (size == 0)
+		return false;
+	if (look(search, start, hi - BTT_INFO_SIZE, info) == BTT_INFO_VALID)
+		return true;
+	while (hi > lo) {
+		uint64_t from = hi - lo > SEARCH_CHUNK ? hi - SEARCH_CHUNK : lo;
+
+		if (search_chunk(search, start, from, hi, info))
+			return true;
+		hi = from;
+	}
+	return false;
+}
+
+/* Each word of the slot is what a layout writes there, or still zero. */
+static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
+			  uint32_t nlba)
+{
+	struct btt_flog_slot_media pristine;
+	const char *a = (const char *)slot;
+	const char *b = (const char *)&pristine;
+	static const char zero[8];
+
+	btt_flog_encode_pristine(n, nlba, &pristine);
+	for (size_t i = 0; i < sizeof(pristine); i += 8)
+		if (memcmp(a + i, b + i, 8) != 0 && memcmp(a + i, zero, 8) != 0)
+			return false;
+	return true;
+}
+
+/* *used: a write went through the slot. */
+static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
+			      const struct btt_geometry *geo, bool *used)
+{
+	struct btt_flog_record r[2];
+	int cur;
+
+	btt_flog_decode(slot, r);
+	cur = btt_flog_find_current(r[0].seq, r[1].seq);
+	if (cur < 0 || r[cur].lba >= geo->external_nlba ||
+	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
+	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
+		return false;
+	*used = r[cur].old_map != r[cur].new_map;
+	return true;
+}
+
+struct traces {
+	bool fresh; /* flog and map are as a layout begins with, or zero */
+	/*
+	 * The flog looks used by a table of this geometry. One that nothing was written
+	 * through yet does not count: over a user's old content, a layout that was cut off
+	 * leaves pristine slots with a few old words between them.
+	 */
+	bool plausible;
+	bool untouched; /* flog and both info blocks are zero */
+};
+
+/* Reads the regions of an arena that has no valid info block (or a layout in the making). */
+static struct traces find_traces(struct storage *s, uint64_t off,
+				 const struct btt_geometry *geo)
+{
+	uint64_t flog = off + geo->flog_arena_off;
+	uint64_t map = off + geo->map_arena_off;
+	uint64_t map_end = map + (uint64_t)geo->external_nlba * BTT_MAP_ENTRY_SIZE;
+	struct traces t = {true, true, true};
+	bool all_fresh = true;
+	bool any_used = false;
+
+	for (uint32_t n = 0; n < BTT_NFREE; n++) {
+		const struct btt_flog_slot_media *slot =
+		    storage_at(s, flog + (uint64_t)n * sizeof(*slot));
+		bool used = false;
+
+		if (!is_fresh_slot(slot, n, geo->external_nlba))
+			all_fresh = false;
+		if (!is_plausible_slot(slot, geo, &used))
+			t.plausible = false;
+		any_used = any_used || used;
+	}
+	t.plausible = t.plausible && any_used;
+	t.fresh = all_fresh;
+	for (uint64_t at = map; t.fresh && at < map_end; at += BTT_MAP_ENTRY_SIZE) {
+		uint32_t entry;
+
+		at = btt_find_nonzero(s, at, map_end);
+		if (at == map_end)
+			break;
+		at -= at % BTT_MAP_ENTRY_SIZE;
+		entry = storage_load32(s, at, memory_order_relaxed);
+		t.fresh = btt_map_is_initial(entry);
+	}
+	t.untouched =
+	    btt_find_nonzero(s, flog, flog + geo->flog_size) == flog + geo->flog_size &&
+	    all_zero(storage_at(s, off), BTT_INFO_SIZE) &&
+	    all_zero(storage_at(s, off + geo->info_arena_off), BTT_INFO_SIZE);
+	return t;
+}
+
+/* Whether the arena holds another pool's info blocks: its flog is that pool's then. */
+static bool is_foreign(struct search *search, uint64_t start, uint64_t size)
+{
+	struct btt_info info;
+
+	return look(search, start, start, &info) == BTT_INFO_FOREIGN ||
+	       look(search, start, start + size - BTT_INFO_SIZE, &info) ==
+		   BTT_INFO_FOREIGN;
+}
+
+/*
+ * Some arena has no valid info block; lost_at is its place. The geometry of arenas without one
+ * is taken from the present size.
+ */
+static void judge_incomplete(struct search *search, struct btt_found *found,
+			     uint64_t lost_at)
+{
+	const struct btt_params *p = search->params;
+	bool fresh = true;
+	bool plausible = false;
+	uint64_t start = 0;
+	uint64_t size;
+
+	found->untouched = true;
+	while ((size = btt_geometry_arena_size(p->data_size, start)) != 0) {
+		struct btt_geometry geo;
+		struct traces t;
+		struct btt_info info;
+		bool valid = look(search, start, start, &info) == BTT_INFO_VALID ||
+			     find_copy(search, start, &info);
+
+		if (valid)
+			geo = info.geo;
+		else if (btt_geometry_arena(size, p->bsize, &geo))
+			break;
+		t = find_traces(search->s, p->data_off + start, &geo);
+		fresh = fresh && t.fresh;
+		found->untouched = found->untouched && t.untouched;
+		if (!valid && t.plausible && !is_foreign(search, start, size))
+			plausible = true;
+		start += size;
+	}
+
+	found->layout = BTT_LAYOUT_LOST;
+	if (search->misfit_seen)
+		errormsg_set(
+		    "%s: arena %u at offset %#llx: the info block does not fit a data "
+		    "area of %llu bytes with blocks of %u bytes; the file was cut off or "
+		    "its descriptor is damaged",
+		    p->name, found->narena, ULL(p->data_off + lost_at), ULL(p->data_size),
+		    p->bsize);
+	else if (fresh || (p->user_file && !search->signature_seen && !plausible))
+		found->layout = BTT_LAYOUT_NONE;
+	else
+		errormsg_set(
+		    "%s: arena %u at offset %#llx: both info blocks are damaged "
+		    "although the pool was written to; pmemblk repair can often rebuild "
+		    "them, or restore a backup",
+		    p->name, found->narena, ULL(p->data_off + lost_at));
+}
+
+static int add_arena(struct btt_found *found, const struct btt_found_arena *arena)
+{
+	struct btt_found_arena *grown;
+
+	grown = alloc_resize(found->arena, (found->narena + 1) * sizeof(*grown));
+	if (!grown)
+		return errormsg_fail(ENOMEM, "out of memory for the list of arenas");
+	found->arena = grown;
+	found->arena[found->narena++] = *arena;
+	return 0;
+}
+
+/*
+ * Whether the copies that are missing may just not have been written yet: nothing was ever
+ * written to the pool, and a layout writes the copies last.
+ */
+static bool is_layout_unfinished(struct storage *s, const struct btt_found *found)
+{
+	for (unsigned i = 0; i < found->narena; i++) {
+		const struct btt_found_arena *a = &found->arena[i];
+
+		if (!a->primary_valid || !a->copy_fits ||
+		    !find_traces(s, a->off, &a->info.geo).fresh)
+			return false;
+	}
+	return true;
+}
+
+int btt_find_layout(struct storage *s, const struct btt_params *params,
+		    struct btt_found *found)
+{
+	struct search search = {.s = s, .params = params};
+	uint64_t start = 0;
+	bool complete = true;
+
+	*found = (struct btt_found){.layout = BTT_LAYOUT_VALID};
+	for (;;) {
+		struct btt_found_arena arena = {.off = params->data_off + start};
+		struct btt_info copy;
+		uint64_t copy_at;
+		int ret;
+
+		if (start + BTT_INFO_SIZE > params->data_size) {
+			judge_incomplete(&search, found, start);
+			return 0;
+		}
+		arena.primary_valid =
+		    look(&search, start, start, &arena.info) == BTT_INFO_VALID;
+		if (!arena.primary_valid && !find_copy(&search, start, &arena.info)) {
+			judge_incomplete(&search, found, start);
+			return 0;
+		}
+		copy_at = start + arena.info.geo.info_arena_off;
+		arena.copy_fits = copy_at + BTT_INFO_SIZE <= params->data_size;
+		arena.copy_valid = arena.copy_fits &&
+				   look(&search, start, copy_at, &copy) == BTT_INFO_VALID;
+		ret = add_arena(found, &arena);
+		if (ret) {
+			btt_find_free(found);
+			return ret;
+		}
+		complete = complete && arena.primary_valid && arena.copy_valid;
+		if (!arena.info.has_next)
+			break;
+		start += arena.info.geo.size;
+	}
+	found->unfinished = !complete && is_layout_unfinished(s, found);
+	return 0;
+}
+
+void btt_find_free(struct btt_found *found)
+{
+	alloc_free(found->arena);
+	found->arena = NULL;
+	found->narena = 0;
+}

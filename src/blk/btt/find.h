@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Finding out, without writing, whether a data area is laid out and where its arenas are.
+ */
+#ifndef BTT_FIND_H
+#define BTT_FIND_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "btt/btt.h"
+#include "btt/info.h"
+
+enum btt_layout {
+	BTT_LAYOUT_NONE,  /* never laid out, or a first layout was interrupted */
+	BTT_LAYOUT_VALID, /* every arena has a valid info block */
+	BTT_LAYOUT_LOST, /* something was written, but an arena's info blocks are both gone */
+};
+
+struct btt_found_arena {
+	uint64_t off; /* from the start of the storage */
+	struct btt_info info;
+	bool primary_valid;
+	bool copy_valid;
+	bool copy_fits; /* false when the file was cut off before the copy */
+};
+
+struct btt_found {
+	enum btt_layout layout;
+	struct btt_found_arena
+	    *arena; /* all arenas of a valid layout; freed by btt_find_free */
+	unsigned narena;
+	bool
+	    unfinished; /* valid, but a first layout was cut off before all copies stood */
+	bool untouched; /* no layout: info blocks and flogs are all zeros */
+};
+
+/* 0, or -ENOMEM. BTT_LAYOUT_LOST leaves a message that says what is wrong and what to do. */
+int btt_find_layout(struct storage *s, const struct btt_params *params,
+		    struct btt_found *found) MUST_CHECK;
+void btt_find_free(struct btt_found *found);
+
+/* The offset of the first byte in [off, end) that is not zero, end if there is none. */
+uint64_t btt_find_nonzero(struct storage *s, uint64_t off, uint64_t end);
+
+#endif

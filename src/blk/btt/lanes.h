@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Lanes: each write owns one while it runs, and with it one flog slot (and its free block) in
+ * every arena.
+ *
+ * A locked instruction waits until earlier cache line write-backs have completed, so that a
+ * lock in front of each write would cost as much as a third fence. Therefore most lanes are
+ * private: a thread that has one of the LANES_PRIVATE numbers, which are unique among live
+ * threads, uses the two lanes of that number in turn without any lock. In turn, because a block
+ * that a write has freed must not be overwritten before the fences of another write: readers
+ * that still copy it recognise that by a version whose store may otherwise be overtaken by
+ * non-temporal stores. Threads beyond those numbers share the other lanes and take whichever is
+ * free, so that a stalled writer holds up nobody else.
+ */
+#ifndef LANES_H
+#define LANES_H 1
+
+#include <stddef.h>
+
+#include "compiler.h"
+#include "btt/lock.h"
+
+/* Numbers that are handed out; a thread without one has lane_hint() >= LANES_PRIVATE. */
+#define LANES_PRIVATE 120u
+
+struct lane_ring {
+	_Alignas(
+	    64) unsigned turn; /* 0 or 1; touched by the thread of this number only */
+};
+
+struct lane_shared {
+	_Alignas(64) struct lock lock;
+};
+
+struct lanes {
+	unsigned nprivate; /* threads with lanes of their own: lanes 2i and 2i + 1 */
+	unsigned nshared;  /* lanes from 2 * nprivate on */
+	struct lane_ring *ring;
+	struct lane_shared *shared;
+};
+
+/* Splits n lanes (at least 1) into private and shared ones. -ENOMEM, message set. */
+int lanes_init(struct lanes *lanes, unsigned n) MUST_CHECK;
+void lanes_fini(struct lanes *lanes);
+
+/* The serial number of this thread, never 0 and never used again by another thread. */
+unsigned lane_thread(void);
+
+/* This thread's number if it is less than LANES_PRIVATE, else where to look for a shared lane. */
+unsigned lane_hint(void);
+
+static inline unsigned lanes_acquire_shared(struct lanes *lanes, unsigned hint)
+{
+	unsigned preferred = hint % lanes->nshared;
+	unsigned i = preferred;
+
+	for (;;) {
+		if (likely(lock_try(&lanes->shared[i].lock)))
+			return 2 * lanes->nprivate + i;
+		i = i + 1 < lanes->nshared ? i + 1 : 0;
+		if (i == preferred)
+			lock_wait_slow(&lanes->shared[i].lock);
+	}
+}
+
+/* Returns the lane that the calling thread owns until lanes_release(). */
+static inline unsigned lanes_acquire(struct lanes *lanes, unsigned hint)
+{
+	if (likely(hint < lanes->nprivate)) {
+		struct lane_ring *ring = &lanes->ring[hint];
+
+		ring->turn ^= 1;
+		return 2 * hint + ring->turn;
+	}
+	return lanes_acquire_shared(lanes, hint);
+}
+
+static inline void lanes_release(struct lanes *lanes, unsigned lane)
+{
+	if (unlikely(lane >= 2 * lanes->nprivate))
+		lock_release(&lanes->shared[lane - 2 * lanes->nprivate].lock);
+}
+
+#endif

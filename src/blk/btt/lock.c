@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "btt/lock.h"
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPINS 64
+#define NAP_NS 1000000L /* how long an overlooked waiter may sleep */
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+void lock_wait_slow(struct lock *lock)
+{
+	static const struct timespec nap = {.tv_nsec = NAP_NS};
+	uint32_t held = 0;
+
+	for (int i = 0; i < SPINS; i++) {
+		held = atomic_load_explicit(&lock->held, memory_order_relaxed);
+		if (!held)
+			return;
+		relax();
+	}
+	atomic_fetch_add_explicit(&lock->waiters, 1, memory_order_seq_cst);
+	/* any return will do: woken, changed before, interrupted, timed out */
+	syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, held, &nap, NULL, 0);
+	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
+}
+
+void lock_wake_slow(struct lock *lock)
+{
+	syscall(SYS_futex, &lock->held, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}

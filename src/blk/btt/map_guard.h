@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Holding a map lock, for free while only one thread writes.
+ *
+ * A locked instruction in the middle of a write waits for the non-temporal stores of its data
+ * and for the write-back that ended the write before: a third of the whole. Most pools have one
+ * writing thread at a time. So a table is biased: its first writer owns all map locks together
+ * and enters with two plain stores. When another thread wants a map lock, the bias goes over to
+ * it; after a few such changes, or when the owner is inside at that moment, the bias ends for
+ * good, and everybody takes the locks.
+ *
+ *	owner                               another thread, one at a time
+ *	-----                               -----
+ *	its cell = number of the lock       owner = ENDING
+ *	(compiler barrier)                  membarrier
+ *	owner still me? then go ahead       its cell 0? then owner = me, else owner = OFF
+ *
+ * membarrier(2) runs a full barrier on every CPU that runs a thread of this process: either the
+ * store to the cell is visible to the other thread after it, or the former owner sees that it is
+ * the owner no longer. Each turn of ownership has a cell of its own: a former owner may still be
+ * about to store to its cell, and must not wipe out the mark of its successor. Nobody uses the
+ * locks themselves before the owner is OFF. An owner that is stopped inside then holds up those
+ * only who want the very lock that it is under.
+ */
+#ifndef MAP_GUARD_H
+#define MAP_GUARD_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "btt/lock.h"
+
+#define MAP_GUARD_TURNS 8u
+
+/* Besides lane_thread() numbers: */
+#define MAP_GUARD_NOBODY 0u
+#define MAP_GUARD_ENDING (UINT32_MAX - 1)
+#define MAP_GUARD_OFF UINT32_MAX
+
+/* Where the owner of one turn is: the lock's number + 1; stored by that owner only. */
+struct map_guard_cell {
+	_Alignas(64) struct lock inside;
+};
+
+struct map_guard {
+	/*
+	 * turn << 32 | owner, which is a lane_thread() or one of the above. Release and
+	 * acquire in the slow path, else relaxed.
+	 */
+	_Alignas(64) _Atomic(uint64_t) state;
+	struct lock change; /* held by who ends a turn */
+	struct map_guard_cell cell[MAP_GUARD_TURNS];
+};
+
+static inline uint32_t map_guard_owner(uint64_t state)
+{
+	return (uint32_t)state;
+}
+
+static inline uint32_t map_guard_turn(uint64_t state)
+{
+	return (uint32_t)(state >> 32);
+}
+
+/* biased: whether the guard may serve a single writer without locks at all. */
+void map_guard_init(struct map_guard *guard, bool biased);
+
+/* For all but the present owner. */
+struct lock *map_guard_enter_slow(struct map_guard *guard, uint32_t thread,
+				  uint32_t number, struct lock *lock);
+
+/* state: read a moment ago, with the calling thread as owner. */
+static inline bool map_guard_enter_biased(struct map_guard *guard, uint64_t state,
+					  uint32_t number, struct lock **held)
+{
+	struct lock *inside = &guard->cell[map_guard_turn(state)].inside;
+
+	/* relaxed, and ordered by the barrier that the other thread makes this CPU run */
+	atomic_store_explicit(&inside->held, number + 1, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	if (likely(atomic_load_explicit(&guard->state, memory_order_relaxed) == state)) {
+		*held = inside;
+		return true;
+	}
+	lock_release(inside);
+	return false;
+}
+
+/*
+ * Returns when the calling thread holds lock `number` of the table, which stands at *lock. The
+ * result goes to lock_release().
+ */
+static inline struct lock *map_guard_enter(struct map_guard *guard, uint32_t thread,
+					   uint32_t number, struct lock *lock)
+{
+	uint64_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
+	struct lock *held;
+
+	if (likely(map_guard_owner(state) == thread) &&
+	    likely(map_guard_enter_biased(guard, state, number, &held)))
+		return held;
+	return map_guard_enter_slow(guard, thread, number, lock);
+}
+
+#endif

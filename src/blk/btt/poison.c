@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "btt/poison.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "errormsg.h"
+
+int btt_poison(struct btt *btt, int err)
+{
+	atomic_store_explicit(&btt->poisoned, true, memory_order_relaxed);
+	return errormsg_fail(EIO, "%s: sync failed: %s; the pool takes no more changes",
+			     btt->params.name, strerror(-err));
+}
+
+int btt_poison_fail(const struct btt *btt)
+{
+	return errormsg_fail(
+	    EIO,
+	    "%s: an earlier sync failed; the pool takes no more changes until it "
+	    "was closed and opened again",
+	    btt->params.name);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a failed sync does to a table: nobody knows which stores reached the medium, and a second
+ * sync would succeed without having written them. So modifying calls fail from then on.
+ */
+#ifndef BTT_POISON_H
+#define BTT_POISON_H 1
+
+#include "btt/arena.h"
+#include "compiler.h"
+
+/* Poisons the table after a sync that failed with err (negative); returns -EIO, message set. */
+int btt_poison(struct btt *btt, int err) MUST_CHECK;
+
+/* -EIO with a message for a call on a table that was poisoned before. */
+int btt_poison_fail(const struct btt *btt) MUST_CHECK;
+
+static inline bool btt_poison_is_set(const struct btt *btt)
+{
+	return atomic_load_explicit(&btt->poisoned, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Recovery of the flog. The current record of each slot says which map entry the last write
+ * through that slot replaced, and by what:
+ *
+ *   map entry == old, old != new   the write was cut off before its map store: redo it
+ *   anything else                  the write is complete (and the entry may have changed since)
+ *
+ * The bytes seen here need not be durable: the process that stored them may have been killed a
+ * moment ago, and the power may fail next. A map entry that we redo must not reach the media
+ * before the record that justifies it, so the whole flog is made durable first. And since every
+ * record is the only redo of its map update, each slot starts with that update counted as not
+ * durable: the next write through the slot makes it so (see btt/btt.c).
+ */
+#include "btt/recover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "btt/flog.h"
+#include "btt/map.h"
+#include "errormsg.h"
+
+/* Every record names a block of the pool, or the flog is not one (both records count). */
+static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *arena)
+{
+	uint64_t flog = arena->off + arena->info.geo.flog_arena_off;
+
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		uint64_t off = flog + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
+		struct btt_flog_record r[2];
+
+		btt_flog_decode(storage_at(btt->storage, off), r);
+		for (int i = 0; i < 2; i++)
+			if (r[i].lba >= btt->nblock)
+				return errormsg_fail(
+				    EINVAL,
+				    "%s: flog slot %u at offset %#llx names block "
+				    "%u of a pool with %llu blocks",
+				    btt->params.name, n, ULL(off), r[i].lba,
+				    ULL(btt->nblock));
+	}
+	return 0;
+}
+
+static void copy_info(struct btt *btt, struct storage_step *step, uint64_t to,
+		      uint64_t from)
+{
+	struct btt_info_media block;
+
+	memcpy(&block, storage_at(btt->storage, from), sizeof(block));
+	storage_write(btt->storage, step, to, &block, sizeof(block));
+}
+
+/* Durable on return: nothing may rely on an arena whose only info block is its copy. */
+static int repair_infos(struct btt *btt, const struct btt_found *found, bool *damaged)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	bool stored = false;
+
+	for (unsigned i = 0; i < found->narena; i++) {
+		const struct btt_found_arena *a = &found->arena[i];
+		uint64_t copy_off = a->off + a->info.geo.info_arena_off;
+
+		if (!a->primary_valid)
+			copy_info(btt, &step, a->off, copy_off);
+		else if (!a->copy_valid && a->copy_fits)
+			copy_info(btt, &step, copy_off, a->off);
+		if (a->primary_valid && a->copy_valid)
+			continue;
+		stored = stored || !a->primary_valid || a->copy_fits;
+		if (found->unfinished)
+			continue;
+		*damaged = true;
+		errormsg_set("%s: arena %u at offset %#llx: the info block%s is damaged; "
+			     "%s is intact",
+			     btt->params.name, i, ULL(a->off),
+			     a->primary_valid ? "'s copy in the last page" : "",
+			     a->primary_valid ? "the info block itself" : "its copy");
+	}
+	return stored ? storage_fence(btt->storage, &step) : 0;
+}
+
+static void distrust(struct btt *btt, struct btt_arena *arena, bool *damaged, unsigned n,
+		     const char *what, uint32_t value)
+{
+	atomic_store_explicit(&arena->read_only, true, memory_order_relaxed);
+	*damaged = true;
+	errormsg_set("%s: arena at offset %#llx is read-only: flog slot %u %s (%#x)",
+		     btt->params.name, ULL(arena->off), n, what, value);
+}
+
+static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
+			 struct storage_step *step, bool *damaged)
+{
+	const struct btt_geometry *geo = &arena->info.geo;
+	struct storage *s = btt->storage;
+	struct btt_slot *slot = &arena->slot[n];
+	struct btt_flog_record r[2];
+	const struct btt_flog_record *rec;
+	uint64_t map_off;
+	uint32_t entry;
+	int cur;
+
+	btt_flog_decode(storage_at(s, btt_arena_slot_off(arena, n)), r);
+	slot->free_block = BTT_NO_LBA;
+	slot->prev_lba = BTT_NO_LBA;
+	cur = btt_flog_find_current(r[0].seq, r[1].seq);
+	if (cur < 0) {
+		distrust(btt, arena, damaged, n,
+			 "has two records of the same sequence number", r[0].seq);
+		return;
+	}
+	rec = &r[cur];
+	if ((rec->seq & 3) == 0) {
+		/* no number comes after it, so the next record could never become current */
+		distrust(btt, arena, damaged, n,
+			 "has a sequence number without successor", rec->seq);
+		return;
+	}
+	slot->seq = rec->seq;
+	slot->next_record = (uint32_t)cur ^ 1;
+	if (btt_map_postmap(rec->old_map) >= geo->internal_nlba) {
+		distrust(btt, arena, damaged, n, "frees a block out of range",
+			 rec->old_map);
+		return;
+	}
+	slot->free_block = btt_map_postmap(rec->old_map);
+	if (rec->old_map == rec->new_map)
+		return;
+	if (rec->lba >= geo->external_nlba) {
+		distrust(btt, arena, damaged, n, "names a block of another arena",
+			 rec->lba);
+		return;
+	}
+	if (btt_map_postmap(rec->new_map) >= geo->internal_nlba) {
+		distrust(btt, arena, damaged, n, "installs a block out of range",
+			 rec->new_map);
+		return;
+	}
+	slot->prev_lba = rec->lba;
+	map_off = btt_arena_map_off(arena, rec->lba);
+	entry =
+	    btt_map_normalize(storage_load32(s, map_off, memory_order_relaxed), rec->lba);
+	if (entry == rec->old_map) {
+		storage_store32(s, map_off, rec->new_map);
+		storage_flush(s, step, map_off, BTT_MAP_ENTRY_SIZE);
+	}
+}
+
+static int compare_blocks(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a;
+	uint32_t y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Two lanes that own the same free block would write into each other's data. */
+static void check_free_blocks(struct btt *btt, struct btt_arena *arena, bool *damaged)
+{
+	uint32_t block[BTT_NFREE];
+
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		block[n] = arena->slot[n].free_block;
+	qsort(block, BTT_NFREE, sizeof(block[0]), compare_blocks);
+	for (unsigned n = 1; n < BTT_NFREE; n++)
+		if (block[n] == block[n - 1] && block[n] != BTT_NO_LBA)
+			distrust(btt, arena, damaged, n,
+				 "frees the block of another slot", block[n]);
+}
+
+void btt_recover_flog(struct btt *btt, struct btt_arena *arena, struct storage_step *step,
+		      bool *damaged)
+{
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		recover_slot(btt, arena, n, step, damaged);
+	check_free_blocks(btt, arena, damaged);
+}
+
+int btt_recover(struct btt *btt, const struct btt_found *found, bool *damaged)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	int ret;
+
+	btt->arena = alloc_zeroed(found->narena * sizeof(*btt->arena));
+	if (!btt->arena)
+		return errormsg_fail(ENOMEM, "%s: out of memory for %u arenas",
+				     btt->params.name, found->narena);
+	btt->narena = found->narena;
+	for (unsigned i = 0; i < found->narena; i++) {
+		const struct btt_found_arena *a = &found->arena[i];
+
+		ret = check_flog_blocks(btt, a);
+		if (!ret)
+			ret = btt_arena_init(&btt->arena[i], btt, a->off, &a->info);
+		if (ret)
+			return ret;
+	}
+
+	ret = repair_infos(btt, found, damaged);
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < btt->narena; i++)
+		storage_flush(btt->storage, &step, btt->arena[i].flog_off,
+			      btt->arena[i].info.geo.flog_size);
+	ret = storage_fence(btt->storage, &step);
+	if (ret)
+		return ret;
+	for (unsigned i = 0; i < btt->narena; i++)
+		btt_recover_flog(btt, &btt->arena[i], &step, damaged);
+	return storage_fence(btt->storage, &step);
+}

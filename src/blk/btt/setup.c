@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening and closing a table.
+ */
+#include "btt/setup.h"
+
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "btt/recover.h"
+#include "errormsg.h"
+
+int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
+		     uint64_t *nblock)
+{
+	if (btt_geometry_count(data_size, bsize, nblock))
+		return errormsg_fail(
+		    EINVAL,
+		    "%s: a data area of %llu bytes cannot hold blocks of %u bytes: "
+		    "each arena needs at least %u of them",
+		    name, ULL(data_size), bsize, 2 * BTT_NFREE);
+	return 0;
+}
+
+static int make(struct storage *s, const struct btt_params *params, struct btt **out)
+{
+	unsigned nlane = params->nlane < BTT_MAX_LANES ? params->nlane : BTT_MAX_LANES;
+	struct btt *btt = alloc_aligned(sizeof(*btt));
+	int ret;
+
+	*out = btt;
+	if (!btt)
+		return errormsg_fail(ENOMEM, "%s: out of memory", params->name);
+	btt->storage = s;
+	btt->params = *params;
+	/* where a fence is a sync, a lock costs nothing beside it */
+	map_guard_init(&btt->guard, s->eager_flush);
+	atomic_init(&btt->nfirst, 0);
+	atomic_init(&btt->poisoned, false);
+	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
+	if (ret) {
+		alloc_free_aligned(btt);
+		return ret;
+	}
+	return 0;
+}
+
+int btt_setup(struct storage *s, const struct btt_params *params, struct btt **out,
+	      struct btt_found *found)
+{
+	struct btt *btt;
+	int ret;
+
+	ret = btt_find_layout(s, params, found);
+	if (ret)
+		return ret;
+	ret = make(s, params, &btt);
+	if (ret)
+		goto err;
+	if (found->layout == BTT_LAYOUT_NONE) {
+		ret = btt_count_blocks(params->name, params->data_size, params->bsize,
+				       &btt->nblock);
+		btt->maps_untouched = params->zeroed && found->untouched;
+	}
+	for (unsigned i = 0; found->layout == BTT_LAYOUT_VALID && i < found->narena; i++)
+		btt->nblock += found->arena[i].info.geo.external_nlba;
+	if (ret) {
+		btt_close(btt);
+		goto err;
+	}
+	*out = btt;
+	return 0;
+err:
+	btt_find_free(found);
+	return ret;
+}
+
+int btt_open(struct storage *s, const struct btt_params *params, struct btt **out)
+{
+	struct btt_found found;
+	bool damaged = false;
+	struct btt *btt;
+	int ret;
+
+	ret = btt_setup(s, params, &btt, &found);
+	if (ret)
+		return ret;
+	if (found.layout == BTT_LAYOUT_LOST)
+		ret = -EINVAL;
+	else if (found.layout == BTT_LAYOUT_VALID)
+		ret = btt_recover(btt, &found, &damaged);
+	btt_find_free(&found);
+	if (ret) {
+		btt_close(btt);
+		return ret;
+	}
+	if (btt->narena > 0)
+		btt_arena_publish(btt);
+	*out = btt;
+	return 0;
+}
+
+void btt_close(struct btt *btt)
+{
+	if (!btt)
+		return;
+	btt_arena_free_all(btt->arena, btt->narena);
+	lanes_fini(&btt->lanes);
+	alloc_free_aligned(btt);
+}
+
+uint64_t btt_nblock(const struct btt *btt)
+{
+	return btt->nblock;
+}
+
+bool btt_is_laid_out(const struct btt *btt)
+{
+	return atomic_load_explicit(&btt->nfirst, memory_order_acquire) != 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pools that survive media errors, see storage/sigbus.h.
+ *
+ * A read that meets a lost page fails. A read that ran while another thread met one is
+ * repeated. A modifying call for which either is true fails too, and so do all that follow
+ * until the pool is opened again: it is not known which of its stores went to the
+ * replacement, just as after a failed sync.
+ */
+#include "pool/pool.h"
+
+#include <errno.h>
+
+#include "blame.h"
+#include "base/ctl.h"
+#include "errormsg.h"
+
+/* Reads that other threads' media errors spoil before one gives up. */
+#define MAX_TRIES 100000
+
+static int fail_media(const struct pmemblk *pool)
+{
+	return errormsg_fail(EIO, "%s: a media error was met", pool->path);
+}
+
+int pool_watch(struct pmemblk *pool)
+{
+	int ret;
+
+	if (!ctl_value(CTL_SIGBUS_CATCH))
+		return 0;
+	ret = sigbus_watch(&pool->watch, pool->map.base, pool->map.size);
+	if (ret < 0)
+		return blame_file(pool->path, ret);
+	pool->is_watched = true;
+	return 0;
+}
+
+void pool_enter(struct pmemblk *pool)
+{
+	if (pool->is_watched)
+		sigbus_enter(&pool->watch);
+}
+
+int pool_leave(struct pmemblk *pool, int ret)
+{
+	if (pool->is_watched && sigbus_leave(&pool->watch))
+		return fail_media(pool);
+	return ret;
+}
+
+int pool_read_watched(struct pmemblk *pool, void *buf, uint64_t lba)
+{
+	struct sigbus_watch *w = &pool->watch;
+
+	for (int i = 0; i < MAX_TRIES; i++) {
+		uint64_t epoch = sigbus_epoch(w);
+		bool is_hit;
+		int ret;
+
+		sigbus_enter(w);
+		ret =
+		    pool_owner_is_self(&pool->owner)
+			? btt_read(atomic_load_explicit(&pool->btt, memory_order_acquire),
+				   buf, lba)
+			: pool_read_foreign(pool, buf, lba);
+		is_hit = sigbus_leave(w);
+		if (is_hit)
+			return fail_media(pool);
+		if (!sigbus_changed(w, epoch))
+			return ret;
+	}
+	return fail_media(pool);
+}
+
+static int modify(struct pmemblk *pool, enum pool_change change, const void *buf,
+		  uint64_t lba)
+{
+	struct btt *btt = atomic_load_explicit(&pool->btt, memory_order_acquire);
+
+	switch (change) {
+	case POOL_WRITE:
+		return btt_write(btt, buf, lba);
+	case POOL_SET_ZERO:
+		return btt_set_zero(btt, lba);
+	case POOL_SET_ERROR:
+		break;
+	}
+	return btt_set_error(btt, lba);
+}
+
+int pool_modify_watched(struct pmemblk *pool, enum pool_change change, const void *buf,
+			uint64_t lba)
+{
+	struct sigbus_watch *w = &pool->watch;
+	uint64_t epoch = sigbus_epoch(w);
+	bool is_hit;
+	int ret;
+
+	if (atomic_load_explicit(&pool->media_failed, memory_order_acquire))
+		return errormsg_fail(
+		    EIO,
+		    "%s: a media error was met earlier; the pool takes no "
+		    "more changes until it was closed and opened again",
+		    pool->path);
+	sigbus_enter(w);
+	ret = modify(pool, change, buf, lba);
+	is_hit = sigbus_leave(w);
+	if (!is_hit && !sigbus_changed(w, epoch))
+		return ret;
+	atomic_store_explicit(&pool->media_failed, true, memory_order_release);
+	return fail_media(pool);
+}

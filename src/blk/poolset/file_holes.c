@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "poolset/file_holes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOLE_PAGE 4096
+
+void file_holes_note(struct file_holes *holes, int fd)
+{
+	struct stat st;
+	off_t off = 0;
+
+	holes->n = 0;
+	if (fstat(fd, &st) != 0 || st.st_blocks >= (st.st_size + 511) / 512)
+		return;
+	while (off < st.st_size && holes->n < FILE_HOLES) {
+		off_t hole = lseek(fd, off, SEEK_HOLE);
+
+		if (hole < 0 || hole >= st.st_size)
+			return;
+		off = lseek(fd, hole, SEEK_DATA);
+		if (off < 0 && errno != ENXIO)
+			return;
+		if (off < 0) /* the last page as a whole, or its block would stay */
+			off = (st.st_size + HOLE_PAGE - 1) / HOLE_PAGE * HOLE_PAGE;
+		holes->hole[holes->n].off = hole;
+		holes->hole[holes->n++].end = off;
+	}
+}
+
+/* Whether nothing would be lost; bytes behind the end of the file are zero. */
+static bool is_zero(int fd, off_t off, size_t len)
+{
+	char page[HOLE_PAGE] = "";
+	ssize_t n = pread(fd, page, len, off);
+
+	for (ssize_t i = 0; i < n; i++)
+		if (page[i] != 0)
+			return false;
+	return n >= 0;
+}
+
+static bool punch(int fd, off_t off, off_t end)
+{
+	return off >= end || fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				       off, end - off) == 0;
+}
+
+void file_holes_restore(const struct file_holes *holes, int fd)
+{
+	for (unsigned i = 0; i < holes->n; i++) {
+		off_t off = holes->hole[i].off;
+		const off_t end = holes->hole[i].end;
+
+		while (off < end) {
+			off_t data = lseek(fd, off, SEEK_DATA);
+			off_t next;
+
+			if (data < 0 && errno != ENXIO)
+				return;
+			if (data < 0 || data > end)
+				data = end;
+			if (!punch(fd, off, data))
+				return;
+			next = end - data < HOLE_PAGE ? end : data + HOLE_PAGE;
+			if (is_zero(fd, data, (size_t)(next - data)) &&
+			    !punch(fd, data, next))
+				return;
+			off = next;
+		}
+	}
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "poolset/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blame.h"
+#include "errormsg.h"
+#include "file.h"
+#include "mapping.h"
+#include "base/pool_format.h"
+#include "storage/pool.h"
+
+/* Whether another part that is open already is the same file as st. */
+static bool is_given_twice(const struct poolset *set, const struct poolset_part *part,
+			   const struct stat *st)
+{
+	for (const struct poolset_part *p = set->part; p < part; p++) {
+		struct stat other;
+
+		if (p->fd >= 0 && fstat(p->fd, &other) == 0 &&
+		    other.st_dev == st->st_dev && other.st_ino == st->st_ino)
+			return true;
+	}
+	return false;
+}
+
+static int fail_twice(const struct poolset *set, const struct poolset_part *part)
+{
+	return errormsg_fail(EAGAIN, "%s:%u: %s is listed twice", set->path, part->line,
+			     part->path);
+}
+
+static int lock_part(const struct poolset *set, const struct poolset_part *part)
+{
+	struct stat st;
+
+	if (flock(part->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return errormsg_fail_sys(errno, "cannot lock %s", part->path);
+	if (fstat(part->fd, &st) == 0 && is_given_twice(set, part, &st))
+		return fail_twice(set, part);
+	return errormsg_fail(EAGAIN,
+			     "%s is locked: the pool is open in this or another process",
+			     part->path);
+}
+
+static int check_length(const struct poolset *set, const struct poolset_part *part)
+{
+	if (part->size && part->length != part->size)
+		return errormsg_fail(
+		    EINVAL, "%s:%u: %s has %llu bytes, the set says %llu", set->path,
+		    part->line, part->path, ULL(part->length), ULL(part->size));
+	if (part->length < POOL_MIN_PART)
+		return errormsg_fail(EINVAL,
+				     "%s has %llu bytes, a pool file needs at least %llu",
+				     part->path, ULL(part->length), ULL(POOL_MIN_PART));
+	return 0;
+}
+
+static int open_regular(const struct poolset *set, struct poolset_part *part)
+{
+	struct stat st;
+	int ret;
+
+	if (set->is_file && part->size == 0)
+		return errormsg_fail(EINVAL,
+				     "%s:%u: size AUTO is for device DAX, but %s is a "
+				     "regular file",
+				     set->path, part->line, part->path);
+	part->fd = open(part->path, O_RDWR | O_CLOEXEC);
+	if (part->fd < 0)
+		return errormsg_fail_sys(errno, "cannot open %s", part->path);
+	ret = lock_part(set, part);
+	if (ret < 0)
+		return ret;
+	if (fstat(part->fd, &st) != 0)
+		return errormsg_fail_sys(errno, "cannot stat %s", part->path);
+	if (!S_ISREG(st.st_mode))
+		return errormsg_fail(EINVAL, "%s is not a regular file any more",
+				     part->path);
+	part->length = (uint64_t)st.st_size;
+	return check_length(set, part);
+}
+
+static int open_devdax(const struct poolset *set, struct poolset_part *part)
+{
+	int ret;
+
+	part->is_devdax = true;
+	ret = file_devdax_size(part->path, &part->length);
+	if (ret == 0)
+		ret = file_devdax_alignment(part->path, &part->align);
+	if (ret < 0)
+		return ret;
+	part->length -= part->length % part->align;
+	part->fd = open(part->path, O_RDWR | O_CLOEXEC);
+	if (part->fd < 0)
+		return errormsg_fail_sys(errno, "cannot open %s", part->path);
+	ret = lock_part(set, part);
+	return ret < 0 ? ret : check_length(set, part);
+}
+
+/* An absent part that is to be made: all that can be checked beforehand. */
+static int plan_part(const struct poolset *set, struct poolset_part *part)
+{
+	int ret;
+
+	if (part->size == 0)
+		return errormsg_fail_sys(ENOENT, "cannot find %s", part->path);
+	part->length = part->size;
+	ret = check_length(set, part);
+	if (ret < 0)
+		return ret;
+	ret = file_check_size_limit(part->length);
+	return ret < 0 ? blame_file(part->path, ret) : 0;
+}
+
+static int open_part(const struct poolset *set, struct poolset_part *part,
+		     bool *is_absent)
+{
+	enum file_type type = FILE_ABSENT;
+	int ret = 0;
+
+	*is_absent = false;
+	/* With a size from pmemblk_create() a file must be made, whatever is there. */
+	if (set->is_file || part->size == 0)
+		ret = file_classify(part->path, &type);
+	if (ret < 0)
+		return ret;
+	switch (type) {
+	case FILE_REGULAR:
+		return open_regular(set, part);
+	case FILE_DEVDAX:
+		return open_devdax(set, part);
+	case FILE_DIRECTORY:
+		return errormsg_fail(EINVAL, "%s is a directory", part->path);
+	case FILE_ABSENT:
+		break;
+	}
+	*is_absent = true;
+	return 0;
+}
+
+static int check_devices(const struct poolset *set)
+{
+	unsigned ndev = 0;
+	const struct poolset_part *coarse = NULL;
+
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].is_devdax) {
+			ndev++;
+			if (set->part[i].align != POOL_PAGE)
+				coarse = &set->part[i];
+		}
+	if (ndev != 0 && ndev != set->npart)
+		return errormsg_fail(EINVAL, "%s mixes device DAX and files", set->path);
+	if (ndev > 1 && coarse && !set->singlehdr)
+		return errormsg_fail(
+		    EINVAL,
+		    "%s: device DAX %s is aligned to %llu bytes; several "
+		    "such devices need OPTION SINGLEHDR",
+		    set->path, coarse->path, ULL(coarse->align));
+	return 0;
+}
+
+static int open_parts(struct poolset *set, bool for_create, bool *all_new)
+{
+	int ret = 0;
+
+	*all_new = true;
+	for (unsigned i = 0; i < set->npart && ret == 0; i++) {
+		struct poolset_part *part = &set->part[i];
+		bool is_absent;
+
+		ret = open_part(set, part, &is_absent);
+		if (ret < 0)
+			break;
+		if (!is_absent)
+			*all_new = false;
+		else if (for_create)
+			ret = plan_part(set, part);
+		else
+			ret = errormsg_fail_sys(ENOENT, "cannot find %s", part->path);
+	}
+	if (ret == 0)
+		ret = check_devices(set);
+	if (ret < 0)
+		poolset_files_close(set);
+	return ret;
+}
+
+int poolset_files_open(struct poolset *set)
+{
+	bool all_new;
+
+	return open_parts(set, false, &all_new);
+}
+
+int poolset_files_open_existing(struct poolset *set, bool *all_new)
+{
+	return open_parts(set, true, all_new);
+}
+
+static int make_part(const struct poolset *set, struct poolset_part *part)
+{
+	int ret;
+
+	part->fd = open(part->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0);
+	if (part->fd < 0) {
+		int err = errno;
+		struct stat st;
+
+		if (err == EEXIST && stat(part->path, &st) == 0 &&
+		    is_given_twice(set, part, &st))
+			return fail_twice(set, part);
+		return errormsg_fail_sys(err, "cannot create %s", part->path);
+	}
+	part->is_created = true;
+	ret = lock_part(set, part);
+	if (ret < 0)
+		return ret;
+	ret = file_allocate(part->fd, part->length);
+	if (ret < 0)
+		return errormsg_fail_sys(-ret, "cannot allocate %llu bytes for %s",
+					 ULL(part->length), part->path);
+	return 0;
+}
+
+int poolset_files_make(struct poolset *set)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < set->npart && ret == 0; i++)
+		if (set->part[i].fd < 0)
+			ret = make_part(set, &set->part[i]);
+	return ret;
+}
+
+int poolset_files_allocate_existing(struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++) {
+		struct poolset_part *part = &set->part[i];
+		int ret;
+
+		if (part->fd < 0 || part->is_created || part->is_devdax)
+			continue;
+		file_holes_note(&part->holes, part->fd);
+		ret = file_allocate(part->fd, part->length);
+		if (ret < 0)
+			return errormsg_fail_sys(-ret,
+						 "cannot allocate %llu bytes for %s",
+						 ULL(part->length), part->path);
+	}
+	return 0;
+}
+
+int poolset_files_chmod(const struct poolset *set, mode_t mode)
+{
+	for (unsigned i = 0; i < set->npart; i++) {
+		const struct poolset_part *part = &set->part[i];
+
+		if (!part->is_created)
+			continue;
+		if (fchmod(part->fd, mode) != 0)
+			return errormsg_fail_sys(errno,
+						 "cannot set the mode of %s to %#o",
+						 part->path, (unsigned)mode);
+		/* After a power loss a pool that nobody may open would be as good as lost. */
+		if (fsync(part->fd) != 0)
+			return errormsg_fail_sys(errno, "cannot synchronise %s",
+						 part->path);
+	}
+	return 0;
+}
+
+void poolset_files_remove_created(struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].is_created) {
+			unlink(set->part[i].path);
+			set->part[i].is_created = false;
+		}
+}
+
+void poolset_files_restore_holes(const struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].fd >= 0)
+			file_holes_restore(&set->part[i].holes, set->part[i].fd);
+}
+
+void poolset_files_close(struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].fd >= 0) {
+			close(set->part[i].fd);
+			set->part[i].fd = -1;
+		}
+}
+
+uint64_t poolset_files_image_size(const struct poolset *set)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < set->npart; i++)
+		if (__builtin_add_overflow(
+			size, poolset_part_used(set, i, set->part[i].length), &size))
+			return UINT64_MAX & ~(uint64_t)(POOL_PAGE - 1);
+	return size;
+}
+
+/* A device DAX can only be mapped. */
+static int map_device(const struct poolset_part *part, uint64_t end, size_t *len,
+		      void **addr)
+{
+	int ret;
+
+	*len = (size_t)((end + part->align - 1) / part->align * part->align);
+	ret = mapping_reserve(*len, part->align, addr);
+	if (ret < 0)
+		return blame_file(part->path, ret);
+	ret = mapping_place(*addr, *len, part->fd, 0, MAPPING_SHARED, NULL, NULL);
+	if (ret < 0) {
+		mapping_release(*addr, *len);
+		return errormsg_fail_sys(-ret, "cannot map %s", part->path);
+	}
+	return 0;
+}
+
+int poolset_files_read(const struct poolset *set, unsigned i, uint64_t off, void *buf,
+		       size_t len)
+{
+	const struct poolset_part *part = &set->part[i];
+	size_t done = 0;
+
+	if (part->is_devdax) {
+		void *addr;
+		size_t mapped;
+		int ret = map_device(part, off + len, &mapped, &addr);
+
+		if (ret < 0)
+			return ret;
+		memcpy(buf, (char *)addr + off, len);
+		mapping_release(addr, mapped);
+		return 0;
+	}
+	while (done < len) {
+		ssize_t n =
+		    pread(part->fd, (char *)buf + done, len - done, (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errormsg_fail_sys(errno, "cannot read %s at offset %llu",
+						 part->path, ULL(off + done));
+		if (n == 0)
+			return errormsg_fail(EIO, "%s ends at offset %llu", part->path,
+					     ULL(off + done));
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int write_device(struct poolset_part *part, uint64_t off, const void *buf,
+			size_t len)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct storage s;
+	size_t mapped;
+	void *addr;
+	int ret = map_device(part, off + len, &mapped, &addr);
+
+	if (ret < 0)
+		return ret;
+	part->is_stored = true;
+	storage_pool_init(&s, addr, mapped, STORAGE_PMEM);
+	storage_write(&s, &step, off, buf, len);
+	ret = storage_fence(&s, &step);
+	mapping_release(addr, mapped);
+	return ret;
+}
+
+int poolset_files_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
+			size_t len)
+{
+	struct poolset_part *part = &set->part[i];
+	size_t done = 0;
+
+	if (part->is_devdax)
+		return write_device(part, off, buf, len);
+	part->is_stored = true;
+	while (done < len) {
+		ssize_t n = pwrite(part->fd, (const char *)buf + done, len - done,
+				   (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return errormsg_fail_sys(n < 0 ? errno : EIO,
+						 "cannot write %s at offset %llu",
+						 part->path, ULL(off + done));
+		done += (size_t)n;
+	}
+	if (fdatasync(part->fd) != 0)
+		return errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
+	return 0;
+}
+
+int poolset_files_clear(struct poolset *set, unsigned i)
+{
+	static const unsigned char zero[POOL_PAGE];
+	uint64_t end = set->part[i].is_devdax ? POOL_DEVICE_START : POOL_PAGE;
+	int ret = 0;
+
+	for (uint64_t off = 0; off < end; off += sizeof(zero))
+		ret |= poolset_files_write(set, i, off, zero, sizeof(zero));
+	return ret < 0 ? -EIO : 0;
+}
+
+/*
+ * The same within a part, by offsets in its file. A file system that cannot tell has no
+ * holes.
+ */
+static uint64_t next_data_in_part(struct poolset_part *part, uint64_t off, uint64_t end)
+{
+	off_t at;
+	off_t hole;
+
+	if (part->is_devdax || part->fd < 0)
+		return off;
+	if (off >= part->data_lo && off < part->data_hi)
+		return off;
+	at = lseek(part->fd, (off_t)off, SEEK_DATA);
+	if (at < 0)
+		return errno == ENXIO ? end : off;
+	hole = lseek(part->fd, at, SEEK_HOLE);
+	if (hole > at) {
+		part->data_lo = (uint64_t)at;
+		part->data_hi = (uint64_t)hole;
+	}
+	return (uint64_t)at < end ? (uint64_t)at : end;
+}
+
+uint64_t poolset_files_next_data(struct poolset *set, uint64_t off, uint64_t end)
+{
+	uint64_t start = 0; /* of the part in the image */
+
+	for (unsigned i = 0; i < set->npart && start < end; i++) {
+		uint64_t used = poolset_part_used(set, i, set->part[i].length);
+		uint64_t skip = poolset_part_skip(set, i);
+
+		if (off < start + used) {
+			uint64_t from = (off > start ? off - start : 0) + skip;
+			uint64_t to = (end < start + used ? end - start : used) + skip;
+			uint64_t at = next_data_in_part(&set->part[i], from, to);
+
+			if (at < to)
+				return at - skip + start;
+		}
+		start += used;
+	}
+	return end;
+}

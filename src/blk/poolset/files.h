@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Finding, making, locking and measuring the files of a pool set.
+ *
+ * A file is locked by flock(2) through its open file description. The lock outlives the
+ * descriptor as long as a mapping made through it, so descriptors are closed as soon as
+ * the pool is mapped, and the lock is given up by unmapping.
+ */
+#ifndef POOLSET_FILES_H
+#define POOLSET_FILES_H 1
+
+#include <sys/types.h>
+
+#include "poolset/poolset.h"
+
+/*
+ * Reads what path names: a set file, which is parsed, or anything else, which becomes a
+ * set of one. Directories among the parts are replaced by the part files in them; one that
+ * has none stays in the set as a part whose file is absent, if for_create is true, and is
+ * -ENOENT otherwise.
+ *
+ * -ENOENT, -EACCES etc. as from open(2), -EAGAIN when it is locked, -EINVAL, -EOPNOTSUPP
+ * for replicas. *out is to be given to poolset_free().
+ */
+int poolset_load(const char *path, bool for_create, struct poolset **out) MUST_CHECK;
+
+/*
+ * Opens and locks all parts and checks their lengths. On failure whatever was opened is
+ * closed again.
+ */
+int poolset_files_open(struct poolset *set) MUST_CHECK;
+
+/*
+ * The same for those parts that exist; absent ones get the length that they are to have,
+ * and stay closed. all_new: whether none existed.
+ */
+int poolset_files_open_existing(struct poolset *set, bool *all_new) MUST_CHECK;
+
+/*
+ * Makes the parts that poolset_files_open_existing() found absent: mode 0, all space
+ * allocated, locked. On failure the files made so far are still there; see
+ * poolset_files_remove_created().
+ */
+int poolset_files_make(struct poolset *set) MUST_CHECK;
+
+/* Allocates the space of the parts that existed. */
+int poolset_files_allocate_existing(struct poolset *set) MUST_CHECK;
+
+/* Gives the created parts their final mode, durably. */
+int poolset_files_chmod(const struct poolset *set, mode_t mode) MUST_CHECK;
+
+/* Gives back what poolset_files_allocate_existing() took; the files are still locked. */
+void poolset_files_restore_holes(const struct poolset *set);
+
+void poolset_files_remove_created(struct poolset *set);
+
+void poolset_files_close(struct poolset *set);
+
+/* The size of the pool image in bytes, from the lengths of the parts. */
+uint64_t poolset_files_image_size(const struct poolset *set);
+
+/*
+ * Reads or writes len bytes at off of part i; what was written is durable. -EIO also where
+ * the file is too short. A write marks the part as stored to as soon as it may have changed.
+ */
+int poolset_files_read(const struct poolset *set, unsigned i, uint64_t off, void *buf,
+		       size_t len) MUST_CHECK;
+
+int poolset_files_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
+			size_t len) MUST_CHECK;
+
+/*
+ * Leaves nothing of a header in part i, durably: zeroes its page, or all of the start of a
+ * device DAX. -errno, and what could be zeroed is.
+ */
+int poolset_files_clear(struct poolset *set, unsigned i) MUST_CHECK;
+
+/*
+ * The first offset in [off, end) of the pool image that may hold anything but zeros, end if
+ * there is none, from the holes that the file system knows of.
+ */
+uint64_t poolset_files_next_data(struct poolset *set, uint64_t off, uint64_t end);
+
+#endif

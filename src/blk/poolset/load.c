@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From the path that the user gave to a list of part files: reading set files, and turning
+ * directories into the part files inside them.
+ */
+#include "poolset/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "errormsg.h"
+#include "file.h"
+#include "base/pool_format.h"
+
+/* A longer set file is refused. */
+#define MAX_SET_FILE ((off_t)64 << 20)
+
+#define PART_SUFFIX ".pmem"
+
+/* Reads exactly len bytes; fewer mean that the file has been cut meanwhile. */
+static int read_exactly(int fd, const char *path, char *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, buf + done, len - done, (off_t)done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errormsg_fail_sys(errno, "cannot read %s", path);
+		if (n == 0)
+			return errormsg_fail(EINVAL, "%s changed while it was read",
+					     path);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int parse_fd(int fd, const char *path, off_t size, struct poolset **out)
+{
+	char *text;
+	int ret;
+
+	if (size > MAX_SET_FILE)
+		return errormsg_fail(EINVAL,
+				     "pool set file %s has %lld bytes, at most %lld "
+				     "are read",
+				     path, (long long)size, (long long)MAX_SET_FILE);
+	text = alloc_zeroed((size_t)size);
+	if (!text)
+		return errormsg_fail(ENOMEM, "out of memory for %s", path);
+	ret = read_exactly(fd, path, text, (size_t)size);
+	if (ret == 0)
+		ret = poolset_parse(path, text, (size_t)size, out);
+	alloc_free(text);
+	return ret;
+}
+
+/* Tells a set file from a pool file by its first bytes, and parses it. */
+static int load_fd(int fd, const char *path, struct poolset **out)
+{
+	char signature[POOLSET_SIGNATURE_LEN];
+	struct stat st;
+	int ret;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EWOULDBLOCK)
+			return errormsg_fail(
+			    EAGAIN,
+			    "%s is locked: the pool is open in this or another process",
+			    path);
+		return errormsg_fail_sys(errno, "cannot lock %s", path);
+	}
+	if (fstat(fd, &st) != 0)
+		return errormsg_fail_sys(errno, "cannot stat %s", path);
+	if (st.st_size < (off_t)sizeof(signature))
+		return poolset_single(path, 0, out);
+	ret = read_exactly(fd, path, signature, sizeof(signature));
+	if (ret < 0)
+		return ret;
+	if (memcmp(signature, POOLSET_SIGNATURE, sizeof(signature)) != 0)
+		return poolset_single(path, 0, out);
+	return parse_fd(fd, path, st.st_size, out);
+}
+
+/* --- directories --------------------------------------------------------------------- */
+
+struct found {
+	unsigned long index;
+	uint64_t length;
+	char *path;
+};
+
+struct found_list {
+	struct found *item;
+	size_t n;
+};
+
+static void free_found(struct found_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		alloc_free(list->item[i].path);
+	alloc_free(list->item);
+}
+
+static char *join(const char *dir, const char *name)
+{
+	size_t size = strlen(dir) + strlen(name) + 2;
+	char *path = alloc_zeroed(size);
+
+	if (path)
+		snprintf(path, size, "%s/%s", dir, name);
+	return path;
+}
+
+static int add_found(struct found_list *list, const char *dir, const char *name,
+		     uint64_t length)
+{
+	struct found *item = alloc_resize(list->item, (list->n + 1) * sizeof(*item));
+	char *path = item ? join(dir, name) : NULL;
+
+	if (item)
+		list->item = item;
+	if (!path)
+		return errormsg_fail(ENOMEM, "out of memory for the parts in %s", dir);
+	item[list->n++] = (struct found){
+	    .index = strtoul(name, NULL, 10), .length = length, .path = path};
+	return 0;
+}
+
+static int scan_directory(const char *dir, struct found_list *list)
+{
+	DIR *d = opendir(dir);
+	int ret = 0;
+
+	if (!d)
+		return errormsg_fail_sys(errno, "cannot read directory %s", dir);
+	while (ret == 0) {
+		const struct dirent *entry;
+		const char *dot;
+		struct stat st;
+
+		errno = 0;
+		entry = readdir(d);
+		if (!entry) {
+			if (errno)
+				ret = errormsg_fail_sys(errno, "cannot read directory %s",
+							dir);
+			break;
+		}
+		dot = strrchr(entry->d_name, '.');
+		if (!dot || strcmp(dot, PART_SUFFIX) != 0)
+			continue;
+		if (fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode))
+			continue;
+		ret = add_found(list, dir, entry->d_name, (uint64_t)st.st_size);
+	}
+	closedir(d);
+	return ret;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct found *x = a;
+	const struct found *y = b;
+
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Directories reserve space; check that they do so consistently. */
+static int check_directories(const struct poolset *set, uint64_t *reserved)
+{
+	*reserved = 0;
+	for (unsigned i = 0; i < set->npart; i++) {
+		const struct poolset_part *part = &set->part[i];
+		struct stat st;
+
+		if (stat(part->path, &st) != 0)
+			return errormsg_fail_sys(errno, "cannot access %s", part->path);
+		for (unsigned k = 0; k < i; k++) {
+			struct stat other;
+
+			if (stat(set->part[k].path, &other) == 0 &&
+			    other.st_dev == st.st_dev && other.st_ino == st.st_ino)
+				return errormsg_fail(
+				    EEXIST, "%s:%u: directory %s is listed twice",
+				    set->path, part->line, part->path);
+		}
+		if (part->size == 0)
+			return errormsg_fail(EINVAL, "%s:%u: size AUTO for a directory",
+					     set->path, part->line);
+		if (__builtin_add_overflow(*reserved, part->size, reserved))
+			*reserved = UINT64_MAX;
+	}
+	if (*reserved < POOL_MIN_SIZE)
+		return errormsg_fail(EINVAL,
+				     "%s reserves %llu bytes, a pool needs at least %llu",
+				     set->path, ULL(*reserved), ULL(POOL_MIN_SIZE));
+	return 0;
+}
+
+static int check_found(const struct poolset *set, const struct found_list *list,
+		       uint64_t reserved)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (__builtin_add_overflow(sum, list->item[i].length, &sum))
+			sum = UINT64_MAX;
+		if (i > 0 && list->item[i - 1].index == list->item[i].index)
+			return errormsg_fail(EINVAL,
+					     "%s and %s both claim to be part %lu",
+					     list->item[i - 1].path, list->item[i].path,
+					     list->item[i].index);
+	}
+	if (sum > reserved)
+		return errormsg_fail(
+		    EINVAL, "%s reserves %llu bytes, but its part files have %llu",
+		    set->path, ULL(reserved), ULL(sum));
+	return 0;
+}
+
+/* Puts the part files in the directories' place. */
+static int replace_parts(struct poolset *set, struct found_list *list, bool for_create)
+{
+	char *first_dir = set->part[0].path;
+	int ret = 0;
+
+	for (unsigned i = 1; i < set->npart; i++)
+		alloc_free(set->part[i].path);
+	alloc_free(set->part);
+	set->part = NULL;
+	set->npart = 0;
+	for (size_t i = 0; i < list->n && ret == 0; i++) {
+		char *path = list->item[i].path;
+
+		list->item[i].path = NULL;
+		ret = poolset_add_part(set, path, list->item[i].length, 0);
+	}
+	if (list->n == 0 && for_create) {
+		char *path = join(first_dir, "000000" PART_SUFFIX);
+
+		ret = path ? poolset_add_part(set, path, POOL_MIN_SIZE, 0)
+			   : errormsg_fail(ENOMEM, "out of memory for %s", set->path);
+	} else if (list->n == 0) {
+		ret = errormsg_fail(ENOENT,
+				    "there is no part file (*" PART_SUFFIX
+				    ") in the directories of %s",
+				    set->path);
+	}
+	alloc_free(first_dir);
+	return ret;
+}
+
+static int expand_directories(struct poolset *set, bool for_create)
+{
+	struct found_list list = {NULL, 0};
+	uint64_t reserved;
+	int ret = check_directories(set, &reserved);
+
+	for (unsigned i = 0; i < set->npart && ret == 0; i++)
+		ret = scan_directory(set->part[i].path, &list);
+	if (ret == 0) {
+		if (list.n > 1)
+			qsort(list.item, list.n, sizeof(*list.item), by_index);
+		ret = check_found(set, &list, reserved);
+	}
+	if (ret == 0)
+		ret = replace_parts(set, &list, for_create);
+	free_found(&list);
+	return ret;
+}
+
+static int resolve(struct poolset *set, bool for_create)
+{
+	unsigned ndir = 0;
+	int ret;
+
+	if (set->nohdrs)
+		return errormsg_fail(
+		    EINVAL, "%s: OPTION NOHDRS is for remote replicas only", set->path);
+	for (unsigned i = 0; i < set->npart; i++) {
+		struct stat st;
+
+		if (stat(set->part[i].path, &st) == 0 && S_ISDIR(st.st_mode))
+			ndir++;
+	}
+	if (ndir && !set->singlehdr)
+		return errormsg_fail(EINVAL, "%s: directories need OPTION SINGLEHDR",
+				     set->path);
+	if (ndir && ndir != set->npart)
+		return errormsg_fail(EINVAL, "%s mixes files and directories", set->path);
+	if (ndir) {
+		ret = expand_directories(set, for_create);
+		if (ret < 0)
+			return ret;
+	}
+	if (set->nreplica > 1)
+		return errormsg_fail(EOPNOTSUPP,
+				     "%s has replicas, which pools of blocks cannot have",
+				     set->path);
+	return 0;
+}
+
+int poolset_load(const char *path, bool for_create, struct poolset **out)
+{
+	enum file_type type;
+	int ret = file_classify(path, &type);
+	int fd;
+
+	if (ret < 0)
+		return ret;
+	if (type == FILE_ABSENT)
+		return errormsg_fail_sys(ENOENT, "cannot find %s", path);
+	if (type == FILE_DIRECTORY)
+		return errormsg_fail(EINVAL, "%s is a directory", path);
+	if (type == FILE_DEVDAX)
+		return poolset_single(path, 0, out);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errormsg_fail_sys(errno, "cannot open %s", path);
+	ret = load_fd(fd, path, out);
+	close(fd);
+	if (ret == 0 && (*out)->is_file) {
+		ret = resolve(*out, for_create);
+		if (ret < 0) {
+			poolset_free(*out);
+			*out = NULL;
+		}
+	}
+	return ret;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "poolset/map.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "blame.h"
+#include "errormsg.h"
+#include "poolset/files.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static int place_parts(const struct poolset *set, enum mapping_kind kind,
+		       struct poolset_mapping *map, bool *all_sync)
+{
+	uint64_t off = 0;
+
+	*all_sync = true;
+	for (unsigned i = 0; i < set->npart; i++) {
+		const struct poolset_part *part = &set->part[i];
+		uint64_t len = poolset_part_used(set, i, part->length);
+		bool is_sync;
+		int ret;
+
+		if (kind == MAPPING_PRIVATE && part->is_devdax)
+			return errormsg_fail(EOPNOTSUPP,
+					     "device DAX %s cannot be mapped privately",
+					     part->path);
+		ret = mapping_place(map->base + off, (size_t)len, part->fd,
+				    poolset_part_skip(set, i), kind, &is_sync, NULL);
+		if (ret < 0)
+			return errormsg_fail_sys(-ret, "cannot map %s", part->path);
+		if (!is_sync && !part->is_devdax)
+			*all_sync = false;
+		off += len;
+	}
+	return 0;
+}
+
+/*
+ * One part without MAP_SYNC makes an ordinary file of the pool: msync(2) works on the
+ * others too.
+ */
+static enum storage_medium choose_medium(const struct poolset_mapping *map,
+					 enum mapping_kind kind, bool all_sync)
+{
+	if (kind == MAPPING_PRIVATE)
+		return STORAGE_PRIVATE;
+	if (all_sync || storage_pool_is_pmem(map->base, map->size))
+		return STORAGE_PMEM;
+	return STORAGE_FILE;
+}
+
+int poolset_map(const struct poolset *set, enum mapping_kind kind,
+		struct poolset_mapping *map)
+{
+	uint64_t align = 0;
+	bool all_sync;
+	void *base;
+	int ret;
+
+	map->size = poolset_files_image_size(set);
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].align > align)
+			align = set->part[i].align;
+	ret = mapping_reserve((size_t)map->size, (size_t)align, &base);
+	if (ret < 0)
+		return blame_file(set->path, ret);
+	map->base = base;
+	ret = place_parts(set, kind, map, &all_sync);
+	if (ret < 0) {
+		poolset_unmap(map);
+		return ret;
+	}
+	map->medium = choose_medium(map, kind, all_sync);
+	return 0;
+}
+
+void poolset_map_prefault(const struct poolset_mapping *map)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (madvise(map->base, (size_t)map->size, MADV_POPULATE_WRITE) == 0)
+		return;
+	/* An older kernel. Nobody else knows the pool yet, so a store may repeat a load. */
+	for (uint64_t off = 0; off < map->size; off += page) {
+		volatile unsigned char *p = map->base + off;
+
+		*p = *p;
+	}
+}
+
+void poolset_unmap(struct poolset_mapping *map)
+{
+	if (map->base)
+		mapping_release(map->base, (size_t)map->size);
+	map->base = NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The pool image: all parts of a set mapped one behind the other. */
+#ifndef POOLSET_MAP_H
+#define POOLSET_MAP_H 1
+
+#include "mapping.h"
+#include "poolset/poolset.h"
+#include "storage/pool.h"
+
+struct poolset_mapping {
+	unsigned char *base;
+	uint64_t size; /* bytes, a multiple of 4096 */
+	enum storage_medium medium;
+};
+
+/*
+ * Maps the open files of a set. MAPPING_PRIVATE leaves the files as they are for good;
+ * -EOPNOTSUPP for device DAX. Else -ENOMEM and as from mmap(2), message set.
+ */
+int poolset_map(const struct poolset *set, enum mapping_kind kind,
+		struct poolset_mapping *map) MUST_CHECK;
+
+/* Makes all pages resident, writable ones without their data changing. */
+void poolset_map_prefault(const struct poolset_mapping *map);
+
+void poolset_unmap(struct poolset_mapping *map);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The files of a pool, in the order in which they form the pool image. A pool in a single
+ * file is a set of one part.
+ */
+#ifndef POOLSET_H
+#define POOLSET_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "file.h"
+#include "poolset/file_holes.h"
+
+struct poolset_part {
+	char *path;
+	uint64_t
+	    size; /* length that it must have, bytes; 0: what it has (AUTO in a set file) */
+	unsigned line; /* in the set file; 0: from no set file */
+
+	/* Filled in while the files are open, see poolset/files.h. */
+	int fd;		  /* -1: not open */
+	uint64_t length;  /* of the file, bytes */
+	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
+	uint64_t data_lo; /* [data_lo, data_hi) of the file is known to be no hole */
+	uint64_t data_hi;
+	struct file_holes holes; /* that this call may have filled */
+	bool is_devdax;
+	bool is_created; /* by this call; to be removed if it fails */
+	bool is_stored;	 /* this call has begun to write its header or descriptor */
+};
+
+struct poolset {
+	char *path;   /* as the user gave it: the set file or the single pool file */
+	bool is_file; /* path is a set file */
+	bool singlehdr;
+	bool nohdrs;
+	unsigned nreplica; /* local and remote, the first one included */
+	unsigned npart;
+	struct poolset_part *part; /* of the first replica */
+};
+
+/* The first bytes of a set file. */
+#define POOLSET_SIGNATURE "PMEMPOOLSET"
+#define POOLSET_SIGNATURE_LEN 11
+
+/*
+ * Parses the text of the set file known as path. Pure but for memory; paths are checked
+ * for form only. -EINVAL with a message naming file, line and reason; -ENOMEM. *out is to
+ * be given to poolset_free().
+ */
+int poolset_parse(const char *path, const char *text, size_t len,
+		  struct poolset **out) MUST_CHECK;
+
+/* A set of one file; size as in struct poolset_part. -ENOMEM, message set. */
+int poolset_single(const char *path, uint64_t size, struct poolset **out) MUST_CHECK;
+
+/* Adds a part at the end and takes over path (base/alloc.h), which it frees on failure. */
+int poolset_add_part(struct poolset *set, char *path, uint64_t size,
+		     unsigned line) MUST_CHECK;
+
+/*
+ * Frees the set; descriptors must have been closed (poolset/files.h). NULL is allowed.
+ */
+void poolset_free(struct poolset *set);
+
+/* Where in its file part i of the pool image starts, and the bytes of it there. */
+uint64_t poolset_part_skip(const struct poolset *set, unsigned i);
+uint64_t poolset_part_used(const struct poolset *set, unsigned i, uint64_t length);
+
+/* Whether part i has a header of its own. */
+bool poolset_part_has_header(const struct poolset *set, unsigned i);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Three media behind one seam.
+ *
+ * Persistent memory: stores are written back line by line, or go around the cache, and a
+ * store fence waits for them. Non-temporal stores are ordered with nothing before that
+ * fence, so it has to be a real one even where libpmem's drain may be none (CPUs with
+ * clflush only, caches inside the power-fail domain).
+ *
+ * Files: stores are plain. A step collects the range that its flushes cover; the fence
+ * syncs that range at once, together with the ranges of other threads that wait for theirs (see
+ * storage/sync_group.h). Which bytes become durable earlier, and in which order, is the
+ * kernel's business.
+ *
+ * Private copies: nothing becomes durable. Fences still order stores between threads.
+ *
+ * Views, for processes that may only read: no store takes effect.
+ */
+#include "storage/pool.h"
+
+#include <errno.h>
+#include <libpmem.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "errormsg.h"
+#include "storage/sigbus.h"
+#include "storage/sync_group.h"
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+#define SHORT_COPY ((size_t)1024)
+
+/* Short copies are libpmem's strength; the C library knows how the CPU likes its long ones. */
+static void *copy_out(void *dest, const void *src, size_t len)
+{
+	if (unlikely(len > SHORT_COPY))
+		return memcpy(dest, src, len);
+	return pmem_memcpy(dest, src, len, PMEM_F_MEM_NOFLUSH);
+}
+
+static void store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	_Atomic(uint32_t) *p = (void *)(s->base + off);
+
+	atomic_store_explicit(p, value, memory_order_relaxed);
+}
+
+static void store64(struct storage *s, uint64_t off, uint64_t value)
+{
+	_Atomic(uint64_t) *p = (void *)(s->base + off);
+
+	atomic_store_explicit(p, value, memory_order_relaxed);
+}
+
+/* --- persistent memory --------------------------------------------------------------- */
+
+static void pmem_write(struct storage *s, struct storage_step *step, uint64_t off,
+		       const void *src, size_t len)
+{
+	(void)step;
+	pmem_memcpy(s->base + off, src, len, PMEM_F_MEM_NODRAIN);
+}
+
+static void pmem_zero(struct storage *s, struct storage_step *step, uint64_t off,
+		      size_t len)
+{
+	(void)step;
+	pmem_memset(s->base + off, 0, len, PMEM_F_MEM_NODRAIN);
+}
+
+static void flush_lines(struct storage *s, struct storage_step *step, uint64_t off,
+			size_t len)
+{
+	(void)step;
+	pmem_flush(s->base + off, len);
+}
+
+static int drain(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	(void)step;
+#if defined(__x86_64__)
+	/* all that libpmem's drain ever does here, and sometimes it does less */
+	_mm_sfence();
+#else
+	pmem_drain();
+	atomic_thread_fence(memory_order_seq_cst);
+#endif
+	return 0;
+}
+
+/* All but the fence, which other tables have of their own. */
+#define PMEM_STORES                                                                      \
+	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
+	.write = pmem_write, .zero = pmem_zero, .flush = flush_lines
+
+static const struct storage_ops pmem_ops = {PMEM_STORES, .fence = drain};
+
+/* --- files --------------------------------------------------------------------------- */
+
+static void note_range(struct storage *s, struct storage_step *step, uint64_t off,
+		       size_t len)
+{
+	(void)s;
+	if (len == 0)
+		return;
+	if (off < step->lo)
+		step->lo = off;
+	if (off + len > step->hi)
+		step->hi = off + len;
+}
+
+static void plain_write(struct storage *s, struct storage_step *step, uint64_t off,
+			const void *src, size_t len)
+{
+	memcpy(s->base + off, src, len);
+	note_range(s, step, off, len);
+}
+
+static void plain_zero(struct storage *s, struct storage_step *step, uint64_t off,
+		       size_t len)
+{
+	memset(s->base + off, 0, len);
+	note_range(s, step, off, len);
+}
+
+static int sync_bytes(void *arg, uint64_t lo, uint64_t hi)
+{
+	struct storage *s = arg;
+
+	if (pmem_msync(s->base + lo, (size_t)(hi - lo)) != 0)
+		return errormsg_fail_sys(errno, "cannot synchronise the pool file");
+	return 0;
+}
+
+static int sync_range(struct storage *s, struct storage_step *step)
+{
+	const struct storage_step range = *step;
+
+	*step = (struct storage_step)STORAGE_STEP_INIT;
+	atomic_thread_fence(memory_order_release);
+	if (range.lo >= range.hi)
+		return 0;
+	if (s->group)
+		return sync_group_commit(s->group, range.lo, range.hi, sync_bytes, s);
+	return sync_bytes(s, range.lo, range.hi);
+}
+
+#define PLAIN_STORES                                                                     \
+	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
+	.write = plain_write, .zero = plain_zero, .flush = note_range
+
+static const struct storage_ops file_ops = {PLAIN_STORES, .fence = sync_range};
+
+/* --- with lost pages ------------------------------------------------------------------- */
+
+static int fail_if_hit(int ret)
+{
+	if (ret == 0 && sigbus_is_hit())
+		return errormsg_fail(EIO, "a media error was met");
+	return ret;
+}
+
+static int drain_watched(struct storage *s, struct storage_step *step)
+{
+	return fail_if_hit(drain(s, step));
+}
+
+static int sync_range_watched(struct storage *s, struct storage_step *step)
+{
+	return fail_if_hit(sync_range(s, step));
+}
+
+static const struct storage_ops watched_pmem_ops = {PMEM_STORES, .fence = drain_watched};
+static const struct storage_ops watched_file_ops = {PLAIN_STORES,
+						    .fence = sync_range_watched};
+
+void storage_pool_watch(struct storage *s)
+{
+	if (s->ops == &pmem_ops)
+		s->ops = &watched_pmem_ops;
+	else if (s->ops == &file_ops)
+		s->ops = &watched_file_ops;
+}
+
+/* --- private copies ------------------------------------------------------------------ */
+
+static int order_only(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	*step = (struct storage_step)STORAGE_STEP_INIT;
+	atomic_thread_fence(memory_order_release);
+	return 0;
+}
+
+static const struct storage_ops private_ops = {PLAIN_STORES, .fence = order_only};
+
+/* --- views ----------------------------------------------------------------------------- */
+
+static void drop_store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	(void)s;
+	(void)off;
+	(void)value;
+}
+
+static void drop_store64(struct storage *s, uint64_t off, uint64_t value)
+{
+	(void)s;
+	(void)off;
+	(void)value;
+}
+
+static void drop_write(struct storage *s, struct storage_step *step, uint64_t off,
+		       const void *src, size_t len)
+{
+	(void)src;
+	note_range(s, step, off, len);
+}
+
+static const struct storage_ops view_ops = {
+    .copy_out = copy_out,
+    .store32 = drop_store32,
+    .store64 = drop_store64,
+    .write = drop_write,
+    .zero = note_range,
+    .flush = note_range,
+    .fence = order_only,
+};
+
+/* ------------------------------------------------------------------------------------- */
+
+void storage_pool_init(struct storage *s, void *base, uint64_t size,
+		       enum storage_medium medium)
+{
+	static const struct storage_ops *const ops[] = {
+	    [STORAGE_PMEM] = &pmem_ops,
+	    [STORAGE_FILE] = &file_ops,
+	    [STORAGE_PRIVATE] = &private_ops,
+	    [STORAGE_VIEW] = &view_ops,
+	};
+
+	s->ops = ops[medium];
+	s->base = base;
+	s->size = size;
+	s->next_data = NULL;
+	s->group = NULL;
+	s->eager_flush = medium != STORAGE_FILE;
+	s->line_order = false;
+#if defined(__x86_64__)
+	s->line_order = medium == STORAGE_PMEM;
+#endif
+}
+
+/* --- deep flushes ---------------------------------------------------------------------- */
+
+/* libpmem's message, which names what failed. */
+static int fail_as_libpmem(const char *what)
+{
+	int err = errno;
+	char text[1024];
+
+	/* A copy: in a program with both libraries in one it may be the very same message. */
+	snprintf(text, sizeof(text), "%s", pmem_errormsg());
+	return errormsg_fail(err, "%s: %s", what, text);
+}
+
+int storage_pool_deep_map(const char *path, struct storage_deep *deep)
+{
+	deep->addr = pmem_map_file(path, 0, 0, 0, &deep->len, NULL);
+	deep->is_device = deep->addr != NULL;
+	return deep->addr ? 0 : fail_as_libpmem("cannot prepare deep flushes");
+}
+
+void storage_pool_deep_unmap(struct storage_deep *deep)
+{
+	if (deep->is_device)
+		pmem_unmap(deep->addr, deep->len);
+	deep->is_device = false;
+}
+
+void storage_pool_deep_flush(const struct storage *s, uint64_t off, size_t len)
+{
+	pmem_deep_flush(s->base + off, len);
+}
+
+int storage_pool_deep_drain(const struct storage_deep *deep)
+{
+	int err;
+
+	if (pmem_deep_drain(deep->addr, deep->len) == 0)
+		return 0;
+	err = errno;
+	/* Who may use a device is seldom allowed to write to its region, or has sysfs read-only. */
+	if (deep->is_device && (err == EACCES || err == EPERM || err == EROFS))
+		return 0;
+	errno = err;
+	return fail_as_libpmem("the deep flush failed");
+}
+
+/* --------------------------------------------------------------------------------------- */
+
+bool storage_pool_is_pmem(const void *base, uint64_t size)
+{
+	return pmem_is_pmem(base, (size_t)size) == 1;
+}

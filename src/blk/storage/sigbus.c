@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The handler runs in the thread that made the access, so what belongs to one call is kept
+ * in thread-local storage. It uses nothing but mmap(2), mremap(2), memset and atomics.
+ *
+ * The original mapping of a lost page cannot be restored, because no descriptor is open. A
+ * page behind the end of an empty file takes its place: each access raises SIGBUS, as
+ * before.
+ */
+#include "storage/sigbus.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "errormsg.h"
+
+#define MAX_WATCHED 256
+
+/* Lost pages that one call can meet before the whole mapping is given up. */
+#define MAX_PAGES 32
+
+/* Waiting for another thread's replacement: how often to yield, then how long to sleep at a time. */
+#define YIELDS 64
+#define NAP_NS 1000000L
+
+#define THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
+
+/* Read by the handler without a lock: end is 0 while the slot is free or changing. */
+static struct {
+	_Atomic(uintptr_t) base;
+	_Atomic(uintptr_t) end;
+} watched[MAX_WATCHED];
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
+static unsigned nwatched;
+static bool is_installed;
+static struct sigaction before; /* what SIGBUS did; read by the handler */
+static size_t page_size;
+
+THREAD_LOCAL struct sigbus_watch *entered;
+THREAD_LOCAL uint64_t entered_epoch;
+THREAD_LOCAL unsigned nlost;
+THREAD_LOCAL void *lost[MAX_PAGES];
+
+static bool is_watched(const struct sigbus_watch *w, uintptr_t addr)
+{
+	unsigned i = w->slot - 1;
+
+	return addr < atomic_load_explicit(&watched[i].end, memory_order_acquire) &&
+	       addr >= atomic_load_explicit(&watched[i].base, memory_order_relaxed);
+}
+
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	if (before.sa_flags & SA_SIGINFO) {
+		before.sa_sigaction(sig, info, context);
+	} else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
+		/* The access is repeated after the return, and ends the process. */
+		signal(sig, SIG_DFL);
+		if (info->si_code <= 0)
+			raise(sig); /* sent by a process: nothing would repeat it */
+	} else {
+		before.sa_handler(sig);
+	}
+}
+
+/* Remembers a page for sigbus_leave(); it may come again, taken away by another thread. */
+static void note_page(struct sigbus_watch *w, void *page)
+{
+	for (unsigned i = 0; i < nlost; i++)
+		if (lost[i] == page)
+			return;
+	if (nlost == MAX_PAGES)
+		atomic_store_explicit(&w->all_lost, true, memory_order_release);
+	else
+		lost[nlost++] = page;
+}
+
+/*
+ * The replacement is filled before it is put in place: another thread may take it away at
+ * once, and an access to it from here, where SIGBUS is blocked, would be the end.
+ */
+static bool replace(struct sigbus_watch *w, uintptr_t addr)
+{
+	void *page = (void *)(addr & ~(uintptr_t)(page_size - 1));
+	void *fresh = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (fresh == MAP_FAILED)
+		return false;
+	/* No map entry, no sequence number and no checksum of a pool is made of these. */
+	memset(fresh, 0xff, page_size);
+	if (nlost == 0)
+		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
+	note_page(w, page);
+	/* Before the replacement can be seen. */
+	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
+	return mremap(fresh, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
+	       MAP_FAILED;
+}
+
+static void handle(int sig, siginfo_t *info, void *context)
+{
+	int err = errno;
+	struct sigbus_watch *w = entered;
+	uintptr_t addr = (uintptr_t)info->si_addr;
+
+	if (!w || info->si_code <= 0 || !is_watched(w, addr) || !replace(w, addr))
+		pass_on(sig, info, context);
+	errno = err;
+}
+
+static int install_locked(void)
+{
+	struct sigaction sa = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	sigemptyset(&sa.sa_mask);
+	sa.sa_sigaction = handle;
+	page_size = (size_t)sysconf(_SC_PAGESIZE);
+	if (!is_installed && sigaction(SIGBUS, &sa, &before) != 0)
+		return -errno;
+	is_installed = true;
+	return 0;
+}
+
+static void remove_locked(void)
+{
+	struct sigaction now;
+
+	if (sigaction(SIGBUS, NULL, &now) != 0 || !(now.sa_flags & SA_SIGINFO) ||
+	    now.sa_sigaction != handle)
+		return; /* somebody else's handler may call ours: it has to stay */
+	sigaction(SIGBUS, &before, NULL);
+	is_installed = false;
+}
+
+int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
+{
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	ret = install_locked();
+	if (ret < 0) {
+		pthread_mutex_unlock(&lock);
+		return errormsg_fail_sys(-ret, "cannot handle SIGBUS");
+	}
+	for (unsigned i = 0; i < MAX_WATCHED && w->slot == 0; i++)
+		if (atomic_load_explicit(&watched[i].end, memory_order_relaxed) == 0) {
+			atomic_store_explicit(&watched[i].base, (uintptr_t)base,
+					      memory_order_relaxed);
+			atomic_store_explicit(&watched[i].end,
+					      (uintptr_t)base + (uintptr_t)size,
+					      memory_order_release);
+			w->slot = i + 1;
+			nwatched++;
+		}
+	pthread_mutex_unlock(&lock);
+	if (w->slot == 0)
+		return errormsg_fail(
+		    ENOMEM,
+		    "no more than %d pools can survive media errors at a "
+		    "time (sigbus.catch)",
+		    MAX_WATCHED);
+	return 0;
+}
+
+void sigbus_unwatch(struct sigbus_watch *w)
+{
+	if (w->slot == 0)
+		return;
+	pthread_mutex_lock(&lock);
+	atomic_store_explicit(&watched[w->slot - 1].end, 0, memory_order_release);
+	w->slot = 0;
+	if (--nwatched == 0)
+		remove_locked();
+	pthread_mutex_unlock(&lock);
+}
+
+void sigbus_enter(struct sigbus_watch *w)
+{
+	nlost = 0;
+	entered_epoch = sigbus_epoch(w);
+	atomic_signal_fence(memory_order_seq_cst);
+	entered = w;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Makes the lost pages raise SIGBUS again. */
+static void take_away(struct sigbus_watch *w)
+{
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+	bool good = fd >= 0;
+
+	for (unsigned i = 0; i < nlost && good; i++)
+		good = mmap(lost[i], page_size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+	if (fd >= 0)
+		close(fd);
+	if (!good)
+		atomic_store_explicit(&w->all_lost, true, memory_order_release);
+}
+
+bool sigbus_leave(struct sigbus_watch *w)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	entered = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (likely(nlost == 0))
+		return atomic_load_explicit(&w->all_lost, memory_order_acquire);
+	take_away(w);
+	atomic_fetch_sub_explicit(&w->open, 1, memory_order_seq_cst);
+	return true;
+}
+
+/* Mostly it is a matter of microseconds; but the other thread may have been stopped. */
+static void wait_a_little(unsigned round)
+{
+	static const struct timespec nap = {.tv_nsec = NAP_NS};
+
+	if (round < YIELDS)
+		sched_yield();
+	else
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL); /* sets no errno */
+}
+
+uint64_t sigbus_epoch(struct sigbus_watch *w)
+{
+	uint64_t epoch;
+
+	/* In this order: a replacement that comes in between raises the epoch. */
+	for (unsigned round = 0;; round += round < YIELDS) {
+		epoch = atomic_load_explicit(&w->epoch, memory_order_seq_cst);
+		if (likely(atomic_load_explicit(&w->open, memory_order_seq_cst) == 0))
+			return epoch;
+		wait_a_little(round);
+	}
+}
+
+bool sigbus_changed(struct sigbus_watch *w, uint64_t since)
+{
+	/* A read-modify-write: what was loaded before comes before it. */
+	return atomic_fetch_add_explicit(&w->epoch, 0, memory_order_acq_rel) != since;
+}
+
+bool sigbus_is_hit(void)
+{
+	if (!entered)
+		return false;
+	atomic_thread_fence(memory_order_seq_cst);
+	return sigbus_changed(entered, entered_epoch);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "commands/blocks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "commands/tool.h"
+
+PMEMblkpool *blocks_open(const char *path)
+{
+	PMEMblkpool *pool = pmemblk_open(path, 0);
+
+	if (!pool)
+		tool_complain("%s", pmemblk_errormsg());
+	return pool;
+}
+
+PMEMblkpool *blocks_open_to_read(const char *path)
+{
+	int on = 1;
+	int off = 0;
+	PMEMblkpool *pool = NULL;
+
+	if (pmemblk_ctl_set(NULL, "copy_on_write.at_open", &on) == 0) {
+		pool = pmemblk_open(path, 0);
+		if (!pool && errno == ENOTSUP &&
+		    pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off) == 0)
+			pool = pmemblk_open(path, 0);
+	}
+	if (!pool)
+		tool_complain("%s", pmemblk_errormsg());
+	return pool;
+}
+
+size_t blocks_per_chunk(PMEMblkpool *pool)
+{
+	size_t bsize = pmemblk_bsize(pool);
+
+	return bsize < BLOCKS_CHUNK ? BLOCKS_CHUNK / bsize : 1;
+}
+
+bool blocks_are_zero(const void *buf, size_t len)
+{
+	const unsigned char *p = buf;
+
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "commands/tool.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include <libpmemblk.h>
+
+#include "errormsg.h"
+#include "repair/repair.h"
+
+#define SHOWN_FINDINGS 20
+
+static const struct option options[] = {
+    {"block-size", required_argument, NULL, 'b'},
+    {"quiet", no_argument, NULL, 'q'},
+    {0},
+};
+
+/*
+ * The library's verdict is one message. What a repair would do says it all; and it tells a
+ * damaged header from a file that is no pool. known: it is a damaged pool.
+ */
+static enum tool_status explain(const char *path, bool known, bool quiet)
+{
+	enum tool_status status = known ? TOOL_DAMAGED : TOOL_FAILED;
+	struct image image;
+	struct plan plan;
+
+	if (image_open(path, &image) < 0)
+		return status;
+	plan_init(&plan, SHOWN_FINDINGS);
+	if (repair_plan(&image, &plan) == 0 &&
+	    (known || (plan.nchange && !plan.cannot_be_mended))) {
+		status = TOOL_DAMAGED;
+		if (!quiet) {
+			plan_print_findings(&plan);
+			printf("%s: not consistent; %s\n", path,
+			       plan.cannot_be_mended
+				   ? "pmemblk repair does not know how to mend it"
+				   : "pmemblk repair can mend it");
+		}
+	}
+	plan_free(&plan);
+	image_close(&image);
+	return status;
+}
+
+enum tool_status cmd_check(const struct tool_command *self, int argc, char **argv)
+{
+	uint64_t bsize = 0;
+	bool quiet = false;
+	const char *path;
+	int error;
+	int c;
+
+	while ((c = tool_next_option(self, argc, argv, "b:q", options)) != -1) {
+		switch (c) {
+		case 'b':
+			if (!tool_parse_size(optarg, &bsize))
+				return tool_usage_error(self, "'%s' is no block size",
+							optarg);
+			break;
+		case 'q':
+			quiet = true;
+			break;
+		default:
+			return tool_option_status(c);
+		}
+	}
+	path = tool_only_argument(self, argc, argv);
+	if (!path)
+		return TOOL_USAGE;
+	switch (pmemblk_check(path, bsize)) {
+	case 1:
+		if (!quiet)
+			printf("%s: consistent\n", path);
+		return TOOL_OK;
+	case 0:
+		tool_complain("%s", pmemblk_errormsg());
+		return explain(path, true, quiet);
+	default:
+		error = errno;
+		tool_complain("%s", pmemblk_errormsg());
+		return error == EINVAL && bsize == 0 ? explain(path, false, quiet)
+						     : TOOL_FAILED;
+	}
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Shows header, descriptor and arenas as they stand in the files. Works on damaged pools,
+ * too: what is damaged is said, and ends the command with status 1.
+ */
+#include "commands/tool.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "btt/find.h"
+#include "btt/map.h"
+#include "errormsg.h"
+#include "image/facts.h"
+#include "image/image.h"
+#include "pool/header.h"
+
+static const struct option options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"stats", no_argument, NULL, 's'},
+    {0},
+};
+
+/* The first three groups stand on the medium as little-endian numbers. */
+static void show_uuid(struct facts *f, const char *name, const struct uuid *uuid)
+{
+	static const unsigned char order[UUID_SIZE] = {3, 2, 1,	 0,  5,	 4,  7,	 6,
+						       8, 9, 10, 11, 12, 13, 14, 15};
+	char text[2 * UUID_SIZE + 5];
+	size_t n = 0;
+
+	for (size_t i = 0; i < UUID_SIZE; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[n++] = '-';
+		snprintf(text + n, 3, "%02x", uuid->bytes[order[i]]);
+		n += 2;
+	}
+	facts_text(f, name, text);
+}
+
+static void show_features(struct facts *f, const struct pool_header *h)
+{
+	uint32_t incompat = le32_to_cpu(h->incompat);
+
+	facts_begin_named(f, "features");
+	facts_number(f, "compat", le32_to_cpu(h->compat));
+	facts_number(f, "incompat", incompat);
+	facts_number(f, "ro_compat", le32_to_cpu(h->ro_compat));
+	facts_bool(f, "check_bad_blocks",
+		   pool_header_has(h->compat, POOL_COMPAT_CHECK_BAD_BLOCKS));
+	facts_bool(f, "single_header", incompat & POOL_INCOMPAT_SINGLEHDR);
+	facts_bool(f, "checksum_2k", incompat & POOL_INCOMPAT_CKSUM_2K);
+	facts_bool(f, "shutdown_state", incompat & POOL_INCOMPAT_SDS);
+	facts_end_group(f);
+}
+
+static void show_parts(struct facts *f, const struct poolset *set)
+{
+	facts_begin_list(f, "parts");
+	for (unsigned i = 0; i < set->npart; i++) {
+		char title[32];
+
+		snprintf(title, sizeof(title), "part %u", i);
+		facts_begin_group(f, title);
+		facts_text(f, "path", set->part[i].path);
+		facts_number(f, "length", set->part[i].length);
+		facts_end_group(f);
+	}
+	facts_end_list(f);
+}
+
+static void show_header(struct facts *f, const struct image *image)
+{
+	const struct pool_header *h = image->header;
+
+	show_uuid(f, "uuid", &h->poolset_uuid);
+	facts_number(f, "created", le64_to_cpu(h->crtime));
+	facts_number(f, "machine", le16_to_cpu(h->arch.machine));
+	show_features(f, h);
+	facts_bool(f, "open_or_interrupted", h->sds.dirty != 0);
+	facts_number(f, "unsafe_shutdowns", le64_to_cpu(h->sds.usc));
+}
+
+static void show_map(struct facts *f, const struct image *image,
+		     const struct btt_found_arena *arena)
+{
+	uint64_t map = arena->off + arena->info.geo.map_arena_off;
+	uint64_t n[4] = {0, 0, 0, 0};
+
+	for (uint32_t i = 0; i < arena->info.geo.external_nlba; i++)
+		n[storage_load32(&image->storage, map + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
+				 memory_order_relaxed) >>
+		  30]++;
+	facts_begin_named(f, "blocks");
+	facts_number(f, "never_written", n[BTT_MAP_INITIAL >> 30]);
+	facts_number(f, "zero", n[BTT_MAP_ZERO >> 30]);
+	facts_number(f, "error", n[BTT_MAP_ERROR >> 30]);
+	facts_number(f, "data", n[BTT_MAP_NORMAL >> 30]);
+	facts_end_group(f);
+}
+
+static void show_arena(struct facts *f, const struct image *image,
+		       const struct btt_found_arena *arena, unsigned number, bool stats)
+{
+	const struct btt_geometry *geo = &arena->info.geo;
+	char title[32];
+
+	snprintf(title, sizeof(title), "arena %u", number);
+	facts_begin_group(f, title);
+	facts_number(f, "offset", arena->off);
+	facts_number(f, "size", geo->size);
+	show_uuid(f, "uuid", &arena->info.uuid);
+	facts_bool(f, "info_valid", arena->primary_valid);
+	facts_bool(f, "info_copy_valid", arena->copy_valid);
+	facts_bool(f, "error_flag", arena->info.error);
+	facts_number(f, "external_lbasize", geo->external_lbasize);
+	facts_number(f, "external_nlba", geo->external_nlba);
+	facts_number(f, "internal_lbasize", geo->internal_lbasize);
+	facts_number(f, "internal_nlba", geo->internal_nlba);
+	facts_number(f, "data_offset", geo->data_arena_off);
+	facts_number(f, "map_offset", geo->map_arena_off);
+	facts_number(f, "flog_offset", geo->flog_arena_off);
+	facts_number(f, "info_copy_offset", geo->info_arena_off);
+	if (stats)
+		show_map(f, image, arena);
+	facts_end_group(f);
+}
+
+/* The number of blocks; 0 where nobody can tell. */
+static uint64_t count_blocks(const struct image *image, const struct btt_found *found)
+{
+	uint64_t n = 0;
+
+	if (found->layout == BTT_LAYOUT_VALID)
+		for (unsigned i = 0; i < found->narena; i++)
+			n += found->arena[i].info.geo.external_nlba;
+	else if (btt_geometry_count(image->params.data_size, image->params.bsize, &n))
+		return 0;
+	return n;
+}
+
+static bool is_whole(const struct btt_found *found)
+{
+	for (unsigned i = 0; i < found->narena; i++)
+		if (!found->arena[i].primary_valid || !found->arena[i].copy_valid)
+			return false;
+	return found->layout != BTT_LAYOUT_LOST;
+}
+
+static enum tool_status show(struct image *image, bool json, bool stats)
+{
+	static const char *const layouts[] = {"none yet", "written", "damaged"};
+	enum tool_status status = TOOL_OK;
+	struct btt_found found;
+	struct facts f;
+
+	if (image_check_headers(image) < 0) {
+		tool_complain("%s", errormsg_get());
+		return TOOL_DAMAGED;
+	}
+	if (btt_find_layout(&image->storage, &image->params, &found) < 0) {
+		tool_complain("%s", errormsg_get());
+		return TOOL_FAILED;
+	}
+	if (found.layout == BTT_LAYOUT_LOST)
+		tool_complain("%s", errormsg_get());
+	facts_begin(&f, json);
+	facts_text(&f, "path", image->path);
+	facts_text(&f, "kind", image->set->is_file ? "pool set" : "file");
+	show_parts(&f, image->set);
+	facts_number(&f, "size", image->map.size);
+	facts_number(&f, "block_size", image->params.bsize);
+	facts_number(&f, "blocks", count_blocks(image, &found));
+	facts_bool(&f, "made_of_zeros", image->is_zeroed != 0);
+	show_header(&f, image);
+	facts_text(&f, "layout", layouts[found.layout]);
+	facts_begin_list(&f, "arenas");
+	for (unsigned i = 0; i < found.narena; i++)
+		show_arena(&f, image, &found.arena[i], i, stats);
+	facts_end_list(&f);
+	facts_end(&f);
+	if (!is_whole(&found) || image->params.bsize == 0)
+		status = TOOL_DAMAGED;
+	btt_find_free(&found);
+	return status;
+}
+
+enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv)
+{
+	enum tool_status status;
+	struct image image;
+	bool json = false;
+	bool stats = false;
+	const char *path;
+	int c;
+
+	while ((c = tool_next_option(self, argc, argv, "js", options)) != -1) {
+		switch (c) {
+		case 'j':
+			json = true;
+			break;
+		case 's':
+			stats = true;
+			break;
+		default:
+			return tool_option_status(c);
+		}
+	}
+	path = tool_only_argument(self, argc, argv);
+	if (!path)
+		return TOOL_USAGE;
+	if (image_open(path, &image) < 0) {
+		tool_complain("%s", errormsg_get());
+		return TOOL_FAILED;
+	}
+	status = show(&image, json, stats);
+	image_close(&image);
+	return status;
+}

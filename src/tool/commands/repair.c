@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Repairs in three steps: everything is worked out and tried on a private image, the bytes
+ * that are to change are written to a backup, and only then the files are changed.
+ */
+#include "commands/tool.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repair/backup.h"
+#include "errormsg.h"
+#include "repair/repair.h"
+
+#define SHOWN_FINDINGS 50
+
+static const struct option options[] = {
+    {"dry-run", no_argument, NULL, 'n'},
+    {"backup", required_argument, NULL, 'b'},
+    {"undo", required_argument, NULL, 'u'},
+    {"verbose", no_argument, NULL, 'v'},
+    {0},
+};
+
+static enum tool_status failed(void)
+{
+	tool_complain("%s", errormsg_get());
+	return TOOL_FAILED;
+}
+
+static enum tool_status undo(const char *file, struct image *image)
+{
+	size_t n;
+
+	if (backup_undo(file, image, &n) < 0)
+		return failed();
+	printf("%s: %zu ranges are as they were before the repair\n", image->path, n);
+	return TOOL_OK;
+}
+
+static enum tool_status apply(const struct plan *plan, struct image *image,
+			      uint64_t length, const char *backup)
+{
+	char *name = NULL;
+	int ret = backup_write(plan, image, length, backup, &name);
+
+	if (ret == 0) {
+		printf("%s: what changes is kept in %s\n", image->path, name);
+		ret = plan_apply(plan, image);
+		if (ret < 0)
+			tool_complain("the repair is not complete; repeat it, or take it "
+				      "back with --undo=%s",
+				      name);
+	}
+	free(name);
+	if (ret < 0)
+		return failed();
+	printf("%s: repaired", image->path);
+	if (plan->lost_blocks)
+		printf("; blocks in the error state until they are written: %llu",
+		       ULL(plan->lost_blocks));
+	putchar('\n');
+	return TOOL_OK;
+}
+
+static enum tool_status repair(struct image *image, struct plan *plan, bool dry_run,
+			       const char *backup)
+{
+	uint64_t length = image->map.size;
+
+	if (repair_plan(image, plan) < 0)
+		return failed();
+	plan_print_findings(plan);
+	if (plan->cannot_be_mended) {
+		printf("%s: cannot be repaired, nothing was changed\n", image->path);
+		return TOOL_DAMAGED;
+	}
+	if (plan->nchange == 0 && !plan->extend_to) {
+		printf("%s: consistent, nothing was changed\n", image->path);
+		return TOOL_OK;
+	}
+	if (dry_run) {
+		printf("%s: can be repaired, nothing was changed\n", image->path);
+		return TOOL_DAMAGED;
+	}
+	return apply(plan, image, length, backup);
+}
+
+enum tool_status cmd_repair(const struct tool_command *self, int argc, char **argv)
+{
+	size_t shown = SHOWN_FINDINGS;
+	const char *backup = NULL;
+	const char *undo_file = NULL;
+	enum tool_status status;
+	struct image image;
+	struct plan plan;
+	bool dry_run = false;
+	const char *path;
+	int c;
+
+	while ((c = tool_next_option(self, argc, argv, "nb:u:v", options)) != -1) {
+		switch (c) {
+		case 'n':
+			dry_run = true;
+			break;
+		case 'b':
+			backup = optarg;
+			break;
+		case 'u':
+			undo_file = optarg;
+			break;
+		case 'v':
+			shown = SIZE_MAX;
+			break;
+		default:
+			return tool_option_status(c);
+		}
+	}
+	path = tool_only_argument(self, argc, argv);
+	if (!path)
+		return TOOL_USAGE;
+	if (undo_file && (dry_run || backup))
+		return tool_usage_error(self, "--undo goes with no other option");
+	if (image_open(path, &image) < 0)
+		return failed();
+	plan_init(&plan, shown);
+	status =
+	    undo_file ? undo(undo_file, &image) : repair(&image, &plan, dry_run, backup);
+	plan_free(&plan);
+	image_close(&image);
+	return status;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "image/facts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A string of JSON; bytes that are no printable ASCII are written as \u00xx. */
+static void print_quoted(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20 || c >= 0x7f)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void indent(const struct facts *f)
+{
+	for (unsigned i = 0; i < f->depth; i++)
+		fputs("  ", stdout);
+}
+
+/* Before a value or a group; name NULL for a member of a list. */
+static void begin_item(struct facts *f, const char *name)
+{
+	if (f->json) {
+		fputs(f->first ? "\n" : ",\n", stdout);
+		indent(f);
+		if (name) {
+			print_quoted(name);
+			fputs(": ", stdout);
+		}
+	} else {
+		indent(f);
+		if (name)
+			printf("%s: ", name);
+	}
+	f->first = false;
+}
+
+static void open_level(struct facts *f, char bracket)
+{
+	putchar(f->json ? bracket : '\n');
+	f->depth++;
+	f->first = true;
+}
+
+static void close_level(struct facts *f, char bracket)
+{
+	f->depth--;
+	if (f->json) {
+		putchar('\n');
+		indent(f);
+		putchar(bracket);
+	}
+	f->first = false;
+}
+
+void facts_begin(struct facts *f, bool json)
+{
+	*f = (struct facts){.json = json, .first = true};
+	if (json) {
+		putchar('{');
+		f->depth = 1;
+	}
+}
+
+void facts_end(struct facts *f)
+{
+	if (f->json)
+		puts("\n}");
+}
+
+void facts_begin_list(struct facts *f, const char *name)
+{
+	if (f->json) {
+		begin_item(f, name);
+		open_level(f, '[');
+	}
+}
+
+void facts_end_list(struct facts *f)
+{
+	if (f->json)
+		close_level(f, ']');
+}
+
+void facts_begin_group(struct facts *f, const char *title)
+{
+	begin_item(f, NULL);
+	if (!f->json)
+		fputs(title, stdout);
+	open_level(f, '{');
+}
+
+void facts_begin_named(struct facts *f, const char *name)
+{
+	begin_item(f, f->json ? name : NULL);
+	if (!f->json)
+		fputs(name, stdout);
+	open_level(f, '{');
+}
+
+void facts_end_group(struct facts *f)
+{
+	close_level(f, '}');
+}
+
+void facts_text(struct facts *f, const char *name, const char *value)
+{
+	begin_item(f, name);
+	if (f->json)
+		print_quoted(value);
+	else
+		puts(value);
+}
+
+void facts_number(struct facts *f, const char *name, uint64_t value)
+{
+	begin_item(f, name);
+	printf("%" PRIu64 "%s", value, f->json ? "" : "\n");
+}
+
+void facts_bool(struct facts *f, const char *name, bool value)
+{
+	begin_item(f, name);
+	if (f->json)
+		fputs(value ? "true" : "false", stdout);
+	else
+		puts(value ? "yes" : "no");
+}

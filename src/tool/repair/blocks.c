@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Handing out the blocks that nobody names.
+ *
+ * Blocks that a damaged slot had for its own are given back to it first: what is left over for
+ * the map entries is then more likely to be what they pointed at.
+ *
+ * A slot is written anew in the form that the layout gives it, {n, error | b, same, 1}, {0}. Any
+ * mixture of old and new 8-byte words may be what a power loss leaves, so it goes in four
+ * steps: both records' first halves {n, error | b}; the second halves with the sequence numbers
+ * they have, after which it does not matter which record is current; the sequence numbers 1 and
+ * 0; zeros in the second record.
+ */
+#include "repair/table.h"
+
+#include <errno.h>
+
+#include "image/bits.h"
+#include "btt/map.h"
+#include "errormsg.h"
+
+static bool is_unnamed(const struct repair_table *t, uint32_t b)
+{
+	return b < t->geo->internal_nlba && !bits_has(t->claimed, b) &&
+	       !bits_has(t->slots, b);
+}
+
+static int MUST_CHECK rewrite_slot(struct repair_table *t, unsigned n, uint32_t b)
+{
+	static const struct btt_flog_record_media zero;
+	uint64_t off = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
+	uint32_t entry = BTT_MAP_ERROR | b;
+	le64 first = cpu_to_le64(btt_flog_first_half(n, entry));
+	int ret = 0;
+
+	bits_set(t->slots, b);
+	for (unsigned i = 0; i < 2 && ret == 0; i++) {
+		uint64_t record = off + i * sizeof(struct btt_flog_record_media);
+		uint32_t seq = t->slot[n].record[i].seq;
+		le64 second = cpu_to_le64(btt_flog_second_half(entry, seq));
+		le64 last = cpu_to_le64(btt_flog_second_half(entry, i == 0));
+
+		ret = plan_change(t->plan, t->image, PLAN_FLOG_FIRST_HALVES, record,
+				  &first, sizeof(first));
+		if (ret == 0)
+			ret =
+			    plan_change(t->plan, t->image, PLAN_FLOG_SECOND_HALVES,
+					record + sizeof(first), &second, sizeof(second));
+		if (ret == 0)
+			ret = plan_change(t->plan, t->image, PLAN_FLOG_SEQUENCE,
+					  record + sizeof(first), &last, sizeof(last));
+	}
+	if (ret == 0)
+		ret = plan_change(t->plan, t->image, PLAN_FLOG_CLEAN, off + sizeof(zero),
+				  &zero, sizeof(zero));
+	return ret;
+}
+
+static int MUST_CHECK take_unnamed(struct repair_table *t, uint32_t *b)
+{
+	while (t->next_free < t->geo->internal_nlba && !is_unnamed(t, t->next_free))
+		t->next_free++;
+	if (t->next_free == t->geo->internal_nlba)
+		return errormsg_fail(EINVAL, "%s: arena %u has no block left",
+				     t->image->path, t->number);
+	*b = t->next_free;
+	return 0;
+}
+
+/* To slots the blocks that they once had. */
+static int MUST_CHECK give_back(struct repair_table *t)
+{
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		struct repair_slot *slot = &t->slot[n];
+
+		for (int i = 0; i < 2 && slot->state == SLOT_BAD; i++) {
+			/* the current record first */
+			int k = slot->cur == 1 ? i ^ 1 : i;
+			uint32_t b = btt_map_postmap(slot->record[k].old_map);
+			int ret;
+
+			if (slot->record[k].seq == 0 || !is_unnamed(t, b))
+				continue;
+			ret = rewrite_slot(t, n, b);
+			if (ret < 0)
+				return ret;
+			slot->state = SLOT_GOOD;
+		}
+	}
+	return 0;
+}
+
+int repair_blocks_hand_out(struct repair_table *t)
+{
+	uint32_t b;
+	int ret = give_back(t);
+
+	for (size_t k = 0; k < t->nbad_entry && ret == 0; k++) {
+		ret = take_unnamed(t, &b);
+		if (ret < 0)
+			return ret;
+		bits_set(t->claimed, b);
+		ret = repair_table_change_entry(t, PLAN_MAP, t->bad_entry[k],
+						BTT_MAP_ERROR | b);
+	}
+	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
+		if (t->slot[n].state != SLOT_BAD)
+			continue;
+		ret = take_unnamed(t, &b);
+		if (ret == 0)
+			ret = rewrite_slot(t, n, b);
+	}
+	return ret;
+}

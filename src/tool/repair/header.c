@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The header of a pool in one file (or of a set with one header) says most things twice: the
+ * part's uuid stands there five times, and the pool's uuid is the parent of the info blocks.
+ * So a damaged one can be made anew if enough of that agrees. Headers that are sound but
+ * not to be opened here, by features, machine or place in a set, are no damage.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "errormsg.h"
+#include "base/fletcher64.h"
+#include "pool/header.h"
+#include "repair/repair.h"
+#include "base/uuid.h"
+
+#define NLINKS 5
+
+static bool same(const struct uuid *a, const struct uuid *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* How many of the five uuids of a single part agree; *uuid receives the one they agree on. */
+static unsigned count_links(const struct pool_header *h, struct uuid *uuid)
+{
+	const struct uuid *link[NLINKS] = {&h->uuid, &h->prev_part_uuid,
+					   &h->next_part_uuid, &h->prev_repl_uuid,
+					   &h->next_repl_uuid};
+	unsigned best = 0;
+
+	for (unsigned i = 0; i < NLINKS; i++) {
+		unsigned n = 0;
+
+		for (unsigned j = 0; j < NLINKS; j++)
+			if (same(link[i], link[j]))
+				n++;
+		if (n > best) {
+			best = n;
+			*uuid = *link[i];
+		}
+	}
+	return best;
+}
+
+/* Whether h is what somebody wrote, whatever it says. */
+static bool has_right_checksum(const struct pool_header *h)
+{
+	const size_t field = offsetof(struct pool_header, checksum);
+	const size_t skip = pool_header_has(h->incompat, POOL_INCOMPAT_CKSUM_2K)
+				? offsetof(struct pool_header, unused2)
+				: field;
+
+	return le64_to_cpu(h->checksum) == fletcher64(h, sizeof(*h), field, skip);
+}
+
+static bool is_named(const struct pool_header *h)
+{
+	return memcmp(h->signature, POOL_SIGNATURE, sizeof(h->signature)) == 0;
+}
+
+/*
+ * A header with a right checksum was written like that, or changed by a tool. It may have
+ * lost a link or its name, and nothing else.
+ */
+static bool rebuild_sound(const struct image *image, const struct repair_witness *witness,
+			  const struct uuid *part, unsigned links,
+			  struct pool_header *fresh)
+{
+	const struct pool_header *h = image->header;
+	bool confirmed = witness && same(&witness->parent, &h->poolset_uuid);
+
+	if (links < NLINKS - 1 || (!is_named(h) && !confirmed) || h->ro_compat.raw)
+		return false;
+	pool_header_make(fresh, le32_to_cpu(h->compat), le32_to_cpu(h->incompat),
+			 &h->poolset_uuid, part, 1, 0, le64_to_cpu(h->crtime));
+	return memcmp(&fresh->arch, &h->arch, sizeof(h->arch)) == 0 &&
+	       fresh->major.raw == h->major.raw &&
+	       (le32_to_cpu(h->incompat) & ~POOL_INCOMPAT_KNOWN) == 0 &&
+	       pool_header_has(h->incompat, POOL_INCOMPAT_SINGLEHDR) ==
+		   image->set->singlehdr;
+}
+
+/* With a wrong checksum every field may be wrong. */
+static bool rebuild_broken(const struct image *image,
+			   const struct repair_witness *witness, const struct uuid *part,
+			   unsigned links, struct pool_header *fresh)
+{
+	const struct pool_header *h = image->header;
+	uint32_t compat = le32_to_cpu(h->compat);
+	uint32_t incompat = le32_to_cpu(h->incompat);
+
+	if (!witness && (!is_named(h) || links < NLINKS - 1))
+		return false;
+	if (!is_named(h) || compat & ~POOL_COMPAT_CHECK_BAD_BLOCKS)
+		compat = POOL_COMPAT_CHECK_BAD_BLOCKS;
+	if (!is_named(h) || incompat & ~POOL_INCOMPAT_KNOWN)
+		incompat = POOL_INCOMPAT_CKSUM_2K | POOL_INCOMPAT_SDS;
+	incompat &= ~POOL_INCOMPAT_SINGLEHDR;
+	if (image->set->singlehdr)
+		incompat |= POOL_INCOMPAT_SINGLEHDR;
+	pool_header_make(fresh, compat, incompat,
+			 witness ? &witness->parent : &h->poolset_uuid, part, 1, 0,
+			 le64_to_cpu(h->crtime));
+	return true;
+}
+
+/* The header as it was made, as far as that can be told. */
+static bool rebuild(const struct image *image, const struct repair_witness *witness,
+		    struct pool_header *fresh)
+{
+	const struct pool_header *h = image->header;
+	struct uuid part;
+	unsigned links = count_links(h, &part);
+	bool done;
+
+	if (image->nheader != 1)
+		return false;
+	/* Where the links do not tell, another part's uuid is as good as the old one. */
+	if ((links < NLINKS - 1 || pool_header_is_zero(h)) && uuid_generate(&part) < 0)
+		return false;
+	if (has_right_checksum(h) && !pool_header_is_zero(h))
+		done = rebuild_sound(image, witness, &part, links, fresh);
+	else
+		done = rebuild_broken(image, witness, &part, links, fresh);
+	if (done && pool_header_keeps_sds(fresh))
+		fresh->sds = h->sds;
+	return done;
+}
+
+int repair_header(struct image *image, struct plan *plan)
+{
+	const struct pool_header *h = image->header;
+	struct repair_witness witness;
+	struct pool_header fresh;
+	bool seen = repair_find_witness(image, &witness);
+	int ret;
+
+	if (image_check_headers(image) == 0) {
+		if (h->ro_compat.raw == 0)
+			return 0;
+		return plan_note_hopeless(
+		    plan, "header: features that are not known here: ro_compat %#x",
+		    le32_to_cpu(h->ro_compat));
+	}
+	if (!seen && !is_named(h))
+		return -EINVAL;
+	if (!rebuild(image, seen ? &witness : NULL, &fresh))
+		return plan_note_hopeless(plan, "header: %s", errormsg_get());
+	ret = plan_note(plan, "header: %s; it is made anew", errormsg_get());
+	if (ret == 0)
+		ret = plan_change(plan, image, PLAN_HEADER, 0, &fresh, sizeof(fresh));
+	image_load_params(image);
+	return ret;
+}

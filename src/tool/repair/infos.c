@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Info blocks: the primary from the copy, the copy from the primary. Where an arena has lost
+ * both, everything in them follows from the sizes of pool and blocks; that these are still
+ * what they were when the pool was laid out has to show in the flog, which must then stand
+ * where the computed block says, with records that make sense.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "btt/flog.h"
+#include "btt/map.h"
+#include "errormsg.h"
+#include "repair/repair.h"
+#include "base/uuid.h"
+
+/* Of an arena's 256 flog slots so many have to make sense. */
+#define ENOUGH_SLOTS (BTT_NFREE * 3 / 4)
+
+static int MUST_CHECK copy_page(struct image *image, struct plan *plan,
+				enum plan_phase phase, uint64_t to, uint64_t from)
+{
+	unsigned char page[BTT_INFO_SIZE];
+
+	memcpy(page, storage_at(&image->storage, from), sizeof(page));
+	return plan_change(plan, image, phase, to, page, sizeof(page));
+}
+
+/* The last page was cut off: a single file is extended for it. */
+static int MUST_CHECK restore_last_page(struct image *image, struct plan *plan,
+					const struct btt_found_arena *arena,
+					unsigned number)
+{
+	uint64_t copy = arena->off + arena->info.geo.info_arena_off;
+	int ret;
+
+	if (image->set->npart != 1 || image->set->is_file || copy != image->map.size)
+		return plan_note_hopeless(
+		    plan,
+		    "arena %u: the file was cut off before the info "
+		    "block's copy and must be given its length first",
+		    number);
+	ret =
+	    plan_note(plan,
+		      "arena %u: the info block's copy was cut off; the file is extended "
+		      "by a page for it",
+		      number);
+	if (ret == 0)
+		ret = image_extend(image, &plan->extend_to);
+	if (ret == 0)
+		plan_replay(plan, image);
+	if (ret == 0)
+		ret = copy_page(image, plan, PLAN_INFO_COPY, copy, arena->off);
+	return ret;
+}
+
+static int MUST_CHECK restore_one(struct image *image, struct plan *plan,
+				  const struct btt_found_arena *arena, unsigned number)
+{
+	uint64_t copy = arena->off + arena->info.geo.info_arena_off;
+	int ret = 0;
+
+	if (!arena->primary_valid) {
+		ret = plan_note(
+		    plan,
+		    "arena %u: the info block is damaged; it is restored from its "
+		    "copy",
+		    number);
+		if (ret == 0)
+			ret = copy_page(image, plan, PLAN_INFO, arena->off, copy);
+	} else if (!arena->copy_fits) {
+		ret = restore_last_page(image, plan, arena, number);
+	} else if (!arena->copy_valid) {
+		ret = plan_note(
+		    plan,
+		    "arena %u: the info block's copy is damaged; it is restored "
+		    "from the info block",
+		    number);
+		if (ret == 0)
+			ret = copy_page(image, plan, PLAN_INFO_COPY, copy, arena->off);
+	}
+	return ret;
+}
+
+static bool makes_sense(const struct btt_flog_slot_media *slot,
+			const struct btt_geometry *geo)
+{
+	struct btt_flog_record r[2];
+	int cur;
+
+	btt_flog_decode(slot, r);
+	cur = btt_flog_find_current(r[0].seq, r[1].seq);
+	return cur >= 0 && r[cur].seq >= 1 && r[cur].seq <= 3 &&
+	       r[cur].lba < geo->external_nlba &&
+	       btt_map_postmap(r[cur].old_map) < geo->internal_nlba &&
+	       btt_map_postmap(r[cur].new_map) < geo->internal_nlba;
+}
+
+static bool has_flog(const struct image *image, uint64_t off,
+		     const struct btt_geometry *geo)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < BTT_NFREE; i++)
+		if (makes_sense(
+			storage_at(&image->storage, off + geo->flog_arena_off +
+							(uint64_t)i * BTT_FLOG_SLOT_SIZE),
+			geo))
+			n++;
+	return n >= ENOUGH_SLOTS;
+}
+
+/* The info block that stands at `at` for the arena at off, if it is valid. */
+static bool decode(const struct image *image, uint64_t off, uint64_t at,
+		   struct btt_info *info)
+{
+	const struct btt_params *p = &image->params;
+	uint64_t room = p->data_off + p->data_size - off;
+
+	return btt_info_decode(storage_at(&image->storage, at), &p->parent, p->bsize,
+			       room, info) == BTT_INFO_VALID &&
+	       (at == off || at == off + info->geo.info_arena_off);
+}
+
+static int MUST_CHECK rebuild_one(struct image *image, struct plan *plan, uint64_t off,
+				  const struct btt_info *info, unsigned number)
+{
+	struct btt_info_media block;
+	int ret;
+
+	if (!has_flog(image, off, &info->geo))
+		return plan_note_hopeless(
+		    plan,
+		    "arena %u: both info blocks are damaged, and there is no flog where "
+		    "the size of the pool would put it",
+		    number);
+	ret = plan_note(
+	    plan,
+	    "arena %u: both info blocks are damaged; they follow from the sizes of "
+	    "pool and blocks",
+	    number);
+	btt_info_encode(info, &image->params.parent, &block);
+	if (ret == 0)
+		ret = plan_change(plan, image, PLAN_INFO, off, &block, sizeof(block));
+	if (ret == 0)
+		ret = plan_change(plan, image, PLAN_INFO_COPY,
+				  off + info->geo.info_arena_off, &block, sizeof(block));
+	return ret;
+}
+
+/* The layout's uuid, if some arena still has it, else a new one. */
+static int MUST_CHECK find_uuid(const struct image *image, struct uuid *uuid)
+{
+	const struct btt_params *p = &image->params;
+	uint64_t start = 0;
+	uint64_t size;
+
+	while ((size = btt_geometry_arena_size(p->data_size, start)) != 0) {
+		uint64_t off = p->data_off + start;
+		struct btt_info info;
+
+		start += size;
+		if (decode(image, off, off, &info) ||
+		    decode(image, off, off + size - BTT_INFO_SIZE, &info)) {
+			*uuid = info.uuid;
+			return 0;
+		}
+	}
+	return uuid_generate(uuid);
+}
+
+/* Goes through all arenas by the pool's size, as at least one has no valid info block. */
+static int MUST_CHECK rebuild_lost(struct image *image, struct plan *plan)
+{
+	const struct btt_params *p = &image->params;
+	struct uuid uuid;
+	uint64_t start = 0;
+	uint64_t size;
+	int ret = find_uuid(image, &uuid);
+
+	for (unsigned n = 0; ret == 0 && !plan->cannot_be_mended &&
+			     (size = btt_geometry_arena_size(p->data_size, start)) != 0;
+	     n++) {
+		uint64_t off = p->data_off + start;
+		struct btt_info info;
+
+		start += size;
+		if (decode(image, off, off, &info) ||
+		    decode(image, off, off + size - BTT_INFO_SIZE, &info))
+			continue;
+		info = (struct btt_info){
+		    .uuid = uuid,
+		    .has_next = btt_geometry_arena_size(p->data_size, start) != 0};
+		if (btt_geometry_arena(size, p->bsize, &info.geo))
+			return plan_note_hopeless(
+			    plan, "arena %u: blocks of %u bytes do not fit it", n,
+			    p->bsize);
+		ret = rebuild_one(image, plan, off, &info, n);
+	}
+	return ret;
+}
+
+int repair_infos(struct image *image, struct plan *plan)
+{
+	struct btt_found found;
+	int ret;
+
+	if (plan->cannot_be_mended)
+		return 0;
+	ret = btt_find_layout(&image->storage, &image->params, &found);
+	if (ret == 0 && found.layout == BTT_LAYOUT_LOST) {
+		btt_find_free(&found);
+		ret = rebuild_lost(image, plan);
+		if (ret == 0 && !plan->cannot_be_mended)
+			ret = btt_find_layout(&image->storage, &image->params, &found);
+		if (ret == 0 && !plan->cannot_be_mended &&
+		    found.layout == BTT_LAYOUT_LOST)
+			ret = plan_note_hopeless(plan, "%s", errormsg_get());
+	}
+	for (unsigned i = 0; ret == 0 && !plan->cannot_be_mended && i < found.narena; i++)
+		ret = restore_one(image, plan, &found.arena[i], i);
+	btt_find_free(&found);
+	return ret;
+}

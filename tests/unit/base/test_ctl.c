@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/ctl.h"
+#include "base/ctl_config.h"
+#include "errormsg.h"
+
+static int reset(void **state)
+{
+	const int one = 1;
+	const int zero = 0;
+
+	(void)state;
+	assert_int_equal(ctl_set("prefault.at_create", &zero), 0);
+	assert_int_equal(ctl_set("prefault.at_open", &zero), 0);
+	assert_int_equal(ctl_set("sds.at_create", &one), 0);
+	assert_int_equal(ctl_set("fallocate.at_create", &one), 0);
+	assert_int_equal(ctl_set("copy_on_write.at_open", &zero), 0);
+	return 0;
+}
+
+static int apply(const char *text)
+{
+	char copy[256];
+
+	assert_true(strlen(text) < sizeof(copy));
+	strcpy(copy, text);
+	return ctl_config_apply(copy);
+}
+
+static void names_are_matched_component_by_component(void **state)
+{
+	static const struct {
+		const char *name;
+		int ret;
+	} names[] = {
+	    {"prefault.at_open", 0},
+	    {"prefault..at_open", 0},
+	    {".prefault.at_open.", 0},
+	    {"...prefault...at_open...", 0},
+	    {"", -ENOENT},
+	    {".", -ENOENT},
+	    {"prefault", -ENOENT},
+	    {"at_open", -ENOENT},
+	    {"Prefault.at_open", -ENOENT},
+	    {" prefault.at_open", -ENOENT},
+	    {"prefault.at_open ", -ENOENT},
+	    {"prefault.at_ope", -ENOENT},
+	    {"prefault.at_openx", -ENOENT},
+	    {"prefault.0", -ENOENT},
+	    {"prefault.x.at_open", -ENOENT},
+	    {"x.prefault.at_open", -ENOENT},
+	    {"sds.at_open", -ENOENT},
+	    {"prefault.at_open.x", -ENOTDIR},
+	    {"prefault.at_open.x.y", -ENOTDIR},
+	    {"prefault.at_open.0", -ENOTDIR},
+	    {NULL, -EINVAL},
+	};
+	int value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (ctl_get(names[i].name, &value) != names[i].ret)
+			fail_msg("'%s': %s", names[i].name, errormsg_get());
+}
+
+static void entries_have_their_defaults_and_keep_what_is_set(void **state)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} defaults[] = {
+	    {"prefault.at_create", 0},	  {"prefault.at_open", 0},
+	    {"sds.at_create", 1},	  {"fallocate.at_create", 1},
+	    {"copy_on_write.at_open", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(defaults[0]); i++) {
+		const int odd = 7;
+		int value = -1;
+
+		assert_int_equal(ctl_get(defaults[i].name, &value), 0);
+		assert_int_equal(value, defaults[i].value);
+		assert_int_equal(ctl_set(defaults[i].name, &odd), 0);
+		assert_int_equal(ctl_get(defaults[i].name, &value), 0);
+		assert_int_equal(value, 7);
+		assert_int_equal(ctl_get(defaults[i].name, NULL), -EINVAL);
+		assert_int_equal(ctl_set(defaults[i].name, NULL), -EINVAL);
+		assert_int_equal(ctl_exec(defaults[i].name), -EINVAL);
+	}
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 7);
+	assert_int_equal(ctl_value(CTL_COPY_ON_WRITE_AT_OPEN), 7);
+}
+
+/* What the original made of each text: 0, or it aborted or crashed. */
+static void configurations_are_accepted_where_the_original_lived(void **state)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		int at_open;
+	} texts[] = {
+	    {"", 0, 0},
+	    {";", 0, 0},
+	    {";;;", 0, 0},
+	    {"prefault.at_create=y;prefault.at_open=Y", 0, 1},
+	    {"prefault.at_open=yes", 0, 1},
+	    {"prefault.at_open=1abc", 0, 1},
+	    {"prefault.at_open=1;", 0, 1},
+	    {"prefault.at_open=1;prefault.at_open=n", 0, 0},
+	    {"prefault.at_open=2", 0, 0},
+	    {"prefault.at_open=true", 0, 0},
+	    {"prefault.at_open=bad;prefault.at_open=1", 0, 1},
+	    {"prefault.at_open= 1", 0, 0},
+	    {" prefault.at_open=1", 0, 0},
+	    {"no.such.thing=1;prefault.at_open=1", 0, 1},
+	    {"prefault=1", 0, 0},
+	    {"prefault.at_open==1", 0, 1},
+	    {"prefault.at_open=1=", 0, 1},
+	    {"=prefault.at_open=1", 0, 1},
+	    {"prefault.at_open=,,1", 0, 1},
+	    {"prefault.at_open=1,0", 0, 1},
+	    {"prefault.at_open=,", 0, 0},
+	    {"garbage", -EINVAL, 0},
+	    {"prefault.at_open", -EINVAL, 0},
+	    {"prefault.at_open=", -EINVAL, 0},
+	    {"=1", -EINVAL, 0},
+	    {"=", -EINVAL, 0},
+	    {"a=1=2", -EINVAL, 0},
+	    {"prefault.at_open=1;b", -EINVAL, 1},
+	    {"prefault.at_open.x=1", -EINVAL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		reset(NULL);
+		if (apply(texts[i].text) != texts[i].ret ||
+		    ctl_value(CTL_PREFAULT_AT_OPEN) != texts[i].at_open)
+			fail_msg("'%s' gives %d, prefault.at_open %d", texts[i].text,
+				 apply(texts[i].text), ctl_value(CTL_PREFAULT_AT_OPEN));
+	}
+}
+
+static void the_message_quotes_the_broken_query(void **state)
+{
+	(void)state;
+	assert_int_equal(apply("sds.at_create=0;garbage"), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "'garbage'"));
+	assert_int_equal(apply("prefault.at_open.x=1"), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "'prefault.at_open.x'"));
+}
+
+static void files_lose_comments_and_white_space(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *stripped;
+	} texts[] = {
+	    {"", ""},
+	    {"#", ""},
+	    {"# all comment", ""},
+	    {"a=1;\n b = 2 ; # three\n c=3", "a=1;b=2;c=3"},
+	    {"a=1\nb=1", "a=1b=1"},
+	    {"\t\r\v\f\n ", ""},
+	    {"a#b#c\nd", "ad"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char copy[128];
+
+		strcpy(copy, texts[i].text);
+		ctl_config_strip(copy);
+		assert_string_equal(copy, texts[i].stripped);
+	}
+}
+
+static void files_are_limited_in_length(void **state)
+{
+	const char *path = support_path(false, "conf");
+	char *text = malloc(CTL_CONFIG_MAX + 1);
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '#', CTL_CONFIG_MAX + 1);
+	memcpy(text, "prefault.at_open=1;\n", 20);
+	support_write_file(path, text, CTL_CONFIG_MAX);
+	assert_int_equal(ctl_config_apply_file(path), 0);
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_OPEN), 1);
+	support_write_file(path, text, CTL_CONFIG_MAX + 1);
+	assert_int_equal(ctl_config_apply_file(path), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), path));
+	free(text);
+}
+
+static void files_that_cannot_be_read_are_errors(void **state)
+{
+	(void)state;
+	assert_int_equal(ctl_config_apply_file(support_path(false, "none")), -ENOENT);
+	assert_non_null(strstr(errormsg_get(), "none"));
+	assert_int_equal(ctl_config_apply_file(support_tmpdir(false)), -EISDIR);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(names_are_matched_component_by_component),
+	    cmocka_unit_test_teardown(entries_have_their_defaults_and_keep_what_is_set,
+				      reset),
+	    cmocka_unit_test_teardown(
+		configurations_are_accepted_where_the_original_lived, reset),
+	    cmocka_unit_test_teardown(the_message_quotes_the_broken_query, reset),
+	    cmocka_unit_test(files_lose_comments_and_white_space),
+	    cmocka_unit_test_teardown(files_are_limited_in_length, reset),
+	    cmocka_unit_test(files_that_cannot_be_read_are_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

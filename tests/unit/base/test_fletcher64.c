@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fletcher64.h"
+#include "vectors.h"
+
+static void fill(unsigned char *buf, size_t len, const char *data)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (strcmp(data, "ff") == 0) {
+			buf[i] = 0xff;
+		} else if (strncmp(data, "inc", 3) == 0) {
+			buf[i] = (unsigned char)(7 * i + 3);
+		} else {
+			char byte[3] = {data[2 * i], data[2 * i + 1], '\0'};
+
+			buf[i] = (unsigned char)strtoul(byte, NULL, 16);
+		}
+	}
+}
+
+static void sums_equal_the_vectors(void **state)
+{
+	unsigned char buf[4096];
+	struct vectors v;
+
+	(void)state;
+	vectors_open(&v, "checksum.csv", ',', 5);
+	while (vectors_next(&v)) {
+		size_t len = strtoul(v.field[0], NULL, 10);
+		size_t field_off =
+		    v.field[1][0] ? strtoul(v.field[1], NULL, 10) : FLETCHER64_NO_FIELD;
+
+		assert_true(len <= sizeof(buf));
+		fill(buf, len, v.field[3]);
+		assert_int_equal(
+		    fletcher64(buf, len, field_off, strtoul(v.field[2], NULL, 10)),
+		    strtoull(v.field[4], NULL, 16));
+	}
+	vectors_close(&v, 20);
+}
+
+static void trailing_zeros_advance_the_high_sum(void **state)
+{
+	unsigned char buf[16] = {1};
+
+	(void)state;
+	assert_int_equal(fletcher64(buf, 4, FLETCHER64_NO_FIELD, 0), 0x0000000100000001);
+	assert_int_equal(fletcher64(buf, 16, FLETCHER64_NO_FIELD, 0), 0x0000000400000001);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(sums_equal_the_vectors),
+	    cmocka_unit_test(trailing_zeros_advance_the_high_sum),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "btt/map_guard.h"
+
+enum { LOCKS = 3, ROUNDS = 20000, MAX_THREADS = 5 };
+
+/* Plain counters: they are right, and ThreadSanitizer is content, only if the locks exclude. */
+static struct {
+	struct map_guard guard;
+	struct lock lock[LOCKS];
+	unsigned long count[LOCKS];
+	unsigned rounds;
+	_Atomic(int) inside;
+	_Atomic(bool) leave;
+} t;
+
+static void start(bool biased)
+{
+	map_guard_init(&t.guard, biased);
+	for (int i = 0; i < LOCKS; i++)
+		t.count[i] = 0;
+}
+
+static uint32_t owner(void)
+{
+	return map_guard_owner(atomic_load(&t.guard.state));
+}
+
+static void *add(void *arg)
+{
+	uint32_t thread = (uint32_t)(uintptr_t)arg;
+	uint64_t seed = thread;
+
+	for (unsigned i = 0; i < t.rounds; i++) {
+		uint32_t number = (uint32_t)(support_random(&seed) % LOCKS);
+		struct lock *held =
+		    map_guard_enter(&t.guard, thread, number, &t.lock[number]);
+
+		t.count[number]++;
+		lock_release(held);
+	}
+	return NULL;
+}
+
+static unsigned long total(void)
+{
+	return t.count[0] + t.count[1] + t.count[2];
+}
+
+static void run_threads(uintptr_t n, unsigned rounds)
+{
+	pthread_t thread[MAX_THREADS];
+
+	t.rounds = rounds;
+	for (uintptr_t i = 0; i < n; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, add, (void *)(i + 1)),
+				 0);
+	for (uintptr_t i = 0; i < n; i++)
+		pthread_join(thread[i], NULL);
+}
+
+static void threads_exclude_each_other(void **state)
+{
+	(void)state;
+	for (int biased = 0; biased < 2; biased++)
+		for (uintptr_t n = 1; n <= MAX_THREADS; n++) {
+			start(biased);
+			run_threads(n, ROUNDS);
+			assert_int_equal(total(), n * ROUNDS);
+		}
+}
+
+/* The moment that matters is the change of the owner: many guards, few rounds. */
+static void the_change_of_the_owner_excludes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 500; i++) {
+		start(true);
+		run_threads(3, 20);
+		assert_int_equal(total(), 60);
+	}
+}
+
+static void a_bias_goes_over_to_the_next_thread_and_ends_after_some_changes(void **state)
+{
+	(void)state;
+	start(true);
+	if (owner() == MAP_GUARD_OFF) {
+		print_message("skipped: no membarrier here, or no bias on this CPU\n");
+		skip();
+	}
+	t.rounds = 5;
+	for (uintptr_t thread = 1; thread <= 4; thread++) {
+		add((void *)thread);
+		assert_int_equal(owner(), thread);
+	}
+	for (uintptr_t thread = 5; thread <= 30; thread++)
+		add((void *)thread);
+	assert_int_equal(owner(), MAP_GUARD_OFF);
+	assert_int_equal(total(), 150);
+}
+
+static void *stop_inside(void *arg)
+{
+	uint32_t number = (uint32_t)(uintptr_t)arg;
+	struct lock *held = map_guard_enter(&t.guard, 99, number, &t.lock[number]);
+
+	t.inside = 1;
+	while (!t.leave)
+		sched_yield();
+	t.count[number] = 1000;
+	lock_release(held);
+	return NULL;
+}
+
+static void an_owner_stopped_inside_holds_up_its_own_lock_only(void **state)
+{
+	pthread_t stopped;
+	struct lock *held;
+
+	(void)state;
+	start(true);
+	t.inside = 0;
+	t.leave = false;
+	assert_int_equal(pthread_create(&stopped, NULL, stop_inside, (void *)1), 0);
+	while (!t.inside)
+		sched_yield();
+	for (int i = 0; i < 100; i++) {
+		held = map_guard_enter(&t.guard, 1, 0, &t.lock[0]);
+		lock_release(held);
+		held = map_guard_enter(&t.guard, 1, 2, &t.lock[2]);
+		lock_release(held);
+	}
+	t.leave = true;
+	held = map_guard_enter(&t.guard, 1, 1, &t.lock[1]);
+	assert_int_equal(t.count[1], 1000);
+	lock_release(held);
+	pthread_join(stopped, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(threads_exclude_each_other),
+	    cmocka_unit_test(the_change_of_the_owner_excludes),
+	    cmocka_unit_test(
+		a_bias_goes_over_to_the_next_thread_and_ends_after_some_changes),
+	    cmocka_unit_test(an_owner_stopped_inside_holds_up_its_own_lock_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

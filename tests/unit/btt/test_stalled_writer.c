@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Threads that stand still inside the storage's fence, in the middle of a modifying call, hold up
+ * nobody but who wants the very map lock they are under: others write, with lanes of their own
+ * or with whichever shared one is free, and readers get through to the same block.
+ *
+ * What must not wait runs in threads of its own, so that a case fails instead of hanging.
+ */
+#include "btt_fixture.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "btt/arena.h"
+
+#define PATIENCE 30 /* seconds that a thread may take for work of milliseconds */
+
+/* Blocks of one map lock. */
+#define LOCK_BLOCKS 16u
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of all flags below */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+
+static void raise_flag(bool *flag)
+{
+	pthread_mutex_lock(&mutex);
+	*flag = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&mutex);
+}
+
+static void wait_for(const bool *flag)
+{
+	pthread_mutex_lock(&mutex);
+	while (!*flag)
+		pthread_cond_wait(&changed, &mutex);
+	pthread_mutex_unlock(&mutex);
+}
+
+/* False if the flag was not raised in time. */
+static bool is_raised_in_time(const bool *flag)
+{
+	struct timespec until;
+	bool raised;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += PATIENCE;
+	pthread_mutex_lock(&mutex);
+	while (!*flag && pthread_cond_timedwait(&changed, &mutex, &until) == 0)
+		;
+	raised = *flag;
+	pthread_mutex_unlock(&mutex);
+	return raised;
+}
+
+/* --- threads that stop -------------------------------------------------------------------- */
+
+enum call { WRITE, SET_ZERO, SET_ERROR };
+
+struct stopped {
+	struct btt *btt;
+	uint64_t lba;
+	enum call call;
+	unsigned fence; /* where to stop: at the call's first or second one */
+	bool inside;
+	bool go;
+	unsigned hint;
+	int ret;
+	pthread_t thread;
+};
+
+static __thread struct stopped *self;
+
+static void stop_at_fence(void)
+{
+	if (!self || self->fence == 0 || --self->fence > 0)
+		return;
+	raise_flag(&self->inside);
+	wait_for(&self->go);
+}
+
+static void *run_stopped(void *arg)
+{
+	struct stopped *s = arg;
+	unsigned char buf[512];
+
+	self = s;
+	s->hint = lane_hint();
+	memset(buf, 0xee, sizeof(buf));
+	s->ret = s->call == WRITE      ? btt_write(s->btt, buf, s->lba)
+		 : s->call == SET_ZERO ? btt_set_zero(s->btt, s->lba)
+				       : btt_set_error(s->btt, s->lba);
+	return NULL;
+}
+
+static void let_go(struct stopped *s)
+{
+	raise_flag(&s->go);
+	pthread_join(s->thread, NULL);
+}
+
+static void stop(struct stopped *s, struct btt *btt)
+{
+	s->btt = btt;
+	assert_int_equal(pthread_create(&s->thread, NULL, run_stopped, s), 0);
+	if (!is_raised_in_time(&s->inside))
+		fail_msg("a writer did not get to its fence");
+}
+
+/* --- threads that must not be held up ----------------------------------------------------- */
+
+struct other {
+	struct btt *btt;
+	uint64_t first; /* of LOCK_BLOCKS blocks that nobody else touches */
+	unsigned hint;
+	const char *failure;
+	bool has_hint;
+	bool go;
+	bool done;
+	pthread_t thread;
+};
+
+static bool holds(struct btt *btt, uint64_t lba, int byte)
+{
+	unsigned char buf[512];
+
+	return btt_read(btt, buf, lba) == 0 && buf[0] == byte &&
+	       memcmp(buf, buf + 1, sizeof(buf) - 1) == 0;
+}
+
+static void *run_other(void *arg)
+{
+	struct other *o = arg;
+	unsigned char buf[512];
+
+	o->hint = lane_hint();
+	raise_flag(&o->has_hint);
+	wait_for(&o->go);
+	for (int i = 1; i <= 100 && !o->failure; i++) {
+		uint64_t lba = o->first + (uint64_t)i % LOCK_BLOCKS;
+
+		memset(buf, i, sizeof(buf));
+		if (btt_write(o->btt, buf, lba) || !holds(o->btt, lba, i))
+			o->failure = "a write failed";
+		if (i % 4 == 0 && (btt_set_zero(o->btt, lba) || !holds(o->btt, lba, 0)))
+			o->failure = "set_zero failed";
+	}
+	raise_flag(&o->done);
+	return NULL;
+}
+
+/* It has its number, but only begins in others_went_on(), so that no two get the same. */
+static void start_other(struct other *o, struct btt *btt, unsigned number)
+{
+	*o = (struct other){.btt = btt, .first = (uint64_t)number * LOCK_BLOCKS};
+	assert_int_equal(pthread_create(&o->thread, NULL, run_other, o), 0);
+	wait_for(&o->has_hint);
+}
+
+/* Lets them run and joins them; false if one was held up, after letting the stopped ones go. */
+static bool others_went_on(struct other *o, unsigned n, struct stopped *s, unsigned ns)
+{
+	bool in_time = true;
+
+	for (unsigned i = 0; i < n; i++)
+		raise_flag(&o[i].go);
+	for (unsigned i = 0; i < n; i++)
+		in_time &= is_raised_in_time(&o[i].done);
+	for (unsigned i = 0; i < ns && !in_time; i++)
+		raise_flag(&s[i].go);
+	for (unsigned i = 0; i < n; i++) {
+		pthread_join(o[i].thread, NULL);
+		if (o[i].failure)
+			fail_msg("thread %u: %s", i, o[i].failure);
+	}
+	return in_time;
+}
+
+/* A table that is laid out, with blocks 0 to 127 written. */
+static struct btt *open_table(struct fixture *f, unsigned nlane, bool eager)
+{
+	unsigned char buf[512];
+	struct btt *btt;
+
+	fixture_init(f, POOL_SIZE, 512);
+	f->params.nlane = nlane;
+	/* eager: the map locks are biased to one thread */
+	f->ram.s.eager_flush = eager;
+	f->ram.s.line_order = eager;
+	f->ram.at_fence = stop_at_fence;
+	btt = fixture_open(f);
+	memset(buf, 0x55, sizeof(buf));
+	for (uint64_t lba = 0; lba < 128; lba++)
+		assert_int_equal(btt_write(btt, buf, lba), 0);
+	return btt;
+}
+
+static void close_table(struct fixture *f, struct btt *btt)
+{
+	btt_close(btt);
+	assert_int_equal(fixture_check(f), 1);
+	fixture_fini(f);
+}
+
+/* --- lanes of one's own ------------------------------------------------------------------- */
+
+static void others_write_while_writers_stand_in_the_fence(void **state)
+{
+	(void)state;
+	for (int eager = 0; eager < 2; eager++) {
+		struct stopped s[] = {
+		    {.lba = 3, .call = WRITE, .fence = 1},
+		    {.lba = LOCK_BLOCKS + 3, .call = WRITE, .fence = 2},
+		    {.lba = 2 * LOCK_BLOCKS + 3, .call = SET_ZERO, .fence = 1},
+		    {.lba = 3 * LOCK_BLOCKS + 3, .call = SET_ERROR, .fence = 1},
+		};
+		enum { NSTOPPED = sizeof(s) / sizeof(s[0]) };
+		struct other o[2];
+		struct fixture f;
+		struct btt *btt = open_table(&f, 64, eager);
+
+		/* The first of them owns a biased table's locks when the others come. */
+		for (unsigned i = 0; i < NSTOPPED; i++) {
+			stop(&s[i], btt);
+			start_other(&o[0], btt, 4);
+			start_other(&o[1], btt, 5);
+			if (!others_went_on(o, 2, s, i + 1))
+				fail_msg("held up by stopped thread %u", i);
+			for (unsigned k = 0; k < 2; k++)
+				assert_true(o[k].hint < btt->lanes.nprivate);
+		}
+		for (unsigned i = 0; i < NSTOPPED; i++) {
+			let_go(&s[i]);
+			assert_int_equal(s[i].ret, 0);
+		}
+		fixture_expect_byte(btt, s[0].lba, 0xee);
+		fixture_expect_byte(btt, s[1].lba, 0xee);
+		fixture_expect_byte(btt, s[2].lba, 0);
+		close_table(&f, btt);
+	}
+}
+
+/* --- readers of the same block ------------------------------------------------------------ */
+
+struct reader {
+	struct btt *btt;
+	uint64_t lba;
+	int expected; /* the byte that fills the block, or an error */
+	bool done;
+	bool good;
+};
+
+static void *run_reader(void *arg)
+{
+	struct reader *r = arg;
+	unsigned char buf[512];
+
+	r->good = true;
+	for (int i = 0; i < 100; i++)
+		r->good &= r->expected < 0 ? btt_read(r->btt, buf, r->lba) == r->expected
+					   : holds(r->btt, r->lba, r->expected);
+	raise_flag(&r->done);
+	return NULL;
+}
+
+static void readers_of_the_very_block_get_through(void **state)
+{
+	/* The map entry is stored after a write's second fence, but before that of a flag. */
+	static const struct {
+		enum call call;
+		unsigned fence;
+		bool written; /* before */
+		int expected;
+	} row[] = {
+	    {WRITE, 1, true, 0x55},	 {WRITE, 2, true, 0x55},
+	    {WRITE, 1, false, 0},	 {WRITE, 2, false, 0},
+	    {SET_ZERO, 1, true, 0},	 {SET_ERROR, 1, true, -EIO},
+	    {SET_ERROR, 1, false, -EIO},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(row) / sizeof(row[0]); i++) {
+		struct stopped s = {.lba = row[i / 2].written ? 7 : 300,
+				    .call = row[i / 2].call,
+				    .fence = row[i / 2].fence};
+		struct reader r = {.lba = s.lba, .expected = row[i / 2].expected};
+		pthread_t thread;
+		struct fixture f;
+		bool in_time;
+
+		s.btt = r.btt = open_table(&f, 64, i % 2);
+		stop(&s, s.btt);
+		assert_int_equal(pthread_create(&thread, NULL, run_reader, &r), 0);
+		in_time = is_raised_in_time(&r.done);
+		let_go(&s);
+		pthread_join(thread, NULL);
+		if (!in_time || !r.good)
+			fail_msg("row %u: the reader %s", i / 2,
+				 in_time ? "found something else" : "was held up");
+		close_table(&f, s.btt);
+	}
+}
+
+/* --- shared lanes ------------------------------------------------------------------------- */
+
+#define NLANE 32 /* 15 threads with lanes of their own, and two shared lanes */
+#define NPRIVATE 15
+#define NSHARED 2
+
+struct owner {
+	bool has_number;
+	bool go;
+	pthread_t thread;
+};
+
+static void *own_a_number(void *arg)
+{
+	struct owner *o = arg;
+
+	lane_hint();
+	raise_flag(&o->has_number);
+	wait_for(&o->go);
+	return NULL;
+}
+
+/* Live threads that own the numbers of all private lanes but the caller's. */
+static void take_private_lanes(struct owner *o)
+{
+	for (unsigned i = 0; i < NPRIVATE; i++) {
+		o[i] = (struct owner){0};
+		assert_int_equal(pthread_create(&o[i].thread, NULL, own_a_number, &o[i]),
+				 0);
+		wait_for(&o[i].has_number);
+	}
+}
+
+static void give_private_lanes_back(struct owner *o)
+{
+	for (unsigned i = 0; i < NPRIVATE; i++) {
+		raise_flag(&o[i].go);
+		pthread_join(o[i].thread, NULL);
+	}
+}
+
+static void a_stopped_writer_keeps_its_shared_lane_only(void **state)
+{
+	struct owner owner[NPRIVATE];
+
+	(void)state;
+	lane_hint();
+	take_private_lanes(owner);
+	for (unsigned i = 0; i < 4; i++) {
+		struct stopped s = {.lba = 3, .call = WRITE, .fence = 1 + i % 2};
+		struct other o[NSHARED + 1];
+		unsigned preferred = 0;
+		struct fixture f;
+		struct btt *btt = open_table(&f, NLANE, i / 2);
+
+		assert_int_equal(btt->lanes.nprivate, NPRIVATE);
+		assert_int_equal(btt->lanes.nshared, NSHARED);
+		stop(&s, btt);
+		assert_true(s.hint >= NPRIVATE);
+		for (unsigned k = 0; k < NSHARED + 1; k++)
+			start_other(&o[k], btt, 1 + k);
+		if (!others_went_on(o, NSHARED + 1, &s, 1))
+			fail_msg("nobody takes the free lane");
+		for (unsigned k = 0; k < NSHARED + 1; k++) {
+			assert_true(o[k].hint >= NPRIVATE);
+			preferred |= 1u << o[k].hint % NSHARED;
+		}
+		let_go(&s);
+		/* Some looked at the lane of the stopped writer first, or nothing was shown. */
+		assert_true(preferred & 1u << s.hint % NSHARED);
+		close_table(&f, btt);
+	}
+	give_private_lanes_back(owner);
+}
+
+static void whichever_shared_lane_is_free_first_serves(void **state)
+{
+	struct owner owner[NPRIVATE];
+
+	(void)state;
+	lane_hint();
+	take_private_lanes(owner);
+	for (unsigned i = 0; i < NSHARED; i++) {
+		struct stopped s[NSHARED] = {
+		    {.lba = 3, .call = WRITE, .fence = 1},
+		    {.lba = LOCK_BLOCKS + 3, .call = WRITE, .fence = 2},
+		};
+		struct other o[NSHARED];
+		struct fixture f;
+		struct btt *btt = open_table(&f, NLANE, false);
+
+		for (unsigned k = 0; k < NSHARED; k++)
+			stop(&s[k], btt);
+		/* They look at different lanes first. */
+		for (unsigned k = 0; k < NSHARED; k++)
+			start_other(&o[k], btt, 2 + k);
+		let_go(&s[i]);
+		if (!others_went_on(o, NSHARED, s, NSHARED))
+			fail_msg("the lane of writer %u is free, but not taken", i);
+		assert_int_not_equal(o[0].hint % NSHARED, o[1].hint % NSHARED);
+		let_go(&s[1 - i]);
+		close_table(&f, btt);
+	}
+	give_private_lanes_back(owner);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(others_write_while_writers_stand_in_the_fence),
+	    cmocka_unit_test(readers_of_the_very_block_get_through),
+	    cmocka_unit_test(a_stopped_writer_keeps_its_shared_lane_only),
+	    cmocka_unit_test(whichever_shared_lane_is_free_first_serves),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

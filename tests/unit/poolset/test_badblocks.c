@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bad blocks, on a sysfs of the test's own: it says that the disk with the test's files is
+ * persistent memory, and which of its sectors are bad.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <libpmemblk.h>
+
+#include "poolset/badblocks.h"
+#include "errormsg.h"
+#include "image.h"
+#include "poolset/files.h"
+#include "sysfs.h"
+
+#define SIZE ((uint64_t)17 << 20)
+
+static char *machine;
+static const char *path;
+
+static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void run(const char *fmt, ...)
+{
+	char command[2000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	assert_int_equal(system(command), 0);
+}
+
+/* Where byte off of the test's file lies on the disk; 0: the file system does not tell. */
+static uint64_t physical(uint64_t off)
+{
+	union {
+		struct fiemap map;
+		char space[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
+	} m = {.map = {.fm_start = off, .fm_length = 1, .fm_extent_count = 1}};
+	int fd = open(path, O_RDONLY);
+	int ret = ioctl(fd, FS_IOC_FIEMAP, &m);
+
+	close(fd);
+	if (ret != 0 || m.map.fm_mapped_extents != 1 ||
+	    (m.map.fm_extents[0].fe_flags & FIEMAP_EXTENT_UNKNOWN))
+		return 0;
+	return m.map.fm_extents[0].fe_physical + (off - m.map.fm_extents[0].fe_logical);
+}
+
+static int make_machine(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	path = support_path(false, "pool");
+	unlink(path);
+	pmemblk_close(pmemblk_create(path, 512, SIZE, 0644));
+	sync();
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(asprintf(&machine, "%s/sys", support_tmpdir(false)) > 0);
+	run("mkdir -p %s/devices/ndbus0/region0/pfn0.0/block/pmem0/pmem0p1 %s/dev/block",
+	    machine, machine);
+	run("ln -s ../../devices/ndbus0/region0/pfn0.0/block/pmem0 %s/dev/block/%u:%u",
+	    machine, major(st.st_dev), minor(st.st_dev));
+	sysfs_root = machine;
+	return 0;
+}
+
+static int drop_machine(void **state)
+{
+	(void)state;
+	sysfs_root = "/sys";
+	run("rm -rf %s", machine);
+	free(machine);
+	return 0;
+}
+
+#define DISK "devices/ndbus0/region0/pfn0.0/block/pmem0"
+
+static void assert_bad(const char *word)
+{
+	errno = 0;
+	assert_null(pmemblk_open(path, 0));
+	assert_int_equal(errno, EIO);
+	assert_non_null(strstr(errormsg_get(), path));
+	if (!strstr(errormsg_get(), word))
+		fail_msg("%s: no '%s'", errormsg_get(), word);
+	errno = 0;
+	assert_int_equal(pmemblk_check(path, 0), -1);
+	assert_int_equal(errno, EIO);
+}
+
+static void assert_good(void)
+{
+	PMEMblkpool *p = pmemblk_open(path, 0);
+
+	if (!p)
+		fail_msg("%s", errormsg_get());
+	pmemblk_close(p);
+}
+
+static bool can_tell(void)
+{
+	if (physical(0) != 0)
+		return true;
+	print_message("skip: the file system of the test has no FIEMAP\n");
+	return false;
+}
+
+static void bad_blocks_of_the_file_are_found_at_their_offset(void **state)
+{
+	(void)state;
+	if (!can_tell())
+		return;
+	assert_good();
+	run("echo '%llu 8' > %s/" DISK "/badblocks",
+	    (unsigned long long)physical(1 << 20) / 512, machine);
+	assert_bad("4096 bytes, the first at offset 1048576");
+	run("echo '%llu 1' >> %s/" DISK "/badblocks",
+	    (unsigned long long)physical(8192) / 512 + 1, machine);
+	assert_bad("4608 bytes, the first at offset 8704");
+	run(": > %s/" DISK "/badblocks", machine);
+	assert_good();
+}
+
+static void bad_blocks_elsewhere_do_not_matter(void **state)
+{
+	struct poolset *set;
+	char *other;
+
+	(void)state;
+	if (!can_tell())
+		return;
+	assert_true(asprintf(&other, "%s.other", path) > 0);
+	image_make_zero(other, SIZE);
+	image_flip(other, 4096);
+	sync();
+	run("echo '%llu 8' > %s/" DISK "/badblocks",
+	    (unsigned long long)physical(4096) / 512, machine);
+	assert_bad("offset 4096");
+	assert_int_equal(poolset_single(other, 0, &set), 0);
+	assert_int_equal(poolset_files_open(set), 0);
+	assert_int_equal(badblocks_check_media(set), 0);
+	poolset_files_close(set);
+	poolset_free(set);
+	unlink(other);
+	free(other);
+}
+
+static void pools_without_the_feature_are_not_examined(void **state)
+{
+	(void)state;
+	if (!can_tell())
+		return;
+	run("echo '%llu 8' > %s/" DISK "/badblocks",
+	    (unsigned long long)physical(4096) / 512, machine);
+	assert_bad("offset 4096");
+	image_put32(path, IMAGE_COMPAT, 0);
+	image_seal_header(path, 0);
+	assert_good();
+}
+
+static void a_partition_has_its_disks_list(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	if (!can_tell())
+		return;
+	assert_int_equal(stat(path, &st), 0);
+	run("cd %s/dev/block && rm %u:%u && ln -s ../../" DISK "/pmem0p1 %u:%u", machine,
+	    major(st.st_dev), minor(st.st_dev), major(st.st_dev), minor(st.st_dev));
+	run("echo 2048 > %s/" DISK "/pmem0p1/start", machine);
+	run("echo '%llu 8' > %s/" DISK "/badblocks",
+	    (unsigned long long)physical(4096) / 512 + 2048, machine);
+	assert_bad("offset 4096");
+	run("echo 200000 > %s/" DISK "/pmem0p1/start", machine);
+	assert_good();
+}
+
+static void create_refuses_files_on_bad_blocks(void **state)
+{
+	static const char zeros[4096];
+
+	(void)state;
+	if (!can_tell())
+		return;
+	image_write(path, 0, zeros, sizeof(zeros));
+	run("echo '%llu 8' > %s/" DISK "/badblocks",
+	    (unsigned long long)physical(8192) / 512, machine);
+	errno = 0;
+	assert_null(pmemblk_create(path, 512, 0, 0));
+	assert_int_equal(errno, EIO);
+	run("rm %s/" DISK "/badblocks", machine);
+	pmemblk_close(pmemblk_create(path, 512, 0, 0));
+	assert_good();
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make_machine, drop_machine)
+	const struct CMUnitTest tests[] = {
+	    CASE(bad_blocks_of_the_file_are_found_at_their_offset),
+	    CASE(bad_blocks_elsewhere_do_not_matter),
+	    CASE(pools_without_the_feature_are_not_examined),
+	    CASE(a_partition_has_its_disks_list),
+	    CASE(create_refuses_files_on_bad_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
