@@ -27,10 +27,14 @@ expected()
 		lib/pkgconfig/libpmem.pc
 		lib/pkgconfig/libpmemblk.pc
 	END
-	[ ! -d "$SOURCE/src/tool" ] || echo bin/pmemblk
-	(cd "$SOURCE" && for page in src/man/*.[1357]; do
-		[ -f "$page" ] && echo "share/man/man${page##*.}/${page##*/}"
-	done) || true
+	echo bin/pmemblk
+	(cd "$SOURCE/src/man" && for page in *.[1357]; do
+		dir=share/man/man${page##*.}
+		echo "$dir/$page"
+		sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9]*\).*/\1/p' "$page" | while read -r name; do
+			[ "$name.${page##*.}" = "$page" ] || echo "$dir/$name.${page##*.} $page"
+		done
+	done)
 }
 
 install_to "$work/x"

@@ -78,10 +78,12 @@ may_include()
 	return 1
 }
 
-# One line "FILE HEADER" for each include of the sources below the present folder.
+# One line "FILE HEADER" for each include of the sources (or of those in $scope).
+scope='src examples tests'
 includes()
 {
-	grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]' src examples tests --include='*.[ch]' |
+	# shellcheck disable=SC2086
+	grep -HrnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*["<]' $scope --include='*.[ch]' |
 		sed -nE -e 's/^([^:]*):[0-9]*:[^"<]*"([^"]*)".*/\1 \2/p' \
 			-e 's/^([^:]*):[0-9]*:[^"<]*<(libpmem[a-z]*\.h)>.*/\1 \2/p'
 }
@@ -230,7 +232,7 @@ plant()
 }
 
 while read -r file header; do
-	plant "$file" "#include \"$header\"" check_includes
+	scope=$file plant "$file" "#include \"$header\"" check_includes
 done <<'EOF'
 src/common/file.c engine.h
 src/common/file.c storage/storage.h
@@ -252,9 +254,9 @@ tests/api/blk/test_pool.c btt/btt.h
 tests/compat/pool.c support.h
 examples/copy_file.c file.h
 EOF
-plant src/blk/pool/pool.c '#include <libpmem.h>' check_includes
-plant src/blk/btt/btt.c '#include <libpmemblk.h>' check_includes
-plant src/common/file.c '#include <libpmem.h>' check_includes
+scope=src/blk/pool/pool.c plant src/blk/pool/pool.c '#include <libpmem.h>' check_includes
+scope=src/blk/btt/btt.c plant src/blk/btt/btt.c '#include <libpmemblk.h>' check_includes
+scope=src/common/file.c plant src/common/file.c '#include <libpmem.h>' check_includes
 plant src/blk/storage/storage.h '#include "storage/pool.h"' check_circles
 plant src/blk/pool/pool.c 'int f(void) { return getenv("X") != 0; }' check_environment
 plant src/blk/btt/find.c $'int btt_find_x(void)\n{\n\tstorage_fence(s, step);\n}' check_readers

@@ -5,7 +5,7 @@
 # are well-formed, refer to pages that exist, and their examples compile.
 . "$(dirname "$0")/lib.sh"
 cd "$SOURCE"
-pages=$(grep -L '^\.so ' src/man/*)
+pages=$(ls src/man/*)
 
 # The prototypes of a header, one a line, in one spacing: "int f(const char *a, size_t b)".
 tidy()
@@ -54,20 +54,24 @@ diff "$work/header" "$work/manual" || fail "prototypes differ (left: header, rig
 [ "$(wc -l <"$work/header")" -ge 39 ] || fail "too few prototypes were found"
 case_ok "the prototypes of all $(wc -l <"$work/header") functions are those of the headers"
 
-# man finds every function by its own name, and the page's NAME section lists it.
+# man finds every function by its own name: make install makes a link for each name of a NAME section.
+for page in $pages; do
+	sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9]*\).*/\1/p' "$page" | while read -r name; do
+		echo "$name.${page##*.} $page"
+	done
+done >"$work/names"
 while read -r function; do
-	page=src/man/$function.3
-	[ -f "$page" ] || fail "there is no $page"
-	if target=$(sed -n 's/^\.so man3\///p' "$page") && [ -n "$target" ]; then
-		page=src/man/$target
-		[ -f "$page" ] || fail "$function.3 leads to $target, which is not there"
-	fi
-	sed -n '/^\.Sh NAME/,/^\.Sh SYN/p' "$page" | grep -qE "^\.Nm $function( ,)?\$" ||
-		fail "$page does not name $function"
+	page=$(awk -v name="$function.3" '$1 == name { print $2 }' "$work/names")
+	[ -f "$page" ] || fail "there is no page for $function, or several: $page"
 	grep -qE "[ *]$function\\(" "$work/$(basename "$page").proto" || fail "$page does not show $function"
 done < <(sed -E 's/.*\b(pmem(blk)?_[a-z_]+)\(.*/\1/; s/.*\b(pmem(blk)?_set_funcs)\(.*/\1/' "$work/header")
-for page in src/man/*.3; do
-	grep -qE "\b$(basename "$page" .3)\(" "$work/header" || fail "$page describes no function"
+while read -r name page; do
+	case $name in
+	*.3) grep -qE "\b${name%.3}\(" "$work/header" || fail "$page describes $name, which is no function" ;;
+	esac
+done <"$work/names"
+for page in $pages; do
+	grep -qx "$(basename "$page") $page" "$work/names" || fail "$page does not name itself"
 done
 for page in libpmem.7 libpmemblk.7 poolset.5 pmem_ctl.5; do
 	[ -f "src/man/$page" ] || fail "there is no $page"
@@ -76,7 +80,7 @@ case_ok "every function has a page"
 
 for page in $pages; do
 	for ref in $(sed -nE 's/^\.(It )?Xr (pmem[a-z_]*|libpmem[a-z]*|poolset) ([0-9]).*/\2.\3/p' "$page"); do
-		[ -f "src/man/$ref" ] || fail "$page refers to $ref"
+		grep -q "^$ref " "$work/names" || fail "$page refers to $ref"
 	done
 	title=$(sed -nE 's/^\.Dt ([A-Z_]+) ([0-9])$/\1.\2/p' "$page")
 	[ "${title,,}" = "$(basename "$page")" ] || fail "$page has the title $title"

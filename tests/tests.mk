@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The tests and the benchmarks; included by the Makefile.
+#
+# tests/<kind>/test_*.c is a program, tests/<kind>/test_*.sh a script; each is one test. Unit,
+# crash and concurrency tests are linked with the libraries' internals; API tests see the public
+# headers and the shared libraries only. A test exits with 0, or 77 when it was skipped, the
+# reason on its last line of output.
+
+SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
+INTERNAL_TESTS := $(wildcard tests/unit/*/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
+CRASH_TESTS := $(wildcard tests/crash/test_*.c)
+PUBLIC_TESTS := $(wildcard tests/api/*/test_*.c)
+TOOL_TESTS := $(wildcard tests/tool/test_*.c)
+TEST_HELPERS := $(wildcard tests/compat/*.c) tests/build/steps.c
+TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
+
+test_bin = $(patsubst %.c,$(B)/%,$(1))
+PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
+TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS) $(TOOL_TESTS)) $(PUBLIC_TEST_BIN)
+HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
+
+# Distributions bring cmocka for the machine's own CPU only.
+ifneq ($(CROSS),)
+OWN_CMOCKA := 1
+endif
+ifneq ($(OWN_CMOCKA),)
+SUPPORT_OBJ += $(call objs,tests/support/cross/cmocka.c)
+CMOCKA_LIBS :=
+$(B)/obj/tests/%.o: INCLUDES += -Itests/support/cross
+endif
+CMOCKA_LIBS ?= -lcmocka
+$(B)/obj/tests/%.o: INCLUDES += -Itests/support
+$(B)/obj/tests/unit/%.o: INCLUDES += -Itests/unit -Isrc/pmem -Isrc/blk -Isrc
+$(B)/obj/tests/crash/%.o: INCLUDES += -Isrc/blk -Isrc
+$(B)/obj/tests/concurrency/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
+$(B)/obj/tests/fuzz/%.o: INCLUDES += -Isrc/blk -Isrc
+$(B)/obj/tests/%.o: OWN_CFLAGS += -UNDEBUG
+
+# Everything inside the libraries, for tests and the tool's repair; common/ only once.
+INTERNALS := -Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive
+$(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
+	$(call pack,$^)
+
+TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
+
+$(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
+	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
+
+# The tool's own parts: all but its main().
+TOOL_PARTS := $(filter-out %/main.o,$(TOOL_OBJ))
+$(B)/obj/tests/tool/%.o: INCLUDES += -Isrc/blk -Isrc/tool
+$(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ) $(B)/internals.a
+	$(link) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
+
+# The crash tests decide which thread goes on at each access to shared memory. So their copy of
+# the table is compiled as for ThreadSanitizer, and tests/crash/hooks.c stands in for its run time.
+# With a sanitizer or for coverage the ordinary objects are used: points at the storage only.
+CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
+CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate
+ifeq ($(SAN)$(COV),)
+HOOKED_SRC := $(wildcard src/blk/btt/*.c)
+HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
+	$(call objs,$(filter-out $(HOOKED_SRC),$(BLK_SRC)))
+CRASH_WRAP += -Wl,--wrap=memcpy
+# Their arenas are smaller, too, so that a pool can have two: 64 KiB more than the least size.
+CRASH_ARENA := -DBTT_CRASH_TEST_ARENA_SIZE=0x1010000ull
+$(B)/obj/tests/crash/%.o: OWN_CFLAGS += -DHOOKED=1 $(CRASH_ARENA)
+else
+HOOKED_BLK := $(BLK_OBJ)
+endif
+
+$(B)/hooked/%.o: src/%.c $(B)/flags Makefile
+	@mkdir -p $(@D)
+	$(call say,  CC    $@)
+	$(Q)$(CC) $(INCLUDES) -Isrc/blk -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) \
+		$(CFLAGS) $(CRASH_ARENA) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
+		-fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
+
+$(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)
+	$(call pack,$^)
+
+$(call test_bin,$(CRASH_TESTS)): $(B)/%: $(B)/obj/%.o $(CRASH_OBJ) $(SUPPORT_OBJ) $(B)/hooked.a
+	$(link) $(CRASH_WRAP) $(filter %.o,$^) $(B)/hooked.a $(CMOCKA_LIBS) -ldl
+
+# A run path serves a program's own libraries, not theirs: libpmem is linked to all of them, so
+# that libpmemblk gets ours.
+$(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(PMEM_SO) $(BLK_SO)
+	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) \
+		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -Wl,--no-as-needed -lpmemblk -lpmem \
+		$(CMOCKA_LIBS) -ldl
+
+# The one API test of several files.
+$(B)/tests/api/blk/test_errno: $(call objs,$(wildcard tests/api/blk/conditions*.c))
+
+# Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
+$(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
+	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
+
+# Under emulation the scripts are left out, and what starts itself again, forks with threads, takes
+# libc's place, asks which of its pages are resident or wants more address space than the emulator
+# has. pmem/test_store_width skips itself: only x86-64 lets a program step itself, and the emulator
+# has no ptrace.
+NOT_EMULATED := btt/test_btt blk/test_ctl blk/test_damage blk/test_fork blk/test_msync blk/test_settings
+ifneq ($(CROSS),)
+TESTS ?= $(filter-out $(addprefix %/,$(NOT_EMULATED)),$(TEST_BIN))
+endif
+TESTS ?= $(TEST_BIN) $(TEST_SCRIPTS)
+
+# What the scripts see: they build and install the same variant with `make`.
+TEST_ENV = BUILD=$(abspath $(B)) SOURCE=$(CURDIR) VERSION=$(VERSION) CC='$(CC)' CROSS='$(CROSS)' \
+	SAN='$(SAN)' COV='$(COV)' DEBUG='$(DEBUG)' RUNNER='$(RUNNER)'
+# Programs of another CPU run under qemu's user emulation.
+# qemu announces DC CVAP to programs, but stops at it; the Cortex-A72 does not have it.
+QEMU_CPU_aarch64 = -cpu cortex-a72
+RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%,$(CROSS)))
+
+check: all $(HELPER_BIN) $(filter-out %.sh,$(TESTS))
+	@$(TEST_ENV) tests/support/run.sh $(TESTS)
+
+# Benchmarks beside the original's libraries: never part of a test, and to be run alone.
+BENCH_BIN := $(call test_bin,$(wildcard tests/bench/bench_*.c))
+$(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(call objs,tests/bench/limits.c) $(PMEM_SO) $(BLK_SO)
+	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem
+
+bench: all $(BENCH_BIN)
+	@for run in tests/bench/run_*.sh; do $(TEST_ENV) $$run || exit 1; done
+
+# On real DAX, in emulated machines; not a part of check.
+DAX_BIN := $(call test_bin,$(wildcard tests/dax/*.c))
+$(DAX_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
+	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
+
+check-dax: all $(DAX_BIN) $(B)/tests/compat/pool
+	@$(TEST_ENV) tests/dax/run.sh $(DAX) || [ $$? -eq 77 ]
+
+# The tests again in every variant that this machine can build, some of them longer;
+# VARIANTS="release thread" selects.
+check-long:
+	@MAKE='$(MAKE)' tests/support/check_long.sh $(VARIANTS)
+
+coverage:
+	@rm -rf build/cov
+	$(MAKE) COV=1 check
+	@tests/support/coverage.sh build/cov
