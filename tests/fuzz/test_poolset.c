@@ -6,6 +6,7 @@
 
 #include "errormsg.h"
 #include "poolset/poolset.h"
+#include "poolset/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

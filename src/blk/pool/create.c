@@ -23,6 +23,7 @@
 #include "file.h"
 #include "pool/header.h"
 #include "poolset/files.h"
+#include "poolset/load.h"
 
 static int plan_set(const char *path, size_t poolsize, struct poolset **set)
 {

@@ -21,6 +21,7 @@
 #include "errormsg.h"
 #include "pool/header.h"
 #include "poolset/files.h"
+#include "poolset/load.h"
 
 struct pmemblk *pool_alloc(const char *path)
 {

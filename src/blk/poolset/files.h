@@ -14,17 +14,6 @@
 #include "poolset/poolset.h"
 
 /*
- * Reads what path names: a set file, which is parsed, or anything else, which becomes a
- * set of one. Directories among the parts are replaced by the part files in them; one that
- * has none stays in the set as a part whose file is absent, if for_create is true, and is
- * -ENOENT otherwise.
- *
- * -ENOENT, -EACCES etc. as from open(2), -EAGAIN when it is locked, -EINVAL, -EOPNOTSUPP
- * for replicas. *out is to be given to poolset_free().
- */
-int poolset_load(const char *path, bool for_create, struct poolset **out) MUST_CHECK;
-
-/*
  * Opens and locks all parts and checks their lengths. On failure whatever was opened is
  * closed again.
  */

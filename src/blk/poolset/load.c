@@ -3,7 +3,7 @@
  * From the path that the user gave to a list of part files: reading set files, and turning
  * directories into the part files inside them.
  */
-#include "poolset/files.h"
+#include "poolset/load.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "errormsg.h"
 #include "file.h"
 #include "base/pool_format.h"
+#include "poolset/parse.h"
 
 /* A longer set file is refused. */
 #define MAX_SET_FILE ((off_t)64 << 20)

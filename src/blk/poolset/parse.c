@@ -16,7 +16,7 @@
  * Replicas are parsed in full, so that mistakes in them are found, but only counted: pools
  * of blocks cannot have any.
  */
-#include "poolset/poolset.h"
+#include "poolset/parse.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -42,18 +42,6 @@ struct poolset {
 	struct poolset_part *part; /* of the first replica */
 };
 
-/* The first bytes of a set file. */
-#define POOLSET_SIGNATURE "PMEMPOOLSET"
-#define POOLSET_SIGNATURE_LEN 11
-
-/*
- * Parses the text of the set file known as path. Pure but for memory; paths are checked
- * for form only. -EINVAL with a message naming file, line and reason; -ENOMEM. *out is to
- * be given to poolset_free().
- */
-int poolset_parse(const char *path, const char *text, size_t len,
-		  struct poolset **out) MUST_CHECK;
-
 /* A set of one file; size as in struct poolset_part. -ENOMEM, message set. */
 int poolset_single(const char *path, uint64_t size, struct poolset **out) MUST_CHECK;
 

@@ -12,6 +12,7 @@
 #include "errormsg.h"
 #include "pool/header.h"
 #include "poolset/files.h"
+#include "poolset/load.h"
 #include "pool/shutdown_state.h"
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
