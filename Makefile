@@ -288,6 +288,7 @@ help:
 	@echo 'check-long  the tests in every variant, and the long ones'
 	@echo 'check-dax   on virtual NVDIMMs, in emulated machines (DAX="..." for some parts)'
 	@echo 'fuzz        libFuzzer (clang) over parsers and pools, FUZZ_TIME seconds each [60]'
+	@echo 'mutate      how strong the tests are: random changes of the code, about an hour'
 	@echo 'coverage    run the tests with COV=1 and sum up the lines they reach'
 	@echo 'lint        format, layers, exported symbols, clang-tidy'
 	@echo 'format      run clang-format over everything'
@@ -299,7 +300,7 @@ help:
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 
 FORCE:
-.PHONY: all bench check check-dax check-long coverage fuzz demo format lint dist install uninstall clean help FORCE
+.PHONY: all bench check check-dax check-long coverage mutate fuzz demo format lint dist install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

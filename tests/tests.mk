@@ -139,6 +139,11 @@ check-dax: all $(DAX_BIN) $(B)/tests/compat/pool
 check-long:
 	@MAKE='$(MAKE)' tests/support/check_long.sh $(VARIANTS)
 
+# Changes the code at random places and looks whether a test notices; about an hour.
+# MUTATE="--mutants 50 --areas btt,repair --seed 7"; needs Debian's python3-clang.
+mutate:
+	@/usr/bin/python3 tests/support/mutate.py $(MUTATE)
+
 coverage:
 	@rm -rf build/cov
 	$(MAKE) COV=1 check

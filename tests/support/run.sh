@@ -5,11 +5,19 @@
 # The last line is "N passed, N failed, N skipped". A test's output is kept in $BUILD/logs and
 # shown when it fails. TEST_TIMEOUT: seconds one test may take [300]. NO_SKIP: a pattern (grep -E)
 # of test names that count as failed when they were skipped. RUNNER: a command that runs programs
-# of another CPU.
+# of another CPU. FAIL_FAST=1: the first failure ends it.
+#
+# The tests get folders of their own for what they make, on disk (TMPDIR) and on tmpfs (TEST_SHM).
+# One that leaves something there has failed.
 set -u
 timeout=${TEST_TIMEOUT:-300}
 logs=$BUILD/logs
 mkdir -p "$logs"
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/pmemcheck.XXXXXX") || exit 1
+TEST_SHM=$(mktemp -d /dev/shm/pmemcheck.XXXXXX 2>/dev/null) || TEST_SHM=$TMPDIR/shm
+export TMPDIR TEST_SHM
+trap 'rm -rf "$TMPDIR" "$TEST_SHM"' EXIT
+trap 'exit 130' INT TERM
 passed=0 failed=0 skipped=0 cases=0
 failures=() skips=()
 for t in "$@"; do
@@ -24,6 +32,12 @@ for t in "$@"; do
 	*) timeout -k 5 "$timeout" ${RUNNER:-} "./$t" >"$log" 2>&1 </dev/null ;;
 	esac
 	rc=$?
+	left=$(find "$TMPDIR" "$TEST_SHM" -mindepth 1 -maxdepth 1 ! -path "$TEST_SHM" | head -n 5)
+	if [ -n "$left" ]; then
+		echo "left behind: $left" >>"$log"
+		rm -rf "${TMPDIR:?}"/* "${TEST_SHM:?}"/*
+		[ $rc -ne 0 ] && [ $rc -ne 77 ] || rc=1
+	fi
 	took=$(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	n=$(grep -cE '^\[ +OK \]|^ok ' "$log")
 	cases=$((cases + n))
@@ -50,6 +64,7 @@ for t in "$@"; do
 		tail -n 40 "$log" | sed 's/^/      /'
 		;;
 	esac
+	[ $failed -eq 0 ] || [ -z "${FAIL_FAST:-}" ] || break
 done
 [ ${#skips[@]} -gt 0 ] && printf 'skipped: %s\n' "${skips[@]}"
 [ ${#failures[@]} -gt 0 ] && printf 'failed: %s\n' "${failures[@]}"

@@ -1,0 +1,326 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""How strong are the tests? Changes the code at random places and looks whether a test notices.
+
+    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--list]
+
+Each mutant is one change: a condition negated, a comparison shifted or turned round, && for || and
++ for -, a number that is one higher, a statement left out, a result replaced by 0. Mutants that do
+not compile, or to the same object as before, are drawn again. Each of the others is killed by the
+first test that fails or runs over its time; the tests of its own room come first. What survives is
+listed: either a test is missing, or the change makes no difference. Those of the second kind stand
+in tests/support/mutate-equivalent.txt with the reason, and do not count.
+
+Every job works in a copy of the tree below TMPDIR. The exit status is 0 if at least GOAL percent of
+the mutants that count were killed.
+"""
+import argparse
+import fnmatch
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from clang import cindex
+from clang.cindex import CursorKind, TokenKind
+
+GOAL = 95
+TIMEOUT = 120  # seconds that one test may take
+
+# Area: folders of its sources, and the tests that may kill its mutants, likeliest first.
+UNIT_BLK = ["unit/btt/*", "unit/pool/*", "unit/storage/*", "unit/poolset/*", "unit/base/*"]
+BLK_TESTS = UNIT_BLK + ["unit/common/*", "api/blk/*", "concurrency/*", "fuzz/*", "tool/*", "compat/*",
+                        "crash/test_enumerate", "crash/test_judge", "crash/test_mutants",
+                        "build/test_system_calls.sh", "build/test_debug.sh"]
+TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_damage_matrix.sh"]
+PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
+              "build/test_debug.sh", "compat/test_fio.sh", "unit/pool/*"]
+AREAS = {
+    "btt": (["src/blk/btt"], ["unit/btt/*"] + BLK_TESTS),
+    "pool": (["src/blk/pool", "src/blk"], ["unit/pool/*", "api/blk/*"] + BLK_TESTS),
+    "storage": (["src/blk/storage"], ["unit/storage/*"] + BLK_TESTS),
+    "poolset": (["src/blk/poolset"], ["unit/poolset/*", "api/blk/*"] + BLK_TESTS),
+    "base": (["src/blk/base"], ["unit/base/*"] + BLK_TESTS),
+    "repair": (["src/tool/repair", "src/tool/image"], TOOL_TESTS),
+    "commands": (["src/tool/commands", "src/tool"], TOOL_TESTS),
+    "pmem": (["src/pmem"], PMEM_TESTS),
+    "common": (["src/common"], ["unit/common/*"] + PMEM_TESTS + BLK_TESTS),
+}
+
+SWAPS = {
+    "<": ["<=", ">="], "<=": ["<", ">"], ">": [">=", "<="], ">=": [">", "<"],
+    "==": ["!="], "!=": ["=="], "&&": ["||"], "||": ["&&"],
+    "+": ["-"], "-": ["+"], "<<": [">>"], ">>": ["<<"], "|": ["&"], "&": ["|"],
+    "+=": ["-="], "-=": ["+="], "|=": ["&="],
+}
+CONDITIONS = {CursorKind.IF_STMT, CursorKind.WHILE_STMT, CursorKind.CONDITIONAL_OPERATOR}
+DELETABLE = {CursorKind.CALL_EXPR, CursorKind.BINARY_OPERATOR, CursorKind.UNARY_OPERATOR,
+             CursorKind.COMPOUND_ASSIGNMENT_OPERATOR, CursorKind.BREAK_STMT,
+             CursorKind.CONTINUE_STMT}
+
+
+class Mutant:
+    def __init__(self, area, path, function, begin, end, new, what, line):
+        self.area, self.path, self.function = area, path, function
+        self.begin, self.end, self.new, self.what, self.line = begin, end, new, what, line
+
+    def key(self):
+        """What it is called in the list of those that make no difference."""
+        return f"{self.path} {self.function}: {self.what}"
+
+    def __str__(self):
+        return f"{self.path}:{self.line} {self.function}: {self.what}"
+
+
+def own_text(cursor, path):
+    """Where the cursor stands in this very file, outside of macros; None if it does not."""
+    begin, end = cursor.extent.start, cursor.extent.end
+    if not begin.file or begin.file.name != path or not end.file or end.file.name != path:
+        return None
+    return (begin.offset, end.offset) if begin.offset < end.offset else None
+
+
+def mutants_of(area, path, source, flags):
+    index = cindex.Index.create()
+    unit = index.parse(path, args=flags)
+    out = []
+
+    def add(function, begin, end, new, what):
+        line = source.count("\n", 0, begin) + 1
+        out.append(Mutant(area, path, function, begin, end, new, what, line))
+
+    def visit(cursor, function, in_compound):
+        span = own_text(cursor, path)
+        if cursor.kind == CursorKind.FUNCTION_DECL:
+            function = cursor.spelling
+        if span and function:
+            begin, end = span
+            text = source[begin:end]
+            children = list(cursor.get_children())
+            if cursor.kind in CONDITIONS and children:
+                cond = own_text(children[0], path)
+                if cond:
+                    c = source[cond[0]:cond[1]]
+                    add(function, cond[0], cond[1], f"!({c})", f"condition {short(c)} negated")
+            if cursor.kind in (CursorKind.BINARY_OPERATOR, CursorKind.COMPOUND_ASSIGNMENT_OPERATOR) \
+                    and len(children) == 2:
+                left, right = own_text(children[0], path), own_text(children[1], path)
+                if left and right and left[1] <= right[0]:
+                    between = source[left[1]:right[0]]
+                    op = between.strip()
+                    for new in SWAPS.get(op, []):
+                        at = left[1] + between.index(op)
+                        add(function, at, at + len(op), new, f"{short(text)}: {op} becomes {new}")
+            if cursor.kind == CursorKind.INTEGER_LITERAL and text.isdigit():
+                add(function, begin, end, str(int(text) + 1), f"{text} becomes {int(text) + 1}")
+            if cursor.kind == CursorKind.RETURN_STMT and children and text != "return 0":
+                add(function, begin, end, "return 0", f"{short(text)} becomes return 0")
+            if in_compound and cursor.kind in DELETABLE and source[end:end + 1] == ";" \
+                    and not text.startswith("(void)"):
+                add(function, begin, end, "", f"left out: {short(text)}")
+        for child in cursor.get_children():
+            visit(child, function, cursor.kind == CursorKind.COMPOUND_STMT or
+                  (cursor.kind in (CursorKind.IF_STMT, CursorKind.FOR_STMT, CursorKind.WHILE_STMT)
+                   and child.kind in DELETABLE and own_text(child, path) is not None
+                   and source[own_text(child, path)[1]:][:1] == ";"
+                   and cursor.kind != CursorKind.FOR_STMT))
+
+    visit(unit.cursor, None, False)
+    return out
+
+
+def short(text):
+    text = " ".join(text.split())
+    return text if len(text) <= 70 else text[:67] + "..."
+
+
+class Job:
+    """A copy of the tree, built."""
+
+    def __init__(self, number, root):
+        self.dir = os.path.join(root, f"tree{number}")
+        files = subprocess.check_output(["git", "ls-files", "-z"], text=True).split("\0")
+        for f in filter(None, files):
+            if os.path.isfile(f):
+                target = os.path.join(self.dir, f)
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                shutil.copy2(f, target)
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
+        self.env.update(WERROR="", TEST_TIMEOUT=str(TIMEOUT), FAIL_FAST="1")
+        # A test of layers or formatting would kill a mutant for its looks.
+        self.build = os.path.join(self.dir, "build/release")
+
+    def make(self, *args, log=None):
+        out = open(log, "wb") if log else subprocess.DEVNULL
+        return subprocess.call(["make", "-s", "WERROR=", *args], cwd=self.dir, env=self.env,
+                               stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def object_of(self, path):
+        return os.path.join(self.build, "obj", path[:-2] + ".o")
+
+    def code_of(self, path):
+        return subprocess.check_output(["objcopy", "--strip-debug", "-O", "binary", "--dump-section",
+                                        ".text=/dev/stdout", self.object_of(path), "/dev/null"],
+                                       stderr=subprocess.DEVNULL) + \
+            subprocess.check_output(["objdump", "-s", "-r", "-j", ".rodata", "-j", ".data", "-j", ".text",
+                                     self.object_of(path)], stderr=subprocess.DEVNULL)
+
+    def tests(self, patterns):
+        """In the order of the patterns, each once, in batches that end with the slow ones."""
+        names = []
+        for kind in ("unit", "api", "crash", "concurrency", "tool", "fuzz", "compat", "build"):
+            for folder, _, files in os.walk(os.path.join(self.dir, "tests", kind)):
+                for f in sorted(files):
+                    if f.startswith("test_") and f.endswith((".c", ".sh")):
+                        rel = os.path.relpath(os.path.join(folder, f), os.path.join(self.dir, "tests"))
+                        names.append(rel[:-2] if f.endswith(".c") else rel)
+        chosen = []
+        for pattern in patterns:
+            for n in names:
+                if fnmatch.fnmatch(n, pattern) and n not in chosen:
+                    chosen.append(n)
+        return [f"tests/{n}" if n.endswith(".sh") else f"build/release/tests/{n}" for n in chosen]
+
+    def first_failure(self, patterns):
+        tests = self.tests(patterns)
+        batches = [tests[:1], tests[1:6], tests[6:]]
+        for batch in filter(None, batches):
+            log = os.path.join(self.dir, "check.log")
+            if self.make("check", "TESTS=" + " ".join(batch), log=log) != 0:
+                with open(log, errors="replace") as f:
+                    for line in f:
+                        if line.startswith("FAIL"):
+                            return line.split()[1]
+                return "build"
+        return None
+
+
+def known_equivalent(path):
+    known = {}
+    try:
+        with open(path) as f:
+            for line in f:
+                line = line.strip()
+                if line and not line.startswith("#"):
+                    key, _, reason = line.partition(" -- ")
+                    known[key.strip()] = reason
+    except FileNotFoundError:
+        pass
+    return known
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--mutants", type=int, default=200)
+    p.add_argument("--seed", type=int, default=int(time.time()))
+    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("--areas", default=",".join(AREAS))
+    p.add_argument("--list", action="store_true", help="print the mutants and run nothing")
+    a = p.parse_args()
+    flags = ["-std=c11", "-D_GNU_SOURCE", "-DNDEBUG", '-DSRCVERSION="0"', "-Iinclude", "-Isrc/common",
+             "-Isrc/pmem", "-Isrc/blk", "-Isrc/tool"]
+    rng = random.Random(a.seed)
+    pools = {}
+    for area in a.areas.split(","):
+        found = []
+        for folder in AREAS[area][0]:
+            for f in sorted(os.listdir(folder)):
+                if f.endswith(".c"):
+                    path = os.path.join(folder, f)
+                    with open(path) as src:
+                        found += mutants_of(area, path, src.read(), flags)
+        rng.shuffle(found)
+        pools[area] = found
+    known = known_equivalent("tests/support/mutate-equivalent.txt")
+    print(f"seed {a.seed}; places: " + ", ".join(f"{k} {len(v)}" for k, v in pools.items()), flush=True)
+
+    lock = threading.Lock()
+    count = {k: {"killed": 0, "survived": 0, "equivalent": 0, "discarded": 0} for k in pools}
+    survivors = []
+    areas = [k for k in pools if pools[k]]
+    left = [a.mutants]
+    turn = [0]
+
+    def draw():
+        with lock:
+            if left[0] == 0 or not any(pools.values()):
+                return None
+            while not pools[areas[turn[0] % len(areas)]]:
+                turn[0] += 1
+            m = pools[areas[turn[0] % len(areas)]].pop()
+            turn[0] += 1
+            left[0] -= 1
+            return m
+
+    def again(m):
+        """It was none: another one of the same area takes its place."""
+        with lock:
+            count[m.area]["discarded"] += 1
+            left[0] += 1
+            turn[0] -= 1
+
+    if a.list:
+        while (m := draw()):
+            print(m)
+        return 0
+
+    def run(number):
+        job = Job(number, root)
+        if job.make("-j2", "all") != 0:
+            raise SystemExit("the tree does not build")
+        while (m := draw()):
+            target = os.path.join(job.dir, m.path)
+            with open(m.path) as f:
+                source = f.read()
+            before = job.code_of(m.path)
+            with open(target, "w") as f:
+                f.write(source[:m.begin] + m.new + source[m.end:])
+            rel = os.path.relpath(job.object_of(m.path), job.dir)
+            ok = job.make(rel) == 0
+            if not ok or job.code_of(m.path) == before:
+                again(m)
+            elif m.key() in known:
+                with lock:
+                    count[m.area]["equivalent"] += 1
+            else:
+                start = time.time()
+                killer = job.first_failure(AREAS[m.area][1])
+                with lock:
+                    count[m.area]["killed" if killer else "survived"] += 1
+                    if not killer:
+                        survivors.append(m)
+                    print(f"{'killed by ' + killer if killer else 'SURVIVED'} "
+                          f"({time.time() - start:.0f}s): {m}", flush=True)
+            with open(target, "w") as f:
+                f.write(source)
+            job.make(rel)
+
+    root = tempfile.mkdtemp(prefix="pmemmutate.")
+    try:
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(a.jobs)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+    killed = sum(c["killed"] for c in count.values())
+    lived = sum(c["survived"] for c in count.values())
+    for area, c in count.items():
+        n = c["killed"] + c["survived"]
+        print(f"{area}: {c['killed']} of {n} killed, {c['equivalent']} equivalent, "
+              f"{c['discarded']} drawn again")
+    for m in survivors:
+        print(f"survived: {m}")
+    print(f"seed {a.seed}: {killed} of {killed + lived} killed "
+          f"({100 * killed / max(1, killed + lived):.1f} %)")
+    return 0 if killed * 100 >= GOAL * (killed + lived) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
