@@ -5,15 +5,17 @@
 # variant ignores the variables.
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
+export MAPPED=${TEST_SHM:-/dev/shm}/pmemdebug
 
 cat >"$work/fail.c" <<'END'
 #include <libpmem.h>
 #include <libpmemblk.h>
+#include <stdlib.h>
 int main(void)
 {
 	char a[8], b[8] = "abcdefg";
 	size_t len;
-	void *p = pmem_map_file("/dev/shm/pmemdebug", 4096, PMEM_FILE_CREATE, 0600, &len, 0);
+	void *p = pmem_map_file(getenv("MAPPED"), 4096, PMEM_FILE_CREATE, 0600, &len, 0);
 	if (!p || pmem_unmap(p, len))
 		return 1;
 	pmem_memcpy(a, b, 8, 1u << 20);
@@ -40,7 +42,7 @@ run()
 {
 	(cd "$work" && env LD_LIBRARY_PATH="$debug" "$@" ./fail) 2>"$work/err" >"$work/out" ||
 		fail "$*: exit status $?"
-	rm -f /dev/shm/pmemdebug
+	rm -f "$MAPPED"
 	[ ! -s "$work/out" ] || fail "$*: wrote to stdout"
 }
 
@@ -128,6 +130,6 @@ fi
 
 (cd "$work" && env LD_LIBRARY_PATH="$BUILD/lib" PMEM_LOG_LEVEL=4 PMEMBLK_LOG_LEVEL=4 \
 	PMEM_LOG_FILE="$work/no" PMEMBLK_LOG_FILE="$work/no" ./fail >out 2>&1 || [ $? -eq 2 ])
-rm -f /dev/shm/pmemdebug
+rm -f "$MAPPED"
 [ ! -s "$work/out" ] && [ ! -e "$work/no" ] || fail "the release variant logs"
 case_ok "the release variant ignores the variables"

@@ -134,8 +134,8 @@ on_file()
 
 on_shm()
 {
-	[ -w /dev/shm ] || return 0
-	shm=$(mktemp -d /dev/shm/pmemexamples.XXXXXX)
+	[ -w "${TEST_SHM:-/dev/shm}" ] || return 0
+	shm=$(mktemp -d "${TEST_SHM:-/dev/shm}/pmemexamples.XXXXXX")
 	trap 'rm -rf "$work" "$shm"' EXIT
 	medium="persistent memory"
 	where="$1, as persistent memory"

@@ -2,7 +2,7 @@
 #
 # What the compatibility scripts share; to be sourced. It skips the test where a package of
 # the original is missing, and offers, besides what all scripts share:
-#   $work                  an empty folder on /dev/shm, removed at exit
+#   $work                  an empty folder on tmpfs, removed at exit
 #   on LIBS COMMAND...     runs COMMAND with the libraries LIBS: ours, original, ours-on-original
 #                          (our libpmemblk on the original's libpmem) or original-on-ours
 #   pool LIBS ARGS...      the same for the helper program pool
@@ -24,8 +24,9 @@ original_pmemblk=$(realpath "$original_pmemblk")
 our_pmem=$(realpath "$BUILD/lib/libpmem.so.1")
 our_pmemblk=$(realpath "$BUILD/lib/libpmemblk.so.1")
 
-[ -w /dev/shm ] || skip "/dev/shm is not there"
-work=$(mktemp -d /dev/shm/pmemcompat.XXXXXX)
+shm=${TEST_SHM:-/dev/shm}
+[ -w "$shm" ] || skip "/dev/shm is not there"
+work=$(mktemp -d "$shm/pmemcompat.XXXXXX")
 cleanup()
 {
 	local job

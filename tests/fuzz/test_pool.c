@@ -53,11 +53,12 @@ static void remove_files(void)
 
 static void make(struct pool *pool, int fresh)
 {
+	const char *dir = getenv("TEST_SHM");
 	char block[BSIZE];
 	PMEMblkpool *p;
 
-	snprintf(pool->path, sizeof(pool->path), "/dev/shm/fuzz.%d.%d", (int)getpid(),
-		 fresh);
+	snprintf(pool->path, sizeof(pool->path), "%s/fuzz.%d.%d", dir ? dir : "/dev/shm",
+		 (int)getpid(), fresh);
 	p = pmemblk_create(pool->path, BSIZE, (size_t)SIZE, 0600);
 	FUZZ_ASSERT(p);
 	for (int i = 0; i < 300 && !fresh; i++) {

@@ -52,11 +52,11 @@ static void remove_dirs(void)
 const char *support_tmpdir(bool shm)
 {
 	if (!dirs[shm]) {
-		const char *base = shm ? "/dev/shm" : getenv("TMPDIR");
+		const char *base = getenv(shm ? "TEST_SHM" : "TMPDIR");
 		char *dir;
 
 		if (!base)
-			base = "/tmp";
+			base = shm ? "/dev/shm" : "/tmp";
 		assert_true(asprintf(&dir, "%s/pmemtest.XXXXXX", base) > 0);
 		assert_non_null(mkdtemp(dir));
 		dirs[shm] = dir;

@@ -18,7 +18,7 @@ fail()
 }
 
 # Every imported block is synchronised: on a disk that takes minutes.
-[ -w /dev/shm ] && TMPDIR=/dev/shm
+[ -w "${TEST_SHM:-/dev/shm}" ] && TMPDIR=${TEST_SHM:-/dev/shm}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmemtool.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export LD_LIBRARY_PATH=$BUILD/lib

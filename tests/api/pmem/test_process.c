@@ -180,6 +180,7 @@ static void force_is_read_at_first_use_and_kept(void **state)
 		    {"1x", 1}, {"2", 0}, {"abc", 0}, {"", 0},	{"-1", 0}};
 
 	(void)state;
+	support_tmpdir(true); /* the children leave theirs behind */
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		int status;
 		pid_t pid = fork();
