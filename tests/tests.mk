@@ -19,6 +19,7 @@ test_bin = $(patsubst %.c,$(B)/%,$(1))
 PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
 TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS) $(TOOL_TESTS)) $(PUBLIC_TEST_BIN)
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
+BENCH_BIN := $(B)/tests/bench/bench
 
 # Distributions bring cmocka for the machine's own CPU only.
 ifneq ($(CROSS),)
@@ -115,16 +116,17 @@ TEST_ENV = BUILD=$(abspath $(B)) SOURCE=$(CURDIR) VERSION=$(VERSION) CC='$(CC)' 
 QEMU_CPU_aarch64 = -cpu cortex-a72
 RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%,$(CROSS)))
 
-check: all $(HELPER_BIN) $(filter-out %.sh,$(TESTS))
+check: all $(HELPER_BIN) $(BENCH_BIN) $(filter-out %.sh,$(TESTS))
 	@$(TEST_ENV) tests/support/run.sh $(TESTS)
 
 # Benchmarks beside the original's libraries: never part of a test, and to be run alone.
-BENCH_BIN := $(call test_bin,$(wildcard tests/bench/bench_*.c))
-$(BENCH_BIN): $(B)/%: $(B)/obj/%.o $(call objs,tests/bench/limits.c) $(PMEM_SO) $(BLK_SO)
-	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem
+BENCH := blk disk pmem
+$(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c cases_blk.c cases_pmem.c)) \
+		$(PMEM_SO) $(BLK_SO)
+	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -lm
 
 bench: all $(BENCH_BIN)
-	@for run in tests/bench/run_*.sh; do $(TEST_ENV) $$run || exit 1; done
+	@$(TEST_ENV) tests/bench/run.sh $(BENCH)
 
 # On real DAX, in emulated machines; not a part of check.
 DAX_BIN := $(call test_bin,$(wildcard tests/dax/*.c))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the benchmark programs share. A program prints one line "case,nanoseconds" for each case
- * that its arguments select; compare.sh runs it on several libraries in turn.
+ * What the files of the benchmark share: clock, random numbers, and the end.
  */
 #ifndef BENCH_H
 #define BENCH_H 1

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Draws the ratios of a CSV of compare.sh as bars, with their 95 % bounds and a line at 1.
+# Draws the ratios of a CSV of bench as bars, with their 95 % bounds and a line at 1.
 #
-#	chart.sh CSV SVG PATTERN TITLE
+#	chart.sh CSV SVG PATTERN TITLE MACHINE
 set -eu
-csv=$1 svg=$2 pattern=$3 title=$4
+csv=$1 svg=$2 pattern=$3 title=$4 machine=$5
 data=$(mktemp)
 trap 'rm -f "$data"' EXIT
 awk -F, -v pattern="$pattern" 'NR > 1 && $1 ~ pattern { print $1, $4, $5, $6 }' "$csv" >"$data"
@@ -13,7 +13,7 @@ rows=$(wc -l <"$data")
 gnuplot <<END
 set terminal svg size $((160 + rows * 26)),420 font "sans,11" background "white"
 set output "$svg"
-set title "$title"
+set title "$title\n{/*0.7 $machine}"
 set ylabel "times faster"
 set yrange [0:*]
 set style data boxes

@@ -2,8 +2,9 @@
 #include "limits.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -12,7 +13,11 @@
 #include <immintrin.h>
 #endif
 
-#define BATCH 64
+#define ALIGN ((size_t)2 << 20)
+#define PAGE ((size_t)4096)
+#define FLOG ((size_t)64 * 256)
+
+/* --- instructions ------------------------------------------------------------------------ */
 
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static void copy_nt_64(char *d, const char *s,
@@ -49,15 +54,6 @@ static void fence(void)
 	_mm_sfence();
 }
 
-static void (*best_copy(int k))(char *, const char *, size_t)
-{
-	if (k == 2)
-		return __builtin_cpu_supports("avx512f") ? copy_nt_64 : NULL;
-	if (k == 1)
-		return __builtin_cpu_supports("avx") ? copy_nt_32 : NULL;
-	return copy_nt_16;
-}
-
 static bool has_clwb(void)
 {
 	unsigned a = 7, b = 0, c = 0, d = 0;
@@ -65,144 +61,301 @@ static bool has_clwb(void)
 	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
 	return b & 1u << 24;
 }
+
+/* The widest stores are not the best on every machine. */
+void limit_choose(struct limit *l)
+{
+	void (*const copies[])(char *, const char *, size_t) = {
+	    copy_nt_16, __builtin_cpu_supports("avx") ? copy_nt_32 : NULL,
+	    __builtin_cpu_supports("avx512f") ? copy_nt_64 : NULL};
+	static char from[4096] __attribute__((aligned(64)));
+	char *to = aligned_alloc(4096, 1 << 20);
+	uint64_t best = UINT64_MAX;
+
+	l->flush = has_clwb() ? flush_clwb : flush_clflush;
+	if (!to)
+		bench_die("limit", "out of memory");
+	for (size_t round = 0; round < 9; round++) {
+		size_t k = round % 3;
+		uint64_t start;
+
+		if (!copies[k])
+			continue;
+		start = bench_now();
+		for (size_t at = 0; at < 1u << 20; at += 4096)
+			copies[k](to + at, from, 4096);
+		fence();
+		start = bench_now() - start;
+		if (round >= 3 && start < best) {
+			best = start;
+			l->copy = copies[k];
+		}
+	}
+	free(to);
+}
+#else
+static void copy_plain(char *d, const char *s, size_t n)
+{
+	memcpy(d, s, n);
+}
+
+static void flush_nothing(void *p)
+{
+	(void)p;
+}
+
+static void fence(void)
+{
+	__sync_synchronize();
+}
+
+void limit_choose(struct limit *l)
+{
+	l->copy = copy_plain;
+	l->flush = flush_nothing;
+}
 #endif
 
-static char *map_memory(const struct limits *l, size_t *blocks, size_t bsize, char **map)
+void limit_bulk(struct limit *l, char *to, const char *from, size_t n)
 {
-	char path[4096];
-	char *base;
+	l->copy(to, from, n);
+	fence();
+}
+
+/* --- operations on blocks ---------------------------------------------------------------- */
+
+/* Maps fd at a place where large pages could be used, as the libraries do. */
+static char *map_at(int fd, size_t size)
+{
+	char *base =
+	    mmap(NULL, size + ALIGN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *start = (char *)(((uintptr_t)base + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
+
+	if (base == MAP_FAILED || mmap(start, size, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		bench_die("limit", "cannot map the file");
+	return start;
+}
+
+static int make_file(struct limit *l, const char *dir)
+{
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/bench_blk.limit", l->dir);
-	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	snprintf(l->path, sizeof(l->path), "%s/limit", dir);
+	fd = open(l->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || posix_fallocate(fd, 0, (off_t)l->size))
-		bench_die(path, "cannot make the file");
-	unlink(path);
-	base = mmap(NULL, l->size + (2u << 20), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		    -1, 0);
-	base =
-	    (char *)(((uintptr_t)base + (2u << 20) - 1) & ~(uintptr_t)((2u << 20) - 1));
-	base = mmap(base, l->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
-	if (base == MAP_FAILED)
-		bench_die(path, "cannot map the file");
+		bench_die(l->path, "cannot make the file");
+	return fd;
+}
+
+void limit_init(struct limit *l, const struct turns_case *c, const char *dir)
+{
+	uint64_t seed = 88172645463325252u;
+	int fd;
+
+	*l = (struct limit){.bsize = c->bsize, .loads = c->variant == 0};
+	l->size = (c->pool_size + PAGE - 1) & ~(PAGE - 1);
+	l->stride = (c->bsize + 255) / 256 * 256;
+	if (l->stride < 512)
+		l->stride = 512;
+	fd = make_file(l, dir);
+	unlink(l->path);
+	l->base = map_at(fd, l->size);
 	close(fd);
-	memset(base, 1, l->size);
-	*blocks = (l->size - (1u << 20)) / ((bsize + 255) / 256 * 256 + 4);
-	*map = base + l->size - *blocks * 4;
-	*map -= (uintptr_t)*map % 64;
-	return base;
-}
+	memset(l->base, 1, l->size);
+	l->blocks = (l->size - FLOG - PAGE) / (l->stride + 4);
+	l->map = l->base + l->size - (l->blocks * 4 + 63) / 64 * 64;
+	l->flog = l->map - FLOG;
+	for (size_t i = 0; i < l->blocks; i++) {
+		uint32_t to = (uint32_t)bench_below(bench_random(&seed), l->blocks);
 
-void limit_write(const struct limits *l, const char *name, size_t bsize)
-{
-#if defined(__x86_64__)
-	void (*flush)(void *) = has_clwb() ? flush_clwb : flush_clflush;
-	size_t stride = (bsize + 255) / 256 * 256;
-	size_t blocks;
-	char *map;
-	char *base = map_memory(l, &blocks, bsize, &map);
-	char *src = aligned_alloc(64, stride);
-	char *flog = base + blocks * stride - 64;
-	double best = 1e18;
-
-	flog -= (uintptr_t)flog % 64;
-	memset(src, 0x5a, stride);
-	for (int k = 0; k < 3; k++) {
-		void (*copy)(char *, const char *, size_t) = best_copy(k);
-		uint64_t seed = 88172645463325252u;
-		uint64_t start = bench_now();
-		uint64_t n = 0;
-		uint64_t took;
-
-		if (!copy)
-			continue;
-		do {
-			for (int i = 0; i < BATCH; i++) {
-				uint64_t r = bench_random(&seed);
-				char *entry = map + bench_below(r * 31, blocks) * 4;
-
-				copy(base + bench_below(r, blocks - 1) * stride, src,
-				     bsize);
-				fence();
-				((volatile uint64_t *)flog)[0] = r;
-				((volatile uint64_t *)flog)[1] = r;
-				flush(flog);
-				fence();
-				*(volatile uint32_t *)entry = (uint32_t)r;
-				flush(entry);
-			}
-			n += BATCH;
-			took = bench_now() - start;
-		} while (took < l->budget_ns / 3);
-		if ((double)took / (double)n < best)
-			best = (double)took / (double)n;
+		memcpy(l->map + 4 * i, &to, 4);
 	}
-	bench_report(name, best);
-	munmap(base, l->size);
-	free(src);
-#else
-	(void)l;
-	(void)bsize;
-	bench_report(name, 0);
-#endif
+	limit_choose(l);
 }
 
-void limit_read(const struct limits *l, const char *name, size_t bsize)
+void limit_fini(struct limit *l)
 {
-	size_t stride = (bsize + 255) / 256 * 256;
-	size_t blocks;
-	char *map;
-	char *base = map_memory(l, &blocks, bsize, &map);
-	char *buf = aligned_alloc(4096, (stride + 4095) / 4096 * 4096);
+	if (l->base)
+		munmap(l->base, l->size);
+	if (l->path[0])
+		unlink(l->path);
+}
+
+void limit_read(struct limit *l, struct worker *w)
+{
+	size_t block = bench_below(bench_random(&w->seed), l->blocks);
+	uint32_t to = *(volatile uint32_t *)(void *)(l->map + 4 * block);
+
+	memcpy(w->buf, l->base + to * l->stride, l->bsize);
+	__asm__ volatile("" : : "r"(w->buf) : "memory");
+}
+
+void limit_write(struct limit *l, struct worker *w)
+{
+	uint64_t r = bench_random(&w->seed);
+	char *entry = l->map + bench_below(r * 31, l->blocks) * 4;
+	volatile uint64_t *record = (void *)(l->flog + 64 * w->number);
+	size_t whole = (l->bsize + 63) / 64 * 64; /* the buffer has room for it */
+	uint32_t to = (uint32_t)bench_below(r, l->blocks);
+	uint64_t old = r;
+
+	l->copy(l->base + to * l->stride, (const char *)w->buf, whole);
+	fence();
+	if (l->loads)
+		old = *(volatile uint32_t *)(void *)entry;
+	record[0] = old << 32 | to;
+	record[1] = r;
+	l->flush(l->flog + 64 * w->number);
+	fence();
+	*(volatile uint32_t *)(void *)entry = to;
+	l->flush(entry);
+}
+
+void limit_zero(struct limit *l, struct worker *w)
+{
+	char *entry = l->map + bench_below(bench_random(&w->seed), l->blocks) * 4;
+	uint32_t old = *(volatile uint32_t *)(void *)entry;
+
+	/* the map of the limit has no flags: an entry stays what it is */
+	*(volatile uint32_t *)(void *)entry = old;
+	l->flush(entry);
+	fence();
+	limit_write(l, w);
+}
+
+void limit_file(struct limit *l, struct worker *w)
+{
+	size_t page = bench_below(bench_random(&w->seed), 1024) * PAGE;
+	size_t record = (1024 + w->number) * PAGE;
+
+	l->base[page]++;
+	if (msync(l->base + page, PAGE, MS_SYNC))
+		bench_die("msync", "failed");
+	l->base[record]++;
+	if (msync(l->base + record, PAGE, MS_SYNC))
+		bench_die("msync", "failed");
+}
+
+/* --- a pool's life ----------------------------------------------------------------------- */
+
+void limit_make_file(struct limit *l, const struct turns_case *c, const char *dir)
+{
+	int fd;
 	uint64_t seed = 88172645463325252u;
+
+	*l = (struct limit){.bsize = c->bsize, .size = c->pool_size};
+	l->stride = (c->bsize + 255) / 256 * 256;
+	l->blocks = (l->size - FLOG - 4 * PAGE) / (l->stride + 4);
+	limit_choose(l);
+	fd = make_file(l, dir);
+	for (size_t i = 0; i < l->blocks; i += 1024) {
+		uint32_t entry[1024];
+
+		for (size_t k = 0; k < 1024; k++)
+			entry[k] = (uint32_t)bench_below(bench_random(&seed), l->blocks);
+		if (pwrite(fd, entry, sizeof(entry),
+			   (off_t)(l->size - 4 * l->blocks + 4 * i)) < 0)
+			bench_die(l->path, "cannot write the map");
+	}
+	close(fd);
+}
+
+static void store_page(struct limit *l, char *at, const char *from, size_t n)
+{
+	l->copy(at, from, n);
+	fence();
+}
+
+uint64_t limit_first(struct limit *l)
+{
+	static char page[FLOG] __attribute__((aligned(64)));
+	int fd = open(l->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	uint64_t start;
-	uint64_t took;
-	uint64_t n = 0;
+	char *base;
+	char *map;
 
-	for (size_t i = 0; i < blocks; i++) {
-		uint32_t to = (uint32_t)(bench_random(&seed) % (blocks - 1));
-
-		memcpy(map + 4 * i, &to, 4);
-	}
+	if (fd < 0 || posix_fallocate(fd, 0, (off_t)l->size))
+		bench_die(l->path, "cannot make the file");
+	base = map_at(fd, l->size);
+	close(fd);
+	base[0] = 1;
+	map = base + (l->size - 4 * l->blocks) / 64 * 64;
 	start = bench_now();
-	do {
-		for (int i = 0; i < BATCH; i++) {
-			size_t from = bench_below(bench_random(&seed), blocks);
-			uint32_t to = *(volatile uint32_t *)(map + 4 * from);
-
-			memcpy(buf, base + to * stride, bsize);
-			__asm__ volatile("" : : "r"(buf) : "memory");
-		}
-		n += BATCH;
-		took = bench_now() - start;
-	} while (took < l->budget_ns);
-	bench_report(name, (double)took / (double)n);
+	store_page(l, map - FLOG - ((uintptr_t)map % PAGE), page, FLOG);
+	store_page(l, base + 2 * PAGE, page, PAGE);
+	store_page(l, base + l->size - PAGE, page, PAGE);
+	store_page(l, base + 3 * PAGE, page, l->bsize);
+	*(volatile uint32_t *)(void *)map = 1;
+	l->flush(map);
+	start = bench_now() - start;
 	munmap(base, l->size);
-	free(buf);
+	return start;
 }
 
-void limit_file(const struct limits *l, const char *name)
+uint64_t limit_open(struct limit *l)
 {
-	size_t blocks;
-	char *map;
-	char *base = map_memory(l, &blocks, 4096, &map);
-	uint64_t seed = 88172645463325252u;
 	uint64_t start = bench_now();
-	uint64_t took;
-	uint64_t n = 0;
+	unsigned char header[4096];
+	volatile uint64_t sum = 0;
+	struct stat st;
+	char *base;
+	int fd = open(l->path, O_RDWR | O_CLOEXEC);
 
-	do {
-		uint64_t page = bench_random(&seed) % 1024 * 4096;
-
-		base[page] = (char)n;
-		if (msync(base + page, 4096, MS_SYNC))
-			bench_die("msync", "failed");
-		base[(8u << 20)] = (char)n;
-		if (msync(base + (8u << 20), 4096, MS_SYNC))
-			bench_die("msync", "failed");
-		n++;
-		took = bench_now() - start;
-	} while (took < l->budget_ns);
-	bench_report(name, (double)took / (double)n);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st) ||
+	    pread(fd, header, sizeof(header), 0) != sizeof(header) ||
+	    pread(fd, header, 64, 4096) != 64)
+		bench_die(l->path, "cannot be read");
+	base = map_at(fd, l->size);
+	close(fd);
+	for (size_t i = 0; i < FLOG; i += 8)
+		sum += *(const uint64_t *)(const void *)(base + 4 * PAGE + i);
+	for (size_t i = 0; i < PAGE; i += 8)
+		sum += *(const uint64_t *)(const void *)(base + 2 * PAGE + i);
+	base[100]++;
+	l->flush(base + 64);
+	fence();
+	base[100]++;
+	l->flush(base + 64);
+	fence();
 	munmap(base, l->size);
+	return bench_now() - start;
+}
+
+uint64_t limit_check(struct limit *l)
+{
+	uint64_t start = bench_now();
+	static uint32_t entry[65536];
+	unsigned char *seen = calloc(1, l->blocks / 8 + 1);
+	off_t at = (off_t)(l->size - 4 * l->blocks);
+	volatile size_t twice = 0;
+	int fd = open(l->path, O_RDONLY | O_CLOEXEC);
+	size_t missing = 0;
+
+	if (fd < 0 || !seen)
+		bench_die(l->path, "cannot be checked");
+	for (size_t i = 0; i < l->blocks;) {
+		ssize_t n = pread(fd, entry, sizeof(entry), at + (off_t)(4 * i));
+
+		if (n <= 0)
+			break;
+		for (size_t k = 0; k < (size_t)n / 4 && i < l->blocks; k++, i++) {
+			uint32_t b = entry[k];
+
+			if (b < l->blocks) {
+				twice += seen[b / 8] >> b % 8 & 1;
+				seen[b / 8] = (unsigned char)(seen[b / 8] | 1u << b % 8);
+			}
+		}
+	}
+	for (size_t i = 0; i + 8 <= l->blocks / 8; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, seen + i, 8);
+		missing += word != UINT64_MAX;
+	}
+	twice += missing;
+	close(fd);
+	free(seen);
+	return bench_now() - start;
 }

@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The bare loops that are the limit of a block pool: the same loads, copies, flushes and fences
- * on the same kind of memory, without library, locks or checks. Each reports its case.
+ * The bare loops that are the limit of a block pool: the same loads, copies, flushes and fences on
+ * the same kind of memory, without library, locks or checks.
+ *
+ *	write		non-temporal copy of the block (the widest stores that pay), fence, load of
+ *			the old map entry, whose value goes into the record, record of 16 bytes,
+ *			flush, fence, map entry of 4 bytes, flush
+ *	write, no load	the same without the load, as an earlier benchmark had it
+ *	read		load of a map entry, copy of the block that it selects
+ *	mix		70 % of the reads, 30 % of the writes
+ *	zero		load of a map entry, store, flush, fence; then a write
+ *	file		two msyncs of one page each
+ *	first		the pages of a first layout and of one write, for the first time
+ *	open		open, lock, read the header, map, read the flog, store the mark, unmap
+ *	check		one pass over the map with a bit for each block
  */
 #ifndef LIMITS_H
 #define LIMITS_H 1
@@ -9,16 +21,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct limits {
-	const char *dir;    /* holds the memory, as an unlinked file */
-	size_t size;	    /* bytes of it */
-	uint64_t budget_ns; /* time for one case */
+#include "turns.h"
+#include "workers.h"
+
+struct limit {
+	char *base;
+	size_t size;
+	char *map;  /* entries of 4 bytes */
+	char *flog; /* a line for each thread */
+	size_t blocks;
+	size_t stride;
+	size_t bsize;
+	bool loads;
+	void (*copy)(char *to, const char *from, size_t n);
+	void (*flush)(void *line);
+	char path[4096];
 };
 
-void limit_write(const struct limits *l, const char *name, size_t bsize);
-void limit_read(const struct limits *l, const char *name, size_t bsize);
+/* An unlinked file in dir, mapped, every byte written, and a random map. */
+void limit_init(struct limit *l, const struct turns_case *c, const char *dir);
+void limit_fini(struct limit *l);
 
-/* Two msyncs of one page each, as the two steps of a write to an ordinary file need them. */
-void limit_file(const struct limits *l, const char *name);
+/* For workers whose state begins with a struct limit pointer. Each does some operations. */
+void limit_read(struct limit *l, struct worker *w);
+void limit_write(struct limit *l, struct worker *w);
+void limit_zero(struct limit *l, struct worker *w);
+void limit_file(struct limit *l, struct worker *w);
+
+/* A file of c->pool_size for the limits of a pool's life; its map lies at its end. */
+void limit_make_file(struct limit *l, const struct turns_case *c, const char *dir);
+uint64_t limit_first(struct limit *l);
+uint64_t limit_open(struct limit *l);
+uint64_t limit_check(struct limit *l);
+
+/* Bulk copies of libpmem: a non-temporal loop and a fence. */
+void limit_bulk(struct limit *l, char *to, const char *from, size_t n);
+/* Fills in copy and flush for this CPU. */
+void limit_choose(struct limit *l);
 
 #endif

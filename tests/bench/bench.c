@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Compares the libraries of this build with the original's, in turns (turns.h).
+ *
+ *	bench blk DIR [CASE...]		block pools as persistent memory, see cases_blk.h
+ *	bench disk DIR [CASE...]	block pools on an ordinary file
+ *	bench pmem DIR [PATTERN [MAX]]	libpmem, see cases_pmem.h
+ *	bench self-test DIR CASE...	what the operations of a case touch: no libraries are compared
+ *
+ * DIR holds the files, and is on /dev/shm with PMEM_IS_PMEM_FORCE=1 what stands for persistent
+ * memory. OURS and ORIGINAL are the folders of the libraries; POOLS, ROUNDS and SLICE_MS set the
+ * effort. Prints a CSV, see turns.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "cases_blk.h"
+#include "cases_pmem.h"
+#include "turns.h"
+
+static unsigned number(const char *name, unsigned otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && atoi(text) > 0 ? (unsigned)atoi(text) : otherwise;
+}
+
+static const char *folder(const char *name)
+{
+	const char *text = getenv(name);
+
+	if (!text)
+		bench_die(name,
+			  "the environment does not name the folder of the libraries");
+	return text;
+}
+
+static void self_test(const struct turns_case *c, const char *dir)
+{
+	void *state = c->prepare(c, dir, false);
+	struct turns_sample sample;
+	struct turns_touched t;
+
+	c->run(state, 20000000, &sample);
+	if (sample.ops == 0 || sample.ns == 0)
+		bench_die(c->name, "did nothing");
+	if (c->touched) {
+		c->touched(state, &t);
+		printf("%s,%llu,%llu,%llu,%llu\n", c->name, (unsigned long long)t.ops,
+		       (unsigned long long)t.distinct, (unsigned long long)t.bytes,
+		       (unsigned long long)t.normal);
+	}
+	c->finish(state);
+}
+
+int main(int argc, char **argv)
+{
+	struct turns_plan plan = {.dir = argc > 2 ? argv[2] : NULL};
+	struct cases_pmem pmem = {.pattern = "*", .max_size = SIZE_MAX};
+	struct turns_case *cases = NULL;
+	const char *what = argc > 2 ? argv[1] : "";
+	bool is_disk = strcmp(what, "disk") == 0;
+
+	if (strcmp(what, "pmem") == 0) {
+		pmem.pattern = argc > 3 ? argv[3] : "*";
+		pmem.max_size = argc > 4 ? strtoull(argv[4], NULL, 0) : SIZE_MAX;
+		cases_pmem_list(&pmem);
+		cases = pmem.list;
+		plan.ncase = pmem.n;
+	} else if ((strcmp(what, "blk") == 0 || is_disk ||
+		    strcmp(what, "self-test") == 0) &&
+		   argc > 3) {
+		plan.ncase = (size_t)argc - 3;
+		cases = calloc(plan.ncase, sizeof(*cases));
+		for (size_t i = 0; cases && i < plan.ncase; i++) {
+			pmem.pattern = argv[3 + i];
+			pmem.n = 0;
+			if (what[0] == 's')
+				cases_pmem_list(&pmem);
+			cases[i] =
+			    pmem.n ? pmem.list[0] : cases_blk_find(argv[3 + i], is_disk);
+		}
+	}
+	if (!cases || plan.ncase == 0) {
+		fprintf(stderr, "usage: %s blk|disk|pmem|self-test DIR [CASE...]\n",
+			argv[0]);
+		return 2;
+	}
+	plan.cases = cases;
+	if (strcmp(what, "self-test") == 0) {
+		for (size_t i = 0; i < plan.ncase; i++)
+			self_test(&cases[i], plan.dir);
+		return 0;
+	}
+	plan.rounds = number("ROUNDS", is_disk ? 20 : strcmp(what, "pmem") == 0 ? 9 : 40);
+	plan.slice_ns = number("SLICE_MS", is_disk		       ? 40
+					   : strcmp(what, "pmem") == 0 ? 1
+								       : 4) *
+			1000000ull;
+	if (turns_is_party())
+		turns_party(&plan);
+	plan.pools = number("POOLS", 5);
+	plan.libs[TURNS_OURS] = plan.libs[TURNS_LIMIT] = folder("OURS");
+	plan.libs[TURNS_ORIGINAL] = plan.libs[TURNS_AGAIN] = folder("ORIGINAL");
+	return turns_run(&plan, argc, argv);
+}

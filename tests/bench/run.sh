@@ -1,0 +1,139 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The speed of these libraries beside the original's and beside bare loops, in one go: block pools
+# as persistent memory (blk), on a disk (disk), libpmem (pmem). The arguments select some of them.
+# Writes $BUILD/bench/*.csv and, with gnuplot, charts; about 15 minutes for all.
+#
+# ORIGINAL is the folder of the original's libraries [the system's], DISK one on an ordinary file
+# system [/var/tmp]; THREADS ["1 2", and 4 8 16 where there are so many CPUs]; POOLS [5], ROUNDS and
+# SLICE_MS set the effort, see bench.c; PATTERN and MAX select cases of libpmem.
+set -eu
+export LC_ALL=C
+here=$(realpath "$(dirname "$0")")
+: "${BUILD:?}" "${DISK:=/var/tmp}" "${PATTERN:=*}" "${MAX:=16777216}"
+: "${ORIGINAL:=$(dirname "$(ldconfig -p | awk '/libpmemblk.so.1 / { print $NF; exit }')")}"
+[ -e "$ORIGINAL/libpmemblk.so.1" ] || { echo "the original's libraries are not there: set ORIGINAL"; exit 1; }
+export OURS=$BUILD/lib ORIGINAL
+out=$BUILD/bench
+mkdir -p "$out"
+program=$BUILD/tests/bench/bench
+shm=$(mktemp -d /dev/shm/pmembench.XXXXXX)
+disk=$(mktemp -d "$DISK/pmembench.XXXXXX")
+trap 'rm -rf "$shm" "$disk"' EXIT
+if [ -z "${THREADS:-}" ]; then
+	THREADS="1 2"
+	for n in 4 8 16; do
+		if [ "$(nproc)" -ge $n ]; then THREADS="$THREADS $n"; fi
+	done
+fi
+
+# What every figure depends on.
+machine()
+{
+	local cpu memory
+	cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)
+	memory=$(awk '/^MemTotal/ { printf "%d GiB", $2 / 1048576 + 0.5 }' /proc/meminfo)
+	echo "CPU: ${cpu:-$(uname -m)}, family $(sed -n 's/^cpu family[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
+		"model $(sed -n 's/^model[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs, $memory;" \
+		"kernel $(uname -r); file system $(stat -f -c %T "$1");" \
+		"original $(realpath "$ORIGINAL/libpmemblk.so.1" | sed 's|.*/||')," \
+		"$(dpkg-query -W -f '${Version}' libpmemblk1 2>/dev/null || echo '?')"
+}
+
+# The table for people: ratio [95 %], noise [95 %], against the bare loop.
+table()
+{
+	awk -F, '
+		NR == 1 { printf "%-34s %12s %12s  %-20s  %-20s %10s\n", "case", "original ns", "ours ns", \
+			"original / ours", "original / itself", "ours / bare loop"; next }
+		{ printf "%-34s %12s %12s  %5s [%s, %s]  %5s [%s, %s] %10s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $11 }' "$1"
+}
+
+# run WHAT FOLDER ARGUMENT...
+run()
+{
+	local what=$1 where=$2 start=$SECONDS
+	shift 2
+	machine "$where" | tee "$out/$what.txt"
+	"$program" "$what" "$where" "$@" >"$out/$what.csv"
+	echo "$what: $((SECONDS - start)) s"
+}
+
+blk()
+{
+	local cases=() size threads op
+	for size in 512 520 4096 65536; do
+		for threads in $THREADS; do
+			for op in write read; do cases+=("$op/$size/$threads"); done
+			[ $size -eq 65536 ] || [ "$threads" -eq 1 ] || cases+=("mix/$size/$threads")
+		done
+	done
+	cases+=(write-noload/512/1 write-noload/4096/1 zero/512/1 flag/512/1 first/512 first/4096
+		open/512 open/4096 check/512 check-written/512)
+	PMEM_IS_PMEM_FORCE=1 run blk "$shm" "${CASES[@]:-${cases[@]}}"
+	table "$out/blk.csv"
+	chart blk '^(read|write|mix|zero|open|first|check)[a-z-]*/' 'Block pools: original time / our time'
+}
+
+disk()
+{
+	run disk "$disk" write/4096/1 write/4096/8
+	table "$out/disk.csv"
+	awk -F, '{ ours[$1] = $3 } END {
+		printf "8 threads write %.2f times as much as one\n", ours["write/4096/1"] / ours["write/4096/8"] }' \
+		"$out/disk.csv"
+	"$here/durable_updates.sh" "$disk" || true
+}
+
+pmem()
+{
+	PMEM_IS_PMEM_FORCE=1 POOLS=${POOLS:-3} run pmem "$shm" "$PATTERN" "$MAX"
+	awk -F, -f "$here/pmem.awk" "$out/pmem.csv"
+	charts_pmem
+}
+
+# chart NAME PATTERN TITLE
+chart()
+{
+	command -v gnuplot >/dev/null || return 0
+	"$here/chart.sh" "$out/$1.csv" "$out/$1.svg" "$2" "$3" "$(head -n 1 "$out/$1.txt")"
+}
+
+charts_pmem()
+{
+	local figure variant data plots
+	command -v gnuplot >/dev/null || return 0
+	data=$(mktemp -d)
+	for figure in memcpy memmove-forward memmove-backward memset; do
+		plots=()
+		for variant in $(awk -F'[/,]' -v f=$figure '$1 == f && !seen[$2]++ { print $2 }' "$out/pmem.csv"); do
+			awk -F'[/,]' -v f=$figure -v v="$variant" '$1 == f && $2 == v && $4 == 0 && $5 == 1 {
+				print $3, $8, $9, $10 }' "$out/pmem.csv" >"$data/$variant"
+			plots+=("'$data/$variant' with yerrorlines title '$variant',")
+		done
+		[ ${#plots[@]} -gt 0 ] || continue
+		gnuplot <<-END
+			set terminal svg size 900,480 font "sans,11" background "white"
+			set output "$out/pmem-$figure.svg"
+			set title "$figure, aligned: original time / our time\n{/*0.7 $(head -n 1 "$out/pmem.txt")}"
+			set logscale x 2
+			set xlabel "bytes"
+			set ylabel "times faster"
+			set grid y
+			set key outside
+			plot ${plots[*]} 1 with lines linecolor rgb "#aa3333" notitle
+		END
+	done
+	rm -rf "$data"
+}
+
+start=$SECONDS
+for what in "${@:-blk disk pmem}"; do
+	for part in $what; do
+		echo
+		$part
+	done
+done
+echo
+echo "all of it: $((SECONDS - start)) s"

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The benchmark measures what it says: every case prepares its own state, whatever ran before, and
+# touches the blocks, the data and the bytes that its name promises. Nothing is timed here.
+. "$(dirname "$0")/../build/lib.sh"
+only_plain_variants
+shm=${TEST_SHM:-/dev/shm}
+[ -w "$shm" ] || skip "/dev/shm is not there"
+dir=$(mktemp -d "$shm/pmembench.XXXXXX")
+trap 'rm -rf "$work" "$dir"' EXIT
+program=$BUILD/tests/bench/bench
+export LD_LIBRARY_PATH=$BUILD/lib PMEM_IS_PMEM_FORCE=1 OURS=$BUILD/lib ORIGINAL=$BUILD/lib
+
+# In the order in which an earlier benchmark deceived itself: flags first, then reads.
+cases=(flag/512/1 zero/512/1 read/512/2 mix/512/2 flag/4096/1 zero/4096/2 read/4096/2 mix/4096/2
+	write/512/1 read/520/1 read/65536/1 write/65536/2 write-noload/512/1)
+"$program" self-test "$dir" "${cases[@]}" >"$work/touched" || fail "the benchmark"
+[ "$(wc -l <"$work/touched")" -eq $((${#cases[@]} - 2)) ] || fail "cases are missing"
+awk -F'[/,]' '
+	{
+		blocks = 300 * 1048576 / ($2 < 4096 ? ($2 == 512 ? 512 : 768) : $2) * 0.98
+		expected = blocks * (1 - exp(-$4 / blocks))
+	}
+	$4 < 20000 { print; print "  too few operations"; bad = 1 }
+	$6 != $4 * $2 { print; print "  the bytes are not those of the blocks"; bad = 1 }
+	$7 != $4 { print; print "  blocks that hold no data"; bad = 1 }
+	$5 < 0.95 * expected { print; print "  the same blocks again and again: " expected " expected"; bad = 1 }
+	END { exit bad }' "$work/touched" || fail "a case touches something else"
+case_ok "operations go to distinct blocks that hold data"
+
+"$program" self-test "$dir" first/512 open/512 memcpy/persist/64/1/1 memcpy/nodrain/8/0/1 \
+	memcpy/nontemporal/65536/8/1 memcpy/persist/1048576/0/1 >"$work/touched" || fail "the benchmark"
+[ "$(wc -l <"$work/touched")" -eq 4 ] || fail "cases are missing"
+awk -F, '$4 != $2 * gensub_size($1) || $5 != $3 { print; bad = 1 } END { exit bad }
+	function gensub_size(name,   part) { split(name, part, "/"); return part[3] }' "$work/touched" ||
+	fail "a copy copies something else"
+case_ok "copies copy what they say"
+
+# The whole machine, on one pair of libraries: a row for each case, ratios near 1, nothing left behind.
+POOLS=1 ROUNDS=3 SLICE_MS=1 "$program" blk "$dir" write/65536/1 open/512 2>"$work/err" >"$work/csv" ||
+	{ cat "$work/err"; fail "the comparison"; }
+[ "$(cut -d, -f1 "$work/csv" | tr '\n' ' ')" = "case write/65536/1 open/512 " ] || fail "the rows"
+awk -F, 'NR > 1 && !($2 > 0 && $3 > 0 && $4 > 0.2 && $4 < 5 && $10 > 0) { print; exit 1 }' "$work/csv" ||
+	fail "a figure makes no sense"
+[ -z "$(ls -A "$dir")" ] || { ls "$dir"; fail "files are left behind"; }
+case_ok "parties take turns and leave nothing behind"

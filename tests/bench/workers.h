@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Threads that sleep between the slices of a benchmark and all work during one. */
+#ifndef WORKERS_H
+#define WORKERS_H 1
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "turns.h"
+
+#define WORKERS_MAX 64u
+
+struct worker;
+
+struct workers {
+	/* Some operations; returns their number. */
+	uint64_t (*work)(struct worker *w);
+	unsigned n;
+	uint64_t until; /* when the slice ends, on bench_now() */
+	_Atomic(uint32_t) go;
+	_Atomic(uint32_t) done;
+	_Atomic(uint64_t) ops;
+	_Atomic(bool) stop;
+	struct worker *worker;
+};
+
+struct worker {
+	struct workers *all;
+	pthread_t thread;
+	unsigned number; /* from 0 */
+	uint64_t seed;
+	unsigned char *buf; /* bytes for one block, aligned */
+	void *state;
+};
+
+void workers_start(struct workers *all, unsigned n, size_t bsize, void *state,
+		   uint64_t (*work)(struct worker *w));
+void workers_run(struct workers *all, uint64_t ns, struct turns_sample *sample);
+void workers_end(struct workers *all);
+
+#endif
