@@ -9,6 +9,9 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_arg, first) __attribute__((format(printf, fmt_arg, first)))
 
+/* Keeps a function out of its callers, so that their short ways stay short. */
+#define NOINLINE __attribute__((noinline))
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -41,7 +41,7 @@ static void enable_unless_0(struct config *config, unsigned feature, const char 
 		config->disabled &= ~feature;
 }
 
-static void enable_if_number(struct config *config, unsigned feature, const char *text)
+static void disable_if_number(struct config *config, unsigned feature, const char *text)
 {
 	long long value;
 
@@ -86,7 +86,7 @@ static const struct {
     {"PMEM_AVX512F", disable_if_0, ENGINE_AVX512F},
     {"PMEM_MOVDIR64B", enable_unless_0, ENGINE_MOVDIR64B},
     {"PMEM_NO_MOVNT", disable_if_1, ENGINE_SIMD},
-    {"PMEM_NO_GENERIC_MEMCPY", enable_if_number, ENGINE_PORTABLE},
+    {"PMEM_NO_GENERIC_MEMCPY", disable_if_number, ENGINE_PORTABLE},
     {"PMEM_MOVNT_THRESHOLD", set_nt_threshold, 0},
     {"PMEM_WC_WORKAROUND", set_wc_workaround, 0},
 };

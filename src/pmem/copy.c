@@ -14,10 +14,7 @@
 #define LONG_SET ((size_t)32 << 10)
 #define LONG_SET_PIECE ((size_t)4096)
 
-/* Out of line, so that the short ways through the entry functions stay short. */
-#define APART __attribute__((noinline))
-
-static inline bool goes_past_caches(const struct engine *e, size_t len, unsigned flags)
+static inline bool is_nt(const struct engine *e, size_t len, unsigned flags)
 {
 	if (!e->kernel->set_nt || (flags & PMEM_F_MEM_NOFLUSH))
 		return false;
@@ -53,8 +50,8 @@ static void move_flushed(const struct engine *e, char *dest, const char *src, si
 	copy_flush(e, dest, len);
 }
 
-static APART void move_in_pieces_forward(const struct engine *e, char *dest,
-					 const char *src, size_t len)
+static NOINLINE void move_in_pieces_forward(const struct engine *e, char *dest,
+					    const char *src, size_t len)
 {
 	size_t n = min(len, to_line(dest) + PIECE);
 
@@ -67,8 +64,8 @@ static APART void move_in_pieces_forward(const struct engine *e, char *dest,
 	}
 }
 
-static APART void move_in_pieces_backward(const struct engine *e, char *dest,
-					  const char *src, size_t len)
+static NOINLINE void move_in_pieces_backward(const struct engine *e, char *dest,
+					     const char *src, size_t len)
 {
 	size_t n = ((uintptr_t)dest + len) & (ENGINE_LINE - 1);
 
@@ -78,15 +75,15 @@ static APART void move_in_pieces_backward(const struct engine *e, char *dest,
 	}
 }
 
-/* What of len bytes from the start of a line on goes past the caches. */
+/* How many of len bytes from the start of a line on are stored non-temporally. */
 static size_t nt_part(size_t len)
 {
 	return len % 4 ? len & ~(ENGINE_LINE - 1) : len;
 }
 
 /* With a fence after each burst, for CPUs that evict write-combining buffers early. */
-static APART void move_bursts_forward(const struct engine *e, char *dest, const char *src,
-				      size_t len)
+static NOINLINE void move_bursts_forward(const struct engine *e, char *dest,
+					 const char *src, size_t len)
 {
 	while (len) {
 		size_t n = min(len, e->nt_burst);
@@ -100,8 +97,8 @@ static APART void move_bursts_forward(const struct engine *e, char *dest, const 
 	}
 }
 
-static APART void move_bursts_backward(const struct engine *e, char *dest,
-				       const char *src, size_t len)
+static NOINLINE void move_bursts_backward(const struct engine *e, char *dest,
+					  const char *src, size_t len)
 {
 	while (len) {
 		/* Bursts start at lines; the last line may not be whole. */
@@ -137,8 +134,8 @@ static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 	}
 }
 
-static APART void move_nt_backward(const struct engine *e, char *dest, const char *src,
-				   size_t len)
+static NOINLINE void move_nt_backward(const struct engine *e, char *dest, const char *src,
+				      size_t len)
 {
 	size_t head = to_line(dest);
 	size_t body = nt_part(len - head);
@@ -172,7 +169,7 @@ static bool fits_nt(const char *dest, size_t len)
 void *copy_move_short(const struct engine *e, char *dest, const char *src, size_t len,
 		      unsigned flags)
 {
-	if (fits_nt(dest, len) && goes_past_caches(e, len, flags)) {
+	if (fits_nt(dest, len) && is_nt(e, len, flags)) {
 		e->kernel->move_nt_forward(dest, src, len);
 		drain(e, flags);
 	} else {
@@ -182,8 +179,8 @@ void *copy_move_short(const struct engine *e, char *dest, const char *src, size_
 	return dest;
 }
 
-void *copy_move_past(const struct engine *e, char *dest, const char *src, size_t len,
-		     unsigned flags)
+void *copy_move_nt(const struct engine *e, char *dest, const char *src, size_t len,
+		   unsigned flags)
 {
 	if ((uintptr_t)dest - (uintptr_t)src >= len)
 		move_nt_forward(e, dest, src, len);
@@ -198,8 +195,8 @@ void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t
 {
 	bool forward = (uintptr_t)dest - (uintptr_t)src >= len;
 
-	if (goes_past_caches(e, len, flags))
-		return copy_move_past(e, dest, src, len, flags);
+	if (is_nt(e, len, flags))
+		return copy_move_nt(e, dest, src, len, flags);
 	if (!e->flushing || len <= PIECE) {
 		move_cached(e, dest, src, len);
 		copy_finish(e, dest, len, flags);
@@ -227,7 +224,7 @@ static void set_flushed(const struct engine *e, char *dest, int c, size_t len)
 	copy_flush(e, dest, len);
 }
 
-static APART void set_bursts(const struct engine *e, char *dest, int c, size_t len)
+static NOINLINE void set_bursts(const struct engine *e, char *dest, int c, size_t len)
 {
 	while (len) {
 		size_t n = min(len, e->nt_burst);
@@ -261,7 +258,7 @@ static void set_nt(const struct engine *e, char *dest, int c, size_t len)
 	}
 }
 
-static APART void set_in_pieces(const struct engine *e, char *dest, int c, size_t len)
+static NOINLINE void set_in_pieces(const struct engine *e, char *dest, int c, size_t len)
 {
 	const size_t piece = len >= LONG_SET ? LONG_SET_PIECE : PIECE;
 	size_t n = min(len, to_line(dest) + piece);
@@ -277,7 +274,7 @@ static APART void set_in_pieces(const struct engine *e, char *dest, int c, size_
 void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
 		     unsigned flags)
 {
-	if (fits_nt(dest, len) && goes_past_caches(e, len, flags)) {
+	if (fits_nt(dest, len) && is_nt(e, len, flags)) {
 		e->kernel->set_nt(dest, c, len);
 		drain(e, flags);
 	} else {
@@ -287,7 +284,7 @@ void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
 	return dest;
 }
 
-void *copy_set_past(const struct engine *e, char *dest, int c, size_t len, unsigned flags)
+void *copy_set_nt(const struct engine *e, char *dest, int c, size_t len, unsigned flags)
 {
 	set_nt(e, dest, c, len);
 	drain(e, flags);
@@ -296,8 +293,8 @@ void *copy_set_past(const struct engine *e, char *dest, int c, size_t len, unsig
 
 void *copy_set_long(const struct engine *e, char *dest, int c, size_t len, unsigned flags)
 {
-	if (goes_past_caches(e, len, flags))
-		return copy_set_past(e, dest, c, len, flags);
+	if (is_nt(e, len, flags))
+		return copy_set_nt(e, dest, c, len, flags);
 	if (flags & PMEM_F_MEM_NOFLUSH || !e->flushing || len <= PIECE) {
 		set_cached(e, dest, c, len);
 		copy_finish(e, dest, len, flags);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The driver of the copy functions: decides by length and flags whether data goes through
- * the caches or past them, runs the engine's kernel and backend, and drains.
+ * The driver of the copy functions: decides by length and flags whether the stores are cached
+ * or non-temporal, runs the engine's kernel and backend, and drains. "nt" in a name stands for
+ * non-temporal.
  *
  *	flushing	NOFLUSH	> NONTEMPORAL, WC > TEMPORAL, WB > length >= threshold
- *	not flushing	NOFLUSH > NONTEMPORAL; everything else goes through the caches
+ *	not flushing	NOFLUSH > NONTEMPORAL; everything else is cached
  *
- * The beginning of a non-temporal copy, up to a line, goes through the caches and is
- * flushed; so does its end, unless it is made of whole words. Less than a line goes past
- * the caches only from the start of a line on.
+ * The beginning of a non-temporal copy, up to a line, is cached and flushed. So is its end,
+ * unless it consists of whole words. A copy of less than a line is non-temporal only if it
+ * begins at a line.
  */
 #ifndef COPY_H
 #define COPY_H 1
@@ -19,19 +20,18 @@
 #include "small.h"
 
 /*
- * What is not copied inline: long, a line and more; short, less than a line that may go
- * past the caches. All the functions here return dest.
+ * What is not copied inline. Long: a line and more. Short: less than a line, perhaps with
+ * non-temporal stores. All functions here return dest.
  */
 void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t len,
 		     unsigned flags);
 void *copy_set_long(const struct engine *e, char *dest, int c, size_t len,
 		    unsigned flags);
 
-/* Past the caches, without further questions; a line and more. */
-void *copy_move_past(const struct engine *e, char *dest, const char *src, size_t len,
-		     unsigned flags);
-void *copy_set_past(const struct engine *e, char *dest, int c, size_t len,
-		    unsigned flags);
+/* With non-temporal stores, whatever the length's threshold; a line and more. */
+void *copy_move_nt(const struct engine *e, char *dest, const char *src, size_t len,
+		   unsigned flags);
+void *copy_set_nt(const struct engine *e, char *dest, int c, size_t len, unsigned flags);
 
 void *copy_move_short(const struct engine *e, char *dest, const char *src, size_t len,
 		      unsigned flags);
@@ -54,7 +54,7 @@ static inline void copy_flush(const struct engine *e, const char *dest, size_t l
 	e->flush(dest, len);
 }
 
-/* The end of a copy through the caches. */
+/* The end of a cached copy. */
 static inline void copy_finish(const struct engine *e, const void *dest, size_t len,
 			       unsigned flags)
 {
@@ -77,17 +77,17 @@ static inline bool copy_is_plain(size_t len, unsigned flags)
 	return flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX;
 }
 
-static inline bool copy_is_past(const struct engine *e, size_t len, unsigned flags)
+static inline bool copy_is_nt(const struct engine *e, size_t len, unsigned flags)
 {
 	return flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC) &&
-	       !(flags & PMEM_F_MEM_NOFLUSH) && len >= ENGINE_LINE && e->streaming;
+	       !(flags & PMEM_F_MEM_NOFLUSH) && len >= ENGINE_LINE && e->nt;
 }
 
 static inline void *copy_move(const struct engine *e, void *dest, const void *src,
 			      size_t len, unsigned flags)
 {
-	if (copy_is_past(e, len, flags))
-		return copy_move_past(e, dest, src, len, flags);
+	if (copy_is_nt(e, len, flags))
+		return copy_move_nt(e, dest, src, len, flags);
 	if (likely(copy_is_small(e, len, flags))) {
 		small_move(dest, src, len);
 		copy_finish(e, dest, len, flags);
@@ -103,8 +103,8 @@ static inline void *copy_move(const struct engine *e, void *dest, const void *sr
 static inline void *copy_set(const struct engine *e, void *dest, int c, size_t len,
 			     unsigned flags)
 {
-	if (copy_is_past(e, len, flags))
-		return copy_set_past(e, dest, c, len, flags);
+	if (copy_is_nt(e, len, flags))
+		return copy_set_nt(e, dest, c, len, flags);
 	if (likely(copy_is_small(e, len, flags))) {
 		small_set(dest, c, len);
 		copy_finish(e, dest, len, flags);

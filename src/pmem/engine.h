@@ -4,8 +4,8 @@
  * from one flush backend, one copy kernel and a few numbers; they are chosen apart from
  * each other, so that a new one of either kind is one file with one const table.
  *
- * A flush backend writes cache lines back. A copy kernel stores, through the caches or past
- * them, and knows nothing of flushing. The driver (copy.h) combines them.
+ * A flush backend writes cache lines back. A copy kernel stores, cached or non-temporally,
+ * and knows nothing of flushing. The driver (copy.h) combines them.
  */
 #ifndef ENGINE_H
 #define ENGINE_H 1
@@ -63,14 +63,14 @@ struct engine_kernel {
 	const char *name;
 	unsigned needs;
 	bool wc_bursts; /* suffers from evicted write-combining buffers */
-	/* memmove and memset through the caches, and like these return dest; len >=
+	/* memmove and memset with cached stores; they return dest, too. len >=
 	 * ENGINE_LINE. */
 	void *(*move)(char *dest, const char *src, size_t len);
 	void *(*set)(char *dest, int c, size_t len);
 	/*
-	 * Past the caches; dest is line aligned, len a multiple of 4. The first is for dest
-	 * below src or apart from it, the second for dest above src. NULL, all three, where
-	 * the CPU has no such stores.
+	 * With non-temporal stores; dest is line aligned, len a multiple of 4. The first is
+	 * for dest below src or without overlap, the second for dest above src. All three are
+	 * NULL where the CPU has no such stores.
 	 */
 	void (*move_nt_forward)(char *dest, const char *src, size_t len);
 	void (*move_nt_backward)(char *dest, const char *src, size_t len);
@@ -84,9 +84,9 @@ struct engine {
 	void (*flush)(const void *addr, size_t len); /* does nothing when not flushing */
 	void (*fence)(void);
 	bool clwb;	     /* flushing with clwb; see copy_flush() */
-	bool streaming;	     /* flushing, with a kernel that can go past the caches */
+	bool nt;	     /* flushing, with a kernel that has non-temporal stores */
 	bool flushing;	     /* the caches are not written back on power loss */
-	size_t nt_threshold; /* from this length on copies go past the caches */
+	size_t nt_threshold; /* copies of this length and more are non-temporal */
 	size_t nt_burst;     /* a fence after so many bytes of a non-temporal copy */
 };
 

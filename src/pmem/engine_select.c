@@ -27,6 +27,6 @@ void engine_select(struct engine *e, const struct engine_cpu *cpu,
 	    .nt_burst = workaround && (*k)->wc_bursts ? ENGINE_WC_BURST : SIZE_MAX,
 	};
 	e->flush = e->flushing ? (*f)->flush : flush_none.flush;
-	e->streaming = e->flushing && (*k)->set_nt;
+	e->nt = e->flushing && (*k)->set_nt;
 	e->clwb = e->flushing && (*f)->needs & ENGINE_CLWB;
 }

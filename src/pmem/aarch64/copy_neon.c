@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Four registers of 16 bytes at a time, a line. There are no stores past the caches: the
+ * Four registers of 16 bytes at a time, a line. There are no non-temporal stores: the
  * non-temporal pair of this architecture is a hint that orders nothing.
  */
 #include "aarch64/tables.h"

@@ -7,10 +7,10 @@
  *	VEC_NEEDS	features (engine.h)
  *	VEC_BYTES	bytes of a vector register: 16, 32 or 64
  *	VEC_SPLAT(c)	a vector of the char c; left out where the compiler finds the best way
- *	VEC_STREAM(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
+ *	VEC_NT(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
  *			left out where the CPU has none
- *	VEC_STREAM_32, VEC_STREAM_16, VEC_STREAM_8, VEC_STREAM_4	the same for so many bytes
- *	VEC_STREAM_LINE(p, q)	a copy of the line at q to the line p in one direct store;
+ *	VEC_NT_32, VEC_NT_16, VEC_NT_8, VEC_NT_4	the same for so many bytes
+ *	VEC_NT_LINE(p, q)	a copy of the line at q to the line p in one direct store;
  *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
@@ -255,10 +255,10 @@ static void *set(char *dest, int c, size_t len)
 	return dest;
 }
 
-#ifdef VEC_STREAM
+#ifdef VEC_NT
 
 /* The part of a line at the end of a copy, from its widest store to its narrowest. */
-static inline void stream_end(char *dest, const char *src, size_t len)
+static inline void store_nt_end(char *dest, const char *src, size_t len)
 {
 	vec32 a = {0};
 	vec16 b = {0};
@@ -267,12 +267,12 @@ static inline void stream_end(char *dest, const char *src, size_t len)
 
 	/* the usual ends first */
 	if (len == 8) {
-		VEC_STREAM_8(dest, *(const uword *)src);
+		VEC_NT_8(dest, *(const uword *)src);
 		return;
 	}
 	if (len == 32) {
 		a = *(const vec32 *)src;
-		VEC_STREAM_32(dest, a);
+		VEC_NT_32(dest, a);
 		return;
 	}
 	if (len & 32) {
@@ -291,31 +291,31 @@ static inline void stream_end(char *dest, const char *src, size_t len)
 		d = *(const uhalf *)src;
 	BARRIER();
 	if (len & 32) {
-		VEC_STREAM_32(dest, a);
+		VEC_NT_32(dest, a);
 		dest += 32;
 	}
 	if (len & 16) {
-		VEC_STREAM_16(dest, b);
+		VEC_NT_16(dest, b);
 		dest += 16;
 	}
 	if (len & 8) {
-		VEC_STREAM_8(dest, c);
+		VEC_NT_8(dest, c);
 		dest += 8;
 	}
 	if (len & 4)
-		VEC_STREAM_4(dest, d);
+		VEC_NT_4(dest, d);
 }
 
-#ifdef VEC_STREAM_LINE
+#ifdef VEC_NT_LINE
 
 static void move_nt_forward(char *dest, const char *src, size_t len)
 {
 	for (; len >= ENGINE_LINE; len -= ENGINE_LINE) {
-		VEC_STREAM_LINE(dest, src);
+		VEC_NT_LINE(dest, src);
 		dest += ENGINE_LINE;
 		src += ENGINE_LINE;
 	}
-	stream_end(dest, src, len);
+	store_nt_end(dest, src, len);
 }
 
 static void move_nt_backward(char *dest, const char *src, size_t len)
@@ -323,9 +323,9 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 	size_t tail = len % ENGINE_LINE;
 
 	len -= tail;
-	stream_end(dest + len, src + len, tail);
+	store_nt_end(dest + len, src + len, tail);
 	for (; len; len -= ENGINE_LINE)
-		VEC_STREAM_LINE(dest + len - ENGINE_LINE, src + len - ENGINE_LINE);
+		VEC_NT_LINE(dest + len - ENGINE_LINE, src + len - ENGINE_LINE);
 }
 
 static void set_nt(char *dest, int c, size_t len)
@@ -335,10 +335,10 @@ static void set_nt(char *dest, int c, size_t len)
 	for (size_t i = 0; i < ENGINE_LINE / V; i++)
 		line[i] = splat(c);
 	for (; len >= ENGINE_LINE; len -= ENGINE_LINE) {
-		VEC_STREAM_LINE(dest, line);
+		VEC_NT_LINE(dest, line);
 		dest += ENGINE_LINE;
 	}
-	stream_end(dest, (const char *)line, len);
+	store_nt_end(dest, (const char *)line, len);
 }
 
 #else
@@ -346,7 +346,7 @@ static void set_nt(char *dest, int c, size_t len)
 static void move_nt_forward(char *dest, const char *src, size_t len)
 {
 	if (len < ENGINE_LINE) {
-		stream_end(dest, src, len);
+		store_nt_end(dest, src, len);
 		return;
 	}
 	for (; len >= BLOCK * V; dest += BLOCK * V, src += BLOCK * V, len -= BLOCK * V) {
@@ -354,8 +354,7 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 
 		UNROLL for (size_t i = 0; i < BLOCK; i++) block[i] = load(src + i * V);
 		BARRIER();
-		UNROLL for (size_t i = 0; i < BLOCK; i++)
-		    VEC_STREAM(dest + i * V, block[i]);
+		UNROLL for (size_t i = 0; i < BLOCK; i++) VEC_NT(dest + i * V, block[i]);
 	}
 	while (len >= 4 * V) {
 		vec a = load(src);
@@ -364,21 +363,21 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 		vec d = load(src + 3 * V);
 
 		BARRIER();
-		VEC_STREAM(dest, a);
-		VEC_STREAM(dest + V, b);
-		VEC_STREAM(dest + 2 * V, c);
-		VEC_STREAM(dest + 3 * V, d);
+		VEC_NT(dest, a);
+		VEC_NT(dest + V, b);
+		VEC_NT(dest + 2 * V, c);
+		VEC_NT(dest + 3 * V, d);
 
 		dest += 4 * V;
 		src += 4 * V;
 		len -= 4 * V;
 	}
 	for (; len >= V; dest += V, src += V, len -= V) {
-		VEC_STREAM(dest, load(src));
+		VEC_NT(dest, load(src));
 		BARRIER();
 	}
 	if (len)
-		stream_end(dest, src, len);
+		store_nt_end(dest, src, len);
 }
 
 static void move_nt_backward(char *dest, const char *src, size_t len)
@@ -387,7 +386,7 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 
 	len -= tail;
 	if (tail)
-		stream_end(dest + len, src + len, tail);
+		store_nt_end(dest + len, src + len, tail);
 	for (; len >= BLOCK * V; len -= BLOCK * V) {
 		vec block[BLOCK];
 
@@ -395,7 +394,7 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 		    load(src + len - i * V);
 		BARRIER();
 		UNROLL for (size_t i = 1; i <= BLOCK; i++)
-		    VEC_STREAM(dest + len - i * V, block[i - 1]);
+		    VEC_NT(dest + len - i * V, block[i - 1]);
 	}
 	while (len >= 4 * V) {
 		vec a = load(src + len - V);
@@ -404,15 +403,15 @@ static void move_nt_backward(char *dest, const char *src, size_t len)
 		vec d = load(src + len - 4 * V);
 
 		BARRIER();
-		VEC_STREAM(dest + len - V, a);
-		VEC_STREAM(dest + len - 2 * V, b);
-		VEC_STREAM(dest + len - 3 * V, c);
-		VEC_STREAM(dest + len - 4 * V, d);
+		VEC_NT(dest + len - V, a);
+		VEC_NT(dest + len - 2 * V, b);
+		VEC_NT(dest + len - 3 * V, c);
+		VEC_NT(dest + len - 4 * V, d);
 
 		len -= 4 * V;
 	}
 	for (; len; len -= V) {
-		VEC_STREAM(dest + len - V, load(src + len - V));
+		VEC_NT(dest + len - V, load(src + len - V));
 		BARRIER();
 	}
 }
@@ -422,20 +421,20 @@ static void set_nt(char *dest, int c, size_t len)
 	vec v = splat(c);
 
 	for (; len >= 4 * V; dest += 4 * V, len -= 4 * V) {
-		VEC_STREAM(dest, v);
-		VEC_STREAM(dest + V, v);
-		VEC_STREAM(dest + 2 * V, v);
-		VEC_STREAM(dest + 3 * V, v);
+		VEC_NT(dest, v);
+		VEC_NT(dest + V, v);
+		VEC_NT(dest + 2 * V, v);
+		VEC_NT(dest + 3 * V, v);
 		BARRIER();
 	}
 	for (; len >= V; dest += V, len -= V) {
-		VEC_STREAM(dest, v);
+		VEC_NT(dest, v);
 		BARRIER();
 	}
 	for (; len >= 8; dest += 8, len -= 8)
-		VEC_STREAM_8(dest, v[0]);
+		VEC_NT_8(dest, v[0]);
 	if (len)
-		VEC_STREAM_4(dest, (uint32_t)v[0]);
+		VEC_NT_4(dest, (uint32_t)v[0]);
 }
 
 #endif
@@ -448,7 +447,7 @@ const struct engine_kernel VEC_NAME = {
     .wc_bursts = VEC_WC_BURSTS,
     .move = move,
     .set = set,
-#ifdef VEC_STREAM
+#ifdef VEC_NT
     .move_nt_forward = move_nt_forward,
     .move_nt_backward = move_nt_backward,
     .set_nt = set_nt,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <immintrin.h>
 
-#include "x86_64/stream_ends.h"
+#include "x86_64/nt_ends.h"
 #include "x86_64/tables.h"
 
 #define VEC_NAME copy_avx
@@ -10,6 +10,6 @@
 #define VEC_BYTES 32
 #define VEC_WC_BURSTS true
 #define VEC_SPLAT(c) _mm256_set1_epi8(c)
-#define VEC_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
+#define VEC_NT(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 
 #include "generic/copy_vector.h"

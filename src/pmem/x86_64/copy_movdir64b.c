@@ -5,7 +5,7 @@
  */
 #include <immintrin.h>
 
-#include "x86_64/stream_ends.h"
+#include "x86_64/nt_ends.h"
 #include "x86_64/tables.h"
 
 static inline void store_line(void *dest, const void *src)
@@ -25,7 +25,7 @@ static inline void store_line(void *dest, const void *src)
 #define VEC_NEEDS (ENGINE_MOVDIR64B | ENGINE_AVX)
 #define VEC_BYTES 32
 #define VEC_WC_BURSTS false
-#define VEC_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
-#define VEC_STREAM_LINE(p, q) store_line(p, q)
+#define VEC_NT(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
+#define VEC_NT_LINE(p, q) store_line(p, q)
 
 #include "generic/copy_vector.h"

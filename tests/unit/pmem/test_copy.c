@@ -96,7 +96,7 @@ static struct engine model_engine(const struct engine_kernel *kernel, bool flush
 	    .kernel = &model_kernel,
 	    .flush = flushing ? model_flush : flush_none.flush,
 	    .fence = model_fence,
-	    .streaming = flushing && kernel->set_nt,
+	    .nt = flushing && kernel->set_nt,
 	    .flushing = flushing,
 	    .nt_threshold = 256,
 	    .nt_burst = SIZE_MAX,
@@ -300,7 +300,7 @@ static struct engine real_engine(const struct engine_kernel *k)
 	struct engine e = engine;
 
 	e.kernel = k;
-	e.streaming = k->set_nt != NULL;
+	e.nt = k->set_nt != NULL;
 	e.nt_threshold = 256;
 	return e;
 }

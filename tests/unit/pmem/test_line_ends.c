@@ -146,7 +146,7 @@ int main(void)
 	};
 	struct sigaction trap = {.sa_sigaction = on_trap, .sa_flags = SA_SIGINFO};
 
-	if (!engine.clwb || !engine.streaming) {
+	if (!engine.clwb || !engine.nt) {
 		puts("skipped: the engine in use has no clwb or no non-temporal stores");
 		return 77;
 	}
