@@ -21,8 +21,8 @@ bool hooks_blind;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
 
-unsigned __wrap_lane_hint(void);
-unsigned __wrap_lane_thread(void);
+unsigned __wrap_lane_hint(uint64_t thread);
+uint64_t __wrap_lane_thread(void);
 void __wrap_lock_wait_slow(struct lock *lock);
 int __wrap_uuid_generate(struct uuid *uuid);
 
@@ -30,8 +30,9 @@ int __wrap_uuid_generate(struct uuid *uuid);
  * Lane 0 stands for the lanes that the thread has for itself, if there are any; lane 1 for those
  * that it shares, so that a slot passes from thread to thread.
  */
-unsigned __wrap_lane_hint(void)
+unsigned __wrap_lane_hint(uint64_t thread)
 {
+	(void)thread;
 #ifdef LANES_PRIVATE
 	return explore_lane() || sched_current() < 0 ? LANES_PRIVATE
 						     : (unsigned)sched_current();
@@ -40,7 +41,7 @@ unsigned __wrap_lane_hint(void)
 #endif
 }
 
-unsigned __wrap_lane_thread(void)
+uint64_t __wrap_lane_thread(void)
 {
 	return explore_thread();
 }

@@ -36,7 +36,7 @@ struct btt_slot {
 	uint32_t seq;			  /* of the current record */
 	uint32_t next_record;		  /* the record to write next, 0 or 1 */
 	uint32_t prev_lba; /* the map update that may not be durable yet, or BTT_NO_LBA */
-	unsigned prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
+	uint64_t prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
 };
 
 /* What a read needs of the rest, ready for use. */
@@ -128,7 +128,7 @@ static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *ar
 
 /* Takes the map lock of an entry; the result goes to lock_release(). */
 static inline struct lock *btt_arena_lock_map(struct btt *btt, struct btt_arena *arena,
-					      uint32_t premap, unsigned thread)
+					      uint32_t premap, uint64_t thread)
 {
 	uint32_t number = arena->first_lock + btt_map_lock_number(premap);
 

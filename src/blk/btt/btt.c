@@ -300,7 +300,7 @@ static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_
 /* (b): the map update of the slot's current record becomes durable with the next fence. */
 static void flush_previous(struct btt *btt, struct btt_arena *arena,
 			   struct btt_slot *slot, struct storage_step *step,
-			   unsigned thread)
+			   uint64_t thread)
 {
 	if (slot->prev_lba == BTT_NO_LBA)
 		return;
@@ -312,7 +312,7 @@ static void flush_previous(struct btt *btt, struct btt_arena *arena,
 
 /* The protocol from the read of the old entry on. */
 static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned lane,
-			   uint32_t premap, struct storage_step *step)
+			   uint32_t premap, struct storage_step *step, uint64_t thread)
 {
 	struct storage *s = btt->storage;
 	struct btt_slot *slot = &arena->slot[lane];
@@ -320,7 +320,6 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 			  slot->next_record * sizeof(struct btt_flog_record_media);
 	uint32_t seq = btt_flog_next_seq(slot->seq);
 	uint32_t new_entry = slot->free_block | BTT_MAP_NORMAL;
-	unsigned thread = lane_thread();
 	uint32_t raw;
 	uint32_t old;
 	int ret;
@@ -360,6 +359,7 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
 	struct btt_arena *arena;
+	uint64_t thread;
 	uint32_t premap;
 	struct lock *lock;
 	unsigned lane;
@@ -368,18 +368,19 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	ret = begin(btt, lba, &arena, &premap);
 	if (unlikely(ret))
 		return ret;
-	lane = lanes_acquire(&btt->lanes, lane_hint());
+	thread = lane_thread();
+	lane = lanes_acquire(&btt->lanes, lane_hint(thread));
 	/* release: the version that was raised when the block became free comes before its new
 	 * data, also on CPUs that order less than x86 */
 	atomic_thread_fence(memory_order_release);
 	storage_write(btt->storage, &step,
 		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
 		      btt->params.bsize);
-	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
+	lock = btt_arena_lock_map(btt, arena, premap, thread);
 	if (unlikely(btt_poison_is_set(btt)))
 		ret = btt_poison_fail(btt);
 	else
-		ret = exchange_locked(btt, arena, lane, premap, &step);
+		ret = exchange_locked(btt, arena, lane, premap, &step, thread);
 	lock_release(lock);
 	lanes_release(&btt->lanes, lane);
 	return ret;

@@ -3,14 +3,15 @@
  * Thread numbers. A thread takes the lowest free number at its first write and gives it back
  * when it ends. Whoever gets the number next gets the lanes with it: giving back is a release,
  * taking an acquire, so the lanes' state is handed over.
+ *
+ * What is known about a thread fits into the value of a pthread key. That costs a call, but no
+ * memory and no thread-local storage, for which a library that is loaded late may find no room.
  */
 #include "btt/lanes.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/alloc.h"
 #include "errormsg.h"
@@ -18,16 +19,14 @@
 #define WORD_BITS 64u
 #define WORDS ((LANES_PRIVATE + WORD_BITS - 1) / WORD_BITS)
 
-struct thread_state {
-	unsigned serial; /* 0: not known yet */
-	unsigned number; /* valid if serial is not 0 */
-};
+_Static_assert(sizeof(void *) == sizeof(uint64_t), "a key's value holds 64 bits");
+_Static_assert(LANES_PRIVATE <= LANE_NUMBER_MASK, "numbers have too few bits");
+
+_Atomic(uint64_t) lane_last_serial;
 
 static _Atomic(uint64_t) taken[WORDS]; /* one bit for each number; acquire and release */
-static _Atomic(unsigned) last_serial;
-static pthread_key_t exit_key;
-static bool have_exit_key;
-static __thread struct thread_state self __attribute__((tls_model("initial-exec")));
+static pthread_key_t key;
+static bool has_key; /* set at load only: a key that was deleted remembers nothing */
 
 static unsigned take_number(void)
 {
@@ -50,64 +49,90 @@ static void give_number_back(unsigned n)
 					  memory_order_release);
 }
 
-static void end_thread(void *state)
+static unsigned number_of(uint64_t thread)
 {
-	struct thread_state *s = state;
+	return (unsigned)(thread & LANE_NUMBER_MASK);
+}
 
-	give_number_back(s->number);
-	s->serial = 0;
+static void end_thread(void *value)
+{
+	give_number_back(number_of((uint64_t)(uintptr_t)value));
+}
+
+/* Of the calling thread, 0 if it has none yet. */
+static uint64_t find_thread(void)
+{
+	if (unlikely(!has_key))
+		return 0;
+	return (uint64_t)(uintptr_t)pthread_getspecific(key);
 }
 
 /* Only the forking thread lives on in the child. */
 static void forget_other_threads(void)
 {
+	uint64_t self = find_thread();
+	unsigned n = number_of(self);
+
 	for (unsigned w = 0; w < WORDS; w++)
 		atomic_store_explicit(&taken[w], 0, memory_order_relaxed);
-	if (self.serial && self.number < LANES_PRIVATE)
-		atomic_store_explicit(&taken[self.number / WORD_BITS],
-				      UINT64_C(1) << self.number % WORD_BITS,
+	if (self && n < LANES_PRIVATE)
+		atomic_store_explicit(&taken[n / WORD_BITS], UINT64_C(1) << n % WORD_BITS,
 				      memory_order_relaxed);
 }
 
 __attribute__((constructor)) static void load(void)
 {
-	have_exit_key = pthread_key_create(&exit_key, end_thread) == 0 &&
-			pthread_atfork(NULL, NULL, forget_other_threads) == 0;
+	if (pthread_key_create(&key, end_thread) != 0)
+		return;
+	if (pthread_atfork(NULL, NULL, forget_other_threads) == 0)
+		has_key = true;
+	else
+		pthread_key_delete(key);
 }
 
+/* Threads that end later must not call end_thread(), which will be gone. */
 __attribute__((destructor)) static void unload(void)
 {
-	if (have_exit_key)
-		pthread_key_delete(exit_key);
-	have_exit_key = false;
+	if (has_key)
+		pthread_key_delete(key);
 }
 
-static void begin_thread(void)
+static bool remember(uint64_t thread)
 {
-	self.serial =
-	    1 + atomic_fetch_add_explicit(&last_serial, 1, memory_order_relaxed);
-	self.number = LANES_PRIVATE;
-	if (!have_exit_key) /* the number would never come back */
-		return;
-	self.number = take_number();
-	if (self.number < LANES_PRIVATE && pthread_setspecific(exit_key, &self) != 0) {
-		give_number_back(self.number);
-		self.number = LANES_PRIVATE;
+	return has_key && pthread_setspecific(key, (void *)(uintptr_t)thread) == 0;
+}
+
+/*
+ * A thread that cannot be remembered is a new one at each call, and must not have a number, which
+ * would never come back.
+ */
+static uint64_t begin_thread(void)
+{
+	uint64_t serial =
+	    1 + atomic_fetch_add_explicit(&lane_last_serial, 1, memory_order_relaxed);
+	unsigned n = take_number();
+
+	if (!remember(LANE_THREAD(serial, n))) {
+		give_number_back(n);
+		n = LANES_PRIVATE;
 	}
+	return LANE_THREAD(serial, n);
 }
 
-unsigned lane_thread(void)
+uint64_t lane_thread(void)
 {
-	if (unlikely(self.serial == 0))
-		begin_thread();
-	return self.serial;
+	uint64_t thread = find_thread();
+
+	return likely(thread) ? thread : begin_thread();
 }
 
-unsigned lane_hint(void)
+unsigned lane_hint(uint64_t thread)
 {
-	unsigned serial = lane_thread();
+	unsigned n = number_of(thread);
 
-	return self.number < LANES_PRIVATE ? self.number : LANES_PRIVATE + serial;
+	return n < LANES_PRIVATE
+		   ? n
+		   : LANES_PRIVATE + (unsigned)(thread >> LANE_NUMBER_BITS & UINT16_MAX);
 }
 
 int lanes_init(struct lanes *lanes, unsigned n)

@@ -15,7 +15,9 @@
 #ifndef LANES_H
 #define LANES_H 1
 
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "compiler.h"
 #include "btt/lock.h"
@@ -43,11 +45,22 @@ struct lanes {
 int lanes_init(struct lanes *lanes, unsigned n) MUST_CHECK;
 void lanes_fini(struct lanes *lanes);
 
-/* The serial number of this thread, never 0 and never used again by another thread. */
-unsigned lane_thread(void);
+/*
+ * What a thread is known by: its serial number, from 1 on, and below that its number, or
+ * LANES_PRIVATE. Serial numbers last for 2^57 threads: a million a second for 4,000 years.
+ */
+#define LANE_NUMBER_BITS 7
+#define LANE_NUMBER_MASK ((UINT64_C(1) << LANE_NUMBER_BITS) - 1)
+#define LANE_THREAD(serial, number) ((uint64_t)(serial) << LANE_NUMBER_BITS | (number))
 
-/* This thread's number if it is less than LANES_PRIVATE, else where to look for a shared lane. */
-unsigned lane_hint(void);
+/* The last one that was given out; tests set it. Relaxed: nothing comes with it. */
+extern _Atomic(uint64_t) lane_last_serial;
+
+/* The calling thread; never less than LANE_THREAD(1, 0), and never used again by another one. */
+uint64_t lane_thread(void);
+
+/* Its number if it is less than LANES_PRIVATE, else where to look for a shared lane. */
+unsigned lane_hint(uint64_t thread);
 
 static inline unsigned lanes_acquire_shared(struct lanes *lanes, unsigned hint)
 {

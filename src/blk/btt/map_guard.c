@@ -39,10 +39,20 @@ static void run_barriers(void)
 	wait_for_store_buffers();
 }
 
-static void set_state(struct map_guard *guard, uint32_t turn, uint32_t owner)
+static void set_state(struct map_guard *guard, uint32_t state)
 {
-	atomic_store_explicit(&guard->state, (uint64_t)turn << 32 | owner,
-			      memory_order_release);
+	atomic_store_explicit(&guard->state, state, memory_order_release);
+}
+
+static uint64_t owner_of(struct map_guard *guard, uint32_t turn)
+{
+	return atomic_load_explicit(&guard->cell[turn].owner, memory_order_relaxed);
+}
+
+static void begin_turn(struct map_guard *guard, uint32_t turn, uint64_t thread)
+{
+	atomic_store_explicit(&guard->cell[turn].owner, thread, memory_order_relaxed);
+	set_state(guard, turn);
 }
 
 void map_guard_init(struct map_guard *guard, bool biased)
@@ -50,54 +60,53 @@ void map_guard_init(struct map_guard *guard, bool biased)
 	biased =
 	    biased && BIAS_PAYS && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
 	*guard = (struct map_guard){.state = 0};
-	set_state(guard, 0, biased ? MAP_GUARD_NOBODY : MAP_GUARD_OFF);
+	set_state(guard, biased ? 0 : MAP_GUARD_OFF);
 }
 
 /* Makes the thread the owner if that can be done at once, else ends the bias. */
-static void begin_turn_locked(struct map_guard *guard, uint32_t thread)
+static void change_owner_locked(struct map_guard *guard, uint64_t thread)
 {
-	uint64_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
-	uint32_t owner = map_guard_owner(state);
-	uint32_t turn = map_guard_turn(state);
+	/* never ENDING: that takes the lock */
+	uint32_t turn = atomic_load_explicit(&guard->state, memory_order_relaxed);
 
-	if (owner == MAP_GUARD_OFF || owner == thread)
+	if (turn >= MAP_GUARD_TURNS || owner_of(guard, turn) == thread)
 		return;
-	if (owner == MAP_GUARD_NOBODY) {
-		set_state(guard, turn, thread);
+	if (owner_of(guard, turn) == 0) {
+		begin_turn(guard, turn, thread);
 		return;
 	}
-	set_state(guard, turn, MAP_GUARD_ENDING);
+	set_state(guard, MAP_GUARD_ENDING | turn);
 	run_barriers();
 	/* acquire: what the former owner did inside */
 	if (turn + 1 < MAP_GUARD_TURNS &&
 	    atomic_load_explicit(&guard->cell[turn].inside.held, memory_order_acquire) ==
 		0)
-		set_state(guard, turn + 1, thread);
+		begin_turn(guard, turn + 1, thread);
 	else
-		set_state(guard, turn, MAP_GUARD_OFF);
+		set_state(guard, MAP_GUARD_OFF | turn);
 }
 
-struct lock *map_guard_enter_slow(struct map_guard *guard, uint32_t thread,
+struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,
 				  uint32_t number, struct lock *lock)
 {
 	struct lock *inside;
 	struct lock *held;
-	uint64_t state;
+	uint32_t state;
 
 	for (;;) {
 		state = atomic_load_explicit(&guard->state, memory_order_acquire);
-		if (map_guard_owner(state) == MAP_GUARD_OFF)
+		if (state & MAP_GUARD_OFF)
 			break;
-		if (map_guard_owner(state) == thread &&
+		if (map_guard_is_owner(guard, state, thread) &&
 		    map_guard_enter_biased(guard, state, number, &held))
 			return held;
 		lock_acquire(&guard->change);
-		begin_turn_locked(guard, thread);
+		change_owner_locked(guard, thread);
 		lock_release(&guard->change);
 	}
 	lock_acquire(lock);
 	/* acquire: what the last owner did inside */
-	inside = &guard->cell[map_guard_turn(state)].inside;
+	inside = &map_guard_cell(guard, state)->inside;
 	while (unlikely(atomic_load_explicit(&inside->held, memory_order_acquire) ==
 			number + 1))
 		lock_wait_slow(inside);

@@ -11,15 +11,15 @@
  *
  *	owner                               another thread, one at a time
  *	-----                               -----
- *	its cell = number of the lock       owner = ENDING
+ *	its cell = number of the lock       state = ENDING
  *	(compiler barrier)                  membarrier
- *	owner still me? then go ahead       its cell 0? then owner = me, else owner = OFF
+ *	state as it was? then go ahead      its cell 0? then the next turn is mine, else state = OFF
  *
  * membarrier(2) runs a full barrier on every CPU that runs a thread of this process: either the
  * store to the cell is visible to the other thread after it, or the former owner sees that it is
  * the owner no longer. Each turn of ownership has a cell of its own: a former owner may still be
  * about to store to its cell, and must not wipe out the mark of its successor. Nobody uses the
- * locks themselves before the owner is OFF. An owner that is stopped inside then holds up those
+ * locks themselves before the state is OFF. An owner that is stopped inside then holds up those
  * only who want the very lock that it is under.
  */
 #ifndef MAP_GUARD_H
@@ -34,48 +34,53 @@
 
 #define MAP_GUARD_TURNS 8u
 
-/* Besides lane_thread() numbers: */
-#define MAP_GUARD_NOBODY 0u
-#define MAP_GUARD_ENDING (UINT32_MAX - 1)
-#define MAP_GUARD_OFF UINT32_MAX
+/* The state: a turn, to which these may be added. */
+#define MAP_GUARD_ENDING 0x100u
+#define MAP_GUARD_OFF 0x200u
 
-/* Where the owner of one turn is: the lock's number + 1; stored by that owner only. */
 struct map_guard_cell {
+	/* Where the owner of the turn is: the lock's number + 1; stored by that owner only. */
 	_Alignas(64) struct lock inside;
+	/*
+	 * A lane_thread(), set before the turn begins and never again; 0: nobody wrote yet.
+	 * Relaxed: the owner alone finds itself here, and has stored it itself.
+	 */
+	_Atomic(uint64_t) owner;
 };
 
 struct map_guard {
-	/*
-	 * turn << 32 | owner, which is a lane_thread() or one of the above. Release and
-	 * acquire in the slow path, else relaxed.
-	 */
-	_Alignas(64) _Atomic(uint64_t) state;
+	/* Release and acquire in the slow path, else relaxed. */
+	_Alignas(64) _Atomic(uint32_t) state;
 	struct lock change; /* held by who ends a turn */
 	struct map_guard_cell cell[MAP_GUARD_TURNS];
 };
 
-static inline uint32_t map_guard_owner(uint64_t state)
+static inline struct map_guard_cell *map_guard_cell(struct map_guard *guard,
+						    uint32_t state)
 {
-	return (uint32_t)state;
+	return &guard->cell[state % MAP_GUARD_TURNS];
 }
 
-static inline uint32_t map_guard_turn(uint64_t state)
+static inline bool map_guard_is_owner(struct map_guard *guard, uint32_t state,
+				      uint64_t thread)
 {
-	return (uint32_t)(state >> 32);
+	return state < MAP_GUARD_TURNS &&
+	       atomic_load_explicit(&map_guard_cell(guard, state)->owner,
+				    memory_order_relaxed) == thread;
 }
 
 /* biased: whether the guard may serve a single writer without locks at all. */
 void map_guard_init(struct map_guard *guard, bool biased);
 
 /* For all but the present owner. */
-struct lock *map_guard_enter_slow(struct map_guard *guard, uint32_t thread,
+struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,
 				  uint32_t number, struct lock *lock);
 
 /* state: read a moment ago, with the calling thread as owner. */
-static inline bool map_guard_enter_biased(struct map_guard *guard, uint64_t state,
+static inline bool map_guard_enter_biased(struct map_guard *guard, uint32_t state,
 					  uint32_t number, struct lock **held)
 {
-	struct lock *inside = &guard->cell[map_guard_turn(state)].inside;
+	struct lock *inside = &map_guard_cell(guard, state)->inside;
 
 	/* relaxed, and ordered by the barrier that the other thread makes this CPU run */
 	atomic_store_explicit(&inside->held, number + 1, memory_order_relaxed);
@@ -92,13 +97,13 @@ static inline bool map_guard_enter_biased(struct map_guard *guard, uint64_t stat
  * Returns when the calling thread holds lock `number` of the table, which stands at *lock. The
  * result goes to lock_release().
  */
-static inline struct lock *map_guard_enter(struct map_guard *guard, uint32_t thread,
+static inline struct lock *map_guard_enter(struct map_guard *guard, uint64_t thread,
 					   uint32_t number, struct lock *lock)
 {
-	uint64_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
+	uint32_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
 	struct lock *held;
 
-	if (likely(map_guard_owner(state) == thread) &&
+	if (likely(map_guard_is_owner(guard, state, thread)) &&
 	    likely(map_guard_enter_biased(guard, state, number, &held)))
 		return held;
 	return map_guard_enter_slow(guard, thread, number, lock);

@@ -85,7 +85,7 @@ static void *run_stopped(void *arg)
 	unsigned char buf[512];
 
 	self = s;
-	s->hint = lane_hint();
+	s->hint = lane_hint(lane_thread());
 	memset(buf, 0xee, sizeof(buf));
 	s->ret = s->call == WRITE      ? btt_write(s->btt, buf, s->lba)
 		 : s->call == SET_ZERO ? btt_set_zero(s->btt, s->lba)
@@ -133,7 +133,7 @@ static void *run_other(void *arg)
 	struct other *o = arg;
 	unsigned char buf[512];
 
-	o->hint = lane_hint();
+	o->hint = lane_hint(lane_thread());
 	raise_flag(&o->has_hint);
 	wait_for(&o->go);
 	for (int i = 1; i <= 100 && !o->failure; i++) {
@@ -317,7 +317,7 @@ static void *own_a_number(void *arg)
 {
 	struct owner *o = arg;
 
-	lane_hint();
+	lane_thread();
 	raise_flag(&o->has_number);
 	wait_for(&o->go);
 	return NULL;
@@ -347,7 +347,7 @@ static void a_stopped_writer_keeps_its_shared_lane_only(void **state)
 	struct owner owner[NPRIVATE];
 
 	(void)state;
-	lane_hint();
+	lane_thread();
 	take_private_lanes(owner);
 	for (unsigned i = 0; i < 4; i++) {
 		struct stopped s = {.lba = 3, .call = WRITE, .fence = 1 + i % 2};
@@ -381,7 +381,7 @@ static void whichever_shared_lane_is_free_first_serves(void **state)
 	struct owner owner[NPRIVATE];
 
 	(void)state;
-	lane_hint();
+	lane_thread();
 	take_private_lanes(owner);
 	for (unsigned i = 0; i < NSHARED; i++) {
 		struct stopped s[NSHARED] = {

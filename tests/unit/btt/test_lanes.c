@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Numbers of threads, also where the C library has no keys or no memory for their values: the
+ * linker puts __wrap_pthread_key_create and __wrap_pthread_setspecific there.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "btt/lanes.h"
+#include "btt/map_guard.h"
+
+enum { MANY = 200 };
+
+int __real_pthread_key_create(pthread_key_t *key, void (*end)(void *));
+int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *));
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+
+#define NO_KEYS "TEST_LANES_NO_KEYS"
+
+static atomic_bool forgetful;
+
+int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *))
+{
+	return getenv(NO_KEYS) ? EAGAIN : __real_pthread_key_create(key, end);
+}
+
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+	return atomic_load(&forgetful) ? ENOMEM : __real_pthread_setspecific(key, value);
+}
+
+struct seen {
+	pthread_t thread;
+	uint64_t first;
+	uint64_t second;
+	unsigned hint;
+};
+
+static pthread_barrier_t together;
+
+static void *look(void *arg)
+{
+	struct seen *s = arg;
+
+	s->first = lane_thread();
+	s->second = lane_thread();
+	s->hint = lane_hint(s->first);
+	pthread_barrier_wait(&together);
+	return NULL;
+}
+
+/* Threads that live at the same time. */
+static void look_at(struct seen *s, unsigned n)
+{
+	assert_int_equal(pthread_barrier_init(&together, NULL, n), 0);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(pthread_create(&s[i].thread, NULL, look, &s[i]), 0);
+	for (unsigned i = 0; i < n; i++)
+		pthread_join(s[i].thread, NULL);
+	pthread_barrier_destroy(&together);
+}
+
+static void live_threads_have_numbers_of_their_own(void **state)
+{
+	static struct seen s[MANY];
+	bool taken[LANES_PRIVATE] = {false};
+	unsigned numbered = 0;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		look_at(s, MANY);
+		numbered = 0;
+		memset(taken, 0, sizeof(taken));
+		for (unsigned i = 0; i < MANY; i++) {
+			assert_int_equal(s[i].first, s[i].second);
+			if (s[i].hint >= LANES_PRIVATE)
+				continue;
+			assert_false(taken[s[i].hint]);
+			taken[s[i].hint] = true;
+			numbered++;
+		}
+		/* All of them, each time: they come back. */
+		assert_int_equal(numbered, LANES_PRIVATE);
+	}
+}
+
+static void no_two_threads_are_the_same_beyond_4294967296_of_them(void **state)
+{
+	static struct seen s[MANY];
+	struct seen before;
+
+	(void)state;
+	atomic_store(&lane_last_serial, 0);
+	look_at(&before, 1);
+	assert_int_equal(before.first >> LANE_NUMBER_BITS, 1);
+	atomic_store(&lane_last_serial, UINT32_MAX - 2);
+	look_at(s, MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(s[i].first >> LANE_NUMBER_BITS >= UINT32_MAX - 1);
+		assert_true(s[i].first >> LANE_NUMBER_BITS <= UINT32_MAX - 2ull + MANY);
+		assert_true(s[i].first != before.first);
+		for (unsigned j = 0; j < i; j++)
+			assert_true(s[i].first != s[j].first);
+	}
+}
+
+/* Threads whose serial numbers differ by 2^32 only, or hit what once was reserved. */
+static void a_bias_tells_them_apart(void **state)
+{
+	static struct map_guard guard;
+	static struct lock lock[2];
+	const uint64_t serials[] = {1,		UINT32_MAX - 2ull, UINT32_MAX - 1ull,
+				    UINT32_MAX, UINT32_MAX + 1ull, UINT32_MAX + 2ull,
+				    1ull << 40, (1ull << 57) - 1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(serials); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(serials); k++) {
+			uint64_t owner = LANE_THREAD(serials[i], 0);
+			uint64_t other = LANE_THREAD(serials[k], 0);
+			bool is_biased;
+
+			map_guard_init(&guard, true);
+			is_biased = !(atomic_load(&guard.state) & MAP_GUARD_OFF);
+			lock_release(map_guard_enter(&guard, owner, 0, &lock[0]));
+			assert_int_equal(map_guard_is_owner(&guard, guard.state, owner),
+					 is_biased);
+			assert_int_equal(map_guard_is_owner(&guard, guard.state, other),
+					 is_biased && i == k);
+		}
+}
+
+static void threads_that_cannot_be_remembered_share_lanes(void **state)
+{
+	static struct seen s[MANY];
+	struct seen after;
+
+	(void)state;
+	atomic_store(&forgetful, true);
+	look_at(s, MANY);
+	atomic_store(&forgetful, false);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_true(s[i].first != s[i].second);
+		assert_true(s[i].hint >= LANES_PRIVATE);
+	}
+	/* They took no number away. */
+	look_at(&after, 1);
+	assert_true(after.hint < LANES_PRIVATE);
+}
+
+/* Runs in a process of its own: 0 if nobody has a number. */
+static int report_without_keys(void)
+{
+	uint64_t mine = lane_thread();
+	uint64_t next = lane_thread();
+
+	return mine != next && lane_hint(mine) >= LANES_PRIVATE &&
+		       lane_hint(next) >= LANES_PRIVATE
+		   ? 0
+		   : 1;
+}
+
+static void where_there_are_no_keys_all_share_lanes(void **state)
+{
+	char exe[4096] = "";
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		setenv(NO_KEYS, "1", 1);
+		execl(exe, exe, "report", (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(live_threads_have_numbers_of_their_own),
+	    cmocka_unit_test(no_two_threads_are_the_same_beyond_4294967296_of_them),
+	    cmocka_unit_test(a_bias_tells_them_apart),
+	    cmocka_unit_test(threads_that_cannot_be_remembered_share_lanes),
+	    cmocka_unit_test(where_there_are_no_keys_all_share_lanes),
+	};
+
+	(void)argv;
+	if (argc > 1)
+		return report_without_keys();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
