@@ -44,6 +44,7 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 	$(call pack,$^)
 
 TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
+TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific
 
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a

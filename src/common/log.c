@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "unload.h"
+
 /* Threads may have small stacks. */
 #define MESSAGE_MAX 1024
 
@@ -113,6 +115,8 @@ void log_load(const char *library, const char *prefix)
 
 void log_unload(void)
 {
+	if (unload_is_exit())
+		return;
 	file_limit = -1;
 	update_limit();
 	if (file != STDERR_FILENO)

@@ -25,6 +25,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "unload.h"
+
 struct entry {
 	atomic_uintptr_t begin;
 	atomic_uintptr_t end;
@@ -59,6 +61,8 @@ void is_pmem_load(void)
 
 void is_pmem_unload(void)
 {
+	if (unload_is_exit())
+		return;
 	for (int i = 0; i < 2; i++) {
 		struct table *t = atomic_exchange(&tables[i], NULL);
 

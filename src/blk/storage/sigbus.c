@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The handler runs in the thread that made the access, so what belongs to one call is kept
- * in thread-local storage. It uses nothing but mmap(2), mremap(2), memset and atomics.
+ * in memory of the thread. It uses nothing but mmap(2), mremap(2), memset, atomics and
+ * pthread_getspecific(3), which does no more than load here.
  *
  * The original mapping of a lost page cannot be restored, because no descriptor is open. A
  * page behind the end of an empty file takes its place: each access raises SIGBUS, as
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "thread_memory.h"
 
 #define MAX_WATCHED 256
 
@@ -29,8 +31,6 @@
 /* Waiting for another thread's replacement: how often to yield, then how long to sleep at a time. */
 #define YIELDS 64
 #define NAP_NS 1000000L
-
-#define THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
 
 /* Read by the handler without a lock: end is 0 while the slot is free or changing. */
 static struct {
@@ -44,10 +44,30 @@ static bool is_installed;
 static struct sigaction before; /* what SIGBUS did; read by the handler */
 static size_t page_size;
 
-THREAD_LOCAL struct sigbus_watch *entered;
-THREAD_LOCAL uint64_t entered_epoch;
-THREAD_LOCAL unsigned nlost;
-THREAD_LOCAL void *lost[MAX_PAGES];
+/* One thread's, between sigbus_enter() and sigbus_leave(). */
+struct call {
+	struct sigbus_watch *entered; /* NULL outside */
+	uint64_t epoch;
+	unsigned nlost;
+	void *lost[MAX_PAGES];
+};
+
+_Static_assert(sizeof(struct call) <= THREAD_MEMORY_SPARE, "it needs more memory");
+
+static struct thread_memory calls = {.size = THREAD_MEMORY_SPARE};
+
+__attribute__((destructor)) static void unload(void)
+{
+	thread_memory_unload(&calls);
+}
+
+/* NULL outside of a call. */
+static struct call *current(void)
+{
+	struct call *c = thread_memory_find(&calls);
+
+	return c && c->entered ? c : NULL;
+}
 
 static bool is_watched(const struct sigbus_watch *w, uintptr_t addr)
 {
@@ -72,23 +92,24 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 }
 
 /* Remembers a page for sigbus_leave(); it may come again, taken away by another thread. */
-static void note_page(struct sigbus_watch *w, void *page)
+static void note_page(struct call *c, void *page)
 {
-	for (unsigned i = 0; i < nlost; i++)
-		if (lost[i] == page)
+	for (unsigned i = 0; i < c->nlost; i++)
+		if (c->lost[i] == page)
 			return;
-	if (nlost == MAX_PAGES)
-		atomic_store_explicit(&w->all_lost, true, memory_order_release);
+	if (c->nlost == MAX_PAGES)
+		atomic_store_explicit(&c->entered->all_lost, true, memory_order_release);
 	else
-		lost[nlost++] = page;
+		c->lost[c->nlost++] = page;
 }
 
 /*
  * The replacement is filled before it is put in place: another thread may take it away at
  * once, and an access to it from here, where SIGBUS is blocked, would be the end.
  */
-static bool replace(struct sigbus_watch *w, uintptr_t addr)
+static bool replace(struct call *c, uintptr_t addr)
 {
+	struct sigbus_watch *w = c->entered;
 	void *page = (void *)(addr & ~(uintptr_t)(page_size - 1));
 	void *fresh = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -97,9 +118,9 @@ static bool replace(struct sigbus_watch *w, uintptr_t addr)
 		return false;
 	/* No map entry, no sequence number and no checksum of a pool is made of these. */
 	memset(fresh, 0xff, page_size);
-	if (nlost == 0)
+	if (c->nlost == 0)
 		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
-	note_page(w, page);
+	note_page(c, page);
 	/* Before the replacement can be seen. */
 	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
 	return mremap(fresh, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
@@ -109,10 +130,11 @@ static bool replace(struct sigbus_watch *w, uintptr_t addr)
 static void handle(int sig, siginfo_t *info, void *context)
 {
 	int err = errno;
-	struct sigbus_watch *w = entered;
+	struct call *c = current();
 	uintptr_t addr = (uintptr_t)info->si_addr;
 
-	if (!w || info->si_code <= 0 || !is_watched(w, addr) || !replace(w, addr))
+	if (!c || info->si_code <= 0 || !is_watched(c->entered, addr) ||
+	    !replace(c, addr))
 		pass_on(sig, info, context);
 	errno = err;
 }
@@ -124,6 +146,8 @@ static int install_locked(void)
 	sigemptyset(&sa.sa_mask);
 	sa.sa_sigaction = handle;
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
+	if (!calls.has_key && thread_memory_load(&calls) < 0)
+		return -ENOMEM;
 	if (!is_installed && sigaction(SIGBUS, &sa, &before) != 0)
 		return -errno;
 	is_installed = true;
@@ -185,21 +209,26 @@ void sigbus_unwatch(struct sigbus_watch *w)
 
 void sigbus_enter(struct sigbus_watch *w)
 {
-	nlost = 0;
-	entered_epoch = sigbus_epoch(w);
+	size_t size;
+	struct call *c = thread_memory_get(&calls, &size);
+
+	if (!c)
+		return;
+	c->nlost = 0;
+	c->epoch = sigbus_epoch(w);
 	atomic_signal_fence(memory_order_seq_cst);
-	entered = w;
+	c->entered = w;
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
 /* Makes the lost pages raise SIGBUS again. */
-static void take_away(struct sigbus_watch *w)
+static void take_away(struct sigbus_watch *w, const struct call *c)
 {
 	int fd = memfd_create("lost", MFD_CLOEXEC);
 	bool good = fd >= 0;
 
-	for (unsigned i = 0; i < nlost && good; i++)
-		good = mmap(lost[i], page_size, PROT_READ | PROT_WRITE,
+	for (unsigned i = 0; i < c->nlost && good; i++)
+		good = mmap(c->lost[i], page_size, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
 	if (fd >= 0)
 		close(fd);
@@ -209,12 +238,15 @@ static void take_away(struct sigbus_watch *w)
 
 bool sigbus_leave(struct sigbus_watch *w)
 {
+	struct call *c = thread_memory_find(&calls);
+
 	atomic_signal_fence(memory_order_seq_cst);
-	entered = NULL;
+	if (c)
+		c->entered = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (likely(nlost == 0))
+	if (likely(!c || c->nlost == 0))
 		return atomic_load_explicit(&w->all_lost, memory_order_acquire);
-	take_away(w);
+	take_away(w, c);
 	atomic_fetch_sub_explicit(&w->open, 1, memory_order_seq_cst);
 	return true;
 }
@@ -251,8 +283,10 @@ bool sigbus_changed(struct sigbus_watch *w, uint64_t since)
 
 bool sigbus_is_hit(void)
 {
-	if (!entered)
+	const struct call *c = current();
+
+	if (!c)
 		return false;
 	atomic_thread_fence(memory_order_seq_cst);
-	return sigbus_changed(entered, entered_epoch);
+	return sigbus_changed(c->entered, c->epoch);
 }

@@ -34,7 +34,10 @@ struct sigbus_watch {
 int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size) MUST_CHECK;
 void sigbus_unwatch(struct sigbus_watch *w); /* a zeroed struct is allowed */
 
-/* Around accesses by the calling thread; not nested. True: a page was lost meanwhile. */
+/*
+ * Around accesses by the calling thread; not nested. True: a page was lost meanwhile. The first
+ * one of a thread takes some memory; a thread that gets none at all goes unprotected.
+ */
 void sigbus_enter(struct sigbus_watch *w);
 bool sigbus_leave(struct sigbus_watch *w);
 

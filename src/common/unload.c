@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * exit(3) runs the functions that were registered with __cxa_atexit() before any destructor.
+ * dlclose(3) runs only those of the object that it unloads, and this one has no object: it is
+ * registered under a handle of its own. Both functions belong to the ABI of C++, which every C
+ * library for Linux implements.
+ */
+#include "unload.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+
+int __cxa_atexit(void (*function)(void *), void *arg, void *handle);
+void __cxa_finalize(void *handle);
+
+static char handle;
+static atomic_bool
+    ending; /* set by exit(3); relaxed: seen by later calls of its thread */
+static atomic_bool unloading; /* likewise */
+
+static void note_exit(void *unused)
+{
+	(void)unused;
+	if (!atomic_load_explicit(&unloading, memory_order_relaxed))
+		atomic_store_explicit(&ending, true, memory_order_relaxed);
+}
+
+__attribute__((constructor(101))) static void load(void)
+{
+	if (__cxa_atexit(note_exit, NULL, &handle) != 0)
+		atomic_store_explicit(&ending, true, memory_order_relaxed);
+}
+
+/* Takes the function off the list, which calls it. */
+__attribute__((destructor(101))) static void unload(void)
+{
+	atomic_store_explicit(&unloading, true, memory_order_relaxed);
+	__cxa_finalize(&handle);
+}
+
+bool unload_is_exit(void)
+{
+	return atomic_load_explicit(&ending, memory_order_relaxed);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * usage: rounds LIBPMEM LIBPMEMBLK FILE [LIBRARY...]
+ * Loads the other libraries, which stay, and then loads, uses and unloads the first two 200
+ * times, beside threads that live on: each of them fails and writes in every round. Afterwards
+ * there are as many pthread keys as before, and not much more memory is in use.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <libpmem.h>
+#include <libpmemblk.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+enum { ROUNDS = 200, WARM = 20, THREADS = 3, KEYS = 2000 };
+
+static void *pmem;
+static void *blk;
+static PMEMblkpool *pool;
+static pthread_barrier_t begin, end;
+static volatile int over;
+
+#define CHECK(what)                                                                      \
+	do {                                                                             \
+		if (!(what)) {                                                           \
+			const char *error = dlerror();                                   \
+                                                                                         \
+			printf("%s: %s\n", #what, error ? error : strerror(errno));      \
+			exit(1);                                                         \
+		}                                                                        \
+	} while (0)
+
+static void *symbol(void *library, const char *name)
+{
+	void *p = dlsym(library, name);
+
+	CHECK(p);
+	return p;
+}
+
+#define CALL(library, function) ((__typeof__(function) *)symbol(library, #function))
+
+static void use(long long block)
+{
+	char buf[512] = "text";
+
+	CHECK(!CALL(pmem, pmem_map_file)(NULL, 0, 0, 0, NULL, NULL));
+	CHECK(*CALL(pmem, pmem_errormsg)());
+	CHECK(CALL(blk, pmemblk_read)(pool, buf, -1) == -1);
+	CHECK(strstr(CALL(blk, pmemblk_errormsg)(), "-1"));
+	CHECK(CALL(blk, pmemblk_write)(pool, buf, block) == 0);
+}
+
+static void *live_on(void *arg)
+{
+	for (;;) {
+		pthread_barrier_wait(&begin);
+		if (over)
+			return NULL;
+		use((int *)arg - (int *)NULL);
+		pthread_barrier_wait(&end);
+	}
+}
+
+static void run_round(const char *const *path, int first)
+{
+	CHECK(pmem = dlopen(path[0], RTLD_NOW | RTLD_LOCAL));
+	CHECK(blk = dlopen(path[1], RTLD_NOW | RTLD_LOCAL));
+	pool = first ? CALL(blk, pmemblk_create)(path[2], 512, PMEMBLK_MIN_POOL, 0600)
+		     : CALL(blk, pmemblk_open)(path[2], 512);
+	CHECK(pool);
+	pthread_barrier_wait(&begin);
+	use(100);
+	pthread_barrier_wait(&end);
+	CALL(blk, pmemblk_close)(pool);
+	CHECK(dlclose(blk) == 0);
+	CHECK(dlclose(pmem) == 0);
+}
+
+static int count_keys(void)
+{
+	static pthread_key_t key[KEYS];
+	int n = 0;
+
+	while (n < KEYS && pthread_key_create(&key[n], NULL) == 0)
+		n++;
+	for (int i = 0; i < n; i++)
+		pthread_key_delete(key[i]);
+	return n;
+}
+
+static size_t memory_in_use(void)
+{
+#ifdef __GLIBC__
+	return mallinfo2().uordblks;
+#else
+	return 0;
+#endif
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread[THREADS];
+	size_t before = 0;
+	size_t after;
+	int keys = 0;
+
+	if (argc < 4)
+		return 2;
+	for (int i = 4; i < argc; i++)
+		CHECK(dlopen(argv[i], RTLD_NOW));
+	CHECK(pthread_barrier_init(&begin, NULL, THREADS + 1) == 0);
+	CHECK(pthread_barrier_init(&end, NULL, THREADS + 1) == 0);
+	for (int i = 0; i < THREADS; i++)
+		CHECK(pthread_create(&thread[i], NULL, live_on, (int *)NULL + i) == 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		if (i == WARM) {
+			keys = count_keys();
+			before = memory_in_use();
+		}
+		run_round((const char *const *)argv + 1, i == 0);
+	}
+	after = memory_in_use();
+	CHECK(count_keys() == keys);
+	over = 1;
+	pthread_barrier_wait(&begin);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	printf("%d rounds beside %d libraries, %ld bytes more in use\n", ROUNDS, argc - 4,
+	       (long)(after - before));
+	return after > before + 65536;
+}

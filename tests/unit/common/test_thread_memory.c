@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Memory of threads, also where there is none: __wrap_calloc takes the place of calloc. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support.h"
+#include "thread_memory.h"
+
+enum { SIZE = 1000, THREADS = 24 };
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+static atomic_bool no_memory;
+static struct thread_memory memory = {.size = SIZE};
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return atomic_load(&no_memory) ? NULL : __real_calloc(n, size);
+}
+
+struct user {
+	pthread_t thread;
+	char *bytes;
+	size_t size;
+	bool is_new; /* nothing was there before, and then zeros */
+	bool stays;  /* find returns what get returned */
+};
+
+static pthread_barrier_t together;
+
+static bool is_zero(const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+static void *use(void *arg)
+{
+	struct user *u = arg;
+	size_t size = 0;
+
+	u->is_new = thread_memory_find(&memory) == NULL;
+	u->bytes = thread_memory_get(&memory, &u->size);
+	if (u->bytes) {
+		u->is_new &= is_zero(u->bytes, u->size);
+		memset(u->bytes, 'x', u->size);
+	}
+	u->stays = thread_memory_find(&memory) == u->bytes &&
+		   (!u->bytes ||
+		    (thread_memory_get(&memory, &size) == u->bytes && size == u->size));
+	pthread_barrier_wait(&together);
+	return NULL;
+}
+
+/* That many threads live at once; returns how many got a block. */
+static int run(struct user *u, int n)
+{
+	int got = 0;
+
+	assert_int_equal(pthread_barrier_init(&together, NULL, (unsigned)n), 0);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(pthread_create(&u[i].thread, NULL, use, &u[i]), 0);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(pthread_join(u[i].thread, NULL), 0);
+	pthread_barrier_destroy(&together);
+	for (int i = 0; i < n; i++) {
+		assert_true(u[i].is_new);
+		assert_true(u[i].stays);
+		got += u[i].bytes != NULL;
+		for (int j = 0; u[i].bytes && j < i; j++)
+			assert_ptr_not_equal(u[i].bytes, u[j].bytes);
+	}
+	return got;
+}
+
+static void each_thread_has_zeroed_memory_of_its_own(void **state)
+{
+	struct user u[THREADS];
+
+	(void)state;
+	assert_int_equal(thread_memory_load(&memory), 0);
+	assert_int_equal(run(u, THREADS), THREADS);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(u[i].size, SIZE);
+	thread_memory_unload(&memory);
+}
+
+static void it_is_handed_on_when_the_thread_ends(void **state)
+{
+	struct user first;
+	struct user second;
+
+	(void)state;
+	assert_int_equal(thread_memory_load(&memory), 0);
+	assert_int_equal(run(&first, 1), 1);
+	assert_int_equal(run(&second, 1), 1);
+	assert_ptr_equal(first.bytes, second.bytes);
+	thread_memory_unload(&memory);
+}
+
+static void without_memory_some_threads_get_a_spare(void **state)
+{
+	struct user u[THREADS];
+
+	(void)state;
+	assert_int_equal(thread_memory_load(&memory), 0);
+	for (int round = 0; round < 2; round++) {
+		atomic_store(&no_memory, true);
+		assert_int_equal(run(u, THREADS), 16);
+		atomic_store(&no_memory, false);
+		for (int i = 0; i < THREADS; i++)
+			if (u[i].bytes)
+				assert_int_equal(u[i].size, THREAD_MEMORY_SPARE);
+	}
+	thread_memory_unload(&memory);
+}
+
+/* As for a thread that fails while the process ends, after the library's destructors. */
+static void after_unload_nobody_gets_any(void **state)
+{
+	size_t size;
+
+	(void)state;
+	assert_int_equal(thread_memory_load(&memory), 0);
+	assert_non_null(thread_memory_get(&memory, &size));
+	thread_memory_unload(&memory);
+	assert_null(thread_memory_find(&memory));
+	assert_null(thread_memory_get(&memory, &size));
+}
+
+/* Each key that is left behind would be one fewer for the program. */
+static void loading_again_and_again_leaves_no_key_behind(void **state)
+{
+	size_t size;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		assert_int_equal(thread_memory_load(&memory), 0);
+		assert_non_null(thread_memory_get(&memory, &size));
+		thread_memory_unload(&memory);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_thread_has_zeroed_memory_of_its_own),
+	    cmocka_unit_test(it_is_handed_on_when_the_thread_ends),
+	    cmocka_unit_test(without_memory_some_threads_get_a_spare),
+	    cmocka_unit_test(after_unload_nobody_gets_any),
+	    cmocka_unit_test(loading_again_and_again_leaves_no_key_behind),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
