@@ -12,7 +12,7 @@ INTERNAL_TESTS := $(wildcard tests/unit/*/test_*.c tests/concurrency/test_*.c te
 CRASH_TESTS := $(wildcard tests/crash/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/*/test_*.c)
 TOOL_TESTS := $(wildcard tests/tool/test_*.c)
-TEST_HELPERS := $(wildcard tests/compat/*.c) tests/build/steps.c
+TEST_HELPERS := $(wildcard tests/compat/*.c tests/machine/*.c) tests/build/steps.c
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 
 test_bin = $(patsubst %.c,$(B)/%,$(1))

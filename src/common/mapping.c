@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "errormsg.h"
@@ -21,9 +22,14 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+#define HUGETLBFS 0x958458f6u
+
 #define SMALL_ALIGN ((uintptr_t)2 << 20)
 #define LARGE_ALIGN ((uintptr_t)1 << 30)
 #define LARGE_LEN ((size_t)2 << 30)
+
+/* No CPU has larger pages. */
+#define LARGEST_PAGE ((uintptr_t)1 << 34)
 
 #define RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
@@ -53,6 +59,23 @@ static bool round_up(uintptr_t *value, uintptr_t align)
 		return false;
 	*value = (*value + align - 1) & ~(align - 1);
 	return true;
+}
+
+static uintptr_t page_size(void)
+{
+	return (uintptr_t)sysconf(_SC_PAGESIZE);
+}
+
+size_t mapping_unit(int fd)
+{
+	size_t page = page_size();
+	struct statfs fs;
+	size_t huge;
+
+	if (fstatfs(fd, &fs) != 0 || (uint32_t)fs.f_type != HUGETLBFS)
+		return page;
+	huge = (size_t)fs.f_bsize;
+	return huge > page && (huge & (huge - 1)) == 0 ? huge : page;
 }
 
 /*
@@ -116,21 +139,25 @@ static void *reserve_at_hint(size_t len, uintptr_t align)
  */
 static atomic_uintptr_t guess;
 
-static void *reserve_at_guess(size_t len, uintptr_t align)
+/*
+ * Two tries that take no byte more than asked for, because the address space may be limited
+ * (RLIMIT_AS): where the guess says, and right below where the kernel has put the first try.
+ */
+static void *reserve_exactly(size_t len, uintptr_t align)
 {
 	uintptr_t end = atomic_load_explicit(&guess, memory_order_relaxed);
-	uintptr_t want;
-	void *got;
+	uintptr_t want = end > len ? (end - len) & ~(align - 1) : 0;
 
-	if (end <= len)
-		return NULL;
-	want = (end - len) & ~(align - 1);
-	if (want == 0)
-		return NULL;
-	got = mmap((void *)want, len, PROT_NONE, RESERVATION, -1, 0);
-	if (got == MAP_FAILED || (uintptr_t)got % align == 0)
-		return got == MAP_FAILED ? NULL : got;
-	munmap(got, len);
+	for (int i = 0; i < 2; i++) {
+		void *got = mmap((void *)want, len, PROT_NONE, RESERVATION, -1, 0);
+
+		if (got == MAP_FAILED)
+			return NULL;
+		if ((uintptr_t)got % align == 0)
+			return got;
+		munmap(got, len);
+		want = (uintptr_t)got & ~(align - 1);
+	}
 	return NULL;
 }
 
@@ -159,50 +186,80 @@ static void *reserve_anywhere(size_t len, uintptr_t align)
 	return start + before;
 }
 
-int mapping_reserve(size_t len, size_t min_align, void **addr)
+/* The length that is reserved for len bytes in whole units; false if there is no such. */
+static bool round_length(size_t len, size_t unit, uintptr_t *rounded)
+{
+	uintptr_t page = page_size();
+
+	*rounded = len;
+	return round_up(rounded, unit > page ? unit : page);
+}
+
+int mapping_reserve(size_t len, size_t unit, void **addr)
 {
 	uintptr_t align = len >= LARGE_LEN ? LARGE_ALIGN : SMALL_ALIGN;
-	uintptr_t rounded = len;
+	uintptr_t rounded;
 	void *got = NULL;
 
 	if (len == 0)
 		return errormsg_fail(EINVAL, "cannot map 0 bytes");
-	if (align < min_align)
-		align = min_align;
-	if (!round_up(&rounded, (uintptr_t)sysconf(_SC_PAGESIZE)))
+	if (align < unit)
+		align = unit;
+	if (!round_length(len, unit, &rounded))
 		return errormsg_fail_sys(ENOMEM, "cannot map %zu bytes", len);
 	if (have_hint)
 		got = reserve_at_hint(rounded, align);
 	else
-		got = reserve_at_guess(rounded, align);
+		got = reserve_exactly(rounded, align);
 	if (!got)
 		got = reserve_anywhere(rounded, align);
 	if (!got)
 		return errormsg_fail_sys(errno,
-					 "cannot reserve %zu bytes of address space "
-					 "(limits: ulimit -v, vm.max_map_count)",
-					 len);
+					 "cannot reserve %zu bytes of address space at a "
+					 "multiple of %zu (limits: ulimit -v, "
+					 "vm.max_map_count)",
+					 (size_t)rounded, (size_t)align);
 	atomic_store_explicit(&guess, (uintptr_t)got, memory_order_relaxed);
 	*addr = got;
 	return 0;
 }
 
-void mapping_is_free(void *addr, size_t len)
+/* The range has been unmapped: a good place for the next reservation. */
+static void note_free(uintptr_t end)
 {
-	uintptr_t end = (uintptr_t)addr + len;
-
-	if (round_up(&end, (uintptr_t)sysconf(_SC_PAGESIZE)))
-		atomic_store_explicit(&guess, end, memory_order_relaxed);
+	atomic_store_explicit(&guess, end, memory_order_relaxed);
 }
 
-void mapping_release(void *addr, size_t len)
+void mapping_release(void *addr, size_t len, size_t unit)
 {
-	uintptr_t rounded = len;
+	uintptr_t rounded;
 
-	if (!round_up(&rounded, (uintptr_t)sysconf(_SC_PAGESIZE)))
+	if (!round_length(len, unit, &rounded))
 		return;
 	munmap(addr, rounded);
-	mapping_is_free(addr, rounded);
+	note_free((uintptr_t)addr + rounded);
+}
+
+/*
+ * The kernel unmaps huge pages only whole, and says EINVAL where the end lies within one. It
+ * does not say how large they are. So the end is rounded up to ever larger pages: the first
+ * that is accepted is the end of the page in which it lies, never one further.
+ */
+int mapping_unmap(void *addr, size_t len)
+{
+	for (uintptr_t page = page_size(); page <= LARGEST_PAGE; page *= 2) {
+		uintptr_t end = (uintptr_t)addr + len;
+
+		if (!round_up(&end, page))
+			break;
+		if (munmap(addr, end - (uintptr_t)addr) == 0) {
+			note_free(end);
+			return 0;
+		}
+		if (errno != EINVAL)
+			return -errno;
+	}
+	return -EINVAL;
 }
 
 static int map_at(void *addr, size_t len, int fd, uint64_t off, int flags)
@@ -221,7 +278,7 @@ static int map_at(void *addr, size_t len, int fd, uint64_t off, int flags)
  */
 static int probe_sync(int fd, uint64_t off)
 {
-	size_t len = (size_t)sysconf(_SC_PAGESIZE);
+	size_t len = page_size();
 	void *got = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			 MAP_SHARED_VALIDATE | MAP_SYNC, fd, (off_t)off);
 

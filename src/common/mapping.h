@@ -25,15 +25,27 @@
 void mapping_init(void);
 
 /*
- * Reserves len bytes of address space (PROT_NONE) at the alignment that len calls for, or
- * at least min_align (a power of two; 0: no wish). *addr receives the start.
- * mapping_release gives back whatever has been mapped there since.
+ * The unit in which fd can be mapped: the huge page of a file on hugetlbfs, else the page. A
+ * mapping covers whole units, whatever length is asked for, and starts at a multiple of them;
+ * so does its place in the file. Beyond the last whole unit in a file on hugetlbfs an access
+ * is a bus error.
  */
-int mapping_reserve(size_t len, size_t min_align, void **addr) MUST_CHECK;
-void mapping_release(void *addr, size_t len);
+size_t mapping_unit(int fd);
 
-/* Tells that somebody has unmapped this range: a good place for the next reservation. */
-void mapping_is_free(void *addr, size_t len);
+/*
+ * Reserves len bytes of address space (PROT_NONE), rounded up to whole units, at the
+ * alignment that len calls for or at least unit (a power of two; 0: the page). *addr receives
+ * the start. mapping_release, with the same len and unit, gives back whatever has been mapped
+ * there since.
+ */
+int mapping_reserve(size_t len, size_t unit, void **addr) MUST_CHECK;
+void mapping_release(void *addr, size_t len, size_t unit);
+
+/*
+ * Unmaps [addr, addr + len), which need not be one mapping; the end is rounded up to the end
+ * of the page, or huge page, that is mapped there. -errno as from munmap(2); no message.
+ */
+int mapping_unmap(void *addr, size_t len) MUST_CHECK;
 
 enum mapping_kind {
 	MAPPING_SHARED,	 /* MAP_SYNC where the file system grants it, else MAP_SHARED */
@@ -41,8 +53,8 @@ enum mapping_kind {
 };
 
 /*
- * Maps len bytes of fd from offset off (a multiple of the page size) over a reservation,
- * read and write. *is_sync, if not NULL, tells whether MAP_SYNC was granted. The reason
+ * Maps len bytes of fd from offset off over a reservation, read and write; off and addr are
+ * multiples of mapping_unit(fd), and the reservation is that of whole units. *is_sync, if not NULL, tells whether MAP_SYNC was granted. The reason
  * why it was not is left in *why (a static text), if not NULL. -errno as from mmap(2);
  * only EINVAL and EOPNOTSUPP of the MAP_SYNC attempt lead to the plain mapping. Sets no
  * message.

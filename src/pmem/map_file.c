@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -162,6 +161,19 @@ static int open_file(struct opened *file, enum file_type type, int flags, mode_t
 
 /* --- the length ---------------------------------------------------------------------- */
 
+static int fail_length(const struct opened *file, size_t len, int err)
+{
+	size_t unit = mapping_unit(file->fd);
+
+	if (err == EINVAL && len % unit != 0 && unit > (size_t)sysconf(_SC_PAGESIZE))
+		return errormsg_fail(
+		    EINVAL,
+		    "cannot give %s the length %zu, which is no multiple "
+		    "of %zu, the huge page of its file system",
+		    file->path, len, unit);
+	return errormsg_fail_sys(err, "cannot give %s the length %zu", file->path, len);
+}
+
 static int give_length(struct opened *file, size_t len, bool sparse)
 {
 	int ret = 0;
@@ -173,8 +185,7 @@ static int give_length(struct opened *file, size_t len, bool sparse)
 	file->resized = true;
 	/* Both by these names and through the C library: programs interpose them. */
 	if (ftruncate(file->fd, (off_t)len) != 0)
-		return errormsg_fail_sys(errno, "cannot give %s the length %zu",
-					 file->path, len);
+		return fail_length(file, len, errno);
 	if (!sparse)
 		ret = file_allocate(file->fd, len);
 	if (ret < 0)
@@ -209,21 +220,21 @@ static void undo(const struct opened *file)
 
 /* --- mapping ------------------------------------------------------------------------- */
 
-static int map(const struct opened *file, enum file_type type, size_t len,
-	       uint64_t min_align, struct map_file_result *result)
+static int map(const struct opened *file, enum file_type type, size_t len, size_t unit,
+	       struct map_file_result *result)
 {
 	bool is_sync;
 	const char *why;
 	void *addr;
 	struct stat st;
 	int region = IS_PMEM_FILE;
-	int ret = mapping_reserve(len, min_align, &addr);
+	int ret = mapping_reserve(len, unit, &addr);
 
 	if (ret < 0)
 		return blame_file(file->path, ret);
 	ret = mapping_place(addr, len, file->fd, 0, MAPPING_SHARED, &is_sync, &why);
 	if (ret < 0) {
-		mapping_release(addr, len);
+		mapping_release(addr, len, unit);
 		return errormsg_fail_sys(-ret, "cannot map %zu bytes of %s", len,
 					 file->path);
 	}
@@ -241,7 +252,7 @@ static int map(const struct opened *file, enum file_type type, size_t len,
 	else
 		ret = is_pmem_remove(addr, len);
 	if (ret < 0) {
-		mapping_release(addr, len);
+		mapping_release(addr, len, unit);
 		return errormsg_fail_sys(-ret, "cannot keep track of the mapping of %s",
 					 file->path);
 	}
@@ -267,7 +278,8 @@ static int map_opened(struct opened *file, enum file_type type, size_t len, int 
 	if (ret == 0 && size == 0)
 		return errormsg_fail(EINVAL, "%s is empty", file->path);
 	if (ret == 0)
-		ret = map(file, type, size, align, result);
+		ret =
+		    map(file, type, size, align ? align : mapping_unit(file->fd), result);
 	return ret;
 }
 
@@ -320,9 +332,8 @@ int map_file_unmap(void *addr, size_t len)
 	ret = is_pmem_remove(addr, len);
 	if (ret < 0)
 		return errormsg_fail_sys(-ret, "cannot unmap %zu bytes at %p", len, addr);
-	if (munmap(addr, len) != 0)
-		return errormsg_fail_sys(errno, "cannot unmap %zu bytes at %p", len,
-					 addr);
-	mapping_is_free(addr, len);
+	ret = mapping_unmap(addr, len);
+	if (ret < 0)
+		return errormsg_fail_sys(-ret, "cannot unmap %zu bytes at %p", len, addr);
 	return 0;
 }

@@ -42,7 +42,7 @@ folders()
 	src/blk/* | src/tool/*) echo src/common ;;
 	examples/*) ;;
 	tests/api/*) echo tests/support "$(dirname "$1")" ;;
-	tests/compat/* | tests/build/*) ;;
+	tests/compat/* | tests/build/* | tests/machine/*) ;;
 	tests/unit/*) echo src src/common src/pmem tests/support tests/unit "$(dirname "$1")" ;;
 	*) echo src src/common src/pmem tests/support "$(dirname "$1")" ;;
 	esac
@@ -64,7 +64,7 @@ may_include()
 {
 	local file=$1 header=$2 room=${2%/*} dir
 	case $file in
-	tests/api/* | tests/compat/* | tests/build/* | examples/*) ;;
+	tests/api/* | tests/compat/* | tests/build/* | tests/machine/* | examples/*) ;;
 	*)
 		if [ "$room" != "$header" ]; then
 			case " $(blk_rooms "$file") " in *" $room "*) [ -f "src/blk/$header" ] && return ;; esac

@@ -327,7 +327,7 @@ static int map_device(const struct poolset_part *part, uint64_t end, size_t *len
 		return blame_file(part->path, ret);
 	ret = mapping_place(*addr, *len, part->fd, 0, MAPPING_SHARED, NULL, NULL);
 	if (ret < 0) {
-		mapping_release(*addr, *len);
+		mapping_release(*addr, *len, part->align);
 		return errormsg_fail_sys(-ret, "cannot map %s", part->path);
 	}
 	return 0;
@@ -347,7 +347,7 @@ int poolset_files_read(const struct poolset *set, unsigned i, uint64_t off, void
 		if (ret < 0)
 			return ret;
 		memcpy(buf, (char *)addr + off, len);
-		mapping_release(addr, mapped);
+		mapping_release(addr, mapped, part->align);
 		return 0;
 	}
 	while (done < len) {
@@ -382,7 +382,7 @@ static int write_device(struct poolset_part *part, uint64_t off, const void *buf
 	storage_pool_init(&s, addr, mapped, STORAGE_PMEM);
 	storage_write(&s, &step, off, buf, len);
 	ret = storage_fence(&s, &step);
-	mapping_release(addr, mapped);
+	mapping_release(addr, mapped, part->align);
 	return ret;
 }
 

@@ -13,6 +13,37 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+static size_t unit_of(const struct poolset_part *part)
+{
+	return part->is_devdax ? (size_t)part->align : mapping_unit(part->fd);
+}
+
+/*
+ * Parts lie back to back, at any multiple of 4096 and without their own headers; pages are
+ * larger on some machines, and much larger on hugetlbfs, where the end of a file that fills no
+ * whole page cannot be accessed at all.
+ */
+static int check_unit(const struct poolset *set, const struct poolset_part *part,
+		      uint64_t off, uint64_t skip, uint64_t len)
+{
+	size_t unit = unit_of(part);
+	bool is_huge = unit > (size_t)sysconf(_SC_PAGESIZE);
+
+	if (is_huge && !part->is_devdax && (skip + len) % unit != 0)
+		return errormsg_fail(
+		    EINVAL,
+		    "%s: the length %llu is no multiple of %zu, the huge "
+		    "page of its file system",
+		    part->path, ULL(part->length), unit);
+	if (off % unit != 0 || skip % unit != 0)
+		return errormsg_fail(EINVAL,
+				     "%s: the part would lie at offset %llu of the pool "
+				     "%s, from offset %llu of its file; it can be mapped "
+				     "only at multiples of %zu, its page size",
+				     part->path, ULL(off), set->path, ULL(skip), unit);
+	return 0;
+}
+
 static int place_parts(const struct poolset *set, enum mapping_kind kind,
 		       struct poolset_mapping *map, bool *all_sync)
 {
@@ -21,16 +52,19 @@ static int place_parts(const struct poolset *set, enum mapping_kind kind,
 	*all_sync = true;
 	for (unsigned i = 0; i < set->npart; i++) {
 		const struct poolset_part *part = &set->part[i];
+		uint64_t skip = poolset_part_skip(set, i);
 		uint64_t len = poolset_part_used(set, i, part->length);
 		bool is_sync;
-		int ret;
+		int ret = check_unit(set, part, off, skip, len);
 
+		if (ret < 0)
+			return ret;
 		if (kind == MAPPING_PRIVATE && part->is_devdax)
 			return errormsg_fail(EOPNOTSUPP,
 					     "device DAX %s cannot be mapped privately",
 					     part->path);
-		ret = mapping_place(map->base + off, (size_t)len, part->fd,
-				    poolset_part_skip(set, i), kind, &is_sync, NULL);
+		ret = mapping_place(map->base + off, (size_t)len, part->fd, skip, kind,
+				    &is_sync, NULL);
 		if (ret < 0)
 			return errormsg_fail_sys(-ret, "cannot map %s", part->path);
 		if (!is_sync && !part->is_devdax)
@@ -57,16 +91,19 @@ static enum storage_medium choose_medium(const struct poolset_mapping *map,
 int poolset_map(const struct poolset *set, enum mapping_kind kind,
 		struct poolset_mapping *map)
 {
-	uint64_t align = 0;
 	bool all_sync;
 	void *base;
 	int ret;
 
 	map->size = poolset_files_image_size(set);
-	for (unsigned i = 0; i < set->npart; i++)
-		if (set->part[i].align > align)
-			align = set->part[i].align;
-	ret = mapping_reserve((size_t)map->size, (size_t)align, &base);
+	map->unit = 0;
+	for (unsigned i = 0; i < set->npart; i++) {
+		size_t unit = unit_of(&set->part[i]);
+
+		if (unit > map->unit)
+			map->unit = unit;
+	}
+	ret = mapping_reserve((size_t)map->size, map->unit, &base);
 	if (ret < 0)
 		return blame_file(set->path, ret);
 	map->base = base;
@@ -96,6 +133,6 @@ void poolset_map_prefault(const struct poolset_mapping *map)
 void poolset_unmap(struct poolset_mapping *map)
 {
 	if (map->base)
-		mapping_release(map->base, (size_t)map->size);
+		mapping_release(map->base, (size_t)map->size, map->unit);
 	map->base = NULL;
 }

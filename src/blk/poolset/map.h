@@ -10,12 +10,14 @@
 struct poolset_mapping {
 	unsigned char *base;
 	uint64_t size; /* bytes, a multiple of 4096 */
+	size_t unit;   /* pages, or huge pages, in which it is mapped; see mapping.h */
 	enum storage_medium medium;
 };
 
 /*
  * Maps the open files of a set. MAPPING_PRIVATE leaves the files as they are for good;
- * -EOPNOTSUPP for device DAX. Else -ENOMEM and as from mmap(2), message set.
+ * -EOPNOTSUPP for device DAX. -EINVAL where the pages of the machine or of a file system are
+ * too large for the set. Else -ENOMEM and as from mmap(2), message set.
  */
 int poolset_map(const struct poolset *set, enum mapping_kind kind,
 		struct poolset_mapping *map) MUST_CHECK;

@@ -110,7 +110,7 @@ int image_extend(struct image *image, uint64_t *length)
 {
 	uint64_t size = image->map.size;
 	void *base;
-	int ret = mapping_reserve((size_t)size + POOL_PAGE, 0, &base);
+	int ret = mapping_reserve((size_t)size + POOL_PAGE, image->map.unit, &base);
 
 	if (ret < 0)
 		return ret;
@@ -121,7 +121,7 @@ int image_extend(struct image *image, uint64_t *length)
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		ret = -errno;
 	if (ret < 0) {
-		mapping_release(base, (size_t)size + POOL_PAGE);
+		mapping_release(base, (size_t)size + POOL_PAGE, image->map.unit);
 		return errormsg_fail_sys(-ret, "cannot map %s", image->path);
 	}
 	poolset_unmap(&image->map);

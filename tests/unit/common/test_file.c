@@ -195,7 +195,7 @@ static void reservations_are_aligned_by_their_length(void **state)
 		assert_int_equal((uintptr_t)p % rows[i].align, 0);
 		/* It is there, whole, and nothing more: the next page is free. */
 		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), 0);
-		mapping_release(p, rows[i].len);
+		mapping_release(p, rows[i].len, rows[i].wish);
 		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), -1);
 	}
 	for (size_t i = 0; i < 3; i++) {
@@ -243,7 +243,7 @@ static void a_hint_is_the_lowest_address(void **state)
 	skip_without_address_space();
 	/* 8 GiB that nobody uses; the kernel fills them from their end. */
 	assert_int_equal(mapping_reserve(8 * gib, 0, &first), 0);
-	mapping_release(first, 8 * gib);
+	mapping_release(first, 8 * gib, 0);
 	free_space = (uintptr_t)first + gib;
 
 	hint_at("", free_space, "");
@@ -253,20 +253,20 @@ static void a_hint_is_the_lowest_address(void **state)
 	assert_ptr_equal(second, (void *)(free_space + two_mib));
 	assert_int_equal(mapping_reserve(2 * gib, 0, &large), 0);
 	assert_ptr_equal(large, (void *)(free_space + gib));
-	mapping_release(first, 4096);
-	mapping_release(second, 4096);
-	mapping_release(large, 2 * gib);
+	mapping_release(first, 4096, 0);
+	mapping_release(second, 4096, 0);
+	mapping_release(large, 2 * gib, 0);
 
 	hint_at("0x", free_space + 1, "zzz"); /* rounded up; the rest is ignored */
 	assert_int_equal(mapping_reserve(4096, 0, &first), 0);
 	assert_ptr_equal(first, (void *)(free_space + two_mib));
-	mapping_release(first, 4096);
+	mapping_release(first, 4096, 0);
 
 	hint_at("", 0, "");
 	assert_int_equal(mapping_reserve(4096, 0, &low), 0);
 	assert_true((uintptr_t)low >= two_mib && (uintptr_t)low < free_space);
 	assert_int_equal((uintptr_t)low % two_mib, 0);
-	mapping_release(low, 4096);
+	mapping_release(low, 4096, 0);
 
 	/* Who may not know the holes has no hint. */
 	maps_are_closed = true;
@@ -274,7 +274,7 @@ static void a_hint_is_the_lowest_address(void **state)
 	maps_are_closed = false;
 	assert_int_equal(mapping_reserve(4096, 0, &second), 0);
 	assert_ptr_not_equal(second, (void *)free_space);
-	mapping_release(second, 4096);
+	mapping_release(second, 4096, 0);
 
 	/* No such address, or no hint at all: the kernel's choice, aligned. */
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -283,7 +283,7 @@ static void a_hint_is_the_lowest_address(void **state)
 		assert_int_equal(mapping_reserve(4096, 0, &first), 0);
 		assert_int_equal((uintptr_t)first % two_mib, 0);
 		assert_true(first > low);
-		mapping_release(first, 4096);
+		mapping_release(first, 4096, 0);
 	}
 	unsetenv("PMEM_MMAP_HINT");
 	mapping_init();
@@ -323,7 +323,7 @@ static void shared_and_private_mappings_take_the_place(void **state)
 	p[0] = 'y';
 	assert_int_equal(pread(fd, &byte, 1, 4096), 1);
 	assert_int_equal(byte, 'y');
-	mapping_release(p, 4096);
+	mapping_release(p, 4096, 0);
 	assert_int_equal(mapping_place(p, 4096, -1, 0, MAPPING_SHARED, NULL, NULL),
 			 -EBADF);
 	close(fd);
@@ -343,7 +343,7 @@ static void *map_and_unmap(void *arg)
 		    (uintptr_t)p % (2u << 20) != 0)
 			atomic_fetch_add(&misplaced, 1);
 		else
-			mapping_release(p, 1u << 20);
+			mapping_release(p, 1u << 20, 0);
 	}
 	return NULL;
 }
