@@ -296,10 +296,9 @@ int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
 
 	if (ret < 0)
 		return ret;
+	/* Scripts match the whole line. */
 	if (bsize == 0 || bsize > UINT32_MAX)
-		return errormsg_fail(
-		    EINVAL, "Invalid block size %zu (1 to %u are possible) for %s", bsize,
-		    UINT32_MAX, path ? path : "a pool without a path");
+		return errormsg_fail(EINVAL, "Invalid block size %zu", bsize);
 	if (!path)
 		return errormsg_fail(EFAULT, "no path given");
 	ret = plan_set(path, poolsize, &set);

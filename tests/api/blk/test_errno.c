@@ -158,6 +158,14 @@ static struct outcome do_call(const char *call, const struct conditions_env *e)
 {
 	struct outcome o = call_it(call, e);
 
+	/* That of a block size must be no more than this: scripts match the whole line. */
+	if ((e->bsize == 0 || e->bsize > UINT32_MAX) && strcmp(call, "create") == 0) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "Invalid block size %zu", e->bsize);
+		o.names_file = strcmp(pmemblk_errormsg(), text) == 0;
+		return o;
+	}
 	o.names_file = o.err == 0 || strstr(pmemblk_errormsg(), conditions_dir) ||
 		       strstr(pmemblk_errormsg(), e->path);
 	return o;

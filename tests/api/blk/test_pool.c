@@ -103,14 +103,13 @@ static void B15_messages_say_what_is_wrong_and_success_leaves_them(void **state)
 	free(before);
 }
 
-static void invalid_block_sizes_are_named(void **state)
+static void invalid_block_sizes_are_named_and_nothing_else(void **state)
 {
 	(void)state;
 	assert_null(pmemblk_create(fixture_path, (size_t)1 << 32, SIZE, 0644));
-	assert_non_null(strstr(pmemblk_errormsg(), "Invalid block size 4294967296"));
-	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
+	assert_string_equal(pmemblk_errormsg(), "Invalid block size 4294967296");
 	assert_null(pmemblk_create(fixture_path, 0, SIZE, 0644));
-	assert_non_null(strstr(pmemblk_errormsg(), "Invalid block size 0"));
+	assert_string_equal(pmemblk_errormsg(), "Invalid block size 0");
 	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
 }
 
@@ -449,7 +448,7 @@ int main(void)
 	    FIXTURE_CASE(B2_an_empty_file_is_an_error_not_a_crash),
 	    FIXTURE_CASE(B14_check_with_another_block_size_is_an_error),
 	    FIXTURE_CASE(B15_messages_say_what_is_wrong_and_success_leaves_them),
-	    FIXTURE_CASE(invalid_block_sizes_are_named),
+	    FIXTURE_CASE(invalid_block_sizes_are_named_and_nothing_else),
 	    FIXTURE_CASE(null_and_empty_paths_are_refused),
 	    FIXTURE_CASE(B22_a_damaged_info_block_is_recovered_from_its_copy),
 	    FIXTURE_CASE(B22_without_a_copy_a_used_pool_is_refused_and_left_alone),
