@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "errormsg.h"
@@ -91,10 +92,60 @@ static int allocate_pieces(int fd, uint64_t len)
 	return 0;
 }
 
+/*
+ * Has the byte at off written as it is, so that its block is allocated. A block that holds
+ * anything but zero there is.
+ */
+static int touch(int fd, off_t off)
+{
+	char byte = 0;
+	ssize_t n;
+
+	do
+		n = pread(fd, &byte, 1, off);
+	while (n < 0 && errno == EINTR);
+	if (n == 1 && byte != 0)
+		return 0;
+	while (n >= 0) {
+		n = pwrite(fd, "", 1, off);
+		if (n == 1)
+			return 0;
+		if (n == 0)
+			return -ENOSPC;
+		if (errno == EINTR)
+			n = 0;
+	}
+	return -errno;
+}
+
+/*
+ * For file systems that cannot allocate (ext2, ramfs), where not every C library does this by
+ * itself: extends the file and touches its blocks.
+ */
+static int allocate_by_touching(int fd, uint64_t len)
+{
+	uint64_t step = 4096;
+	struct statfs fs;
+	struct stat st;
+	int ret = 0;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	if (fstatfs(fd, &fs) == 0 && fs.f_bsize > 0 && (uint64_t)fs.f_bsize < step)
+		step = (uint64_t)fs.f_bsize;
+	if ((uint64_t)st.st_size < len)
+		ret = touch(fd, (off_t)len - 1);
+	for (uint64_t off = 0; off < len && ret == 0; off += step)
+		ret = touch(fd, (off_t)off);
+	return ret;
+}
+
 int file_allocate(int fd, uint64_t len)
 {
 	int err = posix_fallocate(fd, 0, (off_t)len);
 
+	if (err == EOPNOTSUPP || err == ENOSYS)
+		return allocate_by_touching(fd, len);
 	if (err == ENOMEM || err == EINTR)
 		return allocate_pieces(fd, len);
 	return -err;

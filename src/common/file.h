@@ -28,7 +28,8 @@ int file_classify(const char *path, enum file_type *type) MUST_CHECK;
 
 /*
  * Allocates [0, len) of a file by posix_fallocate, in smaller pieces where the kernel has
- * been interrupted or is short of memory. Sets no message.
+ * been interrupted or is short of memory, and by touching its blocks where the file system
+ * cannot. Nothing that the file holds changes. Sets no message.
  */
 int file_allocate(int fd, uint64_t len) MUST_CHECK;
 

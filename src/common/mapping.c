@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "kernel.h"
 
 /* The kernel's values, for C libraries that are older than the kernel. */
 #ifndef MAP_SHARED_VALIDATE
@@ -21,8 +22,6 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
-
-#define HUGETLBFS 0x958458f6u
 
 #define SMALL_ALIGN ((uintptr_t)2 << 20)
 #define LARGE_ALIGN ((uintptr_t)1 << 30)
@@ -72,7 +71,7 @@ size_t mapping_unit(int fd)
 	struct statfs fs;
 	size_t huge;
 
-	if (fstatfs(fd, &fs) != 0 || (uint32_t)fs.f_type != HUGETLBFS)
+	if (fstatfs(fd, &fs) != 0 || (uint32_t)fs.f_type != HUGETLBFS_MAGIC)
 		return page;
 	huge = (size_t)fs.f_bsize;
 	return huge > page && (huge & (huge - 1)) == 0 ? huge : page;

@@ -43,5 +43,5 @@ mount_here()
 	[ -n "${PMEM_TEST_NAMESPACE:-}" ] || return 1
 	mkdir -p "$work/mnt"
 	mount "$@" "$work/mnt" 2>/dev/null || return 1
-	at_exit umount "$work/mnt"
+	at_exit "umount $work/mnt 2>/dev/null"
 }

@@ -53,7 +53,6 @@ unset CHECK_LONG
 variant debug '' DEBUG=1 "$installed"
 variant clang clang CC=clang
 variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
-variant musl musl-gcc TESTS=tests/build/long_musl.sh
 variant lint clang-tidy TESTS=tests/build/long_lint.sh
 variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu-
 variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu-

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "btt/lock.h"
 
-#include <linux/futex.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "kernel.h"
 
 #define SPINS 64
 #define NAP_NS 1000000L /* how long an overlooked waiter may sleep */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "btt/map_guard.h"
 
-#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "kernel.h"
 
 /* Where the gain was measured; elsewhere everybody takes the locks. */
 #if defined(__x86_64__)

@@ -8,8 +8,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "errormsg.h"
+#include "kernel.h"
 #include "base/nd_region.h"
 #include "sysfs.h"
 

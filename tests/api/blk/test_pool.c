@@ -110,7 +110,6 @@ static void invalid_block_sizes_are_named_and_nothing_else(void **state)
 	assert_string_equal(pmemblk_errormsg(), "Invalid block size 4294967296");
 	assert_null(pmemblk_create(fixture_path, 0, SIZE, 0644));
 	assert_string_equal(pmemblk_errormsg(), "Invalid block size 0");
-	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
 }
 
 static void null_and_empty_paths_are_refused(void **state)

@@ -91,6 +91,47 @@ static void allocation_gives_up_at_last_and_at_once_for_other_errors(void **stat
 	assert_int_equal(fallocate_model.calls, 1);
 }
 
+static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
+{
+	const size_t old = 3 * 4096 + 5;
+	const size_t len = 20 * 4096 + 17;
+	int fd = memfd_create("allocate", MFD_CLOEXEC);
+	const int errs[] = {EOPNOTSUPP, ENOSYS};
+	struct stat st;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errs); i++) {
+		unsigned char bytes[20 * 4096 + 17];
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(ftruncate(fd, (off_t)old), 0);
+		assert_int_equal(pwrite(fd, "data", 4, 4096), 4);
+		assert_int_equal(pwrite(fd, "end", 3, (off_t)old - 3), 3);
+		model_failures(errs[i], UINT32_MAX);
+		assert_int_equal(file_allocate(fd, len), 0);
+		assert_int_equal(fallocate_model.calls, 1);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_size, len);
+		assert_true((uint64_t)st.st_blocks * 512 >= len);
+		assert_int_equal(pread(fd, bytes, len, 0), len);
+		for (size_t at = 0; at < len; at++) {
+			unsigned char want = 0;
+
+			if (at >= 4096 && at < 4100)
+				want = (unsigned char)"data"[at - 4096];
+			else if (at >= old - 3 && at < old)
+				want = (unsigned char)"end"[at - (old - 3)];
+			assert_int_equal(bytes[at], want);
+		}
+	}
+	/* A longer file keeps its length. */
+	assert_int_equal(file_allocate(fd, 4096), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, len);
+	close(fd);
+	assert_int_equal(file_allocate(fd, 4096), -EBADF);
+}
+
 /* --- the rest ------------------------------------------------------------------------ */
 
 static void every_kind_of_file_is_recognised(void **state)
@@ -369,6 +410,7 @@ int main(void)
 	    cmocka_unit_test(allocation_is_one_request_if_it_works),
 	    cmocka_unit_test(interrupted_allocation_goes_on_in_pieces),
 	    cmocka_unit_test(allocation_gives_up_at_last_and_at_once_for_other_errors),
+	    cmocka_unit_test(where_files_cannot_be_allocated_blocks_are_touched),
 	    cmocka_unit_test(every_kind_of_file_is_recognised),
 	    cmocka_unit_test(the_file_size_limit_is_known_before),
 	    cmocka_unit_test(reservations_are_aligned_by_their_length),

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fiemap.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,6 +19,7 @@
 #include "poolset/badblocks.h"
 #include "errormsg.h"
 #include "image.h"
+#include "kernel.h"
 #include "poolset/files.h"
 #include "sysfs.h"
 
