@@ -574,6 +574,7 @@ static void print_masked(const char *text)
 
 static void run(const struct failure *f, const char *(*message)(void))
 {
+	char command[4200];
 	int status;
 	int err;
 	pid_t pid;
@@ -598,6 +599,9 @@ static void run(const struct failure *f, const char *(*message)(void))
 		_exit(0);
 	}
 	if (waitpid(pid, &status, 0) != pid)
+		abort();
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	if (system(command) != 0)
 		abort();
 	if (WIFSIGNALED(status))
 		printf("%s\tSIG%s\t\n", f->name, sigabbrev_np(WTERMSIG(status)));
