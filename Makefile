@@ -32,7 +32,7 @@ OBJCOPY ?= $(CROSS)objcopy
 NM ?= $(CROSS)nm
 INSTALL ?= install
 
-MACHINE := $(shell $(CC) -dumpmachine)
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ARCH := $(firstword $(subst -, ,$(MACHINE)))
 
 comma := ,
@@ -47,11 +47,26 @@ endif
 B := build/$(VARIANT)
 
 CFLAGS ?= -O2 -g
+
+# One error for machines that these libraries are not for, instead of many.
+ifneq ($(filter-out clean dist format help,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(MACHINE),)
+$(error the compiler '$(CC)' does not run here)
+endif
+BITS := $(shell echo __SIZEOF_POINTER__ | $(CC) $(CPPFLAGS) $(CFLAGS) -E -P -x c - 2>&1)
+ifneq ($(wildcard src/pmem/$(ARCH)/detect.c) $(BITS),src/pmem/$(ARCH)/detect.c 8)
+$(error libpmem and libpmemblk are for 64-bit x86-64, aarch64 and riscv64; \
+	'$(CC)' with CFLAGS '$(CFLAGS)' makes programs for $(ARCH) with pointers of $(BITS) bytes)
+endif
+endif
+
+# The language is this code's choice, whatever CFLAGS say, so it stands last.
+LANGUAGE := -std=c11
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla \
 	-Wformat=2 -Wold-style-definition
 WERROR ?= -Werror
-OWN_CFLAGS := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-strict-aliasing \
+OWN_CFLAGS := -D_GNU_SOURCE -fPIC -fvisibility=hidden -fno-strict-aliasing \
 	-fno-common -pthread $(WARNINGS) $(WERROR)
 OWN_LDFLAGS := -pthread
 ifneq ($(SAN),)
@@ -135,7 +150,7 @@ $(B)/obj/src/tool/%.o: INCLUDES += -Isrc/blk -Isrc/tool
 $(B)/obj/%.o: %.c $(B)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,  CC    $<)
-	$(Q)$(CC) $(INCLUDES) -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) $(FLAGS_$*) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(INCLUDES) -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) $(FLAGS_$*) $(CFLAGS) $(LANGUAGE) -MMD -MP -c -o $@ $<
 
 # --- libraries ---------------------------------------------------------------------------
 
@@ -242,7 +257,7 @@ DEMO := $(B)/examples/crash_demo
 $(DEMO): examples/crash_demo.c $(LIB)/libpmemblk.a $(LIB)/libpmem.a $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,  CC    $<)
-	$(Q)$(CC) -Iinclude $(CPPFLAGS) -std=c11 -D_GNU_SOURCE $(CFLAGS) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $< \
+	$(Q)$(CC) -Iinclude $(CPPFLAGS) -D_GNU_SOURCE $(CFLAGS) $(LANGUAGE) $(OWN_LDFLAGS) $(LDFLAGS) -o $@ $< \
 		$(LIB)/libpmemblk.a $(LIB)/libpmem.a
 
 demo: $(DEMO)

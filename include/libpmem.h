@@ -25,6 +25,12 @@
 #ifndef LIBPMEM_H
 #define LIBPMEM_H 1
 
+/* For 64-bit Linux. On other machines this is the only error that the header gives. */
+#if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__) ||               \
+			    defined(__riscv) || defined(__powerpc64__))
+#error "libpmem is for x86-64, aarch64 and riscv64 with 64 bits: no -m32, no -mx32"
+#else
+
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -262,5 +268,7 @@ int pmem_log_set_function(pmem_log_function *function);
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* 64-bit */
 
 #endif

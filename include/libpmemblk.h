@@ -34,6 +34,12 @@
 #ifndef LIBPMEMBLK_H
 #define LIBPMEMBLK_H 1
 
+/* For 64-bit Linux. On other machines this is the only error that the header gives. */
+#if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__) ||               \
+			    defined(__riscv) || defined(__powerpc64__))
+#error "libpmemblk is for x86-64, aarch64 and riscv64 with 64 bits: no -m32, no -mx32"
+#else
+
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -48,13 +54,10 @@ typedef struct pmemblk PMEMblkpool;
 #define PMEMBLK_MINOR_VERSION 1
 
 /* The smallest pool in bytes: the sum of the usable parts of its files. */
-#if defined(__x86_64__) || defined(__aarch64__) ||                                       \
-    (defined(__riscv) && __riscv_xlen == 64)
-#define PMEMBLK_MIN_POOL ((size_t)16785408)
-#elif defined(__powerpc64__) || defined(__PPC64__)
+#if defined(__powerpc64__)
 #define PMEMBLK_MIN_POOL ((size_t)16908288)
 #else
-#error "libpmemblk does not know the pool format of this machine"
+#define PMEMBLK_MIN_POOL ((size_t)16785408)
 #endif
 
 /* The smallest file of a pool set in bytes. */
@@ -138,6 +141,15 @@ int pmemblk_check(const char *path, size_t bsize);
 size_t pmemblk_bsize(PMEMblkpool *pbp);
 size_t pmemblk_nblock(PMEMblkpool *pbp);
 
+/*
+ * Block numbers are long long, which C89 and C++98 do not have. Their compilers know it all the
+ * same, and are told here that it is meant, so that -pedantic does not mind.
+ */
+#ifdef __GNUC__
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wlong-long"
+#endif
+
 /* --- blocks -------------------------------------------------------------------------- */
 
 /*
@@ -174,6 +186,10 @@ int pmemblk_set_zero(PMEMblkpool *pbp, long long blockno);
  * to zero. Durable when it returns 0. Errors as pmemblk_write().
  */
 int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
+
+#ifdef __GNUC__
+#pragma GCC diagnostic pop
+#endif
 
 /* --- the library --------------------------------------------------------------------- */
 
@@ -228,5 +244,7 @@ int pmemblk_ctl_exec(PMEMblkpool *pbp, const char *name, void *arg);
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* 64-bit */
 
 #endif

@@ -77,7 +77,7 @@ $(B)/hooked/%.o: src/%.c $(B)/flags Makefile
 	@mkdir -p $(@D)
 	$(call say,  CC    $@)
 	$(Q)$(CC) $(INCLUDES) -Isrc/blk -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) \
-		$(CFLAGS) $(CRASH_ARENA) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
+		$(CFLAGS) $(LANGUAGE) $(CRASH_ARENA) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
 		-fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
 
 $(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)

@@ -27,11 +27,12 @@ done
 case_ok "the headers include <sys/types.h> and nothing else"
 
 for cc in $compilers; do
-	for std in c99 c11 gnu17; do
+	for std in c89 c99 c11 gnu17; do
 		for h in libpmem libpmemblk; do
 			$cc -std=$std $strict -I"$SOURCE/include" -fsyntax-only "$work/alone_$h.c" || fail "$h.h in $std"
 		done
-		$cc -std=$std $strict -I"$SOURCE/include" -c -o "$work/interface.o" "$here/interface.c" ||
+		[ $std = c89 ] ||
+			$cc -std=$std $strict -I"$SOURCE/include" -c -o "$work/interface.o" "$here/interface.c" ||
 			fail "the interface in $std"
 		case_ok "$cc -std=$std: functions and constants are as documented"
 	done
@@ -41,11 +42,8 @@ for cxx in g++ clang++; do
 	command -v $cxx >/dev/null || continue
 	[ -z "${CROSS:-}" ] || continue
 	for std in c++98 c++11 c++17; do
-		# Old C++ knows neither long long nor macros with a variable number of arguments.
-		[ $std = c++98 ] && extra="-Wno-long-long -Wno-variadic-macros -Wno-c++98-compat-pedantic" ||
-			extra=""
 		for h in libpmem libpmemblk; do
-			$cxx -std=$std $strict_cxx $extra -I"$SOURCE/include" -fsyntax-only "$work/alone_$h.cpp" 2>"$work/err" ||
+			$cxx -std=$std $strict_cxx -I"$SOURCE/include" -fsyntax-only "$work/alone_$h.cpp" 2>"$work/err" ||
 				{ grep -v 'unknown' "$work/err"; fail "$h.h in $std"; }
 		done
 		[ $std = c++98 ] || $cxx -x c++ -std=$std ${strict_cxx% -Wold*} -I"$SOURCE/include" -c \
@@ -54,4 +52,41 @@ for cxx in g++ clang++; do
 			fail "C++ names are mangled"
 		case_ok "$cxx -std=$std: the headers are clean"
 	done
+done
+
+# Other machines: one error from each header, whatever else follows, and one from make.
+[ -z "${CROSS:-}" ] && [ "$(uname -m)" = x86_64 ] || exit 0
+for cc in $compilers; do
+	for flag in -m32 -mx32; do
+		for h in libpmem libpmemblk; do
+			! $cc $flag -I"$SOURCE/include" -fsyntax-only "$work/alone_$h.c" 2>"$work/err" || fail "$h.h with $flag"
+			[ "$(grep -c 'error:' "$work/err")" -eq 1 ] || { cat "$work/err"; fail "$h.h with $flag: not one error"; }
+			grep -q "error: .*$h is for x86-64, aarch64 and riscv64 with 64 bits" "$work/err" ||
+				{ cat "$work/err"; fail "$h.h with $flag: another error"; }
+		done
+	done
+done
+case_ok "with -m32 and -mx32 each header gives one error"
+
+refused()
+{
+	! make --no-print-directory -C "$SOURCE" "$@" >"$work/make.log" 2>&1 || fail "make $* goes on"
+	[ "$(wc -l <"$work/make.log")" -eq 1 ] || { cat "$work/make.log"; fail "make $*: not one line"; }
+	grep -q "$want" "$work/make.log" || { cat "$work/make.log"; fail "make $*: another error"; }
+	case_ok "make $*: one error"
+}
+want='are for 64-bit x86-64, aarch64 and riscv64;.* makes programs for x86_64 with pointers of 4 bytes'
+refused CC='gcc -m32'
+refused CFLAGS=-m32
+printf '#!/bin/sh\necho s390x-linux-gnu\n' >"$work/other-cc"
+chmod +x "$work/other-cc"
+want='are for 64-bit x86-64, aarch64 and riscv64;.* makes programs for s390x'
+refused CC="$work/other-cc"
+want="the compiler 'no-such-cc' does not run here"
+refused CC=no-such-cc
+
+# CFLAGS are the user's, the language is not.
+for std in -std=c99 -ansi -std=gnu17; do
+	run_make B="$work/std" CFLAGS="-O0 $std" "$work/std/lib/libpmem.so.1.0.0"
+	case_ok "CFLAGS=$std builds"
 done
