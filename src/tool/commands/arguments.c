@@ -6,8 +6,9 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "commands/values.h"
 
 #define MAX_OPTIONS 16
 
@@ -39,122 +40,122 @@ enum tool_status tool_usage_error(const struct tool_command *self, const char *f
 	return TOOL_USAGE;
 }
 
-void tool_print_help(const struct tool_command *self)
+static void print_option(const struct tool_option *o)
 {
-	printf("usage: pmemblk %s %s\n\n%s\n\n%s", self->name, self->arguments,
-	       self->summary, self->help);
+	const char *line = o->help;
+	int n = printf("  -%c, --%s%s%s", o->letter, o->name, o->value ? "=" : "",
+		       o->value ? o->value : "");
+
+	for (;;) {
+		int len = (int)strcspn(line, "\n");
+
+		printf("%*s%.*s\n", n < 25 ? 25 - n : 1, "", len, line);
+		if (!line[len])
+			break;
+		line += len + 1;
+		n = 0;
+	}
 }
 
-int tool_next_option(const struct tool_command *self, int argc, char **argv,
-		     const char *letters, const struct option *opts)
+static void print_help(const struct tool_command *self, const struct tool_option *options)
 {
-	struct option all[MAX_OPTIONS];
+	printf("usage: pmemblk %s %s\n\n%s\n\n", self->name, self->arguments,
+	       self->summary);
+	for (; options->name; options++)
+		print_option(options);
+	if (self->notes)
+		printf("\n%s\n", self->notes);
+}
+
+/* The options as getopt_long(3) wants them, --help added. */
+static void prepare(const struct tool_option *options, struct option *long_opts,
+		    char *short_opts)
+{
+	*short_opts++ = ':';
+	for (; options->name; options++) {
+		*long_opts++ = (struct option){
+		    options->name,
+		    options->kind == TOOL_FLAG ? no_argument : required_argument, NULL,
+		    options->letter};
+		*short_opts++ = options->letter;
+		if (options->kind != TOOL_FLAG)
+			*short_opts++ = ':';
+	}
+	*long_opts++ = (struct option){"help", no_argument, NULL, 'h'};
+	*long_opts = (struct option){0};
+	*short_opts++ = 'h';
+	*short_opts = '\0';
+}
+
+static enum tool_status complain_option(const struct tool_command *self, int c,
+					char *const *argv)
+{
+	if (c == ':')
+		return tool_usage_error(self, "option '%s' needs a value",
+					argv[optind - 1]);
+	if (optopt && isprint(optopt) && argv[optind - 1][1] != '-')
+		return tool_usage_error(self, "unknown option '-%c'", optopt);
+	return tool_usage_error(self, "wrong option '%s'", argv[optind - 1]);
+}
+
+static bool read_options(const struct tool_command *self, int argc, char **argv,
+			 const struct tool_option *options, enum tool_status *status)
+{
+	struct option long_opts[MAX_OPTIONS + 2];
 	char short_opts[2 * MAX_OPTIONS + 3];
-	size_t n = 0;
+	char wanted[VALUES_WANTED];
 	int c;
 
-	while (opts[n].name && n < MAX_OPTIONS - 2) {
-		all[n] = opts[n];
-		n++;
-	}
-	all[n] = (struct option){"help", no_argument, NULL, 'h'};
-	all[n + 1] = (struct option){0};
-	snprintf(short_opts, sizeof(short_opts), ":h%s", letters);
-	c = getopt_long(argc, argv, short_opts, all, NULL);
-	if (c == 'h') {
-		tool_print_help(self);
-	} else if (c == ':') {
-		tool_usage_error(self, "option '%s' needs a value", argv[optind - 1]);
-		c = '?';
-	} else if (c == '?') {
-		if (optopt && isprint(optopt) && argv[optind - 1][1] != '-')
-			tool_usage_error(self, "unknown option '-%c'", optopt);
-		else
-			tool_usage_error(self, "wrong option '%s'", argv[optind - 1]);
-	}
-	return c;
-}
+	prepare(options, long_opts, short_opts);
+	while ((c = getopt_long(argc, argv, short_opts, long_opts, NULL)) != -1) {
+		const struct tool_option *o = options;
 
-enum tool_status tool_option_status(int option)
-{
-	return option == 'h' ? TOOL_OK : TOOL_USAGE;
-}
-
-const char *tool_only_argument(const struct tool_command *self, int argc, char **argv)
-{
-	if (optind == argc - 1)
-		return argv[optind];
-	if (optind >= argc)
-		tool_usage_error(self, "a path is missing");
-	else
-		tool_usage_error(self, "'%s' is one argument too many", argv[optind + 1]);
-	return NULL;
-}
-
-bool tool_parse_number(const char *text, uint64_t max, uint64_t *number)
-{
-	uint64_t value = 0;
-
-	if (!*text)
-		return false;
-	for (const char *c = text; *c; c++)
-		if (!isdigit((unsigned char)*c) ||
-		    __builtin_mul_overflow(value, 10u, &value) ||
-		    __builtin_add_overflow(value, (uint64_t)(*c - '0'), &value))
+		if (c == 'h') {
+			print_help(self, options);
+			*status = TOOL_OK;
 			return false;
-	if (value > max)
-		return false;
-	*number = value;
+		}
+		while (o->name && o->letter != c)
+			o++;
+		if (!o->name) {
+			*status = complain_option(self, c, argv);
+			return false;
+		}
+		if (!values_store(o, optarg ? optarg : "", wanted)) {
+			*status = tool_usage_error(self, "--%s=%s: wanted is %s", o->name,
+						   optarg, wanted);
+			return false;
+		}
+	}
 	return true;
 }
 
-/* 1 for no unit, 0 for an unknown one. */
-static uint64_t unit_factor(const char *unit)
+bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
+			 const struct tool_option *options,
+			 const struct tool_operand *operands, enum tool_status *status)
 {
-	static const char prefixes[] = "KMGTP";
-	uint64_t binary = 1;
-	uint64_t decimal = 1;
+	int i;
 
-	if (!*unit || strcmp(unit, "B") == 0)
-		return 1;
-	for (size_t i = 0; i < sizeof(prefixes) - 1; i++) {
-		binary <<= 10;
-		decimal *= 1000;
-		if (*unit == prefixes[i] && (!unit[1] || strcmp(unit + 1, "iB") == 0))
-			return binary;
-		if (*unit == (i == 0 ? 'k' : prefixes[i]) && strcmp(unit + 1, "B") == 0)
-			return decimal;
+	if (!read_options(self, argc, argv, options, status))
+		return false;
+	*status = TOOL_USAGE;
+	for (i = optind; operands->name; operands++, i++) {
+		if (i >= argc) {
+			tool_usage_error(self, "%s is missing", operands->name);
+			return false;
+		}
+		if (!*argv[i]) {
+			tool_usage_error(self,
+					 "%s is an empty name, which no file can have",
+					 operands->name);
+			return false;
+		}
+		*operands->target = argv[i];
 	}
-	return 0;
-}
-
-bool tool_parse_size(const char *text, uint64_t *size)
-{
-	size_t digits = strspn(text, "0123456789");
-	char number[32];
-	uint64_t value;
-	uint64_t factor = unit_factor(text + digits);
-
-	if (digits >= sizeof(number) || factor == 0)
+	if (i < argc) {
+		tool_usage_error(self, "'%s' is one argument too many", argv[i]);
 		return false;
-	memcpy(number, text, digits);
-	number[digits] = '\0';
-	return tool_parse_number(number, UINT64_MAX, &value) &&
-	       !__builtin_mul_overflow(value, factor, size);
-}
-
-bool tool_parse_mode(const char *text, mode_t *mode)
-{
-	char *end;
-	unsigned long value;
-
-	if (!isdigit((unsigned char)*text))
-		return false;
-	errno = 0;
-	value = strtoul(text, &end, 8);
-	if (errno || *end || value > 07777)
-		return false;
-	*mode = (mode_t)value;
+	}
 	return true;
 }
 

@@ -6,7 +6,6 @@
 #include "commands/tool.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,18 +16,10 @@
 
 #include "commands/blocks.h"
 #include "commands/progress.h"
+#include "commands/sizes.h"
 
 #define MAX_THREADS 1024u
 #define BUCKETS 256u /* eight for each power of two of nanoseconds */
-
-static const struct option options[] = {
-    {"block-size", required_argument, NULL, 'b'},
-    {"size", required_argument, NULL, 's'},
-    {"threads", required_argument, NULL, 't'},
-    {"operations", required_argument, NULL, 'n'},
-    {"keep", no_argument, NULL, 'k'},
-    {0},
-};
 
 enum job { JOB_FILL, JOB_WRITE, JOB_READ };
 
@@ -203,36 +194,26 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 	bool keep = false;
 	PMEMblkpool *pool;
 	const char *path;
-	int c;
+	const struct tool_option options[] = {
+	    {'b', "block-size", "SIZE", "bytes per block [4K]", TOOL_SIZE, &bsize, 1,
+	     UINT32_MAX},
+	    {'s', "size", "SIZE", "length of the file [64M]", TOOL_SIZE, &size, 1,
+	     INT64_MAX},
+	    {'t', "threads", "N", "concurrent threads [1]", TOOL_NUMBER, &threads, 1,
+	     MAX_THREADS},
+	    {'n', "operations", "N",
+	     "random writes, and reads, of all threads together\n[100000]; K and M count "
+	     "them as they do bytes",
+	     TOOL_SIZE, &operations, 0, UINT64_MAX},
+	    {'k', "keep", NULL, "do not remove the pool afterwards", TOOL_FLAG, &keep, 0,
+	     0},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"PATH", &path}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "b:s:t:n:k", options)) != -1) {
-		bool ok = true;
-
-		switch (c) {
-		case 'b':
-			ok = tool_parse_size(optarg, &bsize) && bsize > 0;
-			break;
-		case 's':
-			ok = tool_parse_size(optarg, &size) && size > 0;
-			break;
-		case 't':
-			ok = tool_parse_number(optarg, MAX_THREADS, &threads) &&
-			     threads > 0;
-			break;
-		case 'n':
-			ok = tool_parse_size(optarg, &operations);
-			break;
-		case 'k':
-			keep = true;
-			break;
-		default:
-			return tool_option_status(c);
-		}
-		if (!ok)
-			return tool_usage_error(self, "wrong value '%s'", optarg);
-	}
-	path = tool_only_argument(self, argc, argv);
-	if (!path)
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
+	if (!sizes_fit(self, bsize, size))
 		return TOOL_USAGE;
 	pool = pmemblk_create(path, bsize, size, 0600);
 	if (!pool) {

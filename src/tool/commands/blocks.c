@@ -32,6 +32,17 @@ PMEMblkpool *blocks_open_to_read(const char *path)
 	return pool;
 }
 
+bool blocks_have(PMEMblkpool *pool, const char *path, uint64_t number)
+{
+	size_t n = pmemblk_nblock(pool);
+
+	if (number < n)
+		return true;
+	tool_complain("there is no block %llu: those of %s are 0 to %zu", ULL(number),
+		      path, n - 1);
+	return false;
+}
+
 size_t blocks_per_chunk(PMEMblkpool *pool)
 {
 	size_t bsize = pmemblk_bsize(pool);

@@ -21,6 +21,9 @@ PMEMblkpool *blocks_open_to_read(const char *path);
 /* Opens a pool to be written; the same. */
 PMEMblkpool *blocks_open(const char *path);
 
+/* Whether there is a block of this number; complained about if not. */
+bool blocks_have(PMEMblkpool *pool, const char *path, uint64_t number);
+
 /* How many blocks make a chunk, at least 1. */
 size_t blocks_per_chunk(PMEMblkpool *pool);
 

@@ -2,7 +2,6 @@
 #include "commands/tool.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 
 #include <libpmemblk.h>
@@ -11,12 +10,6 @@
 #include "repair/repair.h"
 
 #define SHOWN_FINDINGS 20
-
-static const struct option options[] = {
-    {"block-size", required_argument, NULL, 'b'},
-    {"quiet", no_argument, NULL, 'q'},
-    {0},
-};
 
 /*
  * The library's verdict is one message. What a repair would do says it all; and it tells a
@@ -49,29 +42,21 @@ static enum tool_status explain(const char *path, bool known, bool quiet)
 
 enum tool_status cmd_check(const struct tool_command *self, int argc, char **argv)
 {
+	enum tool_status status;
 	uint64_t bsize = 0;
 	bool quiet = false;
 	const char *path;
 	int error;
-	int c;
+	const struct tool_option options[] = {
+	    {'b', "block-size", "SIZE", "the block size that the pool is to have",
+	     TOOL_SIZE, &bsize, 0, UINT32_MAX},
+	    {'q', "quiet", NULL, "print nothing on stdout", TOOL_FLAG, &quiet, 0, 0},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"PATH", &path}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "b:q", options)) != -1) {
-		switch (c) {
-		case 'b':
-			if (!tool_parse_size(optarg, &bsize))
-				return tool_usage_error(self, "'%s' is no block size",
-							optarg);
-			break;
-		case 'q':
-			quiet = true;
-			break;
-		default:
-			return tool_option_status(c);
-		}
-	}
-	path = tool_only_argument(self, argc, argv);
-	if (!path)
-		return TOOL_USAGE;
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
 	switch (pmemblk_check(path, bsize)) {
 	case 1:
 		if (!quiet)

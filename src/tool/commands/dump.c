@@ -2,7 +2,6 @@
 #include "commands/tool.h"
 
 #include <ctype.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,35 +9,6 @@
 #include "commands/blocks.h"
 
 #define LINE 16u
-
-static const struct option options[] = {
-    {"range", required_argument, NULL, 'r'},
-    {0},
-};
-
-/* "N" or "N-M"; N- goes to the end. */
-static bool parse_range(const char *text, uint64_t *first, uint64_t *last)
-{
-	char copy[64];
-	char *dash;
-	size_t len = strlen(text);
-
-	if (len >= sizeof(copy))
-		return false;
-	memcpy(copy, text, len + 1);
-	dash = strchr(copy, '-');
-	if (dash)
-		*dash = '\0';
-	if (!tool_parse_number(copy, INT64_MAX, first))
-		return false;
-	if (!dash)
-		*last = *first;
-	else if (!dash[1])
-		*last = UINT64_MAX;
-	else if (!tool_parse_number(dash + 1, INT64_MAX, last))
-		return false;
-	return *last >= *first;
-}
 
 static void print_line(const unsigned char *p, size_t off, size_t len)
 {
@@ -119,37 +89,27 @@ static enum tool_status dump(PMEMblkpool *pool, uint64_t first, uint64_t last)
 
 enum tool_status cmd_dump(const struct tool_command *self, int argc, char **argv)
 {
+	struct tool_blocks range = {0, UINT64_MAX};
 	enum tool_status status;
-	uint64_t first = 0;
-	uint64_t last = UINT64_MAX;
 	PMEMblkpool *pool;
 	const char *path;
-	int c;
+	const struct tool_option options[] = {
+	    {'r', "range", "FIRST-LAST",
+	     "the blocks to show [all]; N for one, N- up to the end", TOOL_BLOCKS, &range,
+	     0, 0},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"PATH", &path}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "r:", options)) != -1) {
-		switch (c) {
-		case 'r':
-			if (!parse_range(optarg, &first, &last))
-				return tool_usage_error(
-				    self, "'%s' is no range of blocks", optarg);
-			break;
-		default:
-			return tool_option_status(c);
-		}
-	}
-	path = tool_only_argument(self, argc, argv);
-	if (!path)
-		return TOOL_USAGE;
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
 	pool = blocks_open_to_read(path);
 	if (!pool)
 		return TOOL_FAILED;
-	if (first < pmemblk_nblock(pool)) {
-		status = dump(pool, first, last);
-	} else {
-		tool_complain("there is no block %llu: the pool has %zu", ULL(first),
-			      pmemblk_nblock(pool));
+	if (blocks_have(pool, path, range.first))
+		status = dump(pool, range.first, range.last);
+	else
 		status = TOOL_FAILED;
-	}
 	pmemblk_close(pool);
 	return status;
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +14,6 @@
 #include "commands/progress.h"
 
 #define PIECE ((size_t)64 << 10)
-
-static const struct option options[] = {
-    {"force", no_argument, NULL, 'f'},
-    {"skip-errors", no_argument, NULL, 'e'},
-    {0},
-};
 
 struct output {
 	const char *name;
@@ -154,26 +147,23 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 	bool force = false;
 	struct output out;
 	PMEMblkpool *pool;
-	int c;
+	const char *path;
+	const char *file;
+	const struct tool_option options[] = {
+	    {'f', "force", NULL, "overwrite FILE", TOOL_FLAG, &force, 0, 0},
+	    {'e', "skip-errors", NULL,
+	     "write zeros for blocks that cannot be read, and go on", TOOL_FLAG,
+	     &skip_errors, 0, 0},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"PATH", &path}, {"FILE", &file}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "fe", options)) != -1) {
-		switch (c) {
-		case 'f':
-			force = true;
-			break;
-		case 'e':
-			skip_errors = true;
-			break;
-		default:
-			return tool_option_status(c);
-		}
-	}
-	if (optind != argc - 2)
-		return tool_usage_error(self, "a pool and a file are needed");
-	pool = blocks_open_to_read(argv[optind]);
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
+	pool = blocks_open_to_read(path);
 	if (!pool)
 		return TOOL_FAILED;
-	if (open_output(&out, argv[optind + 1], force)) {
+	if (open_output(&out, file, force)) {
 		status = copy(pool, &out, skip_errors);
 		if (!finish_output(&out, status == TOOL_OK ||
 					     (status == TOOL_DAMAGED && skip_errors)) &&

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +11,6 @@
 
 #include "commands/blocks.h"
 #include "commands/progress.h"
-
-static const struct option options[] = {
-    {"first", required_argument, NULL, 'f'},
-    {0},
-};
 
 struct input {
 	const char *name;
@@ -149,28 +143,25 @@ static enum tool_status import(PMEMblkpool *pool, const struct input *in, uint64
 
 enum tool_status cmd_import(const struct tool_command *self, int argc, char **argv)
 {
-	enum tool_status status = TOOL_FAILED;
+	enum tool_status status;
 	uint64_t first = 0;
 	struct input in;
 	PMEMblkpool *pool;
-	int c;
+	const char *file;
+	const char *path;
+	const struct tool_option options[] = {
+	    {'f', "first", "N", "the block to begin with [0]", TOOL_NUMBER, &first, 0,
+	     INT64_MAX},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"FILE", &file}, {"PATH", &path}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "f:", options)) != -1) {
-		switch (c) {
-		case 'f':
-			if (!tool_parse_number(optarg, INT64_MAX, &first))
-				return tool_usage_error(self, "'%s' is no block number",
-							optarg);
-			break;
-		default:
-			return tool_option_status(c);
-		}
-	}
-	if (optind != argc - 2)
-		return tool_usage_error(self, "a file and a pool are needed");
-	if (!open_input(&in, argv[optind]))
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
+	status = TOOL_FAILED;
+	if (!open_input(&in, file))
 		return TOOL_FAILED;
-	pool = blocks_open(argv[optind + 1]);
+	pool = blocks_open(path);
 	if (pool) {
 		status = import(pool, &in, first);
 		pmemblk_close(pool);

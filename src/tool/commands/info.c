@@ -5,7 +5,6 @@
  */
 #include "commands/tool.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,12 +15,6 @@
 #include "image/facts.h"
 #include "image/image.h"
 #include "pool/header.h"
-
-static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"stats", no_argument, NULL, 's'},
-    {0},
-};
 
 /* The first three groups stand on the medium as little-endian numbers. */
 static void show_uuid(struct facts *f, const char *name, const struct uuid *uuid)
@@ -194,23 +187,16 @@ enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv
 	bool json = false;
 	bool stats = false;
 	const char *path;
-	int c;
+	const struct tool_option options[] = {
+	    {'j', "json", NULL, "for programs", TOOL_FLAG, &json, 0, 0},
+	    {'s', "stats", NULL, "count the blocks in each state (reads the whole map)",
+	     TOOL_FLAG, &stats, 0, 0},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"PATH", &path}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "js", options)) != -1) {
-		switch (c) {
-		case 'j':
-			json = true;
-			break;
-		case 's':
-			stats = true;
-			break;
-		default:
-			return tool_option_status(c);
-		}
-	}
-	path = tool_only_argument(self, argc, argv);
-	if (!path)
-		return TOOL_USAGE;
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
 	if (image_open(path, &image) < 0) {
 		tool_complain("%s", errormsg_get());
 		return TOOL_FAILED;

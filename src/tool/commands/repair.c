@@ -6,7 +6,6 @@
 #include "commands/tool.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +15,6 @@
 #include "repair/repair.h"
 
 #define SHOWN_FINDINGS 50
-
-static const struct option options[] = {
-    {"dry-run", no_argument, NULL, 'n'},
-    {"backup", required_argument, NULL, 'b'},
-    {"undo", required_argument, NULL, 'u'},
-    {"verbose", no_argument, NULL, 'v'},
-    {0},
-};
 
 static enum tool_status failed(void)
 {
@@ -91,42 +82,36 @@ static enum tool_status repair(struct image *image, struct plan *plan, bool dry_
 
 enum tool_status cmd_repair(const struct tool_command *self, int argc, char **argv)
 {
-	size_t shown = SHOWN_FINDINGS;
 	const char *backup = NULL;
 	const char *undo_file = NULL;
 	enum tool_status status;
 	struct image image;
 	struct plan plan;
 	bool dry_run = false;
+	bool verbose = false;
 	const char *path;
-	int c;
+	const struct tool_option options[] = {
+	    {'n', "dry-run", NULL, "show what would be done, change nothing", TOOL_FLAG,
+	     &dry_run, 0, 0},
+	    {'b', "backup", "FILE",
+	     "where the bytes that change are kept [PATH.undo,\n"
+	     "PATH.undo.1 and so on, the first that does not exist]",
+	     TOOL_TEXT, &backup, 0, 0},
+	    {'u', "undo", "FILE", "put the bytes of a backup back", TOOL_TEXT, &undo_file,
+	     0, 0},
+	    {'v', "verbose", NULL, "show every single change of a block", TOOL_FLAG,
+	     &verbose, 0, 0},
+	    {0},
+	};
+	const struct tool_operand operands[] = {{"PATH", &path}, {0}};
 
-	while ((c = tool_next_option(self, argc, argv, "nb:u:v", options)) != -1) {
-		switch (c) {
-		case 'n':
-			dry_run = true;
-			break;
-		case 'b':
-			backup = optarg;
-			break;
-		case 'u':
-			undo_file = optarg;
-			break;
-		case 'v':
-			shown = SIZE_MAX;
-			break;
-		default:
-			return tool_option_status(c);
-		}
-	}
-	path = tool_only_argument(self, argc, argv);
-	if (!path)
-		return TOOL_USAGE;
+	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
+		return status;
 	if (undo_file && (dry_run || backup))
 		return tool_usage_error(self, "--undo goes with no other option");
 	if (image_open(path, &image) < 0)
 		return failed();
-	plan_init(&plan, shown);
+	plan_init(&plan, verbose ? SIZE_MAX : SHOWN_FINDINGS);
 	status =
 	    undo_file ? undo(undo_file, &image) : repair(&image, &plan, dry_run, backup);
 	plan_free(&plan);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the subcommands of pmemblk(1) share: exit statuses, messages and the parsing of
- * arguments. Each subcommand is one file cmd_NAME.c with one function.
+ * What the commands of pmemblk(1) share: exit statuses, messages, and arguments. Each
+ * command is one file NAME.c with one function, cmd_NAME().
  */
 #ifndef TOOL_H
 #define TOOL_H 1
@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "compiler.h"
 
@@ -24,7 +23,7 @@ struct tool_command {
 	const char *name;
 	const char *arguments; /* the usage line after the name */
 	const char *summary;   /* one line */
-	const char *help;      /* the options, and whatever else has to be known */
+	const char *notes;     /* what the help says behind the options; NULL: nothing */
 	enum tool_status (*run)(const struct tool_command *self, int argc, char **argv);
 };
 
@@ -37,44 +36,70 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 enum tool_status cmd_import(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_bench(const struct tool_command *self, int argc, char **argv);
 
-/* Prints "pmemblk COMMAND: " and the message to stderr. */
+/* --- messages ------------------------------------------------------------------------ */
+
+/* Prints "pmemblk: " and the message to stderr. */
 void tool_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* The same, and how to get help. Returns TOOL_USAGE. */
+/* The same, and how the command is used. Returns TOOL_USAGE. */
 enum tool_status tool_usage_error(const struct tool_command *self, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
-
-void tool_print_help(const struct tool_command *self);
-
-/*
- * getopt_long(3) with --help and --version added to opts. At -1 the arguments that are no
- * options begin at argv[optind]. '?' is a wrong option, complained about; 'h' help was
- * printed. Both end the command: tool_option_status() says with what.
- */
-struct option;
-int tool_next_option(const struct tool_command *self, int argc, char **argv,
-		     const char *letters, const struct option *opts);
-enum tool_status tool_option_status(int option);
-
-/* The only argument that is no option; NULL, complained about, if there is not exactly one. */
-const char *tool_only_argument(const struct tool_command *self, int argc, char **argv);
-
-/*
- * A size: a decimal number and, directly behind it, one of the units that pool set files
- * know (K, KiB, kB, M, ... P, B). false if it is anything else or leaves 64 bits.
- */
-bool tool_parse_size(const char *text, uint64_t *size);
-
-/* A decimal number of at most max. */
-bool tool_parse_number(const char *text, uint64_t max, uint64_t *number);
-
-/* An octal file mode. */
-bool tool_parse_mode(const char *text, mode_t *mode);
 
 /*
  * Has everything arrived that was printed? TOOL_FAILED, complained about, if not (a full
  * disk, a closed pipe), else status.
  */
 enum tool_status tool_finish_output(enum tool_status status);
+
+/* --- arguments ----------------------------------------------------------------------- */
+
+/* A command's options stand once: help, getopt_long(3) and the checks all read this. */
+struct tool_option {
+	char letter;
+	const char *name;
+	const char *value; /* what the help calls the value; NULL for TOOL_FLAG */
+	const char *help;  /* lines of at most 60 characters */
+	enum {
+		TOOL_FLAG,   /* bool: becomes true */
+		TOOL_SIZE,   /* uint64_t, see tool_parse_size() */
+		TOOL_NUMBER, /* uint64_t, decimal */
+		TOOL_MODE,   /* mode_t, octal */
+		TOOL_TEXT,   /* const char * */
+		TOOL_BLOCKS, /* struct tool_blocks */
+	} kind;
+	void *target;
+	uint64_t min; /* of TOOL_SIZE and TOOL_NUMBER */
+	uint64_t max;
+};
+
+/* N is [N, N], N- is [N, UINT64_MAX]. */
+struct tool_blocks {
+	uint64_t first;
+	uint64_t last;
+};
+
+/* An argument that is no option; all have to be there. */
+struct tool_operand {
+	const char *name;
+	const char **target;
+};
+
+/*
+ * Reads the arguments; both lists end with a member whose name is NULL. False if that ends
+ * the command: with *status TOOL_OK after the help was printed, with TOOL_USAGE after a
+ * complaint.
+ */
+bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
+			 const struct tool_option *options,
+			 const struct tool_operand *operands,
+			 enum tool_status *status) MUST_CHECK;
+
+/*
+ * A size: a number and, directly behind it, one of the units K, M, G, T, P (powers of 1024,
+ * also KiB ...), KB, MB ... (powers of 1000) and B, in capitals or not. The number is
+ * decimal, with a fraction where a unit follows, or hexadecimal without a unit. False if it
+ * is anything else or leaves 64 bits.
+ */
+bool tool_parse_size(const char *text, uint64_t *size) MUST_CHECK;
 
 #endif

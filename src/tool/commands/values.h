@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The values of options. */
+#ifndef VALUES_H
+#define VALUES_H 1
+
+#include "commands/tool.h"
+
+/*
+ * Stores the value of an option in its target. False, and *wanted tells what it has to be,
+ * if text is no such value; wanted has room for VALUES_WANTED bytes.
+ */
+#define VALUES_WANTED 160
+bool values_store(const struct tool_option *option, const char *text,
+		  char *wanted) MUST_CHECK;
+
+#endif

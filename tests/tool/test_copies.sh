@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk(1): blocks in and out: import, export, dump.
+. "$(dirname "$0")/lib.sh"
+
+expect 0 create -b 520 -s 20M "$work/io"
+nblock=$(sed -E 's/.*: ([0-9]+) blocks.*/\1/' "$work/out")
+head -c 3000000 /dev/urandom >"$work/raw"
+head -c 300000 /dev/zero >>"$work/raw"
+printf tail >>"$work/raw"
+expect 0 import "$work/raw" "$work/io"
+printed "^3300004 bytes in 6347 blocks\$"
+sum=$(sha256sum <"$work/io")
+expect 0 export "$work/io" "$work/back"
+[ "$(stat -c %s "$work/back")" = $((nblock * 520)) ] || fail "the length of the export"
+cmp -n 3300004 "$work/raw" "$work/back" || fail "what was imported comes back"
+tail -c +3300005 "$work/back" | tr -d '\0' | head -c 1 | grep -q . && fail "the rest is not zero"
+tool export "$work/io" - | cmp - "$work/back" || fail "export to a pipe"
+[ "$(stat -c %b "$work/back")" -lt 12000 ] || fail "the exported file has no holes"
+[ "$(sha256sum <"$work/io")" = "$sum" ] || fail "export changed the pool"
+printf x | tool import --first=$((nblock - 1)) - "$work/io" >/dev/null
+expect 0 dump --range=$((nblock - 1)) "$work/io"
+printed '^block [0-9]+$'
+printed '^  00000000  78 00 .*\|x\.\.'
+expect 0 dump -r 5770- "$work/io"
+printed '^blocks [0-9]+-[0-9]+: zeros$'
+[ "$(grep -c '^block ' "$work/out")" -ge 2 ] || fail "dump shows too little"
+case_ok "import, export and dump agree"
+
+expect 3 export "$work/io" "$work/back"
+said 'exists'
+expect 0 export --force "$work/io" "$work/back"
+expect 3 export --force "$work/io" "$work/io"
+expect 0 check "$work/io"
+expect 3 import -f "$nblock" "$work/raw" "$work/io"
+expect 3 import -f $((nblock - 1)) "$work/raw" "$work/io"
+said 'nothing was written'
+tool import -f $((nblock - 1)) - "$work/io" <"$work/raw" >/dev/null 2>"$work/err" && fail "too long a file"
+tool import - "$work/io" </dev/null >"$work/out" || fail "import of nothing"
+printed '^0 bytes'
+head -c 8M /dev/zero | cat >"$work/long"
+(cat "$work/long" "$work/long" "$work/long") | tool import - "$work/io" >/dev/null 2>"$work/err" &&
+	fail "too long a stream"
+said 'does not fit'
+expect 3 import "$work/absent" "$work/io"
+expect 3 import "$work" "$work/io"
+expect 3 dump -r "$nblock" "$work/io"
+for bad in x 5-3 -1 1-2-3 ''; do expect 2 dump --range="$bad" "$work/io"; done
+expect 2 import -f x "$work/raw" "$work/io"
+expect 2 export "$work/io"
+expect 2 import "$work/raw"
+case_ok "import and export refuse what does not fit"
+
+# A block in the error state: the first map entry.
+expect 0 create -b 512 -w "$work/bad"
+map=$((8192 + $(od -An -tu8 -N8 -j8288 "$work/bad")))
+printf '\0\0\0\100' | dd of="$work/bad" bs=1 seek=$((map + 12)) conv=notrunc status=none
+printf '\3\0\0\100' | dd of="$work/bad" bs=1 seek=$((map + 12)) conv=notrunc status=none
+expect 1 export "$work/bad" "$work/bad.raw"
+said '^pmemblk: block 3: '
+[ ! -e "$work/bad.raw" ] || fail "an incomplete export was left"
+expect 1 export --skip-errors "$work/bad" "$work/bad.raw"
+[ "$(stat -c %s "$work/bad.raw")" = $((32202 * 512)) ] || fail "the length of the export"
+expect 1 dump -r 2-4 "$work/bad"
+printed '^block 3: cannot be read$'
+printed '^block 4: zeros$'
+case_ok "blocks that cannot be read are named"
+
+expect 0 create -b 4kB -w -s 32M "$work/laid"
+if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
+	script -qec "$BUILD/bin/pmemblk export $work/laid $work/ttyraw2" /dev/null </dev/null >"$work/out"
+	grep -q 'export .*% \[' "$work/out" || fail "no progress bar on a terminal"
+	expect 0 export "$work/laid" "$work/ttyraw3"
+	[ ! -s "$work/err" ] || fail "a progress bar although there is no terminal"
+	case_ok "progress is shown on a terminal only"
+fi
+

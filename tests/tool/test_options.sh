@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk(1): the command line, help and exit statuses.
+. "$(dirname "$0")/lib.sh"
+p=$work/pool
+
+expect 0 --version
+printed "^pmemblk $VERSION\$"
+expect 0 --help
+commands=$(awk '/^  [a-z]/ { print $1 }' "$work/out")
+[ "$(wc -w <<<"$commands")" -ge 3 ] || fail "the help names no commands"
+for c in $commands; do
+	expect 0 "$c" --help
+	printed "^usage: pmemblk $c "
+	grep -q "^\.It Cm $c\$" "$SOURCE/src/man/pmemblk.1" || fail "the manual does not describe $c"
+	for option in $(grep -oE '^  (-[a-zA-Z], |    )--[a-z-]+' "$work/out" | grep -oE -- '--.*'); do
+		awk -v c="$c" '/^\.It Cm / { in_it = $3 == c } in_it' "$SOURCE/src/man/pmemblk.1" |
+			grep -qE -- "[ ,]${option#-}( |\$)|^\.It Fl ${option#-}( |\$)" ||
+			fail "the manual does not describe $c $option"
+	done
+done
+for c in $commands; do
+	expect 0 "$c" --help
+	cp "$work/out" "$work/help"
+	expect 0 help "$c"
+	cmp "$work/out" "$work/help" || fail "help $c and $c --help differ"
+done
+expect 0 --help
+cp "$work/out" "$work/help"
+expect 0 help
+cmp "$work/out" "$work/help" || fail "help and --help differ"
+expect 2 help frobnicate
+said "no command 'frobnicate'"
+case_ok "help and manual name every command and option"
+
+expect 2
+expect 2 frobnicate "$p"
+said "no command 'frobnicate'"
+expect 2 create "$p"
+said 'block size .* missing'
+expect 2 create -b
+said "'-b' needs a value"
+for bad in x -1 '' 12x 1KX 99999999999999999999 1Z 1.5 1.5B .5k 1.k 0x 0x1k 1_000 ' 1' '1 ' 16777216P; do
+	expect 2 create -b "$bad" "$p"
+	said "^pmemblk: --block-size=$bad: wanted is a size .* from 1 to 4294967295\$"
+	expect 2 create -b 512 -s "$bad" "$p"
+	[ "$(wc -l <"$work/err")" = 2 ] || fail "more than a message and the usage"
+done
+expect 2 create -b 0 "$p"
+expect 2 create -b 4G "$p"
+expect 2 create -b 512 -m 9 "$p"
+said "--mode=9: wanted is permission bits in octal"
+expect 2 create -b 512 -m 77777 "$p"
+expect 2 create -b 512
+said '^pmemblk: PATH is missing$'
+expect 2 create -b 512 "$p" "$p.2"
+said 'one argument too many'
+for c in info check repair dump 'create -b 1'; do
+	# shellcheck disable=SC2086
+	expect 2 $c ''
+	said '^pmemblk: PATH is an empty name, which no file can have$'
+done
+expect 2 export "$p" ''
+said '^pmemblk: FILE is an empty name'
+expect 2 import '' "$p"
+expect 2 check --wrong "$p"
+said "wrong option '--wrong'"
+expect 2 info -x "$p"
+said "unknown option '-x'"
+[ ! -e "$p" ] || fail "a wrong command line made a file"
+case_ok "a wrong command line is status 2 and does nothing"
+
+
+# ARGUMENTS|MESSAGE: each names the values that go with the others.
+while IFS='|' read -r arguments message; do
+	# shellcheck disable=SC2086
+	expect 2 create $arguments "$p"
+	said "^pmemblk: $message\$"
+	[ "$(wc -l <"$work/err")" = 2 ] || fail "more than a message and the usage"
+done <<-END
+	-b 4k -s 1.5M|1572864 bytes are too few for a pool: with blocks of 4096 bytes it has at least 16785408
+	-b 1M -s 1m|1048576 bytes are too few for a pool: with blocks of 1048576 bytes it has at least 536911872
+	-b 1M -s 64m|a pool with blocks of 1048576 bytes has at least 536911872 bytes; one of 67108864 bytes can have blocks of 1 to 130816
+	-b 1G|no pool can have blocks of 1073741824 bytes: 1 to 1073741568 are possible
+	-b 1G -s 1T|no pool can have blocks of 1073741824 bytes: 1 to 1073741568 are possible
+	-b 1M -s 549777832960|a pool of 549777832960 bytes can have blocks of 1 to 42752 bytes; for blocks of 1048576 bytes make it 549755822080 bytes long
+END
+expect 2 bench -b 1M "$p"
+said 'one of 67108864 bytes can have blocks of 1 to 130816'
+[ ! -e "$p" ] || fail "a wrong size made a file"
+truncate -s 64M "$work/sparse"
+expect 3 create -b 130817 -s 0 "$work/sparse"
+expect 0 create -b 130816 -s 64M "$p"
+rm "$p"
+case_ok "sizes that do not go together: the message has the nearest that do"
