@@ -203,8 +203,19 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 $(B)/blk-internals.a: $(COMMON_OBJ) $(BLK_OBJ)
 	$(call pack,$^)
 
-$(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/blk-internals.a $(BLK_SO)
-	$(link) $(TOOL_OBJ) -L$(LIB) -lpmemblk $(B)/blk-internals.a -lpmem
+# It runs on the libraries beside it. DT_RPATH, unlike DT_RUNPATH, also leads libpmemblk to our
+# libpmem, and goes before LD_LIBRARY_PATH.
+rpath = -Wl,--disable-new-dtags -Wl,-rpath,'$$ORIGIN/$(1)'
+TOOL_LIBS = $(TOOL_OBJ) -L$(LIB) -lpmemblk $(B)/blk-internals.a -lpmem -ldl
+
+$(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/blk-internals.a $(BLK_SO) Makefile
+	$(link) $(call rpath,../lib) $(TOOL_LIBS)
+
+# As it is installed: the loader finds system folders without help.
+SYSTEM_LIBDIRS := /lib /lib64 /usr/lib /usr/lib64 /lib/$(MACHINE) /usr/lib/$(MACHINE)
+LIBDIR_FROM_BINDIR = $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')
+$(B)/installed/pmemblk: $(B)/bin/pmemblk FORCE
+	$(link) $(if $(filter $(SYSTEM_LIBDIRS),$(LIBDIR)),,$(call rpath,$(LIBDIR_FROM_BINDIR))) $(TOOL_LIBS)
 
 # --- installation ------------------------------------------------------------------------
 
@@ -215,7 +226,7 @@ MAN_PAGES := $(wildcard src/man/*.[1357])
 # The functions that a page describes, from the .Nm lines of its NAME section.
 page_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9]*\).*/\1/p'
 
-install: all
+install: all $(if $(DEBUG),,$(B)/installed/pmemblk)
 	$(INSTALL) -d $(D_LIB)
 	for l in libpmem libpmemblk; do \
 		$(INSTALL) -m 755 $(LIB)/$$l.so.$(SOFULL) $(D_LIB)/ && \
@@ -232,7 +243,7 @@ ifeq ($(DEBUG),)
 		$(INSTALL) -d $$dir && $(INSTALL) -m 644 $$m $$dir/ || exit 1; \
 		for n in $$($(page_names) $$m); do \
 			[ $$n.$$s = $$page ] || ln -sf $$page $$dir/$$n.$$s || exit 1; done; done
-	$(INSTALL) -m 755 $(B)/bin/pmemblk $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 755 $(B)/installed/pmemblk $(DESTDIR)$(BINDIR)/
 endif
 
 uninstall:

@@ -13,6 +13,9 @@
 #include "log.h"
 #include "mapping.h"
 #include "pool/owner.h"
+#include "version_note.h"
+
+VERSION_NOTE("libpmemblk");
 
 __attribute__((constructor)) static void load(void)
 {

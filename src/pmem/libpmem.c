@@ -13,6 +13,9 @@
 #include "libpmem.h"
 #include "log.h"
 #include "mapping.h"
+#include "version_note.h"
+
+VERSION_NOTE("libpmem");
 
 struct engine engine;
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libpmemblk.h>
+#include "commands/library.h"
 
 static const struct tool_command commands[] = {
     {"create", "-b BSIZE [OPTION]... PATH", "make a pool", NULL, cmd_create},
@@ -71,10 +71,10 @@ static enum tool_status run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	const struct tool_command *command = find_command(name);
-	const char *mismatch;
 
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		printf("pmemblk %s\n", SRCVERSION);
+		library_print();
 		return TOOL_OK;
 	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
@@ -83,11 +83,8 @@ static enum tool_status run(int argc, char **argv)
 		return help(argv[2]);
 	if (!command)
 		return no_command(name);
-	mismatch = pmemblk_check_version(PMEMBLK_MAJOR_VERSION, PMEMBLK_MINOR_VERSION);
-	if (mismatch) {
-		tool_complain("%s", mismatch);
+	if (!library_check())
 		return TOOL_FAILED;
-	}
 	return command->run(command, argc - 1, argv + 1);
 }
 

@@ -58,6 +58,23 @@ grep -qx 'libdir=/opt/p/lib/x86' "$work/stage/opt/p/lib/x86/pkgconfig/libpmem.pc
 	fail "libdir in libpmem.pc"
 case_ok "DESTDIR, LIBDIR and INCLUDEDIR are honoured"
 
+# The tool finds its libraries from where it is, wherever the tree is moved to.
+version()
+{
+	env -u LD_LIBRARY_PATH "$1" --version | sed 's/.* //'
+}
+for tree in "$work/x/bin lib" "$work/stage/opt/p/bin lib/x86"; do
+	read -r bin lib <<<"$tree"
+	mv "${bin%/bin}" "$work/moved"
+	version "$work/moved/bin/pmemblk" | diff - <(printf '%s\n' "$VERSION" "$work/moved/$lib/libpmemblk.so.1.0.0" \
+		"$work/moved/$lib/libpmem.so.1.0.0") || fail "the tool in $bin runs on other libraries"
+	mv "$work/moved" "${bin%/bin}"
+done
+system=/usr/lib/$($CC -dumpmachine)
+run_make install PREFIX=/usr DESTDIR="$work/system" LIBDIR="$system"
+! readelf -d "$work/system/usr/bin/pmemblk" | grep -E 'RPATH|RUNPATH' || fail "a run path to a system folder"
+case_ok "the tool's run path leads from it to its libraries, unless these are in a system folder"
+
 touch "$work/stage/opt/p/lib/x86/other"
 run_make uninstall PREFIX=/opt/p DESTDIR="$work/stage" LIBDIR=/opt/p/lib/x86 \
 	INCLUDEDIR=/opt/p/inc MANDIR=/opt/p/man BINDIR=/opt/p/bin

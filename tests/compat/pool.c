@@ -10,6 +10,7 @@
  *	pool check PATH BSIZE              prints what pmemblk_check returns
  *	pool storm PATH BSIZE SEED         writes until it is killed; its pid on stdout first
  *	pool survey PATH BSIZE SEED        every block is what one write of storm made it
+ *	pool read PATH BSIZE               all blocks to stdout, bad ones' numbers to stderr
  *	pool constants                     the macros of the headers it was compiled with
  *
  * EXPECT_MODE=pmem or msync: how fill's writes must become durable, told by whether the
@@ -254,6 +255,24 @@ static void survey(const char *path, size_t bsize, uint64_t seed)
 	pmemblk_close(pool);
 }
 
+/* All blocks to stdout; zeros, and its number to stderr, for one that cannot be read. */
+static void read_all(const char *path, size_t bsize)
+{
+	PMEMblkpool *pool = open_pool(path, bsize);
+	unsigned char *buf = allocate(1, bsize);
+
+	for (size_t i = 0; i < pmemblk_nblock(pool); i++) {
+		if (pmemblk_read(pool, buf, (long long)i) != 0) {
+			memset(buf, 0, bsize);
+			fprintf(stderr, "%zu\n", i);
+		}
+		if (fwrite(buf, bsize, 1, stdout) != 1)
+			die(path, "cannot write to stdout");
+	}
+	free(buf);
+	pmemblk_close(pool);
+}
+
 #define PRINT(macro) printf("%s %lld %zu\n", #macro, (long long)(macro), sizeof(macro))
 
 static void constants(void)
@@ -350,6 +369,8 @@ int main(int argc, char **argv)
 		storm(path, bsize, arg[0]);
 	else if (!strcmp(command, "survey") && argc == 5)
 		survey(path, bsize, arg[0]);
+	else if (!strcmp(command, "read") && argc == 4)
+		read_all(path, bsize);
 	else {
 		fprintf(stderr, "usage: see the top of tests/compat/pool.c\n");
 		return 2;

@@ -2,7 +2,7 @@
 #
 # What the tests of pmemblk(1) share; to be sourced. Besides what all scripts share it offers an
 # empty folder $work that is removed at exit, and:
-#   tool ARGS...            runs the tool of this build on the libraries of this build
+#   tool ARGS...            runs the tool of this build, which runs on the libraries of this build
 #   expect STATUS ARGS...   runs the tool and fails unless it exits with STATUS; what it printed
 #                           is in $work/out and $work/err
 #   said PATTERN            fails unless stderr matches (grep -E); printed PATTERN: stdout
@@ -21,7 +21,6 @@ fail()
 [ -w "${TEST_SHM:-/dev/shm}" ] && TMPDIR=${TEST_SHM:-/dev/shm}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmemtool.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-export LD_LIBRARY_PATH=$BUILD/lib
 
 tool()
 {
