@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "printable.h"
 #include "thread_memory.h"
 
 static struct thread_memory messages = {.size = ERRORMSG_MAX};
@@ -31,13 +32,16 @@ PRINTF_LIKE(2, 0) static void format(int err, const char *fmt, va_list ap)
 	char *text = thread_memory_get(&messages, &size);
 	const char *reason = err ? strerror(err) : "";
 	size_t room = strlen(reason) + sizeof(": ");
-	size_t at;
+	size_t at = 0;
 	int n;
 
 	if (!text)
 		return;
 	n = vsnprintf(text, size, fmt, ap);
-	at = n < 0 ? 0 : (size_t)n;
+	if (n < 0)
+		*text = '\0';
+	else /* of the whole message, so that no name can be forgotten */
+		at = printable_make(text, size);
 	if (!err)
 		return;
 	if (at + room > size) /* a long path must not push the reason out */

@@ -2,6 +2,7 @@
 /*
  * The text behind pmem_errormsg() and pmemblk_errormsg(): one message per thread and per
  * library. It describes the last failure of the thread and is never cleared by success.
+ * Control characters in it, from the names of files, are escaped (printable.h).
  */
 #ifndef ERRORMSG_H
 #define ERRORMSG_H 1

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "printable.h"
 #include "unload.h"
 
 /* Threads may have small stacks. */
@@ -63,6 +64,13 @@ static const char *variable(const char *prefix, const char *suffix)
 	return secure_getenv(name);
 }
 
+static void complain(char *path, int err)
+{
+	printable_make(path, PATH_MAX);
+	dprintf(STDERR_FILENO, "<%s>: cannot open log file %s: %s\n", library_name, path,
+		strerror(err));
+}
+
 static void open_file(const char *name)
 {
 	size_t len = strlen(name);
@@ -77,8 +85,7 @@ static void open_file(const char *name)
 	if (fd >= 0)
 		file = fd;
 	else
-		dprintf(STDERR_FILENO, "<%s>: cannot open log file %s: %s\n",
-			library_name, path, strerror(errno));
+		complain(path, errno);
 }
 
 static void write_line(enum log_level level, const char *name, unsigned line,
@@ -162,6 +169,7 @@ void log_write(enum log_level level, const char *path, unsigned line,
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	printable_make(message, sizeof(message));
 	if (sink && (int)level <= atomic_load(&program_limit))
 		sink(level, name, line, function, message);
 	if ((int)level <= file_limit)

@@ -90,27 +90,6 @@ printed "^  path: $work/part1\$"
 expect 0 check "$work/set"
 case_ok "existing files and pool sets"
 
-if command -v python3 >/dev/null; then
-	for f in "$p" "$work/laid" "$work/set"; do
-		expect 0 info --json --stats "$f"
-		python3 - "$work/out" "$f" <<-'END' || fail "the JSON of $f"
-			import json, sys
-			i = json.load(open(sys.argv[1]))
-			assert i["path"] == sys.argv[2]
-			assert i["blocks"] > 0 and i["features"]["shutdown_state"] is True
-			assert len(i["parts"]) == (2 if i["kind"] == "pool set" else 1)
-			for a in i["arenas"]:
-			    assert sum(a["blocks"].values()) == a["external_nlba"] == i["blocks"]
-		END
-	done
-	quoted=$work/'a "quoted"\name'
-	cp "$p" "$quoted"
-	expect 0 info -j "$quoted"
-	python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["path"] == sys.argv[2]' \
-		"$work/out" "$quoted" || fail "quoting"
-	case_ok "info --json is JSON"
-fi
-
 (
 	flock -x 9
 	for c in info check; do expect 3 $c "$p"; said 'in use|locked|open'; done

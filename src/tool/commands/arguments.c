@@ -9,15 +9,37 @@
 #include <string.h>
 
 #include "commands/values.h"
+#include "errormsg.h"
+#include "printable.h"
 
 #define MAX_OPTIONS 16
+
+/* Room for a message of the library and for more. */
+#define MAX_LINE (2 * ERRORMSG_MAX)
+
+static void PRINTF_LIKE(3, 0)
+    print_line(FILE *f, const char *begin, const char *fmt, va_list ap)
+{
+	char line[MAX_LINE];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	printable_make(line, sizeof(line));
+	fprintf(f, "%s%s\n", begin, line);
+}
+
+void tool_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	print_line(stdout, "", fmt, ap);
+	va_end(ap);
+}
 
 static void PRINTF_LIKE(1, 0) complain(const char *fmt, va_list ap)
 {
 	fflush(stdout);
-	fputs("pmemblk: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	print_line(stderr, "pmemblk: ", fmt, ap);
 }
 
 void tool_complain(const char *fmt, ...)

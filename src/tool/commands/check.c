@@ -29,10 +29,10 @@ static enum tool_status explain(const char *path, bool known, bool quiet)
 		status = TOOL_DAMAGED;
 		if (!quiet) {
 			plan_print_findings(&plan);
-			printf("%s: not consistent; %s\n", path,
-			       plan.cannot_be_mended
-				   ? "pmemblk repair does not know how to mend it"
-				   : "pmemblk repair can mend it");
+			tool_say("%s: not consistent; %s", path,
+				 plan.cannot_be_mended
+				     ? "pmemblk repair does not know how to mend it"
+				     : "pmemblk repair can mend it");
 		}
 	}
 	plan_free(&plan);
@@ -60,7 +60,7 @@ enum tool_status cmd_check(const struct tool_command *self, int argc, char **arg
 	switch (pmemblk_check(path, bsize)) {
 	case 1:
 		if (!quiet)
-			printf("%s: consistent\n", path);
+			tool_say("%s: consistent", path);
 		return TOOL_OK;
 	case 0:
 		tool_complain("%s", pmemblk_errormsg());

@@ -55,8 +55,8 @@ static enum tool_status create(const char *path, uint64_t bsize, uint64_t size,
 			      pmemblk_errormsg());
 		status = TOOL_FAILED;
 	}
-	printf("%s: %zu blocks of %zu bytes\n", path, pmemblk_nblock(pool),
-	       pmemblk_bsize(pool));
+	tool_say("%s: %zu blocks of %zu bytes", path, pmemblk_nblock(pool),
+		 pmemblk_bsize(pool));
 	pmemblk_close(pool);
 	return status;
 }

@@ -115,21 +115,19 @@ static enum tool_status copy(PMEMblkpool *pool, const struct input *in, uint64_t
 	if (n < 0)
 		status = TOOL_FAILED;
 	if (status == TOOL_OK)
-		printf("%llu bytes in %llu block%s\n", ULL(done),
-		       ULL((done + bsize - 1) / bsize),
-		       done > 0 && done <= bsize ? "" : "s");
+		tool_say("%llu bytes in %llu block%s", ULL(done),
+			 ULL((done + bsize - 1) / bsize),
+			 done > 0 && done <= bsize ? "" : "s");
 	return status;
 }
 
-static enum tool_status import(PMEMblkpool *pool, const struct input *in, uint64_t first)
+static enum tool_status import(PMEMblkpool *pool, const char *path,
+			       const struct input *in, uint64_t first)
 {
 	uint64_t nblock = pmemblk_nblock(pool);
 
-	if (first >= nblock) {
-		tool_complain("there is no block %llu: the pool has %llu", ULL(first),
-			      ULL(nblock));
+	if (!blocks_have(pool, path, first))
 		return TOOL_FAILED;
-	}
 	if (in->length > (nblock - first) * pmemblk_bsize(pool)) {
 		tool_complain(
 		    "%s has %llu bytes, but there is room for %llu; nothing was "
@@ -163,7 +161,7 @@ enum tool_status cmd_import(const struct tool_command *self, int argc, char **ar
 		return TOOL_FAILED;
 	pool = blocks_open(path);
 	if (pool) {
-		status = import(pool, &in, first);
+		status = import(pool, path, &in, first);
 		pmemblk_close(pool);
 	}
 	if (in.fd != STDIN_FILENO)

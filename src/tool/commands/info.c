@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "btt/find.h"
 #include "btt/map.h"
@@ -64,12 +65,26 @@ static void show_parts(struct facts *f, const struct poolset *set)
 	facts_end_list(f);
 }
 
+/* Seconds since 1970 for programs, a date for people; the number too if it is no date. */
+static void show_time(struct facts *f, const char *name, uint64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	char text[64];
+	struct tm tm;
+
+	if (!f->json && (uint64_t)t == seconds && localtime_r(&t, &tm) &&
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm) != 0)
+		facts_text(f, name, text);
+	else
+		facts_number(f, name, seconds);
+}
+
 static void show_header(struct facts *f, const struct image *image)
 {
 	const struct pool_header *h = image->header;
 
 	show_uuid(f, "uuid", &h->poolset_uuid);
-	facts_number(f, "created", le64_to_cpu(h->crtime));
+	show_time(f, "created", le64_to_cpu(h->crtime));
 	facts_number(f, "machine", le16_to_cpu(h->arch.machine));
 	show_features(f, h);
 	facts_bool(f, "open_or_interrupted", h->sds.dirty != 0);
@@ -142,48 +157,87 @@ static bool is_whole(const struct btt_found *found)
 	return found->layout != BTT_LAYOUT_LOST;
 }
 
-static enum tool_status show(struct image *image, bool json, bool stats)
+static void show_files(struct facts *f, const struct image *image)
+{
+	facts_text(f, "kind", image->set->is_file ? "pool set" : "file");
+	show_parts(f, image->set);
+	facts_number(f, "size", image->map.size);
+}
+
+static void show_table(struct facts *f, const struct image *image,
+		       const struct btt_found *found, bool stats)
 {
 	static const char *const layouts[] = {"none yet", "written", "damaged"};
+
+	facts_number(f, "block_size", image->params.bsize);
+	facts_number(f, "blocks", count_blocks(image, found));
+	facts_bool(f, "made_of_zeros", image->is_zeroed != 0);
+	show_header(f, image);
+	facts_text(f, "layout", layouts[found->layout]);
+	if (stats && !f->json && found->layout == BTT_LAYOUT_NONE)
+		facts_text(f, "statistics", "no block was written yet");
+	facts_begin_list(f, "arenas");
+	for (unsigned i = 0; i < found->narena; i++)
+		show_arena(f, image, &found->arena[i], i, stats);
+	facts_end_list(f);
+}
+
+/* What keeps info from saying more; it is one of the facts for programs. */
+static void show_error(struct facts *f, const char *text)
+{
+	if (f->json)
+		facts_text(f, "error", text);
+	tool_complain("%s", text);
+}
+
+static enum tool_status show_image(struct facts *f, struct image *image, bool stats)
+{
 	enum tool_status status = TOOL_OK;
 	struct btt_found found;
-	struct facts f;
+	int ret = image_check_headers(image);
 
-	if (image_check_headers(image) < 0) {
-		tool_complain("%s", errormsg_get());
+	show_files(f, image);
+	if (ret < 0) {
+		show_error(f, errormsg_get());
 		return TOOL_DAMAGED;
 	}
 	if (btt_find_layout(&image->storage, &image->params, &found) < 0) {
-		tool_complain("%s", errormsg_get());
+		show_error(f, errormsg_get());
 		return TOOL_FAILED;
 	}
 	if (found.layout == BTT_LAYOUT_LOST)
-		tool_complain("%s", errormsg_get());
-	facts_begin(&f, json);
-	facts_text(&f, "path", image->path);
-	facts_text(&f, "kind", image->set->is_file ? "pool set" : "file");
-	show_parts(&f, image->set);
-	facts_number(&f, "size", image->map.size);
-	facts_number(&f, "block_size", image->params.bsize);
-	facts_number(&f, "blocks", count_blocks(image, &found));
-	facts_bool(&f, "made_of_zeros", image->is_zeroed != 0);
-	show_header(&f, image);
-	facts_text(&f, "layout", layouts[found.layout]);
-	facts_begin_list(&f, "arenas");
-	for (unsigned i = 0; i < found.narena; i++)
-		show_arena(&f, image, &found.arena[i], i, stats);
-	facts_end_list(&f);
-	facts_end(&f);
+		show_error(f, errormsg_get());
+	show_table(f, image, &found, stats);
 	if (!is_whole(&found) || image->params.bsize == 0)
 		status = TOOL_DAMAGED;
 	btt_find_free(&found);
 	return status;
 }
 
+/* One JSON object, or lines, whatever happens. */
+static enum tool_status show(const char *path, bool json, bool stats)
+{
+	enum tool_status status = TOOL_FAILED;
+	struct image image;
+	struct facts f;
+	int ret = image_open(path, &image);
+
+	facts_begin(&f, json);
+	if (json || ret == 0)
+		facts_text(&f, "path", path);
+	if (ret == 0) {
+		status = show_image(&f, &image, stats);
+		image_close(&image);
+	} else {
+		show_error(&f, errormsg_get());
+	}
+	facts_end(&f);
+	return status;
+}
+
 enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv)
 {
 	enum tool_status status;
-	struct image image;
 	bool json = false;
 	bool stats = false;
 	const char *path;
@@ -197,11 +251,5 @@ enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
-	if (image_open(path, &image) < 0) {
-		tool_complain("%s", errormsg_get());
-		return TOOL_FAILED;
-	}
-	status = show(&image, json, stats);
-	image_close(&image);
-	return status;
+	return show(path, json, stats);
 }

@@ -102,8 +102,8 @@ void library_print(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(libraries); i++) {
 		find(i, &found, file);
-		printf("%s %s %s\n", found.name,
-		       *found.version ? found.version : "(foreign)", file);
+		tool_say("%s %s %s", found.name,
+			 *found.version ? found.version : "(foreign)", file);
 	}
 }
 

@@ -28,7 +28,9 @@ static enum tool_status undo(const char *file, struct image *image)
 
 	if (backup_undo(file, image, &n) < 0)
 		return failed();
-	printf("%s: %zu ranges are as they were before the repair\n", image->path, n);
+	tool_say(n == 1 ? "%s: %zu range is as it was before the repair"
+			: "%s: %zu ranges are as they were before the repair",
+		 image->path, n);
 	return TOOL_OK;
 }
 
@@ -39,7 +41,7 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 	int ret = backup_write(plan, image, length, backup, &name);
 
 	if (ret == 0) {
-		printf("%s: what changes is kept in %s\n", image->path, name);
+		tool_say("%s: what changes is kept in %s", image->path, name);
 		ret = plan_apply(plan, image);
 		if (ret < 0)
 			tool_complain("the repair is not complete; repeat it, or take it "
@@ -49,11 +51,12 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 	free(name);
 	if (ret < 0)
 		return failed();
-	printf("%s: repaired", image->path);
 	if (plan->lost_blocks)
-		printf("; blocks in the error state until they are written: %llu",
-		       ULL(plan->lost_blocks));
-	putchar('\n');
+		tool_say("%s: repaired; blocks in the error state until they are "
+			 "written: %llu",
+			 image->path, ULL(plan->lost_blocks));
+	else
+		tool_say("%s: repaired", image->path);
 	return TOOL_OK;
 }
 
@@ -66,15 +69,15 @@ static enum tool_status repair(struct image *image, struct plan *plan, bool dry_
 		return failed();
 	plan_print_findings(plan);
 	if (plan->cannot_be_mended) {
-		printf("%s: cannot be repaired, nothing was changed\n", image->path);
+		tool_say("%s: cannot be repaired, nothing was changed", image->path);
 		return TOOL_DAMAGED;
 	}
 	if (plan->nchange == 0 && !plan->extend_to) {
-		printf("%s: consistent, nothing was changed\n", image->path);
+		tool_say("%s: consistent, nothing was changed", image->path);
 		return TOOL_OK;
 	}
 	if (dry_run) {
-		printf("%s: can be repaired, nothing was changed\n", image->path);
+		tool_say("%s: can be repaired, nothing was changed", image->path);
 		return TOOL_DAMAGED;
 	}
 	return apply(plan, image, length, backup);

@@ -38,6 +38,9 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 
 /* --- messages ------------------------------------------------------------------------ */
 
+/* Prints a line to stdout. Here and below control characters are escaped (printable.h). */
+void tool_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
 /* Prints "pmemblk: " and the message to stderr. */
 void tool_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 

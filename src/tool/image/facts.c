@@ -3,22 +3,57 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-/* A string of JSON; bytes that are no printable ASCII are written as \u00xx. */
+#include "printable.h"
+
+/* A character above 0xffff is a pair of surrogates. */
+static void print_code(uint32_t code)
+{
+	if (code > 0xffff) {
+		printf("\\u%04x", 0xd800 + ((code - 0x10000) >> 10));
+		code = 0xdc00 + (code & 0x3ff);
+	}
+	printf("\\u%04x", code);
+}
+
+/*
+ * A string of JSON from which the bytes can be had back: UTF-8 is text, and a byte that is
+ * no part of it becomes the lone surrogate 0xdc00 + byte, which Python calls surrogateescape.
+ */
 static void print_quoted(const char *s)
 {
 	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s) {
+		uint32_t code;
+		size_t len = printable_decode(s, &code);
 
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			printf("\\u%04x", c);
+		if (len == 0)
+			print_code(0xdc00u + (unsigned char)*s);
+		else if (!printable_is(code))
+			print_code(code);
+		else if (code == '"' || code == '\\')
+			printf("\\%c", (char)code);
 		else
-			putchar(c);
+			fwrite(s, 1, len, stdout);
+		s += len ? len : 1;
 	}
 	putchar('"');
+}
+
+/* A line for people. */
+static void print_line(const char *s)
+{
+	size_t size = 4 * strlen(s) + 1;
+	char *line = malloc(size);
+
+	if (line) {
+		memcpy(line, s, strlen(s) + 1);
+		printable_make(line, size);
+	}
+	puts(line ? line : "(out of memory)");
+	free(line);
 }
 
 static void indent(const struct facts *f)
@@ -119,7 +154,7 @@ void facts_text(struct facts *f, const char *name, const char *value)
 	if (f->json)
 		print_quoted(value);
 	else
-		puts(value);
+		print_line(value);
 }
 
 void facts_number(struct facts *f, const char *name, uint64_t value)

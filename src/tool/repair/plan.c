@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "printable.h"
 
 void plan_init(struct plan *plan, size_t max_findings)
 {
@@ -53,6 +54,7 @@ static int MUST_CHECK PRINTF_LIKE(2, 0)
 	if (ret < 0)
 		return ret;
 	vsnprintf(text, sizeof(text), fmt, ap);
+	printable_make(text, sizeof(text));
 	plan->finding[plan->nfinding] = strdup(text);
 	if (!plan->finding[plan->nfinding])
 		return errormsg_fail(ENOMEM, "out of memory for the list of findings");
