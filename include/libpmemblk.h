@@ -115,7 +115,7 @@ PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize, mod
  *		while the pool was open
  *	EAGAIN	locked, most often because another process has the pool open
  *	ENOENT	path or a part of the set does not exist
- *	EACCES	no permission to read and write, which opening always needs
+ *	EACCES	no permission to read and write; reading is enough for copy on write
  *	ENOTSUP	the pool set has replicas; copy on write of a device DAX
  *	EIO	the media has bad blocks there, or could not be written
  *	ENOMEM	out of memory or address space
@@ -133,7 +133,7 @@ void pmemblk_close(PMEMblkpool *pbp);
  * Examines a pool that nobody has open. Returns 1 if it is consistent, which includes a
  * pool whose writer was killed in the middle of a write; 0 if it is not, the message saying
  * what was found last; -1 if it could not be examined, errno as from pmemblk_open().
- * Permission to write is needed, but nothing is ever changed.
+ * Nothing is ever changed, and permission to read is enough.
  */
 int pmemblk_check(const char *path, size_t bsize);
 

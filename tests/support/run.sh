@@ -15,6 +15,7 @@ logs=$BUILD/logs
 mkdir -p "$logs"
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/pmemcheck.XXXXXX") || exit 1
 TEST_SHM=$(mktemp -d /dev/shm/pmemcheck.XXXXXX 2>/dev/null) || TEST_SHM=$TMPDIR/shm
+chmod 711 "$TMPDIR" "$TEST_SHM" # some tests run a part as another user
 export TMPDIR TEST_SHM
 trap 'rm -rf "$TMPDIR" "$TEST_SHM"' EXIT
 trap 'exit 130' INT TERM

@@ -242,7 +242,8 @@ static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
 
 	if (ret < 0)
 		return ret;
-	ret = poolset_files_open(*set);
+	ret = poolset_files_open(*set,
+				 kind == MAPPING_PRIVATE ? POOLSET_READ : POOLSET_WRITE);
 	if (ret < 0)
 		goto fail;
 	pool = pool_alloc(path);

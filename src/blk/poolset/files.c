@@ -41,6 +41,9 @@ static int lock_part(const struct poolset *set, const struct poolset_part *part)
 
 	if (flock(part->fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
+	/* Network file systems give an exclusive lock to who may write only. */
+	if (errno == EBADF && part->read_only && flock(part->fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
 	if (errno != EWOULDBLOCK)
 		return errormsg_fail_sys(errno, "cannot lock %s", part->path);
 	if (fstat(part->fd, &st) == 0 && is_given_twice(set, part, &st))
@@ -63,7 +66,28 @@ static int check_length(const struct poolset *set, const struct poolset_part *pa
 	return 0;
 }
 
-static int open_regular(const struct poolset *set, struct poolset_part *part)
+/* What tells that a file may not be changed, but perhaps read. */
+static bool is_read_only(int err)
+{
+	return err == EACCES || err == EPERM || err == EROFS || err == ETXTBSY;
+}
+
+static int open_file(struct poolset_part *part, enum poolset_access access)
+{
+	part->fd = open(part->path, O_RDWR | O_CLOEXEC);
+	if (part->fd >= 0)
+		return 0;
+	if (access == POOLSET_READ && is_read_only(errno)) {
+		part->read_only = errno;
+		part->fd = open(part->path, O_RDONLY | O_CLOEXEC);
+	}
+	if (part->fd >= 0)
+		return 0;
+	return errormsg_fail_sys(errno, "cannot open %s", part->path);
+}
+
+static int open_regular(const struct poolset *set, struct poolset_part *part,
+			enum poolset_access access)
 {
 	struct stat st;
 	int ret;
@@ -73,10 +97,9 @@ static int open_regular(const struct poolset *set, struct poolset_part *part)
 				     "%s:%u: size AUTO is for device DAX, but %s is a "
 				     "regular file",
 				     set->path, part->line, part->path);
-	part->fd = open(part->path, O_RDWR | O_CLOEXEC);
-	if (part->fd < 0)
-		return errormsg_fail_sys(errno, "cannot open %s", part->path);
-	ret = lock_part(set, part);
+	ret = open_file(part, access);
+	if (ret == 0)
+		ret = lock_part(set, part);
 	if (ret < 0)
 		return ret;
 	if (fstat(part->fd, &st) != 0)
@@ -122,7 +145,7 @@ static int plan_part(const struct poolset *set, struct poolset_part *part)
 }
 
 static int open_part(const struct poolset *set, struct poolset_part *part,
-		     bool *is_absent)
+		     enum poolset_access access, bool *is_absent)
 {
 	enum file_type type = FILE_ABSENT;
 	int ret = 0;
@@ -135,7 +158,7 @@ static int open_part(const struct poolset *set, struct poolset_part *part,
 		return ret;
 	switch (type) {
 	case FILE_REGULAR:
-		return open_regular(set, part);
+		return open_regular(set, part, access);
 	case FILE_DEVDAX:
 		return open_devdax(set, part);
 	case FILE_DIRECTORY:
@@ -169,7 +192,8 @@ static int check_devices(const struct poolset *set)
 	return 0;
 }
 
-static int open_parts(struct poolset *set, bool for_create, bool *all_new)
+static int open_parts(struct poolset *set, bool for_create, enum poolset_access access,
+		      bool *all_new)
 {
 	int ret = 0;
 
@@ -178,7 +202,7 @@ static int open_parts(struct poolset *set, bool for_create, bool *all_new)
 		struct poolset_part *part = &set->part[i];
 		bool is_absent;
 
-		ret = open_part(set, part, &is_absent);
+		ret = open_part(set, part, access, &is_absent);
 		if (ret < 0)
 			break;
 		if (!is_absent)
@@ -195,16 +219,26 @@ static int open_parts(struct poolset *set, bool for_create, bool *all_new)
 	return ret;
 }
 
-int poolset_files_open(struct poolset *set)
+int poolset_files_open(struct poolset *set, enum poolset_access access)
 {
 	bool all_new;
 
-	return open_parts(set, false, &all_new);
+	return open_parts(set, false, access, &all_new);
+}
+
+int poolset_files_check_writable(const struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].read_only)
+			return errormsg_fail_sys(set->part[i].read_only,
+						 "cannot open %s for writing",
+						 set->part[i].path);
+	return 0;
 }
 
 int poolset_files_open_existing(struct poolset *set, bool *all_new)
 {
-	return open_parts(set, true, all_new);
+	return open_parts(set, true, POOLSET_WRITE, all_new);
 }
 
 static int make_part(const struct poolset *set, struct poolset_part *part)
@@ -394,6 +428,8 @@ int poolset_files_write(struct poolset *set, unsigned i, uint64_t off, const voi
 
 	if (part->is_devdax)
 		return write_device(part, off, buf, len);
+	if (part->read_only)
+		return poolset_files_check_writable(set);
 	part->is_stored = true;
 	while (done < len) {
 		ssize_t n = pwrite(part->fd, (const char *)buf + done, len - done,

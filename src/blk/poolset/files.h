@@ -13,11 +13,19 @@
 
 #include "poolset/poolset.h"
 
+enum poolset_access {
+	POOLSET_WRITE, /* for reading and writing */
+	POOLSET_READ,  /* so where that is possible, else for reading only */
+};
+
 /*
  * Opens and locks all parts and checks their lengths. On failure whatever was opened is
- * closed again.
+ * closed again. A part that could only be opened for reading has read_only set.
  */
-int poolset_files_open(struct poolset *set) MUST_CHECK;
+int poolset_files_open(struct poolset *set, enum poolset_access access) MUST_CHECK;
+
+/* Fails, as open(2) has failed, if any part could only be opened for reading. */
+int poolset_files_check_writable(const struct poolset *set) MUST_CHECK;
 
 /*
  * The same for those parts that exist; absent ones get the length that they are to have,

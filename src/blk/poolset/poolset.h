@@ -22,6 +22,7 @@ struct poolset_part {
 
 	/* Filled in while the files are open, see poolset/files.h. */
 	int fd;		  /* -1: not open */
+	int read_only;	  /* errno of opening it for writing too; 0: that was possible */
 	uint64_t length;  /* of the file, bytes */
 	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
 	uint64_t data_lo; /* [data_lo, data_hi) of the file is known to be no hole */

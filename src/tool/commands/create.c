@@ -9,6 +9,7 @@
 
 #include "commands/sizes.h"
 #include "poolset/files.h"
+#include "poolset/load.h"
 
 #define SIZE_NOT_GIVEN UINT64_MAX
 
@@ -30,7 +31,7 @@ static const char *hint(const char *path)
 		return "";
 	if (set->is_file)
 		text = "; it is a pool set file: with -s 0 the pool is made in its parts";
-	else if (poolset_files_open(set) == 0) {
+	else if (poolset_files_open(set, POOLSET_WRITE) == 0) {
 		text = "; with -s 0 the pool takes the whole of a file that begins with "
 		       "4096 zeros, or of a device DAX";
 		poolset_files_close(set);

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "repair/backup.h"
 #include "errormsg.h"
+#include "poolset/files.h"
+#include "repair/backup.h"
 #include "repair/repair.h"
 
 #define SHOWN_FINDINGS 50
@@ -26,7 +27,8 @@ static enum tool_status undo(const char *file, struct image *image)
 {
 	size_t n;
 
-	if (backup_undo(file, image, &n) < 0)
+	if (poolset_files_check_writable(image->set) < 0 ||
+	    backup_undo(file, image, &n) < 0)
 		return failed();
 	tool_say(n == 1 ? "%s: %zu range is as it was before the repair"
 			: "%s: %zu ranges are as they were before the repair",
@@ -38,8 +40,10 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 			      uint64_t length, const char *backup)
 {
 	char *name = NULL;
-	int ret = backup_write(plan, image, length, backup, &name);
+	int ret = poolset_files_check_writable(image->set);
 
+	if (ret == 0)
+		ret = backup_write(plan, image, length, backup, &name);
 	if (ret == 0) {
 		tool_say("%s: what changes is kept in %s", image->path, name);
 		ret = plan_apply(plan, image);

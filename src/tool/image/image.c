@@ -63,7 +63,7 @@ int image_open(const char *path, struct image *image)
 	ret = poolset_load(path, false, &image->set);
 	if (ret < 0)
 		return ret;
-	ret = poolset_files_open(image->set);
+	ret = poolset_files_open(image->set, POOLSET_READ);
 	if (ret < 0) {
 		poolset_free(image->set);
 		return ret;

@@ -150,7 +150,7 @@ static void bad_blocks_elsewhere_do_not_matter(void **state)
 	    (unsigned long long)physical(4096) / 512, machine);
 	assert_bad("offset 4096");
 	assert_int_equal(poolset_single(other, 0, &set), 0);
-	assert_int_equal(poolset_files_open(set), 0);
+	assert_int_equal(poolset_files_open(set, POOLSET_WRITE), 0);
 	assert_int_equal(badblocks_check_media(set), 0);
 	poolset_files_close(set);
 	poolset_free(set);
