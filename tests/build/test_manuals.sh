@@ -13,7 +13,7 @@ tidy()
 	tr '\n\t' '  ' | tr ';' '\n' | sed -E 's/ +/ /g; s/^ //; s/ $//; s/\( /(/g; s/\* /*/g'
 }
 for h in libpmem libpmemblk; do
-	${CC} -E -P "include/$h.h" | sed 's/extern "C" {//' | tidy | grep -E '\bpmem(blk)?_[a-z_]+\(' |
+	${CC} -E -P "include/$h.h" | sed '/^#pragma/d; s/extern "C" {//' | tidy | grep -E '\bpmem(blk)?_[a-z_]+\(' |
 		grep -vE '^(typedef|extern)\b'
 done | sort -u >"$work/header"
 

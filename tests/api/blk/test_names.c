@@ -72,5 +72,6 @@ int main(void)
 	    cmocka_unit_test(messages_escape_the_words_of_set_files),
 	};
 
+	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

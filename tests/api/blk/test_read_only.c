@@ -125,5 +125,6 @@ int main(void)
 	    FIXTURE_CASE(opening_for_writing_does),
 	};
 
+	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
