@@ -312,6 +312,7 @@ help:
 	@echo 'demo        kill a writer, reopen its pool: needs the compiler only'
 	@echo 'check       build and run the tests (TESTS="..." for some of them)'
 	@echo 'check-long  the tests in every variant, and the long ones'
+	@echo 'check-sanitizers  the programs under the sanitizers of gcc; a part of CI'
 	@echo 'check-dax   on virtual NVDIMMs, in emulated machines (DAX="..." for some parts)'
 	@echo 'fuzz        libFuzzer (clang) over parsers and pools, FUZZ_TIME seconds each [60]'
 	@echo 'mutate      how strong the tests are: random changes of the code, about an hour'
@@ -326,7 +327,7 @@ help:
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 
 FORCE:
-.PHONY: all bench check check-dax check-long coverage mutate fuzz demo format lint dist install uninstall clean help FORCE
+.PHONY: all bench check check-dax check-long check-sanitizers coverage mutate fuzz demo format lint dist install uninstall clean help FORCE
 .SECONDARY:
 .DELETE_ON_ERROR:
 

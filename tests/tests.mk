@@ -121,6 +121,18 @@ RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%
 check: all $(HELPER_BIN) $(BENCH_BIN) $(filter-out %.sh,$(TESTS))
 	@$(TEST_ENV) tests/support/run.sh $(TESTS)
 
+# The programs again under the address and undefined sanitizers, and those with threads, forks and
+# locks under ThreadSanitizer. What steps through code, or compares it with the code of another
+# build, learns nothing from that.
+NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding
+THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
+	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
+	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \
+	tests/api/blk/test_msync.c tests/api/blk/test_errno*.c tests/api/pmem/test_process.c)
+check-sanitizers:
+	+$(MAKE) check SAN=address,undefined TESTS='$$(filter-out $$(addprefix %/,$$(NOT_SANITIZED)),$$(TEST_BIN))'
+	+$(MAKE) check SAN=thread TESTS='$$(call test_bin,$$(THREADED))'
+
 # Benchmarks beside the original's libraries: never part of a test, and to be run alone.
 BENCH := blk disk pmem
 $(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c cases_blk.c cases_pmem.c)) \
