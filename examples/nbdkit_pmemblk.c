@@ -5,7 +5,14 @@
  * A plugin for nbdkit(1) that exports a pool as a network block device, so that other
  * machines, qemu and tools such as nbdcopy can use it. Each block of the pool that a
  * request touches is written atomically and is durable when the request is answered. There
- * is no volatile cache, so a flush has nothing to do.
+ * is no volatile cache, so a flush has nothing to do. nbdkit-pmemblk-plugin.1 is its manual.
+ *
+ * Only the process that opened a pool may modify it, and nbdkit serves from a child: it
+ * becomes a daemon, or it runs a command (--run) while the child serves. So the child opens
+ * the pool. But nobody sees its messages, and clients would wait at a socket that is never
+ * served. So the parent opens the pool first and closes it again: what can be found there
+ * ends nbdkit with a message before there is a socket. If the child still cannot open the
+ * pool, for example because it runs as another user (-u), it refuses each connection.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -24,7 +31,8 @@
 static pthread_mutex_t partial[NLOCK];
 
 static char *path;
-static PMEMblkpool *pool;
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+static PMEMblkpool *pool; /* NULL until the child has opened it */
 static size_t bsize;
 
 static int plugin_config(const char *key, const char *value)
@@ -46,17 +54,39 @@ static int plugin_config_complete(void)
 	return -1;
 }
 
-/* nbdkit may become a daemon before it: the process that serves owns the pool. */
+/* In the parent: whether the pool can be opened. */
+static int plugin_get_ready(void)
+{
+	PMEMblkpool *checked = pmemblk_open(path, 0);
+
+	if (!checked) {
+		nbdkit_error("%s", pmemblk_errormsg());
+		return -1;
+	}
+	pmemblk_close(checked);
+	return 0;
+}
+
+static int open_pool(void)
+{
+	pthread_mutex_lock(&opening);
+	if (!pool) {
+		pool = pmemblk_open(path, 0);
+		if (pool)
+			bsize = pmemblk_bsize(pool);
+		else
+			nbdkit_error("%s", pmemblk_errormsg());
+	}
+	pthread_mutex_unlock(&opening);
+	return pool ? 0 : -1;
+}
+
+/* In the child. If the pool cannot be opened, plugin_open() tries again for each client. */
 static int plugin_after_fork(void)
 {
 	for (int i = 0; i < NLOCK; i++)
 		pthread_mutex_init(&partial[i], NULL);
-	pool = pmemblk_open(path, 0);
-	if (!pool) {
-		nbdkit_error("%s", pmemblk_errormsg());
-		return -1;
-	}
-	bsize = pmemblk_bsize(pool);
+	(void)open_pool();
 	return 0;
 }
 
@@ -75,7 +105,7 @@ static void plugin_unload(void)
 static void *plugin_open(int readonly)
 {
 	(void)readonly;
-	return &pool;
+	return open_pool() == 0 ? &pool : NULL;
 }
 
 static int64_t plugin_get_size(void *handle)
@@ -84,7 +114,10 @@ static int64_t plugin_get_size(void *handle)
 	return (int64_t)(pmemblk_nblock(pool) * bsize);
 }
 
-/* Clients that can choose ask for whole blocks. */
+/*
+ * Requests may have any place and length, but clients that can choose ask for whole blocks.
+ * The protocol allows only powers of two from 512 bytes to 32 MiB as the preferred size.
+ */
 static int plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
 			     uint32_t *maximum)
 {
@@ -110,6 +143,7 @@ static int plugin_can_fua(void *handle)
 	return NBDKIT_FUA_NATIVE;
 }
 
+/* Every request was durable when it was answered. */
 static int plugin_flush(void *handle, uint32_t flags)
 {
 	(void)handle;
@@ -212,10 +246,14 @@ static int plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t f
 static struct nbdkit_plugin plugin = {
     .name = "pmemblk",
     .longname = "pool of blocks on persistent memory",
+    .description =
+	"Exports a pool made by pmemblk_create() or pmemblk(1). Writes are atomic for\n"
+	"each block of the pool, and durable when they are answered.",
     .config = plugin_config,
     .config_complete = plugin_config_complete,
-    .config_help = "[pool=]POOL   the pool to export",
+    .config_help = "[pool=]POOL   the file or set file of the pool to export",
     .magic_config_key = "pool",
+    .get_ready = plugin_get_ready,
     .after_fork = plugin_after_fork,
     .cleanup = plugin_cleanup,
     .unload = plugin_unload,

@@ -5,7 +5,7 @@
 # are well-formed, refer to pages that exist, and their examples compile.
 . "$(dirname "$0")/lib.sh"
 cd "$SOURCE"
-pages=$(ls src/man/*)
+pages=$(ls src/man/* examples/*.1)
 
 # The prototypes of a header, one a line, in one spacing: "int f(const char *a, size_t b)".
 tidy()
@@ -82,7 +82,7 @@ for page in $pages; do
 	for ref in $(sed -nE 's/^\.(It )?Xr (pmem[a-z_]*|libpmem[a-z]*|poolset) ([0-9]).*/\2.\3/p' "$page"); do
 		grep -q "^$ref " "$work/names" || fail "$page refers to $ref"
 	done
-	title=$(sed -nE 's/^\.Dt ([A-Z_]+) ([0-9])$/\1.\2/p' "$page")
+	title=$(sed -nE 's/^\.Dt ([A-Z_-]+) ([0-9])$/\1.\2/p' "$page")
 	[ "${title,,}" = "$(basename "$page")" ] || fail "$page has the title $title"
 done
 case_ok "pages refer to pages that exist"

@@ -44,3 +44,60 @@ serve 'nbdcopy --request-size=4096 "$uri" copy2' "small requests"
 cmp copy copy2 || fail "small requests read something else"
 [ "$(examples/check_pool pool)" = "pool: consistent, 7919 blocks of 4096 bytes" ] || fail "the pool afterwards"
 case_ok "the pool is consistent afterwards"
+
+# Without a check before the fork the first of these waits for ever, and the third says success.
+head -c 20000000 /dev/zero >none
+no_pool()
+{
+	local rc=0
+	timeout 20 nbdkit "$@" >"$work/log" 2>&1 || rc=$?
+	[ $rc -eq 1 ] || fail "a file that is no pool, nbdkit $*: exit status $rc"
+	grep -q "error: .*none holds no pool" "$work/log" || { cat "$work/log"; fail "nbdkit $*: no message"; }
+	[ ! -e "$work/socket" ] && [ ! -e "$work/pid" ] || fail "nbdkit $* leaves a socket or a process"
+}
+no_pool -U - examples/nbdkit_pmemblk.so none --run 'nbdinfo "$uri"'
+no_pool -f -U "$work/socket" examples/nbdkit_pmemblk.so none
+no_pool -U "$work/socket" -P "$work/pid" examples/nbdkit_pmemblk.so none
+case_ok "a file that is no pool is an error: with a command, in the foreground, as a daemon"
+
+start_daemon()
+{
+	timeout 20 nbdkit -U "$work/socket" -P "$work/pid" "$@" >"$work/log" 2>&1 ||
+		{ cat "$work/log"; fail "the daemon does not start"; }
+	trap '[ ! -e "$work/pid" ] || kill "$(cat "$work/pid")"; rm -rf "$work"' EXIT
+}
+stop_daemon()
+{
+	kill "$(cat "$work/pid")"
+	timeout 20 tail --pid="$(cat "$work/pid")" -f /dev/null || fail "the daemon does not end"
+	rm -f "$work/socket" "$work/pid"
+}
+uri="nbd+unix:///?socket=$work/socket"
+
+start_daemon examples/nbdkit_pmemblk.so "$work/pool"
+nbdcopy --connections=4 image "$uri" && nbdcopy "$uri" copy && cmp -n 5000003 image copy ||
+	fail "writing to a daemon"
+nbdinfo "$uri" >info
+for line in "block_size_minimum: 1" "block_size_preferred: 4096" "block_size_maximum: 4294967295" \
+	"can_multi_conn: true" "can_flush: true" "can_fua: true"; do
+	grep -q "$line\$" info || { cat info; fail "the daemon does not announce $line"; }
+done
+case_ok "a daemon serves; block sizes, several connections, flush and FUA are announced as documented"
+
+timeout 20 nbdkit -U - examples/nbdkit_pmemblk.so pool --run true >"$work/log" 2>&1 &&
+	fail "two servers of one pool"
+grep -q "error: .*pool is locked" "$work/log" || { cat "$work/log"; fail "no word about the lock"; }
+stop_daemon
+case_ok "a second server of the same pool is an error"
+
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 777 "$work" # the process id is written by the other user
+	chmod 600 pool
+	start_daemon -u nobody examples/nbdkit_pmemblk.so "$work/pool"
+	timeout 20 nbdinfo --size "$uri" >"$work/log" 2>&1 && fail "nobody reads the pool"
+	grep -qE "server (replied with error|has no export)" "$work/log" || { cat "$work/log"; fail "connection not refused"; }
+	chmod 666 pool
+	timeout 20 nbdinfo --size "$uri" >"$work/log" 2>&1 || { cat "$work/log"; fail "the next connection"; }
+	stop_daemon
+	case_ok "a pool that only the child cannot open: connections are refused until it can"
+fi
