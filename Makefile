@@ -299,6 +299,10 @@ lint: all
 			2>build/tidy.err || ok=false; \
 	done; $$ok
 
+# --- packages -----------------------------------------------------------------------------
+
+include .packaging/deb.mk
+
 # --- the rest ----------------------------------------------------------------------------
 
 dist:
@@ -323,6 +327,8 @@ help:
 	@echo 'install     to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR, BINDIR; honours DESTDIR'
 	@echo 'uninstall   remove what install put there'
 	@echo 'dist        build/pmem-$(VERSION).tar.gz of the last commit'
+	@echo 'deb         Debian packages of all of it, in build/deb'
+	@echo 'check-deb   install them in fresh systems of Debian 12 and 13 (SUITES="...")'
 	@echo 'clean       remove build/'
 	@echo 'Variants: CC=clang CROSS=aarch64-linux-gnu- SAN=address,undefined SAN=thread COV=1 DEBUG=1'
 

@@ -151,7 +151,7 @@ check_readers()
 check_licences()
 {
 	local f
-	for f in $(find Makefile src include tests examples .ci -type f | grep -E '\.(c|h|sh|map|mk)$|Makefile$|^.ci/'); do
+	for f in $(find Makefile src include tests examples .ci .packaging -type f | grep -E '\.(c|h|sh|map|mk)$|Makefile$|^.ci/'); do
 		head -n 3 "$f" | grep -q 'SPDX-License-Identifier: BSD-3-Clause' || echo "$f has no SPDX line"
 	done
 }
@@ -217,7 +217,7 @@ expect_none "every source file names its licence" check_licences
 
 copy=$work/copy
 mkdir "$copy"
-cp -r Makefile src include tests examples .ci "$copy/"
+cp -r Makefile src include tests examples .ci .packaging "$copy/"
 cd "$copy"
 
 # plant FILE TEXT CHECK [ARGUMENT...]: with TEXT at the end of FILE, CHECK names FILE.
