@@ -56,7 +56,7 @@ case_ok "the prototypes of all $(wc -l <"$work/header") functions are those of t
 
 # man finds every function by its own name: make install makes a link for each name of a NAME section.
 for page in $pages; do
-	sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9]*\).*/\1/p' "$page" | while read -r name; do
+	sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9-]*\).*/\1/p' "$page" | while read -r name; do
 		echo "$name.${page##*.} $page"
 	done
 done >"$work/names"

@@ -45,9 +45,9 @@ done
 case_ok "links lead somewhere"
 
 for target in $(grep -ohE '(^ *|`|&& )make [a-z-]+' README.md | awk '{ print $NF }' | sort -u); do
-	grep -qE "^$target:" Makefile tests/*.mk tests/*/*.mk || fail "make $target is not in the makefile"
+	grep -qE "^$target:" Makefile .packaging/*.mk tests/*.mk tests/*/*.mk || fail "make $target is not in the makefile"
 done
 for target in $(make -s help | awk '/^[a-z]/ { print $1 }'); do
-	grep -qE "^$target:" Makefile tests/*.mk tests/*/*.mk || fail "make $target is in the help only"
+	grep -qE "^$target:" Makefile .packaging/*.mk tests/*.mk tests/*/*.mk || fail "make $target is in the help only"
 done
 case_ok "the makefile has every target that is named"

@@ -185,6 +185,14 @@ part_replace()
 	run_programs theirs
 	case_ok "the distribution's $theirs: $engines, pmempool, qemu, pools are made"
 
+	get install /debs/libpmem1_*.deb /debs/libpmemblk1_*.deb
+	quietly apt-get check
+	installed | diff /tmp/before - | sed -n 's/^> ii *//p' | diff - <(printf "%s $VERSION-1\n" libpmem1 libpmemblk1) ||
+		fail "other packages than the two libraries have changed"
+	get --allow-downgrades install "libpmem1=$theirs" "libpmemblk1=$theirs"
+	installed | diff /tmp/before - || fail "other packages than before"
+	case_ok "the two libraries alone are replaced and come back"
+
 	get install /debs/*.deb
 	quietly apt-get check
 	[ -z "$(dpkg --audit)" ] || fail "dpkg --audit: $(dpkg --audit)"

@@ -11,8 +11,9 @@ SOURCE=$(realpath "$(dirname "$0")/../..")
 cache=$SOURCE/build/deb/cache
 
 [ "$(id -u)" -eq 0 ] || skip "needs root"
-need_command debootstrap debootstrap
-need_command unshare util-linux
+for tool in debootstrap unshare; do
+	command -v $tool >/dev/null || skip "$tool is not installed"
+done
 unshare --mount --pid --fork true 2>/dev/null || skip "may not mount anything here"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmemdeb.XXXXXX")
@@ -40,8 +41,8 @@ fresh_system()
 	cp /etc/resolv.conf "$2/etc/resolv.conf" 2>/dev/null || true
 }
 
-# Runs a part of inside.sh in the system $1, with mounts of its own; all of its processes end with it.
-# What apt downloads is kept for the next run.
+# Runs a part of inside.sh in the system $1, with mounts of its own; all of its processes end with
+# it. What apt downloads is kept for the next run.
 inside()
 {
 	local root=$1
@@ -61,20 +62,18 @@ inside()
 }
 
 epoch=$(git -C "$SOURCE" log -1 --format=%ct 2>/dev/null || stat -c %Y "$SOURCE/Makefile")
-for suite in "${@:-bookworm trixie}"; do
-	for suite in $suite; do
-		echo "$suite:"
-		fresh_system "$suite" "$work/build"
-		mkdir "$work/build/src"
-		tar -C "$SOURCE" -c --exclude=./build --exclude=./.git . | tar -C "$work/build/src" -x
-		inside "$work/build" build
-
-		for part in replace alone; do
-			fresh_system "$suite" "$work/$part"
-			cp -r "$work/build/out" "$work/$part/debs"
-			inside "$work/$part" $part
-			rm -rf "${work:?}/$part"
-		done
-		rm -rf "$work/build"
+[ $# -gt 0 ] || set -- bookworm trixie
+for suite; do
+	echo "$suite:"
+	fresh_system "$suite" "$work/build"
+	mkdir "$work/build/src"
+	tar -C "$SOURCE" -c --exclude=./build --exclude=./.git . | tar -C "$work/build/src" -x
+	inside "$work/build" build
+	for part in replace alone; do
+		fresh_system "$suite" "$work/$part"
+		cp -r "$work/build/out" "$work/$part/debs"
+		inside "$work/$part" $part
+		rm -rf "${work:?}/$part"
 	done
+	rm -rf "$work/build"
 done
