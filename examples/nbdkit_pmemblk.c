@@ -69,6 +69,8 @@ static int plugin_get_ready(void)
 
 static int open_pool(void)
 {
+	int ret;
+
 	pthread_mutex_lock(&opening);
 	if (!pool) {
 		pool = pmemblk_open(path, 0);
@@ -77,8 +79,9 @@ static int open_pool(void)
 		else
 			nbdkit_error("%s", pmemblk_errormsg());
 	}
+	ret = pool ? 0 : -1;
 	pthread_mutex_unlock(&opening);
-	return pool ? 0 : -1;
+	return ret;
 }
 
 /* In the child. If the pool cannot be opened, plugin_open() tries again for each client. */

@@ -146,7 +146,7 @@ use_pools()
 part_build()
 {
 	quietly apt-get update
-	get install make
+	get install make gcc libc6-dev
 	cd /src
 	make deb >/tmp/said 2>&1 && fail "make deb works without its tools"
 	line=$(grep '^apt-get install ' /tmp/said) || { cat /tmp/said; fail "make deb names no apt-get line"; }
