@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libpmemblk.h>
+
 #include "commands/library.h"
 
 static const struct tool_command commands[] = {
@@ -67,6 +69,15 @@ static enum tool_status help(const char *name)
 	return command ? command->run(command, 2, argv) : no_command(name);
 }
 
+/* A page that the medium or a full disk does not give is an error, and not the end. */
+static void catch_lost_pages(void)
+{
+	int on = 1;
+
+	if (pmemblk_ctl_set(NULL, "sigbus.catch", &on) != 0)
+		tool_complain("%s", pmemblk_errormsg());
+}
+
 static enum tool_status run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -85,6 +96,7 @@ static enum tool_status run(int argc, char **argv)
 		return no_command(name);
 	if (!library_check())
 		return TOOL_FAILED;
+	catch_lost_pages();
 	return command->run(command, argc - 1, argv + 1);
 }
 

@@ -71,8 +71,24 @@ expect 0 create -b 4kB -w -s 32M "$work/laid"
 if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
 	script -qec "$BUILD/bin/pmemblk export $work/laid $work/ttyraw2" /dev/null </dev/null >"$work/out"
 	grep -q 'export .*% \[' "$work/out" || fail "no progress bar on a terminal"
+	script -qec "$BUILD/bin/pmemblk import $work/ttyraw2 $work/laid" /dev/null </dev/null >"$work/out"
+	grep -q 'import .*% \[' "$work/out" || fail "no progress bar of import on a terminal"
+	grep -q $'\r\e\\[K31676000 bytes in 7919 blocks' "$work/out" || fail "the bar is not removed before the last line"
+	script -qec "$BUILD/bin/pmemblk export -e $work/bad $work/ttyraw4" /dev/null </dev/null >"$work/out" || [ $? = 1 ]
+	grep -q '% \[' "$work/out" || fail "no progress bar beside messages"
 	expect 0 export "$work/laid" "$work/ttyraw3"
 	[ ! -s "$work/err" ] || fail "a progress bar although there is no terminal"
 	case_ok "progress is shown on a terminal only"
 fi
 
+if [ -z "${RUNNER:-}${SAN:-}" ]; then
+	$CC -std=c11 -D_GNU_SOURCE -shared -fPIC -o "$work/shim.so" "$(dirname "$0")/shim.c" -ldl
+	expect 0 create -b 4K -s 20M "$work/many"
+	head -c 8M /dev/urandom >"$work/raw"
+	PMEM_IS_PMEM_FORCE=0 COUNT_MSYNC=$work/count LD_PRELOAD=$work/shim.so tool import "$work/raw" "$work/many" >"$work/out"
+	printed '^8388608 bytes in 2048 blocks$'
+	[ "$(cat "$work/count")" -ge 100 ] || fail "the syncs were not counted"
+	[ "$(cat "$work/count")" -le 1024 ] || fail "2048 blocks took $(cat "$work/count") syncs"
+	tool export "$work/many" - | cmp -n 8388608 - "$work/raw" || fail "what was imported"
+	case_ok "import shares syncs: $(cat "$work/count") for 2048 blocks"
+fi

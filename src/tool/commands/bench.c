@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libpmemblk.h>
 
 #include "commands/blocks.h"
+#include "commands/interrupt.h"
 #include "commands/progress.h"
 #include "commands/sizes.h"
 
@@ -192,6 +194,8 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 	uint64_t threads = 1;
 	uint64_t operations = 100000;
 	bool keep = false;
+	struct interrupt_file file = {.mode = 0600};
+	struct stat st;
 	PMEMblkpool *pool;
 	const char *path;
 	const struct tool_option options[] = {
@@ -215,16 +219,22 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 		return status;
 	if (!sizes_fit(self, bsize, size))
 		return TOOL_USAGE;
+	file.path = path;
+	if (lstat(path, &st) != 0 && errno == ENOENT && !keep)
+		interrupt_remove(&file, 1);
 	pool = pmemblk_create(path, bsize, size, 0600);
 	if (!pool) {
+		interrupt_keep();
 		tool_complain("%s", pmemblk_errormsg());
 		return TOOL_FAILED;
 	}
+	interrupt_know();
 	status = bench(pool, (unsigned)threads, operations);
 	pmemblk_close(pool);
 	if (!keep && unlink(path) != 0) {
 		tool_complain("cannot remove %s: %s", path, strerror(errno));
 		status = TOOL_FAILED;
 	}
+	interrupt_keep();
 	return status;
 }

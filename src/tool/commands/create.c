@@ -2,11 +2,12 @@
 #include "commands/tool.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <sys/types.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include <libpmemblk.h>
 
+#include "commands/interrupt.h"
 #include "commands/sizes.h"
 #include "poolset/files.h"
 #include "poolset/load.h"
@@ -40,25 +41,96 @@ static const char *hint(const char *path)
 	return text;
 }
 
+/* The files that creating will make, which a signal is to remove. */
+struct made {
+	struct poolset *set; /* has their names; NULL: there is only path */
+	struct interrupt_file *file;
+	size_t n;
+	bool is_all; /* no part exists beforehand */
+};
+
+static void add_absent(struct made *made, const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 && errno == ENOENT)
+		made->file[made->n++] =
+		    (struct interrupt_file){.path = path, .mode = mode};
+	else
+		made->is_all = false;
+}
+
+static bool find_made(struct made *made, const char *path, uint64_t size, mode_t mode)
+{
+	unsigned npart;
+
+	*made = (struct made){.is_all = true};
+	/* What is wrong with a set is said when the pool is made. */
+	if (size == 0 && poolset_load(path, true, &made->set) < 0)
+		made->set = NULL;
+	npart = made->set ? made->set->npart : 1;
+	made->file = calloc(npart, sizeof(*made->file));
+	if (!made->file) {
+		poolset_free(made->set);
+		tool_complain("out of memory");
+		return false;
+	}
+	if (!made->set)
+		add_absent(made, path, mode);
+	for (unsigned i = 0; made->set && i < npart; i++)
+		add_absent(made, made->set->part[i].path, mode);
+	return true;
+}
+
 static enum tool_status create(const char *path, uint64_t bsize, uint64_t size,
 			       mode_t mode, bool layout)
 {
 	enum tool_status status = TOOL_OK;
 	PMEMblkpool *pool = pmemblk_create(path, bsize, size, mode);
+	size_t nblock;
 
 	if (!pool) {
+		int error = errno;
+
+		interrupt_keep();
 		tool_complain("%s%s", pmemblk_errormsg(),
-			      errno == EEXIST && size != 0 ? hint(path) : "");
+			      error == EEXIST && size != 0 ? hint(path) : "");
 		return TOOL_FAILED;
 	}
+	interrupt_know();
 	if (layout && write_layout(pool) != 0) {
 		tool_complain("%s was made, but not laid out: %s", path,
 			      pmemblk_errormsg());
 		status = TOOL_FAILED;
 	}
-	tool_say("%s: %zu blocks of %zu bytes", path, pmemblk_nblock(pool),
-		 pmemblk_bsize(pool));
+	nblock = pmemblk_nblock(pool);
 	pmemblk_close(pool);
+	interrupt_keep();
+	tool_say("%s: %zu blocks of %llu bytes", path, nblock, ULL(bsize));
+	return status;
+}
+
+/* A signal on the way removes what was made, or waits where files of the user are changed. */
+static enum tool_status create_or_nothing(const char *path, uint64_t bsize, uint64_t size,
+					  mode_t mode, bool layout)
+{
+	enum tool_status status;
+	struct made made;
+
+	if (!find_made(&made, path, size, mode))
+		return TOOL_FAILED;
+	if (made.is_all)
+		interrupt_remove(made.file, made.n);
+	else
+		interrupt_hold();
+	status = create(path, bsize, size, mode, layout);
+	if (interrupt_has_come())
+		tool_complain(
+		    "the signal came when files that existed were being changed: "
+		    "that was finished first");
+	interrupt_release();
+	poolset_free(made.set);
+	free(made.file);
 	return status;
 }
 
@@ -98,5 +170,5 @@ enum tool_status cmd_create(const struct tool_command *self, int argc, char **ar
 	}
 	if (size != 0 && !sizes_fit(self, bsize, size))
 		return TOOL_USAGE;
-	return create(path, bsize, size, mode, layout);
+	return create_or_nothing(path, bsize, size, mode, layout);
 }

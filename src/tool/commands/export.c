@@ -1,142 +1,123 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "commands/tool.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "commands/blocks.h"
+#include "commands/output.h"
+#include "commands/pieces.h"
 #include "commands/progress.h"
 
-#define PIECE ((size_t)64 << 10)
+/* More wait for each other: the pieces are written one by one. */
+#define NTHREAD 4u
 
-struct output {
-	const char *name;
-	int fd;
-	bool is_new;	 /* made by us: removed if the export fails */
-	bool has_holes;	 /* zeros need not be written */
-	uint64_t length; /* bytes so far */
+struct export_job {
+	PMEMblkpool *pool;
+	uint64_t nblock;
+	size_t bsize;
+	bool skip_errors;
+	struct output *out;
+	struct progress progress;
+	uint64_t next; /* block to be taken */
+	enum tool_status status;
 };
 
-static bool open_output(struct output *out, const char *name, bool force)
+static bool take(void *arg, struct piece *piece)
 {
-	struct stat st;
+	struct export_job *e = arg;
+	uint64_t left = e->nblock - e->next;
+	size_t chunk = blocks_per_chunk(e->pool);
 
-	*out = (struct output){.name = name, .fd = STDOUT_FILENO};
-	if (strcmp(name, "-") == 0) {
-		out->name = "the standard output";
-		return true;
-	}
-	out->fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	out->is_new = out->fd >= 0;
-	if (out->fd < 0 && errno == EEXIST && force)
-		out->fd = open(name, O_WRONLY | O_CLOEXEC);
-	if (out->fd < 0) {
-		tool_complain("cannot open %s: %s%s", name, strerror(errno),
-			      errno == EEXIST ? " (--force overwrites it)" : "");
-		return false;
-	}
-	/* The files of an open pool are locked: nobody exports a pool into itself. */
-	if (fstat(out->fd, &st) != 0 || flock(out->fd, LOCK_EX | LOCK_NB) != 0 ||
-	    (S_ISREG(st.st_mode) && ftruncate(out->fd, 0) != 0)) {
-		tool_complain("cannot write to %s: %s", name, strerror(errno));
-		close(out->fd);
-		return false;
-	}
-	out->has_holes = S_ISREG(st.st_mode);
-	return true;
+	piece->first = e->next;
+	piece->nblock = left < chunk ? (size_t)left : chunk;
+	piece->ndone = 0;
+	e->next += piece->nblock;
+	return piece->nblock != 0;
 }
 
-static bool put_piece(struct output *out, const char *buf, size_t len)
+/* Reads up to the first block that cannot be read. */
+static void load(void *arg, struct piece *piece)
 {
-	if (out->has_holes && blocks_are_zero(buf, len)) {
-		if (lseek(out->fd, (off_t)len, SEEK_CUR) < 0)
-			goto fail;
-		out->length += len;
-		return true;
-	}
-	while (len > 0) {
-		ssize_t n = write(out->fd, buf, len);
+	const struct export_job *e = arg;
+	size_t i = 0;
 
-		if (n < 0 && errno == EINTR)
+	while (i < piece->nblock && pmemblk_read(e->pool, piece->buf + i * e->bsize,
+						 (long long)(piece->first + i)) == 0)
+		i++;
+	piece->ndone = i;
+}
+
+/* The rest of a piece that has a block which cannot be read: they are named in order. */
+static void load_rest(struct export_job *e, const struct piece *piece)
+{
+	for (size_t i = piece->ndone; i < piece->nblock; i++) {
+		char *block = piece->buf + i * e->bsize;
+		uint64_t number = piece->first + i;
+
+		if (pmemblk_read(e->pool, block, (long long)number) == 0)
 			continue;
-		if (n < 0)
-			goto fail;
-		buf += n;
-		len -= (size_t)n;
-		out->length += (uint64_t)n;
+		progress_clear(&e->progress);
+		tool_complain("block %llu: %s", ULL(number), pmemblk_errormsg());
+		memset(block, 0, e->bsize);
+		e->status = TOOL_DAMAGED;
+		if (!e->skip_errors)
+			return;
 	}
-	return true;
-fail:
-	tool_complain("cannot write to %s: %s", out->name, strerror(errno));
-	return false;
 }
 
-/* A hole may be as small as a piece. */
-static bool put(struct output *out, const char *buf, size_t len)
+static bool put(void *arg, const struct piece *piece)
 {
-	for (size_t off = 0; off < len; off += PIECE)
-		if (!put_piece(out, buf + off, len - off < PIECE ? len - off : PIECE))
-			return false;
-	return true;
-}
+	struct export_job *e = arg;
 
-/* Durable, but for pipes and the like. */
-static bool finish_output(struct output *out, bool ok)
-{
-	if (out->fd == STDOUT_FILENO)
-		return ok;
-	if (ok && ((out->has_holes && ftruncate(out->fd, (off_t)out->length) != 0) ||
-		   (fsync(out->fd) != 0 && errno != EINVAL && errno != EROFS))) {
-		tool_complain("cannot write to %s: %s", out->name, strerror(errno));
-		ok = false;
+	load_rest(e, piece);
+	if (e->status == TOOL_DAMAGED && !e->skip_errors)
+		return false;
+	if (!output_put(e->out, piece->buf, piece->nblock * e->bsize)) {
+		e->status = TOOL_FAILED;
+		return false;
 	}
-	close(out->fd);
-	if (!ok && out->is_new)
-		unlink(out->name);
-	return ok;
+	progress_update(&e->progress, e->out->length);
+	return true;
 }
 
 static enum tool_status copy(PMEMblkpool *pool, struct output *out, bool skip_errors)
 {
-	size_t chunk = blocks_per_chunk(pool);
-	size_t bsize = pmemblk_bsize(pool);
-	size_t nblock = pmemblk_nblock(pool);
-	enum tool_status status = TOOL_OK;
-	struct progress progress;
-	char *buf = calloc(chunk, bsize);
+	struct export_job e = {.pool = pool,
+			       .nblock = pmemblk_nblock(pool),
+			       .bsize = pmemblk_bsize(pool),
+			       .skip_errors = skip_errors,
+			       .out = out,
+			       .status = TOOL_OK};
+	struct pieces_job job = {.arg = &e,
+				 .take = take,
+				 .work = load,
+				 .put = put,
+				 .piece_size = blocks_per_chunk(pool) * e.bsize,
+				 .nthread = NTHREAD};
 
-	if (!buf) {
-		tool_complain("out of memory for blocks of %zu bytes", bsize);
+	progress_begin(&e.progress, "export", e.nblock * e.bsize);
+	if (!pieces_run(&job)) {
+		tool_complain("out of memory for blocks of %zu bytes", e.bsize);
+		e.status = TOOL_FAILED;
+	}
+	progress_end(&e.progress);
+	return e.status;
+}
+
+static enum tool_status export_pool(PMEMblkpool *pool, const char *file, bool force,
+				    bool skip_errors, const struct output_source *source)
+{
+	enum tool_status status;
+	struct output out;
+
+	if (!output_open(&out, file, force, source))
 		return TOOL_FAILED;
-	}
-	progress_begin(&progress, "export", (uint64_t)nblock * bsize);
-	for (size_t first = 0; first < nblock && status != TOOL_FAILED; first += chunk) {
-		size_t n = nblock - first < chunk ? nblock - first : chunk;
-
-		for (size_t i = 0; i < n; i++) {
-			if (pmemblk_read(pool, buf + i * bsize, (long long)(first + i)) ==
-			    0)
-				continue;
-			progress_end(&progress);
-			tool_complain("block %zu: %s", first + i, pmemblk_errormsg());
-			memset(buf + i * bsize, 0, bsize);
-			status = TOOL_DAMAGED;
-			if (!skip_errors)
-				goto end;
-		}
-		if (!put(out, buf, n * bsize))
-			status = TOOL_FAILED;
-		progress_update(&progress, out->length);
-	}
-end:
-	progress_end(&progress);
-	free(buf);
+	status = copy(pool, &out, skip_errors);
+	if (!output_finish(&out, status == TOOL_OK ||
+				     (status == TOOL_DAMAGED && skip_errors)) &&
+	    status == TOOL_OK)
+		status = TOOL_FAILED;
 	return status;
 }
 
@@ -145,7 +126,7 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 	enum tool_status status;
 	bool skip_errors = false;
 	bool force = false;
-	struct output out;
+	struct output_source source;
 	PMEMblkpool *pool;
 	const char *path;
 	const char *file;
@@ -160,18 +141,12 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
+	output_source_init(&source, path);
 	pool = blocks_open_to_read(path);
-	if (!pool)
-		return TOOL_FAILED;
-	if (open_output(&out, file, force)) {
-		status = copy(pool, &out, skip_errors);
-		if (!finish_output(&out, status == TOOL_OK ||
-					     (status == TOOL_DAMAGED && skip_errors)) &&
-		    status == TOOL_OK)
-			status = TOOL_FAILED;
-	} else {
-		status = TOOL_FAILED;
-	}
-	pmemblk_close(pool);
+	status =
+	    pool ? export_pool(pool, file, force, skip_errors, &source) : TOOL_FAILED;
+	if (pool)
+		pmemblk_close(pool);
+	output_source_fini(&source);
 	return status;
 }

@@ -1,21 +1,51 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The blocks of a piece are stored one by one, each of them durable when the call returns.
+ * On an ordinary file that is two syncs a block, which threads that wait for one at the same
+ * time share. So there are many more threads than processors.
+ */
 #include "commands/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "commands/blocks.h"
+#include "commands/interrupt.h"
+#include "commands/pieces.h"
 #include "commands/progress.h"
+
+#define NTHREAD 32u
+
+/* Bytes in a piece, about: with more, threads would wait long for the slowest one. */
+#define PIECE ((size_t)64 << 10)
 
 struct input {
 	const char *name;
 	int fd;
 	uint64_t length; /* bytes; 0 where it is not known */
+};
+
+struct import_job {
+	PMEMblkpool *pool;
+	const char *path;
+	const struct input *in;
+	size_t bsize;
+	size_t piece_size;
+	uint64_t first; /* block */
+	uint64_t room;	/* bytes from there on */
+	int signal_fd;
+	uint64_t ntaken; /* bytes */
+	bool is_too_long;
+	bool is_interrupted;
+	int read_error;	  /* errno, or 0 */
+	uint64_t nput;	  /* bytes */
+	bool has_stopped; /* storing a block failed */
+	struct progress progress;
 };
 
 static bool open_input(struct input *in, const char *name)
@@ -41,102 +71,194 @@ static bool open_input(struct input *in, const char *name)
 	return true;
 }
 
-/* Up to len bytes, less only at the end. -1, complained about, on failure. */
-static ssize_t get(const struct input *in, char *buf, size_t len)
+/* --- pieces -------------------------------------------------------------------------- */
+
+/* Waits for input. False if the signal comes first. */
+static bool wait_for_input(struct import_job *m)
+{
+	struct pollfd fds[] = {{.fd = m->in->fd, .events = POLLIN},
+			       {.fd = m->signal_fd, .events = POLLIN}};
+
+	while (poll(fds, 2, -1) < 0 && errno == EINTR)
+		;
+	m->is_interrupted = m->is_interrupted || fds[1].revents != 0;
+	return !m->is_interrupted;
+}
+
+/* Up to len bytes, less only at the end, after an error, and after a signal. */
+static size_t get(struct import_job *m, char *buf, size_t len)
 {
 	size_t done = 0;
 
-	while (done < len) {
-		ssize_t n = read(in->fd, buf + done, len - done);
+	while (done < len && wait_for_input(m)) {
+		ssize_t n = read(m->in->fd, buf + done, len - done);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0) {
-			tool_complain("cannot read %s: %s", in->name, strerror(errno));
-			return -1;
+			m->read_error = errno;
+			break;
 		}
 		if (n == 0)
 			break;
 		done += (size_t)n;
 	}
-	return (ssize_t)done;
+	return done;
 }
 
-static bool store(PMEMblkpool *pool, const char *block, uint64_t number)
+static bool take(void *arg, struct piece *piece)
 {
-	long long n = (long long)number;
-	bool zero = blocks_are_zero(block, pmemblk_bsize(pool));
+	struct import_job *m = arg;
+	uint64_t left = m->room - m->ntaken;
+	size_t len;
 
-	if ((zero ? pmemblk_set_zero(pool, n) : pmemblk_write(pool, block, n)) == 0)
-		return true;
-	tool_complain("block %llu: %s", ULL(number), pmemblk_errormsg());
-	return false;
+	if (m->read_error || m->is_too_long)
+		return false;
+	len = get(m, piece->buf, m->piece_size);
+	if (m->is_interrupted || m->read_error) /* whole blocks only */
+		len -= len % m->bsize;
+	if (len > left) {
+		m->is_too_long = true;
+		len = (size_t)left;
+	}
+	/* The end of the file may be in the middle of a block. */
+	memset(piece->buf + len, 0, (m->bsize - len % m->bsize) % m->bsize);
+	piece->first = m->first + m->ntaken / m->bsize;
+	piece->nblock = (len + m->bsize - 1) / m->bsize;
+	piece->len = len;
+	m->ntaken += len;
+	return len != 0;
 }
 
-static enum tool_status copy(PMEMblkpool *pool, const struct input *in, uint64_t first)
+static void store(void *arg, struct piece *piece)
 {
-	size_t chunk = blocks_per_chunk(pool);
-	size_t bsize = pmemblk_bsize(pool);
-	uint64_t room = (pmemblk_nblock(pool) - first) * bsize;
-	enum tool_status status = TOOL_OK;
-	struct progress progress;
-	uint64_t done = 0;
-	ssize_t n = 1;
-	char *buf = malloc(chunk * bsize);
+	const struct import_job *m = arg;
+	size_t i;
 
-	if (!buf) {
-		tool_complain("out of memory for blocks of %zu bytes", bsize);
+	for (i = 0; i < piece->nblock; i++) {
+		const char *block = piece->buf + i * m->bsize;
+		long long n = (long long)(piece->first + i);
+
+		if ((blocks_are_zero(block, m->bsize)
+			 ? pmemblk_set_zero(m->pool, n)
+			 : pmemblk_write(m->pool, block, n)) != 0)
+			break;
+	}
+	piece->ndone = i;
+	piece->why = pmemblk_errormsg();
+}
+
+/* What a failing store may mean: a hole in the pool's file finds no block on the disk. */
+static const char *hint(const struct import_job *m)
+{
+	struct statvfs fs;
+
+	return statvfs(m->path, &fs) == 0 && fs.f_bavail == 0
+		   ? "; its file has holes, and the file system is full"
+		   : "";
+}
+
+static bool put(void *arg, const struct piece *piece)
+{
+	struct import_job *m = arg;
+
+	if (piece->ndone < piece->nblock) {
+		m->nput += piece->ndone * m->bsize;
+		m->has_stopped = true;
+		progress_clear(&m->progress);
+		tool_complain("block %llu: %s%s", ULL(piece->first + piece->ndone),
+			      piece->why, hint(m));
+		return false;
+	}
+	m->nput += piece->len;
+	progress_update(&m->progress, m->nput);
+	return true;
+}
+
+/* --- the whole ----------------------------------------------------------------------- */
+
+static enum tool_status report(const struct import_job *m)
+{
+	uint64_t nblock = (m->nput + m->bsize - 1) / m->bsize;
+	bool is_whole = !m->read_error && !m->has_stopped && !m->is_interrupted;
+
+	if (m->is_too_long && is_whole) {
+		tool_complain("%s does not fit the pool: the blocks up to its end were "
+			      "written",
+			      m->in->name);
 		return TOOL_FAILED;
 	}
-	progress_begin(&progress, "import", in->length);
-	while (status == TOOL_OK && (n = get(in, buf, chunk * bsize)) > 0) {
-		size_t len = (size_t)n;
-
-		if (len > room - done) {
-			tool_complain(
-			    "%s does not fit the pool: the blocks up to its end "
-			    "were written",
-			    in->name);
-			len = (size_t)(room - done);
-			status = TOOL_FAILED;
-		}
-		/* The end of the file may be in the middle of a block. */
-		memset(buf + len, 0, (bsize - len % bsize) % bsize);
-		for (size_t i = 0; i < len; i += bsize)
-			if (!store(pool, buf + i, first + (done + i) / bsize)) {
-				status = TOOL_FAILED;
-				break;
-			}
-		done += len;
-		progress_update(&progress, done);
+	if (is_whole) {
+		tool_say(nblock == 1 ? "%llu bytes in %llu block"
+				     : "%llu bytes in %llu blocks",
+			 ULL(m->nput), ULL(nblock));
+		return TOOL_OK;
 	}
-	progress_end(&progress);
-	free(buf);
-	if (n < 0)
-		status = TOOL_FAILED;
-	if (status == TOOL_OK)
-		tool_say("%llu bytes in %llu block%s", ULL(done),
-			 ULL((done + bsize - 1) / bsize),
-			 done > 0 && done <= bsize ? "" : "s");
-	return status;
+	if (m->read_error)
+		tool_complain("cannot read %s: %s", m->in->name, strerror(m->read_error));
+	if (nblock == 0)
+		tool_complain("%snothing was written%s",
+			      m->is_interrupted ? "interrupted: " : "",
+			      m->has_stopped ? " before that block" : "");
+	else
+		tool_complain("%s%llu bytes were written, to blocks %llu to %llu%s",
+			      m->is_interrupted ? "interrupted: " : "", ULL(m->nput),
+			      ULL(m->first), ULL(m->first + nblock - 1),
+			      m->has_stopped ? ", and perhaps some behind them" : "");
+	return TOOL_FAILED;
+}
+
+static enum tool_status copy(PMEMblkpool *pool, const char *path, const struct input *in,
+			     uint64_t first)
+{
+	size_t bsize = pmemblk_bsize(pool);
+	struct import_job m = {.pool = pool,
+			       .path = path,
+			       .in = in,
+			       .bsize = bsize,
+			       .piece_size =
+				   bsize < PIECE ? PIECE / bsize * bsize : bsize,
+			       .first = first,
+			       .room = (pmemblk_nblock(pool) - first) * bsize};
+	struct pieces_job job = {.arg = &m,
+				 .take = take,
+				 .work = store,
+				 .put = put,
+				 .piece_size = m.piece_size,
+				 .nthread = NTHREAD};
+	bool has_run;
+
+	if (in->length != 0 && in->length / m.piece_size + 1 < NTHREAD)
+		job.nthread = (unsigned)(in->length / m.piece_size + 1);
+	interrupt_hold();
+	m.signal_fd = interrupt_descriptor();
+	progress_begin(&m.progress, "import", in->length);
+	has_run = pieces_run(&job);
+	progress_end(&m.progress);
+	if (m.signal_fd >= 0)
+		close(m.signal_fd);
+	if (has_run)
+		return report(&m);
+	tool_complain("out of memory for blocks of %zu bytes", bsize);
+	return TOOL_FAILED;
 }
 
 static enum tool_status import(PMEMblkpool *pool, const char *path,
 			       const struct input *in, uint64_t first)
 {
-	uint64_t nblock = pmemblk_nblock(pool);
+	size_t bsize = pmemblk_bsize(pool);
+	uint64_t room;
 
 	if (!blocks_have(pool, path, first))
 		return TOOL_FAILED;
-	if (in->length > (nblock - first) * pmemblk_bsize(pool)) {
-		tool_complain(
-		    "%s has %llu bytes, but there is room for %llu; nothing was "
-		    "written",
-		    in->name, ULL(in->length),
-		    ULL((nblock - first) * pmemblk_bsize(pool)));
+	room = (pmemblk_nblock(pool) - first) * bsize;
+	if (in->length > room) {
+		tool_complain("%s has %llu bytes, but there is room for %llu; nothing "
+			      "was written",
+			      in->name, ULL(in->length), ULL(room));
 		return TOOL_FAILED;
 	}
-	return copy(pool, in, first);
+	return copy(pool, path, in, first);
 }
 
 enum tool_status cmd_import(const struct tool_command *self, int argc, char **argv)
@@ -163,6 +285,7 @@ enum tool_status cmd_import(const struct tool_command *self, int argc, char **ar
 	if (pool) {
 		status = import(pool, path, &in, first);
 		pmemblk_close(pool);
+		interrupt_release(); /* the pool is closed properly first */
 	}
 	if (in.fd != STDIN_FILENO)
 		close(in.fd);

@@ -56,9 +56,15 @@ void progress_update(struct progress *p, uint64_t done)
 	draw(p, done, now);
 }
 
-void progress_end(struct progress *p)
+void progress_clear(struct progress *p)
 {
 	if (p->visible && p->shown)
 		fputs("\r\033[K", stderr);
+	p->shown = 0;
+}
+
+void progress_end(struct progress *p)
+{
+	progress_clear(p);
 	p->visible = false;
 }

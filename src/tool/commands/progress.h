@@ -19,7 +19,10 @@ void progress_begin(struct progress *p, const char *what, uint64_t total);
 /* Cheap: draws ten times a second at most. */
 void progress_update(struct progress *p, uint64_t done);
 
-/* Removes the bar. */
+/* Removes the bar, for a message; the next update draws it again. */
+void progress_clear(struct progress *p);
+
+/* Removes the bar for good. */
 void progress_end(struct progress *p);
 
 /* Nanoseconds of a monotonic clock. */

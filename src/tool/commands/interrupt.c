@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "commands/interrupt.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+
+#define NSIGNAL (sizeof(signals) / sizeof(signals[0]))
+
+/* Changed while the signals are blocked, read by the handler. */
+static struct interrupt_file *files;
+static size_t nfile;
+
+static sigset_t before_hold;
+static bool is_held;
+
+/* Without the ignored ones. */
+static void signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < NSIGNAL; i++) {
+		struct sigaction action;
+
+		if (sigaction(signals[i], NULL, &action) == 0 &&
+		    action.sa_handler != SIG_IGN)
+			sigaddset(set, signals[i]);
+	}
+}
+
+static bool is_ours(const struct interrupt_file *file, const struct stat *st)
+{
+	mode_t mode = st->st_mode & 07777;
+
+	if (file->is_known)
+		return st->st_dev == file->dev && st->st_ino == file->ino;
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	       (mode == 0 || mode == file->mode);
+}
+
+/* Calls nothing but what signal-safety(7) lists. */
+static void remove_and_die(int sig)
+{
+	for (size_t i = 0; i < nfile; i++) {
+		struct stat st;
+
+		if (lstat(files[i].path, &st) == 0 && is_ours(&files[i], &st))
+			unlink(files[i].path);
+	}
+	signal(sig, SIG_DFL);
+	raise(sig); /* which comes when this returns */
+}
+
+static void set_files(struct interrupt_file *file, size_t n)
+{
+	sigset_t set;
+	sigset_t old;
+
+	signal_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	files = file;
+	nfile = n;
+	for (size_t i = 0; i < NSIGNAL; i++)
+		if (sigismember(&set, signals[i])) {
+			struct sigaction action = {.sa_handler =
+						       n ? remove_and_die : SIG_DFL};
+
+			action.sa_mask = set;
+			sigaction(signals[i], &action, NULL);
+		}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void interrupt_remove(struct interrupt_file *file, size_t n)
+{
+	set_files(file, n);
+}
+
+void interrupt_keep(void)
+{
+	set_files(NULL, 0);
+}
+
+void interrupt_know(void)
+{
+	sigset_t set;
+	sigset_t old;
+
+	signal_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	for (size_t i = 0; i < nfile; i++) {
+		struct stat st;
+
+		if (lstat(files[i].path, &st) != 0)
+			continue;
+		files[i].is_known = true;
+		files[i].dev = st.st_dev;
+		files[i].ino = st.st_ino;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void interrupt_hold(void)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, &before_hold);
+	is_held = true;
+}
+
+int interrupt_descriptor(void)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+bool interrupt_has_come(void)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	for (size_t i = 0; i < NSIGNAL; i++)
+		if (sigismember(&pending, signals[i]))
+			return is_held;
+	return false;
+}
+
+void interrupt_release(void)
+{
+	if (is_held)
+		pthread_sigmask(SIG_SETMASK, &before_hold, NULL);
+	is_held = false;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "commands/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "commands/blocks.h"
+#include "commands/tool.h"
+#include "poolset/load.h"
+
+/* A hole may be as small as this. */
+#define PIECE ((size_t)64 << 10)
+
+/* --- the pool ------------------------------------------------------------------------ */
+
+static void add_file(struct output_source *source, const char *path, bool is_part)
+{
+	struct stat *st = &source->file[source->n];
+
+	if (stat(path, st) != 0)
+		return;
+	source->n++;
+	if (!is_part)
+		return;
+	if ((source->mode & 070) && source->gid != (gid_t)-1 && source->gid != st->st_gid)
+		source->mode &= ~(mode_t)070;
+	source->gid = st->st_gid;
+	source->mode &= st->st_mode;
+}
+
+void output_source_init(struct output_source *source, const char *path)
+{
+	struct poolset *set = NULL;
+	unsigned npart = poolset_load(path, false, &set) == 0 ? set->npart : 0;
+
+	*source = (struct output_source){.path = path, .mode = 0666, .gid = (gid_t)-1};
+	source->file = calloc(npart + 1, sizeof(*source->file));
+	if (source->file) {
+		add_file(source, path, npart == 0);
+		for (unsigned i = 0; i < npart; i++)
+			add_file(source, set->part[i].path, true);
+	}
+	if (npart != 0)
+		poolset_free(set);
+}
+
+void output_source_fini(struct output_source *source)
+{
+	free(source->file);
+}
+
+static bool is_of_pool(const struct output_source *source, const struct stat *st)
+{
+	for (size_t i = 0; i < source->n; i++) {
+		const struct stat *file = &source->file[i];
+
+		if (file->st_dev == st->st_dev && file->st_ino == st->st_ino)
+			return true;
+		if (S_ISCHR(st->st_mode) && S_ISCHR(file->st_mode) &&
+		    st->st_rdev == file->st_rdev)
+			return true;
+	}
+	return false;
+}
+
+/* --- opening ------------------------------------------------------------------------- */
+
+/* The descriptor that a name stands for; -1 if it is another name. */
+static int named_descriptor(const char *name)
+{
+	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+
+	if (strcmp(name, "-") == 0 || strcmp(name, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(name, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		size_t len = strlen(folders[i]);
+		char *end;
+		long fd;
+
+		if (strncmp(name, folders[i], len) != 0)
+			continue;
+		fd = strtol(name + len, &end, 10);
+		if (end > name + len && !*end && fd >= 0 && fd <= INT32_MAX)
+			return (int)fd;
+	}
+	return -1;
+}
+
+/*
+ * A file that exists. Regular ones need force; into a device or a pipe one writes anyway,
+ * but into no disk that is in use.
+ */
+static int open_existing(const char *name, bool force)
+{
+	int flags = O_WRONLY | O_CLOEXEC;
+	struct stat st;
+
+	if (stat(name, &st) != 0)
+		return -1;
+	if (S_ISREG(st.st_mode) && !force) {
+		errno = EEXIST;
+		return -1;
+	}
+	return open(name, S_ISBLK(st.st_mode) ? flags | O_EXCL : flags);
+}
+
+/* A copy is for nobody's eyes who may not read the pool. */
+static int make_new(const char *name, const struct output_source *source)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, source->mode & 0666);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_gid != source->gid &&
+	    (st.st_mode & 070) != 0)
+		fchmod(fd, st.st_mode & 0707);
+	return fd;
+}
+
+static int open_file(struct output *out, bool force, const struct output_source *source)
+{
+	int fd = named_descriptor(out->name);
+	struct stat st;
+
+	if (fd >= 0) {
+		out->is_given = true;
+		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	/* Before it is found to exist: what cannot be done with --force either. */
+	if (stat(out->name, &st) == 0 && is_of_pool(source, &st)) {
+		errno = ETXTBSY;
+		return -1;
+	}
+	fd = make_new(out->name, source);
+	out->is_new = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open_existing(out->name, force);
+	return fd;
+}
+
+/* Empties it and looks once more at what was really opened. */
+static bool prepare(struct output *out, const struct output_source *source)
+{
+	struct stat st;
+
+	if (fstat(out->fd, &st) != 0)
+		return false;
+	if (is_of_pool(source, &st)) {
+		errno = ETXTBSY;
+		return false;
+	}
+	out->file = (struct interrupt_file){
+	    .path = out->name, .is_known = true, .dev = st.st_dev, .ino = st.st_ino};
+	if (!S_ISREG(st.st_mode) || out->is_given)
+		return true;
+	out->has_holes = true;
+	/* The files of an open pool are locked: nobody exports over one. */
+	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(out->fd, 0) == 0;
+}
+
+static void complain(const struct output *out, const struct output_source *source,
+		     const char *what)
+{
+	if (errno == ETXTBSY)
+		tool_complain("%s is the pool itself, or a file of it: %s is not "
+			      "copied into itself",
+			      out->name, source->path);
+	else if (errno == EWOULDBLOCK)
+		tool_complain("cannot write to %s: it is locked, perhaps as a pool "
+			      "that is open",
+			      out->name);
+	else
+		tool_complain("cannot %s %s: %s%s", what, out->name, strerror(errno),
+			      errno == EEXIST ? " (--force overwrites it)" : "");
+}
+
+bool output_open(struct output *out, const char *name, bool force,
+		 const struct output_source *source)
+{
+	*out = (struct output){.name = name};
+	out->fd = open_file(out, force, source);
+	if (strcmp(name, "-") == 0)
+		out->name = "the standard output";
+	if (out->fd < 0) {
+		complain(out, source, "open");
+		return false;
+	}
+	if (!prepare(out, source)) {
+		complain(out, source, "write to");
+		close(out->fd);
+		if (out->is_new)
+			unlink(out->name);
+		return false;
+	}
+	if (out->is_new)
+		interrupt_remove(&out->file, 1);
+	return true;
+}
+
+/* --- writing ------------------------------------------------------------------------- */
+
+static bool put_piece(struct output *out, const char *buf, size_t len)
+{
+	if (out->has_holes && blocks_are_zero(buf, len)) {
+		if (lseek(out->fd, (off_t)len, SEEK_CUR) < 0)
+			goto fail;
+		out->length += len;
+		return true;
+	}
+	while (len > 0) {
+		ssize_t n = write(out->fd, buf, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			goto fail;
+		buf += n;
+		len -= (size_t)n;
+		out->length += (uint64_t)n;
+	}
+	return true;
+fail:
+	tool_complain("cannot write to %s: %s", out->name, strerror(errno));
+	return false;
+}
+
+bool output_put(struct output *out, const char *buf, size_t len)
+{
+	for (size_t off = 0; off < len; off += PIECE)
+		if (!put_piece(out, buf + off, len - off < PIECE ? len - off : PIECE))
+			return false;
+	return true;
+}
+
+static bool make_durable(struct output *out)
+{
+	if (out->has_holes && ftruncate(out->fd, (off_t)out->length) != 0)
+		return false;
+	return fsync(out->fd) == 0 || errno == EINVAL || errno == EROFS ||
+	       errno == ENOTSUP;
+}
+
+bool output_finish(struct output *out, bool ok)
+{
+	if (ok && !make_durable(out)) {
+		tool_complain("cannot write to %s: %s", out->name, strerror(errno));
+		ok = false;
+	}
+	interrupt_keep();
+	close(out->fd);
+	if (!ok && out->is_new)
+		unlink(out->name);
+	return ok;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * To be preloaded.
+ *
+ * INTERRUPT_SIGNAL, INTERRUPT_CALL, INTERRUPT_COUNT: the process sends itself the signal when
+ * it calls the function for the COUNT-th time, before that call does anything.
+ *
+ * COUNT_MSYNC: a file that receives the number of calls of msync, each of which takes a
+ * millisecond longer, as it does on a disk.
+ */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static atomic_int nmsync;
+
+static void count_msync(const char *name)
+{
+	const struct timespec pause = {0, 1000000};
+
+	if (!getenv("COUNT_MSYNC") || strcmp(name, "msync") != 0)
+		return;
+	atomic_fetch_add(&nmsync, 1);
+	nanosleep(&pause, NULL);
+}
+
+__attribute__((destructor)) static void write_count(void)
+{
+	const char *name = getenv("COUNT_MSYNC");
+	FILE *f = name ? fopen(name, "we") : NULL;
+
+	if (!f)
+		return;
+	fprintf(f, "%d\n", atomic_load(&nmsync));
+	fclose(f);
+}
+
+static void called(const char *name)
+{
+	static atomic_int n;
+	const char *wanted = getenv("INTERRUPT_CALL");
+
+	count_msync(name);
+	if (wanted && strcmp(wanted, name) == 0 &&
+	    atomic_fetch_add(&n, 1) + 1 == atoi(getenv("INTERRUPT_COUNT")))
+		kill(getpid(), atoi(getenv("INTERRUPT_SIGNAL")));
+}
+
+#define INTERPOSE(type, name, parameters, arguments)                                     \
+	type name parameters;                                                            \
+	type name parameters                                                             \
+	{                                                                                \
+		type(*next) parameters = (type(*) parameters)dlsym(RTLD_NEXT, #name);    \
+                                                                                         \
+		called(#name);                                                           \
+		return next arguments;                                                   \
+	}
+
+INTERPOSE(int, posix_fallocate, (int fd, off_t off, off_t len), (fd, off, len))
+INTERPOSE(int, fchmod, (int fd, mode_t mode), (fd, mode))
+INTERPOSE(int, msync, (void *addr, size_t len, int flags), (addr, len, flags))
+INTERPOSE(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))
+INTERPOSE(int, poll, (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))

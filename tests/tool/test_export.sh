@@ -1,0 +1,146 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk(1): what export writes to, what it never writes to, and who may read the copy.
+. "$(dirname "$0")/lib.sh"
+p=$work/pool
+umask 022
+expect 0 create -b 4K -s 20M "$p"
+head -c 3000000 /dev/urandom >"$work/raw"
+expect 0 import "$work/raw" "$p"
+expect 0 export "$p" "$work/all"
+sum=$(sha256sum <"$p")
+
+same()
+{
+	cmp "$work/all" "$1" || fail "$1 is no copy of the pool"
+}
+
+expect 0 export "$p" /dev/null
+tool export "$p" /dev/stdout | cmp - "$work/all" || fail "/dev/stdout as a pipe"
+tool export "$p" /dev/stdout >"$work/out1" || fail "/dev/stdout as a file"
+same "$work/out1"
+printf before >"$work/out2"
+tool export "$p" /dev/stdout >>"$work/out2" || fail "/dev/stdout at the end of a file"
+{ printf before; cat "$work/all"; } | cmp - "$work/out2" || fail "/dev/stdout emptied the file"
+printf before >"$work/out2"
+tool export "$p" - >>"$work/out2" || fail "- at the end of a file"
+{ printf before; cat "$work/all"; } | cmp - "$work/out2" || fail "- emptied the file"
+tool export "$p" /dev/fd/7 7>"$work/out3" || fail "/dev/fd/7"
+same "$work/out3"
+mkfifo "$work/fifo"
+cat "$work/fifo" >"$work/out4" &
+expect 0 export "$p" "$work/fifo"
+wait $!
+same "$work/out4"
+[ -p "$work/fifo" ] || fail "the fifo was replaced"
+tool export "$p" >(cat >"$work/out5"; echo done >"$work/done") || fail "a process substitution"
+until [ -s "$work/done" ]; do sleep 0.01; done
+same "$work/out5"
+tool export "$p" /dev/fd/9 9>&- 2>"$work/err" && fail "a closed descriptor"
+said 'cannot open /dev/fd/9: Bad file descriptor'
+if [ -w /dev/full ]; then
+	expect 3 export "$p" /dev/full
+	said 'cannot write to /dev/full: No space left on device'
+	tool export "$p" - >/dev/full 2>"$work/err" && fail "a full standard output"
+	said 'cannot write to the standard output: No space left on device'
+fi
+case_ok "pipes, devices and open descriptors need no --force"
+
+expect 3 export "$p" "$work/all"
+said 'all: File exists \(--force overwrites it\)$'
+echo long enough to be seen >"$work/old"
+expect 0 export -f "$p" "$work/old"
+same "$work/old"
+expect 3 export "$p" "$work"
+said 'Is a directory'
+expect 3 export -f "$p" "$work"
+case_ok "a regular file needs --force"
+
+# --- the pool itself ------------------------------------------------------------------------------
+
+printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
+expect 0 create -b 512 -s 0 "$work/set"
+cat "$work/set" "$work/part0" "$work/part1" >"$work/before"
+ln -s set "$work/symlink"
+ln "$work/part1" "$work/hardlink"
+ln -s pool "$work/poollink"
+for force in "" --force; do
+	for name in "$p" "$work/poollink"; do
+		# shellcheck disable=SC2086
+		expect 3 export $force "$p" "$name"
+		said "^pmemblk: $name is the pool itself, or a file of it: $p is not copied into itself\$"
+	done
+	for name in set part0 part1 symlink hardlink; do
+		# shellcheck disable=SC2086
+		expect 3 export $force "$work/set" "$work/$name"
+		said "/$name is the pool itself"
+	done
+done
+tool export "$work/set" - 2>"$work/err" >>"$work/set" && fail "the set file as standard output"
+said 'standard output is the pool itself'
+tool export "$work/set" /dev/fd/7 2>"$work/err" 7>>"$work/part1" && fail "a part as a descriptor"
+said '/dev/fd/7 is the pool itself'
+cat "$work/set" "$work/part0" "$work/part1" | cmp - "$work/before" || fail "a file of the set was changed"
+# Another pool that is open.
+(
+	flock -x 9
+	expect 3 export -f "$p" "$work/part0"
+	said 'part0: it is locked'
+) 9<"$work/part0" || exit 1
+cat "$work/set" "$work/part0" "$work/part1" | cmp - "$work/before" || fail "another pool was changed"
+[ "$(sha256sum <"$p")" = "$sum" ] || fail "the pool was changed"
+case_ok "no file of the pool is overwritten, by whatever name"
+
+# --- who may read the copy ------------------------------------------------------------------------
+
+# MODE UMASK WANTED
+while read -r mode mask wanted; do
+	chmod "$mode" "$p"
+	rm -f "$work/copy"
+	(umask "$mask" && tool export "$p" "$work/copy") || fail "export of a pool of mode $mode"
+	[ "$(stat -c %a "$work/copy")" = "$wanted" ] || fail "$mode, umask $mask: $(stat -c %a "$work/copy") instead of $wanted"
+done <<-END
+	600 022 600
+	644 022 644
+	640 000 640
+	604 000 604
+	666 022 644
+	666 000 666
+	755 000 644
+	644 077 600
+	400 022 400
+END
+chmod 600 "$p"
+printf old >"$work/open"
+chmod 644 "$work/open"
+expect 0 export -f "$p" "$work/open"
+[ "$(stat -c %a "$work/open")" = 644 ] || fail "the mode of a file that existed"
+chmod 640 "$work/part0"
+chmod 604 "$work/part1"
+(umask 0 && tool export "$work/set" "$work/setcopy") || fail "export of the set"
+[ "$(stat -c %a "$work/setcopy")" = 600 ] || fail "a set: $(stat -c %a "$work/setcopy")"
+if [ "$(id -u)" = 0 ]; then
+	chgrp 1 "$p"
+	chmod 640 "$p"
+	rm "$work/copy"
+	(umask 0 && tool export "$p" "$work/copy") || fail "export of another group's pool"
+	[ "$(stat -c %a:%g "$work/copy")" = 600:0 ] || fail "another group: $(stat -c %a:%g "$work/copy")"
+	chmod 666 "$work/part0" "$work/part1"
+	chgrp 1 "$work/part1"
+	rm "$work/setcopy"
+	(umask 0 && tool export "$work/set" "$work/setcopy") || fail "export of a set of two groups"
+	[ "$(stat -c %a "$work/setcopy")" = 606 ] || fail "two groups: $(stat -c %a "$work/setcopy")"
+fi
+case_ok "the copy is no more readable than the pool"
+
+# --- a block device -------------------------------------------------------------------------------
+
+[ "$(id -u)" = 0 ] && command -v losetup >/dev/null || skip "a block device needs root and losetup (package mount)"
+head -c 24M /dev/zero | tr '\0' x >"$work/disk"
+loop=$(losetup -f --show "$work/disk" 2>/dev/null) || skip "no loop device can be had here"
+trap 'losetup -d "$loop" 2>/dev/null; rm -rf "$work"' EXIT
+expect 0 export "$p" "$loop"
+cmp -n "$(stat -c %s "$work/all")" "$work/all" "$loop" || fail "the copy on a block device"
+[ "$(tail -c 1 "$work/disk")" = x ] || fail "more than the blocks was written"
+case_ok "a block device needs no --force"

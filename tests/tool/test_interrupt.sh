@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk(1): what Ctrl-C, TERM and HUP leave behind. The process sends itself the signal in the
+# middle of its work (shim.c), so that nothing depends on time.
+. "$(dirname "$0")/lib.sh"
+[ -z "${RUNNER:-}${SAN:-}" ] || skip "for plain variants of this CPU only: a library is preloaded"
+env --default-signal=INT true 2>/dev/null || skip "env knows no --default-signal"
+$CC -std=c11 -D_GNU_SOURCE -shared -fPIC -o "$work/shim.so" "$(dirname "$0")/shim.c" -ldl
+
+# interrupted SIGNAL CALL COUNT ARGS...: the tool dies from the signal.
+interrupted()
+{
+	local signal=$1 call=$2 count=$3 rc=0
+	shift 3
+	# The shell, too, says what the process died from.
+	{ (exec env --default-signal=INT,TERM,HUP LD_PRELOAD="$work/shim.so" INTERRUPT_CALL="$call" \
+		INTERRUPT_COUNT="$count" INTERRUPT_SIGNAL="$signal" \
+		"$BUILD/bin/pmemblk" "$@") >"$work/out" 2>"$work/err" || rc=$?; } 2>"$work/shell"
+	[ $rc = $((128 + signal)) ] || fail "pmemblk $*: exit status $rc after signal $signal at $call $count"
+}
+
+absent()
+{
+	[ ! -e "$1" ] || fail "$1 was left: $(stat -c '%a %s' "$1")"
+}
+
+p=$work/pool
+for signal in 2 15 1; do
+	interrupted $signal posix_fallocate 1 create -b 512 "$p"
+	absent "$p"
+	interrupted $signal fchmod 1 create -b 512 -m 640 "$p"
+	absent "$p"
+	interrupted $signal msync 1 create -b 512 "$p"
+	absent "$p"
+done
+interrupted 2 msync 5 create -b 512 -w "$p"
+absent "$p"
+printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
+interrupted 15 posix_fallocate 2 create -b 512 -s 0 "$work/set"
+absent "$work/part0"
+absent "$work/part1"
+[ -e "$work/set" ] || fail "the set file was removed"
+expect 0 create -b 512 -s 0 "$work/set"
+expect 0 create -b 512 "$p"
+case_ok "create removes what it made, and can be repeated"
+
+# What was there before stays, and is finished.
+rm "$work/part0" "$work/part1"
+truncate -s 9M "$work/part0"
+interrupted 15 posix_fallocate 1 create -b 512 -s 0 "$work/set"
+said 'that was finished first$'
+expect 0 check "$work/set"
+expect 0 info "$work/set"
+case_ok "create removes nothing that was there before"
+
+for signal in 2 15 1; do
+	interrupted $signal msync 1 bench -b 4K -s 17M -n 100 "$work/bench"
+	absent "$work/bench"
+	interrupted $signal msync 100 bench -b 4K -s 17M -n 100 -t 3 "$work/bench"
+	absent "$work/bench"
+done
+interrupted 2 msync 100 bench --keep -b 4K -s 17M -n 100 "$work/bench"
+[ -e "$work/bench" ] || fail "bench --keep does not keep"
+case_ok "bench removes its pool"
+
+head -c 8000000 /dev/urandom >"$work/raw"
+expect 0 import "$work/raw" "$p"
+for signal in 2 15 1; do
+	interrupted $signal write 1 export "$p" "$work/copy"
+	absent "$work/copy"
+	interrupted $signal write 50 export "$p" "$work/copy"
+	absent "$work/copy"
+done
+printf old >"$work/copy"
+interrupted 2 write 50 export --force "$p" "$work/copy"
+[ -e "$work/copy" ] || fail "a file that was there before was removed"
+# One that took the name meanwhile is somebody else's; nothing shows here but that a link stays.
+ln -s "$work/real" "$work/link"
+: >"$work/real"
+interrupted 2 write 50 export --force "$p" "$work/link"
+[ -L "$work/link" ] && [ -e "$work/real" ] || fail "a link, or what it leads to, was removed"
+expect 0 check "$p"
+case_ok "export removes its partial file, and no other"
+
+# What import says is in the pool is there.
+for count in 2 60 1000; do
+	rm -f "$p"
+	expect 0 create -b 512 "$p"
+	interrupted 2 msync $count import -f 3 "$work/raw" "$p"
+	said '^pmemblk: interrupted: [0-9]+ bytes were written, to blocks 3 to [0-9]+$'
+	read -r bytes last < <(sed -E 's/.*: ([0-9]+) bytes .* to ([0-9]+)$/\1 \2/' "$work/err")
+	[ $((bytes % 512)) = 0 ] && [ "$last" = $((3 + bytes / 512 - 1)) ] || fail "$bytes bytes up to block $last"
+	[ "$bytes" -lt 8000000 ] || fail "all was written"
+	expect 0 check "$p"
+	tool export "$p" - | tail -c +$((3 * 512 + 1)) | cmp -n "$bytes" - "$work/raw" || fail "what was written"
+done
+interrupted 15 poll 1 import "$work/raw" "$p"
+said '^pmemblk: interrupted: nothing was written$'
+mkfifo "$work/fifo"
+exec 8<>"$work/fifo"
+head -c 40000 "$work/raw" >&8
+interrupted 1 poll 2 import - "$p" <"$work/fifo"
+said '^pmemblk: interrupted: 39936 bytes were written, to blocks 0 to 77$'
+exec 8>&-
+expect 0 check "$p"
+expect 0 info "$p"
+printed '^open_or_interrupted: no$'
+case_ok "import says how far it came, also when it waits for input"
+
+(exec env --ignore-signal=HUP LD_PRELOAD="$work/shim.so" INTERRUPT_CALL=msync INTERRUPT_COUNT=5 INTERRUPT_SIGNAL=1 \
+	"$BUILD/bin/pmemblk" import "$work/raw" "$p") >"$work/out" 2>"$work/err" || fail "an ignored signal"
+printed '^8000000 bytes'
+(exec env --ignore-signal=HUP LD_PRELOAD="$work/shim.so" INTERRUPT_CALL=write INTERRUPT_COUNT=5 INTERRUPT_SIGNAL=1 \
+	"$BUILD/bin/pmemblk" export "$p" "$work/nohup") >"$work/out" 2>"$work/err" || fail "an ignored signal"
+case_ok "what the caller ignores stays ignored"
