@@ -52,6 +52,19 @@ expect 2 export "$work/io"
 expect 2 import "$work/raw"
 case_ok "import and export refuse what does not fit"
 
+printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
+expect 0 create -b 512 -s 0 "$work/set"
+cat "$work/set" "$work/part0" "$work/part1" >"$work/before"
+ln -s part1 "$work/link"
+for f in set part0 part1 link; do
+	expect 3 import "$work/$f" "$work/set"
+	said "/$f is the pool itself, or a file of it: .*/set is not copied into itself\$"
+done
+tool import - "$work/set" <"$work/part1" >"$work/out" 2>"$work/err" && fail "a part as standard input"
+said 'the standard input is the pool itself'
+cat "$work/set" "$work/part0" "$work/part1" | cmp - "$work/before" || fail "the pool was changed"
+case_ok "a pool is not imported into itself"
+
 # A block in the error state: the first map entry.
 expect 0 create -b 512 -w "$work/bad"
 map=$((8192 + $(od -An -tu8 -N8 -j8288 "$work/bad")))

@@ -16,6 +16,7 @@
 
 #include "commands/blocks.h"
 #include "commands/interrupt.h"
+#include "commands/output.h"
 #include "commands/pieces.h"
 #include "commands/progress.h"
 
@@ -27,6 +28,7 @@
 struct input {
 	const char *name;
 	int fd;
+	struct stat st;
 	uint64_t length; /* bytes; 0 where it is not known */
 };
 
@@ -50,25 +52,39 @@ struct import_job {
 
 static bool open_input(struct input *in, const char *name)
 {
-	struct stat st;
-
 	*in = (struct input){.name = name, .fd = STDIN_FILENO};
 	if (strcmp(name, "-") == 0)
 		in->name = "the standard input";
 	else
 		in->fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (in->fd < 0 || fstat(in->fd, &st) != 0) {
+	if (in->fd < 0 || fstat(in->fd, &in->st) != 0) {
 		tool_complain("cannot open %s: %s", name, strerror(errno));
 		return false;
 	}
-	if (S_ISREG(st.st_mode) && st.st_size > 0) {
-		in->length = (uint64_t)st.st_size;
-	} else if (S_ISDIR(st.st_mode)) {
+	if (S_ISREG(in->st.st_mode) && in->st.st_size > 0) {
+		in->length = (uint64_t)in->st.st_size;
+	} else if (S_ISDIR(in->st.st_mode)) {
 		tool_complain("cannot read %s: %s", name, strerror(EISDIR));
 		close(in->fd);
 		return false;
 	}
 	return true;
+}
+
+/* Importing a file of the pool would read what it writes. */
+static bool is_foreign(const struct input *in, const char *path)
+{
+	struct output_source source;
+	bool is_own;
+
+	output_source_init(&source, path);
+	is_own = output_source_has(&source, &in->st);
+	output_source_fini(&source);
+	if (is_own)
+		tool_complain("%s is the pool itself, or a file of it: %s is not copied "
+			      "into itself",
+			      in->name, path);
+	return !is_own;
 }
 
 /* --- pieces -------------------------------------------------------------------------- */
@@ -281,7 +297,7 @@ enum tool_status cmd_import(const struct tool_command *self, int argc, char **ar
 	status = TOOL_FAILED;
 	if (!open_input(&in, file))
 		return TOOL_FAILED;
-	pool = blocks_open(path);
+	pool = is_foreign(&in, path) ? blocks_open(path) : NULL;
 	if (pool) {
 		status = import(pool, path, &in, first);
 		pmemblk_close(pool);

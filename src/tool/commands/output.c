@@ -53,7 +53,7 @@ void output_source_fini(struct output_source *source)
 	free(source->file);
 }
 
-static bool is_of_pool(const struct output_source *source, const struct stat *st)
+bool output_source_has(const struct output_source *source, const struct stat *st)
 {
 	for (size_t i = 0; i < source->n; i++) {
 		const struct stat *file = &source->file[i];
@@ -132,7 +132,7 @@ static int open_file(struct output *out, bool force, const struct output_source 
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	/* Before it is found to exist: what cannot be done with --force either. */
-	if (stat(out->name, &st) == 0 && is_of_pool(source, &st)) {
+	if (stat(out->name, &st) == 0 && output_source_has(source, &st)) {
 		errno = ETXTBSY;
 		return -1;
 	}
@@ -150,7 +150,7 @@ static bool prepare(struct output *out, const struct output_source *source)
 
 	if (fstat(out->fd, &st) != 0)
 		return false;
-	if (is_of_pool(source, &st)) {
+	if (output_source_has(source, &st)) {
 		errno = ETXTBSY;
 		return false;
 	}

@@ -4,6 +4,7 @@
 
 #include "blame.h"
 #include "errormsg.h"
+#include "log.h"
 #include "printable.h"
 #include "support.h"
 
@@ -128,6 +129,27 @@ static void messages_escape_the_names_in_them(void **state)
 	assert_non_null(strstr(errormsg_get(), "\\x0a: No such file or directory"));
 }
 
+static char logged[64];
+
+static void note(enum log_level level, const char *file, unsigned line,
+		 const char *function, const char *message)
+{
+	(void)level;
+	(void)file;
+	(void)line;
+	(void)function;
+	snprintf(logged, sizeof(logged), "%s", message);
+}
+
+static void the_log_escapes_names_too(void **state)
+{
+	(void)state;
+	log_set_sink(note, LOG_LEVEL_INFO);
+	LOG(LOG_LEVEL_INFO, "mapped %s", "\x1b[2J");
+	log_set_sink(NULL, LOG_LEVEL_INFO);
+	assert_string_equal(logged, "mapped \\x1b[2J");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +159,7 @@ int main(void)
 	    cmocka_unit_test(what_finds_no_room_is_cut_off_at_a_character),
 	    cmocka_unit_test(the_room_is_kept),
 	    cmocka_unit_test(messages_escape_the_names_in_them),
+	    cmocka_unit_test(the_log_escapes_names_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
