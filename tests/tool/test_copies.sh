@@ -44,6 +44,15 @@ head -c 8M /dev/zero | cat >"$work/long"
 	fail "too long a stream"
 said 'does not fit'
 expect 3 import "$work/absent" "$work/io"
+said 'cannot open .*/absent: No such file or directory$'
+expect 3 import "$work/raw" "$work/absent"
+said 'cannot find .*/absent: No such file or directory$'
+for c in "export $work/absent $work/none" "dump $work/absent"; do
+	# shellcheck disable=SC2086
+	expect 3 $c
+	said 'cannot find .*/absent: No such file or directory$'
+done
+[ ! -e "$work/none" ] || fail "a copy of nothing"
 expect 3 import "$work" "$work/io"
 expect 3 dump -r "$nblock" "$work/io"
 for bad in x 5-3 -1 1-2-3 ''; do expect 2 dump --range="$bad" "$work/io"; done
