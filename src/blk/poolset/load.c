@@ -104,7 +104,6 @@ struct found {
 struct found_list {
 	struct found *item;
 	size_t n;
-	size_t room;
 };
 
 static void free_found(struct found_list *list)
@@ -124,29 +123,17 @@ static char *join(const char *dir, const char *name)
 	return path;
 }
 
-static int grow(struct found_list *list)
-{
-	size_t room = list->room ? 2 * list->room : 64;
-	struct found *item;
-
-	if (list->n < list->room)
-		return 0;
-	item = alloc_resize(list->item, room * sizeof(*item));
-	if (!item)
-		return -ENOMEM;
-	list->item = item;
-	list->room = room;
-	return 0;
-}
-
 static int add_found(struct found_list *list, const char *dir, const char *name,
 		     uint64_t length)
 {
-	char *path = grow(list) == 0 ? join(dir, name) : NULL;
+	struct found *item = alloc_resize(list->item, (list->n + 1) * sizeof(*item));
+	char *path = item ? join(dir, name) : NULL;
 
+	if (item)
+		list->item = item;
 	if (!path)
 		return errormsg_fail(ENOMEM, "out of memory for the parts in %s", dir);
-	list->item[list->n++] = (struct found){
+	item[list->n++] = (struct found){
 	    .index = strtoul(name, NULL, 10), .length = length, .path = path};
 	return 0;
 }
@@ -190,77 +177,74 @@ static int by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Which directory the part of that number is. */
-struct identity {
+/* A directory, and where it stands in the set. */
+struct place {
 	dev_t dev;
 	ino_t ino;
-	unsigned part;
+	unsigned index;
 };
 
 static int by_identity(const void *a, const void *b)
 {
-	const struct identity *x = a;
-	const struct identity *y = b;
+	const struct place *x = a;
+	const struct place *y = b;
 
 	if (x->dev != y->dev)
 		return x->dev < y->dev ? -1 : 1;
 	if (x->ino != y->ino)
 		return x->ino < y->ino ? -1 : 1;
-	return x->part < y->part ? -1 : x->part > y->part;
+	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static int identify(const struct poolset *set, struct identity *dir)
+/* Sorts the places, of which no two may be the same directory. */
+static int check_listed_once(const struct poolset *set, struct place *place)
 {
-	for (unsigned i = 0; i < set->npart; i++) {
-		struct stat st;
+	qsort(place, set->npart, sizeof(*place), by_identity);
+	for (unsigned i = 1; i < set->npart; i++)
+		if (place[i].dev == place[i - 1].dev &&
+		    place[i].ino == place[i - 1].ino) {
+			const struct poolset_part *part = &set->part[place[i].index];
 
-		if (stat(set->part[i].path, &st) != 0)
-			return errormsg_fail_sys(errno, "cannot access %s",
-						 set->part[i].path);
-		dir[i] = (struct identity){st.st_dev, st.st_ino, i};
-	}
+			return errormsg_fail(EEXIST,
+					     "%s:%u: directory %s is listed twice",
+					     set->path, part->line, part->path);
+		}
 	return 0;
 }
 
-/* Names the first line that repeats a directory. Sorted, for there may be thousands. */
-static int check_twice(const struct poolset *set)
+static int stat_directories(const struct poolset *set, struct place *place,
+			    uint64_t *reserved)
 {
-	struct identity *dir = alloc_zeroed(set->npart * sizeof(*dir));
-	unsigned twice = set->npart;
-	int ret = 0;
+	for (unsigned i = 0; i < set->npart; i++) {
+		const struct poolset_part *part = &set->part[i];
+		struct stat st;
 
-	if (!dir)
-		return errormsg_fail(ENOMEM, "out of memory for %s", set->path);
-	ret = identify(set, dir);
-	if (ret == 0)
-		qsort(dir, set->npart, sizeof(*dir), by_identity);
-	for (unsigned i = 1; i < set->npart && ret == 0; i++)
-		if (dir[i].dev == dir[i - 1].dev && dir[i].ino == dir[i - 1].ino &&
-		    dir[i].part < twice)
-			twice = dir[i].part;
-	if (ret == 0 && twice < set->npart)
-		ret = errormsg_fail(EEXIST, "%s:%u: directory %s is listed twice",
-				    set->path, set->part[twice].line,
-				    set->part[twice].path);
-	alloc_free(dir);
-	return ret;
+		if (stat(part->path, &st) != 0)
+			return errormsg_fail_sys(errno, "cannot access %s", part->path);
+		place[i] = (struct place){st.st_dev, st.st_ino, i};
+		if (part->size == 0)
+			return errormsg_fail(EINVAL, "%s:%u: size AUTO for a directory",
+					     set->path, part->line);
+		if (__builtin_add_overflow(*reserved, part->size, reserved))
+			*reserved = UINT64_MAX;
+	}
+	return 0;
 }
 
 /* Directories reserve space; check that they do so consistently. */
 static int check_directories(const struct poolset *set, uint64_t *reserved)
 {
-	int ret = check_twice(set);
+	struct place *place = alloc_zeroed(set->npart * sizeof(*place));
+	int ret;
 
 	*reserved = 0;
-	for (unsigned i = 0; i < set->npart && ret == 0; i++) {
-		const struct poolset_part *part = &set->part[i];
-
-		if (part->size == 0)
-			ret = errormsg_fail(EINVAL, "%s:%u: size AUTO for a directory",
-					    set->path, part->line);
-		if (__builtin_add_overflow(*reserved, part->size, reserved))
-			*reserved = UINT64_MAX;
-	}
+	if (!place)
+		return errormsg_fail(ENOMEM, "out of memory for the parts of %s",
+				     set->path);
+	ret = stat_directories(set, place, reserved);
+	if (ret == 0)
+		ret = check_listed_once(set, place);
+	alloc_free(place);
 	if (ret == 0 && *reserved < POOL_MIN_SIZE)
 		ret = errormsg_fail(EINVAL,
 				    "%s reserves %llu bytes, a pool needs at least %llu",
@@ -323,7 +307,7 @@ static int replace_parts(struct poolset *set, struct found_list *list, bool for_
 
 static int expand_directories(struct poolset *set, bool for_create)
 {
-	struct found_list list = {NULL, 0, 0};
+	struct found_list list = {NULL, 0};
 	uint64_t reserved;
 	int ret = check_directories(set, &reserved);
 
