@@ -171,7 +171,7 @@ case_ok "the JSON holds the same facts"
 head -c 20M /dev/zero >"$work/zeros"
 : >"$work/empty"
 cp "$p" "$work/copy"
-printf '\377' | dd of="$work/copy" bs=1 seek=100 conv=notrunc status=none
+printf '\377' | dd of="$work/copy" bs=1 seek=200 conv=notrunc status=none
 printf 'PMEMPOOLSET\nnonsense\n' >"$work/badset"
 cp "$p" "$work/lost"
 for at in 8192 $((33554432 - 4096)); do
