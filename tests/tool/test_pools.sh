@@ -26,6 +26,7 @@ said 'exist'
 expect 0 info "$p"
 printed '^layout: none yet$'
 printed '^blocks: 32202$'
+printed '^open_or_interrupted: no$'
 expect 0 check -b 512 "$p"
 printed ': consistent$'
 expect 0 check -q "$p"
