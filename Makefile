@@ -12,6 +12,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
 DEBUGDIR ?= $(LIBDIR)/pmdk_debug
 DESTDIR ?=
 
@@ -222,6 +223,7 @@ $(B)/installed/pmemblk: $(B)/bin/pmemblk FORCE
 D_LIB = $(DESTDIR)$(if $(DEBUG),$(DEBUGDIR),$(LIBDIR))
 D_INC = $(DESTDIR)$(INCLUDEDIR)
 D_MAN = $(DESTDIR)$(MANDIR)
+D_DATA = $(DESTDIR)$(DATADIR)/libpmemblk
 MAN_PAGES := $(wildcard src/man/*.[1357])
 # The functions that a page describes, from the .Nm lines of its NAME section.
 page_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9]*\).*/\1/p'
@@ -232,7 +234,7 @@ install: all $(if $(DEBUG),,$(B)/installed/pmemblk)
 		$(INSTALL) -m 755 $(LIB)/$$l.so.$(SOFULL) $(D_LIB)/ && \
 		ln -sf $$l.so.$(SOFULL) $(D_LIB)/$$l.so.$(SOMAJOR) || exit 1; done
 ifeq ($(DEBUG),)
-	$(INSTALL) -d $(D_LIB)/pkgconfig $(D_INC) $(DESTDIR)$(BINDIR)
+	$(INSTALL) -d $(D_LIB)/pkgconfig $(D_INC) $(DESTDIR)$(BINDIR) $(D_DATA)
 	for l in libpmem libpmemblk; do \
 		ln -sf $$l.so.$(SOMAJOR) $(D_LIB)/$$l.so && \
 		$(INSTALL) -m 644 $(LIB)/$$l.a $(D_LIB)/ && \
@@ -244,6 +246,7 @@ ifeq ($(DEBUG),)
 		for n in $$($(page_names) $$m); do \
 			[ $$n.$$s = $$page ] || ln -sf $$page $$dir/$$n.$$s || exit 1; done; done
 	$(INSTALL) -m 755 $(B)/installed/pmemblk $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 644 src/valgrind.supp $(D_DATA)/
 endif
 
 uninstall:
@@ -254,7 +257,8 @@ ifeq ($(DEBUG),)
 		rm -f $(D_LIB)/$$l.so $(D_LIB)/$$l.a $(D_LIB)/pkgconfig/$$l.pc $(D_INC)/$$l.h; done
 	for m in $(MAN_PAGES); do \
 		for n in $$($(page_names) $$m); do rm -f $(D_MAN)/man$${m##*.}/$$n.$${m##*.}; done; done
-	rm -f $(DESTDIR)$(BINDIR)/pmemblk
+	rm -f $(DESTDIR)$(BINDIR)/pmemblk $(D_DATA)/valgrind.supp
+	rmdir $(D_DATA) 2>/dev/null || true
 endif
 
 # --- tests -------------------------------------------------------------------------------
@@ -324,7 +328,7 @@ help:
 	@echo 'lint        format, layers, exported symbols, clang-tidy'
 	@echo 'format      run clang-format over everything'
 	@echo 'bench       speed beside the original (BENCH programs; run it on an idle machine)'
-	@echo 'install     to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR, BINDIR; honours DESTDIR'
+	@echo 'install     to PREFIX [$(PREFIX)], LIBDIR, INCLUDEDIR, MANDIR, BINDIR, DATADIR; honours DESTDIR'
 	@echo 'uninstall   remove what install put there'
 	@echo 'dist        build/pmem-$(VERSION).tar.gz of the last commit'
 	@echo 'deb         Debian packages of all of it, in build/deb'

@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "errormsg.h"
 #include "is_pmem.h"
+#include "memcheck.h"
 #include "region.h"
 
 /* The kernel rounds the end up to a page and does not notice when that wraps around. */
@@ -27,8 +28,12 @@ static int sync_pages(uintptr_t begin, uintptr_t end)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
 	uintptr_t from = begin & ~(page - 1);
+	int ret;
 
-	if (msync((void *)from, end - from, MS_SYNC) != 0)
+	memcheck_begin_sync((void *)begin, end - begin);
+	ret = msync((void *)from, end - from, MS_SYNC);
+	memcheck_end_sync();
+	if (ret != 0)
 		return errormsg_fail_sys(errno, "msync of %zu bytes at %p",
 					 (size_t)(end - begin), (void *)begin);
 	return 0;

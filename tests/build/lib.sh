@@ -25,7 +25,7 @@ install_to()
 	local prefix=$1
 	shift
 	run_make install PREFIX="$prefix" LIBDIR="$prefix/lib" INCLUDEDIR="$prefix/include" \
-		MANDIR="$prefix/share/man" BINDIR="$prefix/bin" DESTDIR= "$@"
+		MANDIR="$prefix/share/man" BINDIR="$prefix/bin" DATADIR="$prefix/share" DESTDIR= "$@"
 }
 
 only_plain_variants()

@@ -86,7 +86,7 @@ want="the compiler 'no-such-cc' does not run here"
 refused CC=no-such-cc
 
 # CFLAGS are the user's, the language is not.
-for std in -std=c99 -ansi -std=gnu17; do
+for std in -std=c99; do
 	run_make B="$work/std" CFLAGS="-O0 $std" "$work/std/lib/libpmem.so.1.0.0"
 	case_ok "CFLAGS=$std builds"
 done

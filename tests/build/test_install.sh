@@ -28,6 +28,7 @@ expected()
 		lib/pkgconfig/libpmemblk.pc
 	END
 	echo bin/pmemblk
+	echo share/libpmemblk/valgrind.supp
 	(cd "$SOURCE/src/man" && for page in *.[1357]; do
 		dir=share/man/man${page##*.}
 		echo "$dir/$page"
