@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "errormsg.h"
-#include "base/nd_region.h"
+#include "nd_region.h"
 #include "sysfs.h"
 
 /* More modules than any region has; beyond, the attribute is not believed. */
@@ -84,8 +84,9 @@ int shutdown_state_add_part(struct shutdown_state *state, const char *path, dev_
 	char names[MAX_NAMES] = "";
 	uint64_t usc = 0;
 	uint64_t modules = 0;
+	int number;
 	int n;
-	int ret = nd_region_find(dev, is_char_device, region);
+	int ret = nd_region_find(dev, is_char_device, region, &number);
 
 	if (ret < 0)
 		return 0;

@@ -18,7 +18,7 @@
 #include "base/alloc.h"
 #include "errormsg.h"
 #include "kernel.h"
-#include "base/nd_region.h"
+#include "nd_region.h"
 #include "sysfs.h"
 
 #define SECTOR 512u
@@ -188,12 +188,13 @@ static int check_part(const struct poolset_part *part)
 	struct hits hits = {0, 0};
 	struct stat st;
 	dev_t dev;
+	int number;
 	int ret = 0;
 
 	if (fstat(part->fd, &st) != 0)
 		return errormsg_fail_sys(errno, "cannot stat %s", part->path);
 	dev = part->is_devdax ? st.st_rdev : st.st_dev;
-	if (nd_region_find(dev, part->is_devdax, region) != 0)
+	if (nd_region_find(dev, part->is_devdax, region, &number) != 0)
 		return 0;
 	if (part->is_devdax) {
 		if (load_region_list(dev, region, &list))

@@ -7,18 +7,19 @@
 #include "base/alloc.h"
 #include "blame.h"
 #include "errormsg.h"
-#include "base/nd_region.h"
+#include "nd_region.h"
 #include "base/pool_format.h"
 
 /* Memory that is on no NVDIMM (CXL, hmem) has no buffers that the kernel could flush. */
 static int init_device(struct storage_deep *deep, const struct poolset_part *part)
 {
 	char region[PATH_MAX];
+	int number;
 	struct stat st;
 
 	if (fstat(part->fd, &st) != 0)
 		return errormsg_fail_sys(errno, "cannot stat %s", part->path);
-	if (nd_region_find(st.st_rdev, true, region) < 0)
+	if (nd_region_find(st.st_rdev, true, region, &number) < 0)
 		return 0;
 	return storage_pool_deep_map(part->path, deep);
 }

@@ -169,9 +169,11 @@ static void the_region_is_the_one_on_the_nd_bus(void **state)
 {
 	(void)state;
 	make_device(ND, "4194304\n", "2097152\n");
-	assert_int_equal(region_of_device(device()), -1);
-	add_nd_region("1\n");
 	assert_int_equal(region_of_device(device()), 3);
+	make_device("devices/ndbus1/region12/dax12.0", "4194304\n", "2097152\n");
+	assert_int_equal(region_of_device(device()), 12);
+	make_device("devices/ndbus1/regions/dax12.0", "4194304\n", "2097152\n");
+	assert_int_equal(region_of_device(device()), -1);
 	/* A region of the cxl bus that happens to have the same number. */
 	make_device(CXL, "4194304\n", "2097152\n");
 	fake_sysfs_dir("devices/LNXSYSTM:00");
