@@ -151,6 +151,18 @@ int file_allocate(int fd, uint64_t len)
 	return -err;
 }
 
+void file_remove_made(const char *path, int fd)
+{
+	char real[PATH_MAX];
+	struct stat mine;
+	struct stat named;
+
+	if (!realpath(path, real) || fstat(fd, &mine) != 0 || lstat(real, &named) != 0)
+		return;
+	if (mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
+		unlink(real);
+}
+
 int file_check_size_limit(uint64_t len)
 {
 	struct rlimit limit;

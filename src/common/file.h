@@ -34,6 +34,12 @@ int file_classify(const char *path, enum file_type *type) MUST_CHECK;
 int file_allocate(int fd, uint64_t len) MUST_CHECK;
 
 /*
+ * Removes the file that fd has open and that the caller has made at path, wherever symbolic links
+ * led to. What somebody else has put there meanwhile stays.
+ */
+void file_remove_made(const char *path, int fd);
+
+/*
  * Checks that the process may make files of len bytes: -EFBIG where off_t or RLIMIT_FSIZE
  * forbids it (without the check the kernel would send SIGXFSZ).
  */

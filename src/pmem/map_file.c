@@ -194,26 +194,12 @@ static int give_length(struct opened *file, size_t len, bool sparse)
 	return 0;
 }
 
-/* Removes the file that the call has made, wherever a symbolic link led to. */
-static void remove_created(const struct opened *file)
-{
-	char real[PATH_MAX];
-	struct stat mine;
-	struct stat named;
-
-	if (!realpath(file->path, real) || fstat(file->fd, &mine) != 0 ||
-	    lstat(real, &named) != 0)
-		return;
-	if (mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
-		unlink(real);
-}
-
 static void undo(const struct opened *file)
 {
 	if (file->fd < 0)
 		return;
 	if (file->created)
-		remove_created(file);
+		file_remove_made(file->path, file->fd);
 	else if (file->resized && ftruncate(file->fd, file->old_size) != 0)
 		return; /* it had this length before; there is nothing better to do */
 }

@@ -317,7 +317,7 @@ void poolset_files_remove_created(struct poolset *set)
 {
 	for (unsigned i = 0; i < set->npart; i++)
 		if (set->part[i].is_created) {
-			unlink(set->part[i].path);
+			file_remove_made(set->part[i].path, set->part[i].fd);
 			set->part[i].is_created = false;
 		}
 }

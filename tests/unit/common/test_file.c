@@ -189,6 +189,29 @@ static void every_kind_of_file_is_recognised(void **state)
 	}
 }
 
+static void only_the_file_that_was_made_is_removed(void **state)
+{
+	const char *made = support_path(false, "made");
+	const char *to_made = support_path(false, "to_made");
+	const char *other = support_path(false, "other");
+	int fd = open(made, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(symlink(made, to_made), 0);
+	file_remove_made(to_made, fd);
+	assert_int_equal(faccessat(AT_FDCWD, made, F_OK, 0), -1);
+	file_remove_made(made, fd); /* gone already */
+	/* Somebody has put another file there. */
+	support_write_file(other, "x", 1);
+	assert_int_equal(rename(other, made), 0);
+	file_remove_made(made, fd);
+	file_remove_made(to_made, fd);
+	assert_int_equal(faccessat(AT_FDCWD, made, F_OK, 0), 0);
+	assert_int_equal(unlink(made), 0);
+	close(fd);
+}
+
 static void the_file_size_limit_is_known_before(void **state)
 {
 	struct rlimit limit;
@@ -412,6 +435,7 @@ int main(void)
 	    cmocka_unit_test(allocation_gives_up_at_last_and_at_once_for_other_errors),
 	    cmocka_unit_test(where_files_cannot_be_allocated_blocks_are_touched),
 	    cmocka_unit_test(every_kind_of_file_is_recognised),
+	    cmocka_unit_test(only_the_file_that_was_made_is_removed),
 	    cmocka_unit_test(the_file_size_limit_is_known_before),
 	    cmocka_unit_test(reservations_are_aligned_by_their_length),
 	    cmocka_unit_test(a_hint_is_the_lowest_address),
