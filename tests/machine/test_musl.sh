@@ -36,4 +36,4 @@ for fs in ramfs ext2; do
 	case_ok "$fs, where no space can be allocated, holds a pool and mapped files"
 	umount "$work/mnt"
 done
-[ -z "$skipped" ] || echo "not tested, it cannot be mounted here:$skipped"
+[ -z "$skipped" ] || echo "not tested: file systems that cannot be mounted here:$skipped"

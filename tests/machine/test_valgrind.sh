@@ -41,9 +41,10 @@ if [ -e /usr/include/valgrind/memcheck.h ]; then
 	reports bad
 	some "memcheck, a sync of bytes that are not addressable"
 	grep -q pmem_msync "$work/log" || fail "pmem_msync is not in the report"
-	reports objects && none "memcheck, a pool of libpmemobj" || echo "libpmemobj1 is not installed"
+	reports objects && none "memcheck, a pool of libpmemobj" ||
+		echo "not tested: a pool of libpmemobj, libpmemobj1 is not installed"
 else
-	echo "not tested without valgrind/memcheck.h: memcheck"
+	echo "not tested: memcheck, valgrind/memcheck.h is not there"
 fi
 
 for tool in helgrind drd; do

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Runs the test programs and scripts given as arguments, one after the other, and sums up.
-# The last line is "N passed, N failed, N skipped". A test's output is kept in $BUILD/logs and
+# The last line is "N passed, N failed, N skipped". Parts of a test that were skipped, cases of a
+# program or what a script calls "not tested: ...", are named, too. A test's output is kept in $BUILD/logs and
 # shown when it fails. TEST_TIMEOUT: seconds one test may take [300]. NO_SKIP: a pattern (grep -E)
 # of test names that count as failed when they were skipped. RUNNER: a command that runs programs
 # of another CPU. FAIL_FAST=1: the first failure ends it.
@@ -51,6 +52,10 @@ for t in "$@"; do
 	0)
 		passed=$((passed + 1))
 		echo "ok    $name (${took}s, $n cases)"
+		while read -r part; do
+			echo "      not tested: $part"
+			skips+=("a part of $name: $part")
+		done < <(sed -nE 's/^\[ +SKIPPED ] ([a-z0-9A-Z_]+)$/\1/p; s/^not tested(:|,) *//p' "$log" | sort -u)
 		;;
 	77)
 		skipped=$((skipped + 1))
