@@ -44,12 +44,18 @@ static const struct engine_flush *backend(const char *name)
 
 #if defined(__x86_64__)
 
+/*
+ * How far to look for it: compilers differ in where in a function they put the loop. The functions have
+ * at most some 700 bytes, and behind them lie others of the same file.
+ */
+#define REACH 1024
+
 /* 66 0F 38 F8 /r: the prefix, the opcode, a memory operand. */
 static bool has_movdir64b(const void *function)
 {
 	const unsigned char *p = function;
 
-	for (size_t i = 0; i < 256; i++)
+	for (size_t i = 0; i < REACH; i++)
 		if (memcmp(p + i, "\x66\x0f\x38\xf8", 4) == 0 && p[i + 4] < 0xc0)
 			return true;
 	return false;
