@@ -10,6 +10,8 @@ failures()
 	mkdir "$work/$1.d"
 	on "$1" "$BUILD/tests/compat/messages" "$work/$1.d" |
 		sed -E 's/0x[0-9a-f]{9,}/HEX/g' >"$work/$1.out"
+	# The original opens a part twice, and the mode of the first is 0: only root comes to the lock.
+	[ "$(id -u)" -eq 0 ] || sed -i '/^create_set_twice\t/d' "$work/$1.out"
 }
 failures ours
 failures original
@@ -37,6 +39,7 @@ case $(dpkg-query -W -f '${Version}' libpmemblk1) in
 	done
 	;;
 esac
+[ "$(id -u)" -eq 0 ] || sed -i '/^| create_set_twice /d' "$work/table.rows"
 diff -u "$work/table.rows" "$work/rows" || fail "tests/compat/messages.md is not as it is"
 case_ok "$(wc -l <"$work/rows") messages differ from the original's, all for a reason"
 

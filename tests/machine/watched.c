@@ -26,7 +26,7 @@
 #endif
 
 #define THREADS 3
-#define ROUNDS 25
+#define ROUNDS 8
 #define BLOCKS 8
 
 static PMEMblkpool *pool;
