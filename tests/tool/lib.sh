@@ -20,7 +20,8 @@ fail()
 # Every imported block is synchronised: on a disk that takes minutes.
 [ -w "${TEST_SHM:-/dev/shm}" ] && TMPDIR=${TEST_SHM:-/dev/shm}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmemtool.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# Some tests take the right to write away.
+trap 'chmod -R u+w "$work" 2>/dev/null; rm -rf "$work"' EXIT
 
 tool()
 {
