@@ -87,26 +87,37 @@ static void make_set(const char *text)
 	fclose(f);
 }
 
-/* The soft one only: the line about it is to be printed. */
-static void limit(int resource, rlim_t size)
+/* The soft limits only: the line about it is to be printed. */
+static void limit_files(rlim_t size)
 {
 	struct rlimit l;
 
-	if (getrlimit(resource, &l) != 0)
+	if (getrlimit(RLIMIT_FSIZE, &l) != 0)
 		abort();
 	l.rlim_cur = size;
-	if (setrlimit(resource, &l) != 0)
+	if (setrlimit(RLIMIT_FSIZE, &l) != 0)
 		abort();
 }
 
-static void unlimit(int resource)
+static void limit_memory(rlim_t size)
 {
 	struct rlimit l;
 
-	if (getrlimit(resource, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(resource, &l);
-	}
+	if (getrlimit(RLIMIT_AS, &l) != 0)
+		abort();
+	l.rlim_cur = size;
+	if (setrlimit(RLIMIT_AS, &l) != 0)
+		abort();
+}
+
+static void unlimit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_FSIZE, &l) == 0)
+		limit_files(l.rlim_max);
+	if (getrlimit(RLIMIT_AS, &l) == 0)
+		limit_memory(l.rlim_max);
 }
 
 /* --- pmemblk_create ---------------------------------------------------------------------- */
@@ -138,12 +149,12 @@ static void create_2_63(void)
 }
 static void create_beyond_limit(void)
 {
-	limit(RLIMIT_FSIZE, MIB);
+	limit_files(MIB);
 	create("pool", 512, POOL_SIZE);
 }
 static void create_no_memory(void)
 {
-	limit(RLIMIT_AS, 32 * MIB);
+	limit_memory(32 * MIB);
 	create("pool", 512, 64 * MIB);
 }
 static void create_exists(void)
@@ -290,7 +301,7 @@ static void open_no_part(void)
 static void open_no_memory(void)
 {
 	make_closed_pool();
-	limit(RLIMIT_AS, 16 * MIB);
+	limit_memory(16 * MIB);
 	pmemblk_open(the_pool(), 512);
 }
 static void check_missing(void)
@@ -435,12 +446,12 @@ static void map_2_63(void)
 }
 static void map_beyond_limit(void)
 {
-	limit(RLIMIT_FSIZE, 4096);
+	limit_files(4096);
 	map("file", MIB, PMEM_FILE_CREATE);
 }
 static void map_no_memory(void)
 {
-	limit(RLIMIT_AS, 32 * MIB);
+	limit_memory(32 * MIB);
 	map("file", 64 * MIB, PMEM_FILE_CREATE | PMEM_FILE_SPARSE);
 }
 static void unmap_unaligned(void)
@@ -590,8 +601,7 @@ static void run(const struct failure *f, const char *(*message)(void))
 		errno = 0;
 		f->run();
 		err = errno;
-		unlimit(RLIMIT_FSIZE);
-		unlimit(RLIMIT_AS);
+		unlimit();
 		printf("%s\t%s\t", f->name, error_name(err));
 		print_masked(message());
 		putchar('\n');
