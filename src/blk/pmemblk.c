@@ -10,7 +10,11 @@
 
 #include "btt/btt.h"
 #include "errormsg.h"
+#include "pool/create.h"
+#include "pool/foreign.h"
+#include "pool/open.h"
 #include "pool/pool.h"
+#include "pool/watched.h"
 
 static int fail(int ret)
 {
@@ -110,11 +114,19 @@ static inline int finish(int ret)
 	return likely(ret == 0) ? 0 : fail(ret);
 }
 
+static int read_own(PMEMblkpool *pbp, void *buf, uint64_t blockno)
+{
+	return btt_read(table(pbp), buf, blockno);
+}
+
 API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
 {
+	bool is_own = pool_owner_is_self(&pbp->owner);
+
 	if (unlikely(pbp->is_watched))
-		return finish(pool_read_watched(pbp, buf, (uint64_t)blockno));
-	if (unlikely(!pool_owner_is_self(&pbp->owner)))
+		return finish(pool_read_watched(
+		    pbp, is_own ? read_own : pool_read_foreign, buf, (uint64_t)blockno));
+	if (unlikely(!is_own))
 		return finish(pool_read_foreign(pbp, buf, (uint64_t)blockno));
 	return finish(btt_read(table(pbp), buf, (uint64_t)blockno));
 }

@@ -5,7 +5,7 @@
  * the user are not touched in vain. Should storing fail all the same, what was stored is
  * taken back as well as that goes.
  */
-#include "pool/pool.h"
+#include "pool/create.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -21,7 +21,9 @@
 #include "base/ctl_config.h"
 #include "errormsg.h"
 #include "file.h"
+#include "pool/build.h"
 #include "pool/header.h"
+#include "pool/watched.h"
 #include "poolset/files.h"
 #include "poolset/load.h"
 

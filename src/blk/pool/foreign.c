@@ -13,7 +13,7 @@
  * Once the owner is gone, the first process that wants to modify the pool takes it over: it
  * opens the table anew, with recovery, and goes on as the owner.
  */
-#include "pool/pool.h"
+#include "pool/foreign.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -23,13 +23,15 @@
 #include "base/alloc.h"
 #include "blame.h"
 #include "errormsg.h"
+#include "pool/watched.h"
 
 /* Pairs of copies before a reader gives up on a block that never stands still. */
 #define MAX_COPIES 100000
 /* Views, a millisecond apart, before what is found counts as damage. */
 #define MAX_VIEWS 1000
 
-int pool_replace_btt_locked(struct pmemblk *pool, struct btt *fresh)
+/* The present table lives on until the pool is closed. */
+static int replace_btt_locked(struct pmemblk *pool, struct btt *fresh)
 {
 	struct retired_btt *retired = alloc_zeroed(sizeof(*retired));
 
@@ -48,7 +50,7 @@ static int reopen_locked(struct pmemblk *pool, struct storage *s)
 
 	if (ret < 0)
 		return ret;
-	ret = pool_replace_btt_locked(pool, fresh);
+	ret = replace_btt_locked(pool, fresh);
 	if (ret < 0)
 		btt_close(fresh);
 	return ret;

@@ -7,7 +7,7 @@
  *	bus/nd/devices/nmem<n>/nfit/dirty_shutdown	its counter
  *	bus/nd/devices/nmem<n>/nfit/id			its name
  */
-#include "pool/shutdown_state.h"
+#include "pool/shutdown_devices.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -76,8 +76,8 @@ static int add_module(const char *region, unsigned i, uint64_t *usc, char *names
 	return 0;
 }
 
-int shutdown_state_add_part(struct shutdown_state *state, const char *path, dev_t dev,
-			    bool is_char_device)
+int shutdown_devices_add(struct shutdown_state *state, const char *path, dev_t dev,
+			 bool is_char_device)
 {
 	char region[PATH_MAX];
 	char attribute[PATH_MAX];

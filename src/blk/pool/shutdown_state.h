@@ -6,15 +6,13 @@
  * while the counters moved may have lost completed writes and must not be opened as if
  * nothing had happened.
  *
- * The functions below that judge and encode are pure; shutdown_state_add_part() reads the
- * counters.
+ * The functions below are pure; shutdown_devices_add() reads the counters.
  */
 #ifndef SHUTDOWN_STATE_H
 #define SHUTDOWN_STATE_H 1
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "compiler.h"
 #include "base/pool_format.h"
@@ -24,14 +22,6 @@ struct shutdown_state {
 	uint64_t usc;  /* sum of the unsafe shutdown counters */
 	uint64_t uuid; /* sum of the checksums of the modules' names */
 };
-
-/*
- * Adds the modules under the device with this number (st_dev of a file, st_rdev of a
- * device DAX). Devices that are no persistent memory, or do not tell, add nothing. -errno
- * and a message naming path when a counter is there but cannot be read.
- */
-int shutdown_state_add_part(struct shutdown_state *state, const char *path, dev_t dev,
-			    bool is_char_device) MUST_CHECK;
 
 /* Adds one region's worth: the sum of its counters and its modules' joined names. */
 void shutdown_state_add(struct shutdown_state *state, uint64_t usc, const char *names);

@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Pools that survive media errors, see storage/sigbus.h.
- *
- * A read that meets a lost page fails. A read that ran while another thread met one is
- * repeated. A modifying call for which either is true fails too, and so do all that follow
- * until the pool is opened again: it is not known which of its stores went to the
- * replacement, just as after a failed sync.
- */
-#include "pool/pool.h"
+#include "pool/watched.h"
 
 #include <errno.h>
 
@@ -49,7 +41,9 @@ int pool_leave(struct pmemblk *pool, int ret)
 	return ret;
 }
 
-int pool_read_watched(struct pmemblk *pool, void *buf, uint64_t lba)
+int pool_read_watched(struct pmemblk *pool,
+		      int (*read)(struct pmemblk *pool, void *buf, uint64_t lba),
+		      void *buf, uint64_t lba)
 {
 	struct sigbus_watch *w = &pool->watch;
 
@@ -59,11 +53,7 @@ int pool_read_watched(struct pmemblk *pool, void *buf, uint64_t lba)
 		int ret;
 
 		sigbus_enter(w);
-		ret =
-		    pool_owner_is_self(&pool->owner)
-			? btt_read(atomic_load_explicit(&pool->btt, memory_order_acquire),
-				   buf, lba)
-			: pool_read_foreign(pool, buf, lba);
+		ret = read(pool, buf, lba);
 		is_hit = sigbus_leave(w);
 		if (is_hit)
 			return fail_media(pool);

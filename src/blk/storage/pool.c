@@ -247,6 +247,7 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	s->base = base;
 	s->size = size;
 	s->next_data = NULL;
+	s->holes = NULL;
 	s->group = NULL;
 	s->eager_flush = medium != STORAGE_FILE;
 	s->line_order = false;

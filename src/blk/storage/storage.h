@@ -90,6 +90,7 @@ struct storage {
 	 * none: lets a search skip the holes of sparse files. NULL: every byte may.
 	 */
 	uint64_t (*next_data)(struct storage *s, uint64_t off, uint64_t end);
+	void *holes; /* what next_data knows them from */
 
 	/* Files: the syncs that concurrent callers share; NULL: everybody syncs alone. */
 	struct sync_group *group;

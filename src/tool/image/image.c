@@ -13,7 +13,7 @@
 #include "pool/header.h"
 #include "poolset/files.h"
 #include "poolset/load.h"
-#include "pool/shutdown_state.h"
+#include "pool/shutdown_devices.h"
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
 {
@@ -99,7 +99,7 @@ int image_read_modules(const struct image *image, struct shutdown_state *modules
 
 		if (fstat(part->fd, &st) != 0)
 			return errormsg_fail_sys(errno, "cannot stat %s", part->path);
-		ret = shutdown_state_add_part(modules, part->path, st.st_dev, false);
+		ret = shutdown_devices_add(modules, part->path, st.st_dev, false);
 		if (ret < 0)
 			return ret;
 	}

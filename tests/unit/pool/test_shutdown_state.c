@@ -10,6 +10,7 @@
 
 #include "errormsg.h"
 #include "image.h"
+#include "pool/shutdown_devices.h"
 #include "pool/shutdown_state.h"
 #include "sysfs.h"
 
@@ -190,11 +191,11 @@ static void modules_of_a_region_are_summed(void **state)
 	struct shutdown_state want = {0, 0};
 
 	(void)state;
-	assert_int_equal(shutdown_state_add_part(&s, "file", makedev(259, 0), false), 0);
+	assert_int_equal(shutdown_devices_add(&s, "file", makedev(259, 0), false), 0);
 	shutdown_state_add(&want, 7, "8089-a2-1740-00000f578089-a2-1740-00000f58");
 	assert_int_equal(s.usc, 7);
 	assert_int_equal(s.uuid, want.uuid);
-	assert_int_equal(shutdown_state_add_part(&s, "dev", makedev(252, 1), true), 0);
+	assert_int_equal(shutdown_devices_add(&s, "dev", makedev(252, 1), true), 0);
 	assert_int_equal(s.usc, 14);
 	assert_int_equal(s.uuid, 2 * want.uuid);
 }
@@ -204,7 +205,7 @@ static void modules_that_do_not_count_add_their_name(void **state)
 	struct shutdown_state s = {0, 0};
 
 	(void)state;
-	assert_int_equal(shutdown_state_add_part(&s, "file", makedev(259, 1), false), 0);
+	assert_int_equal(shutdown_devices_add(&s, "file", makedev(259, 1), false), 0);
 	assert_int_equal(s.usc, 0);
 	assert_int_equal(s.uuid, 0xbae7daff93a09cc9);
 }
@@ -214,10 +215,10 @@ static void devices_without_modules_add_nothing(void **state)
 	struct shutdown_state s = {0, 0};
 
 	(void)state;
-	assert_int_equal(shutdown_state_add_part(&s, "disk", makedev(254, 0), false), 0);
-	assert_int_equal(shutdown_state_add_part(&s, "tmpfs", makedev(0, 33), false), 0);
-	assert_int_equal(shutdown_state_add_part(&s, "gone", makedev(8, 1), false), 0);
-	assert_int_equal(shutdown_state_add_part(&s, "old", makedev(259, 2), false), 0);
+	assert_int_equal(shutdown_devices_add(&s, "disk", makedev(254, 0), false), 0);
+	assert_int_equal(shutdown_devices_add(&s, "tmpfs", makedev(0, 33), false), 0);
+	assert_int_equal(shutdown_devices_add(&s, "gone", makedev(8, 1), false), 0);
+	assert_int_equal(shutdown_devices_add(&s, "old", makedev(259, 2), false), 0);
 	assert_memory_equal(&s, &none, sizeof(s));
 }
 
@@ -227,7 +228,7 @@ static void a_counter_that_is_there_but_unreadable_is_an_error(void **state)
 
 	(void)state;
 	put("bus/nd/devices/nmem1/nfit/dirty_shutdown", "many\n");
-	assert_int_equal(shutdown_state_add_part(&s, "/mnt/file", makedev(259, 0), false),
+	assert_int_equal(shutdown_devices_add(&s, "/mnt/file", makedev(259, 0), false),
 			 -EINVAL);
 	assert_non_null(strstr(errormsg_get(), "/mnt/file"));
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A pool in a process that was forked after it had been opened, see pool/foreign.c. 0 or
+ * -errno, message set.
+ */
+#ifndef POOL_FOREIGN_H
+#define POOL_FOREIGN_H 1
+
+#include <stdint.h>
+
+#include "compiler.h"
+#include "pool/pool.h"
+
+/*
+ * For a process that is not the owner of the pool (pool_owner_is_self() is not true): takes
+ * it over if the owner is gone, else -EBUSY.
+ */
+int pool_take_over(struct pmemblk *pool) MUST_CHECK;
+
+/*
+ * Reads a block in a process that is not the owner. As btt_read(); besides -EBUSY when the
+ * owner changes the block all the time.
+ */
+int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba) MUST_CHECK;
+
+#endif
