@@ -119,15 +119,28 @@ static int read_own(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 	return btt_read(table(pbp), buf, blockno);
 }
 
-API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
+/* Where the pool survives media errors, or belongs to another process. */
+static __attribute__((noinline)) int read_with_care(PMEMblkpool *pbp, void *buf,
+						    uint64_t blockno)
 {
 	bool is_own = pool_owner_is_self(&pbp->owner);
+	int before = errno;
+	int ret;
 
-	if (unlikely(pbp->is_watched))
-		return finish(pool_read_watched(
-		    pbp, is_own ? read_own : pool_read_foreign, buf, (uint64_t)blockno));
-	if (unlikely(!is_own))
-		return finish(pool_read_foreign(pbp, buf, (uint64_t)blockno));
+	if (!is_own)
+		pool_arrive(pbp);
+	if (pbp->is_watched)
+		ret = pool_read_watched(pbp, is_own ? read_own : pool_read_foreign, buf,
+					blockno);
+	else
+		ret = pool_read_foreign(pbp, buf, blockno);
+	return end(ret, before);
+}
+
+API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
+{
+	if (unlikely(pbp->is_watched) || unlikely(!pool_owner_is_self(&pbp->owner)))
+		return read_with_care(pbp, buf, (uint64_t)blockno);
 	return finish(btt_read(table(pbp), buf, (uint64_t)blockno));
 }
 

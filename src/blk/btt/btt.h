@@ -8,6 +8,7 @@
 #ifndef BTT_H
 #define BTT_H 1
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,6 +20,13 @@ struct btt;
 
 #define BTT_MAX_LANES 256u
 
+/* How far the first layout has come, for processes that share a table's storage. */
+enum btt_progress {
+	BTT_UNTOUCHED, /* nothing was stored since the table was opened, not laid out */
+	BTT_BEING_LAID_OUT, /* or it was given up, or cut off; all blocks read as zeros */
+	BTT_LAID_OUT,
+};
+
 struct btt_params {
 	const char *name;  /* the pool's path, for messages */
 	uint64_t data_off; /* start of the data area in the storage, a multiple of 4096 */
@@ -28,6 +36,11 @@ struct btt_params {
 	bool zeroed;	    /* the data area was all zeros when the pool was created */
 	bool user_file;	    /* is_zeroed is 0: the file was supplied by the user */
 	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
+	/*
+	 * An enum btt_progress that the first layout keeps up to date, with release: it is
+	 * BTT_BEING_LAID_OUT before the first store. NULL: nobody wants to know.
+	 */
+	_Atomic(uint32_t) *progress;
 };
 
 /*
@@ -41,6 +54,14 @@ struct btt_params {
  */
 int btt_open(struct storage *s, const struct btt_params *params,
 	     struct btt **out) MUST_CHECK;
+
+/*
+ * Opens another table like known, which is not laid out, on the same data area and without a
+ * look at it: nothing has been stored there since known was opened. Of known only what never
+ * changes is used, so it may be a copy that a fork made. -ENOMEM, message set.
+ */
+int btt_open_untouched(struct storage *s, const struct btt_params *params,
+		       const struct btt *known, struct btt **out) MUST_CHECK;
 
 /*
  * Makes every deferred store durable; to be called before the pool is marked clean.

@@ -167,6 +167,7 @@ struct traces {
 	 */
 	bool plausible;
 	bool untouched; /* flog and both info blocks are zero */
+	bool map_is_hole;
 };
 
 /* Reads the regions of an arena that has no valid info block (or a layout in the making). */
@@ -176,7 +177,7 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 	uint64_t flog = off + geo->flog_arena_off;
 	uint64_t map = off + geo->map_arena_off;
 	uint64_t map_end = map + (uint64_t)geo->external_nlba * BTT_MAP_ENTRY_SIZE;
-	struct traces t = {true, true, true};
+	struct traces t = {true, true, true, false};
 	bool all_fresh = true;
 	bool any_used = false;
 
@@ -203,6 +204,7 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 		entry = storage_load32(s, at, memory_order_relaxed);
 		t.fresh = btt_map_is_initial(entry);
 	}
+	t.map_is_hole = next_data(s, map, map_end) == map_end;
 	t.untouched =
 	    btt_find_nonzero(s, flog, flog + geo->flog_size) == flog + geo->flog_size &&
 	    all_zero(storage_at(s, off), BTT_INFO_SIZE) &&
@@ -234,6 +236,7 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 	uint64_t size;
 
 	found->untouched = true;
+	found->maps_are_holes = true;
 	while ((size = btt_geometry_arena_size(p->data_size, start)) != 0) {
 		struct btt_geometry geo;
 		struct traces t;
@@ -248,6 +251,7 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		t = find_traces(search->s, p->data_off + start, &geo);
 		fresh = fresh && t.fresh;
 		found->untouched = found->untouched && t.untouched;
+		found->maps_are_holes = found->maps_are_holes && t.map_is_hole;
 		if (!valid && t.plausible && !is_foreign(search, start, size))
 			plausible = true;
 		start += size;

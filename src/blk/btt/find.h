@@ -32,7 +32,8 @@ struct btt_found {
 	unsigned narena;
 	bool
 	    unfinished; /* valid, but a first layout was cut off before all copies stood */
-	bool untouched; /* no layout: info blocks and flogs are all zeros */
+	bool untouched;	     /* no layout: info blocks and flogs are all zeros */
+	bool maps_are_holes; /* no layout, and nothing was ever stored in the maps */
 };
 
 /* 0, or -ENOMEM. BTT_LAYOUT_LOST leaves a message that says what is wrong and what to do. */

@@ -102,6 +102,13 @@ static int plan_arenas(struct btt *btt, struct btt_arena *arena, unsigned narena
 	return ret;
 }
 
+static void note_progress(struct btt *btt, enum btt_progress progress)
+{
+	if (btt->params.progress)
+		atomic_store_explicit(btt->params.progress, progress,
+				      memory_order_release);
+}
+
 int btt_layout_format_locked(struct btt *btt)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
@@ -121,8 +128,10 @@ int btt_layout_format_locked(struct btt *btt)
 		return errormsg_fail(ENOMEM, "%s: out of memory for %u arenas",
 				     btt->params.name, narena);
 	ret = plan_arenas(btt, arena, narena);
-	if (!ret)
+	if (!ret) {
+		note_progress(btt, BTT_BEING_LAID_OUT);
 		ret = write_layout(btt, arena, narena);
+	}
 	if (ret) {
 		btt_arena_free_all(arena, narena);
 		return ret;
@@ -132,5 +141,6 @@ int btt_layout_format_locked(struct btt *btt)
 	btt->arena = arena;
 	btt->narena = narena;
 	btt_arena_publish(btt);
+	note_progress(btt, BTT_LAID_OUT);
 	return 0;
 }

@@ -60,7 +60,8 @@ int btt_setup(struct storage *s, const struct btt_params *params, struct btt **o
 	if (found->layout == BTT_LAYOUT_NONE) {
 		ret = btt_count_blocks(params->name, params->data_size, params->bsize,
 				       &btt->nblock);
-		btt->maps_untouched = params->zeroed && found->untouched;
+		btt->maps_untouched =
+		    found->maps_are_holes || (params->zeroed && found->untouched);
 	}
 	for (unsigned i = 0; found->layout == BTT_LAYOUT_VALID && i < found->narena; i++)
 		btt->nblock += found->arena[i].info.geo.external_nlba;
@@ -97,6 +98,18 @@ int btt_open(struct storage *s, const struct btt_params *params, struct btt **ou
 	if (btt->narena > 0)
 		btt_arena_publish(btt);
 	*out = btt;
+	return 0;
+}
+
+int btt_open_untouched(struct storage *s, const struct btt_params *params,
+		       const struct btt *known, struct btt **out)
+{
+	int ret = make(s, params, out);
+
+	if (ret)
+		return ret;
+	(*out)->nblock = known->nblock;
+	(*out)->maps_untouched = known->maps_untouched;
 	return 0;
 }
 

@@ -64,11 +64,15 @@ int pool_attach(struct pmemblk *pool, struct poolset *set)
 	if (ret < 0)
 		return blame_file(pool->path, ret);
 	pool_prepare(pool, set);
+	pool->params.progress = &pool->owner.shared->progress;
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	forget_files(pool);
 	if (ret < 0) /* below, a failed sync knows no file; the others name it */
 		return ret == -EINVAL || ret == -ENOMEM ? ret
 							: blame_file(pool->path, ret);
+	if (btt_is_laid_out(btt))
+		atomic_store_explicit(pool->params.progress, BTT_LAID_OUT,
+				      memory_order_release);
 	pool->nblock = btt_nblock(btt);
 	atomic_store_explicit(&pool->btt, btt, memory_order_release);
 	return 0;

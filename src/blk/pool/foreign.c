@@ -1,58 +1,110 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A pool in a process that was forked after it had been opened.
- *
  * Such a process has a copy of the table as it was at the fork: locks may have been copied
  * in the locked state, a first layout since then is unknown, and changes by the owner do
- * not raise the versions by which readers notice them. So it reads through a view: a table
- * of its own, opened on a storage that drops all stores. A copy of a block counts only when
- * its map entry is the same as before and a second copy, made after the first was complete, is
- * equal: the owner must have finished with the block before it shows up in the map again, so
- * a first copy taken in the middle of that differs from the second.
+ * not raise the versions by which readers notice them. Nothing of that copy is used. As long
+ * as no layout is complete, which a word in shared memory tells, all blocks are zeros. After
+ * that the process reads through a view: a table of its own, opened once, on a storage that
+ * drops all stores. A copy of a block counts only when its map entry is the same as before and
+ * a second copy, made after the first was complete, is equal: the owner must have finished
+ * with the block before it shows up in the map again, so a first copy taken in the middle of
+ * that differs from the second.
  *
  * Once the owner is gone, the first process that wants to modify the pool takes it over: it
- * opens the table anew, with recovery, and goes on as the owner.
+ * opens the table anew, with recovery, marks the pool as open, and goes on as the owner. There
+ * are no descriptors any more to ask for the holes of a sparse file, and to search a large pool
+ * without them takes long. But if nothing at all was stored since the open, which the same word
+ * tells, what was found out then is still true.
  */
 #include "pool/foreign.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "blame.h"
 #include "errormsg.h"
+#include "pool/build.h"
 #include "pool/watched.h"
 
 /* Pairs of copies before a reader gives up on a block that never stands still. */
 #define MAX_COPIES 100000
-/* Views, a millisecond apart, before what is found counts as damage. */
-#define MAX_VIEWS 1000
 
-/* The present table lives on until the pool is closed. */
-static int replace_btt_locked(struct pmemblk *pool, struct btt *fresh)
+/* Puts a table in the place of the present one, which lives on until the pool is closed. */
+static int install_locked(struct pmemblk *pool, struct btt *fresh)
 {
 	struct retired_btt *retired = alloc_zeroed(sizeof(*retired));
 
-	if (!retired)
+	if (!retired) {
+		btt_close(fresh);
 		return errormsg_fail(ENOMEM, "%s: out of memory", pool->path);
+	}
 	retired->btt = atomic_exchange_explicit(&pool->btt, fresh, memory_order_acq_rel);
 	retired->next = pool->retired;
 	pool->retired = retired;
 	return 0;
 }
 
-static int reopen_locked(struct pmemblk *pool, struct storage *s)
+/* The first thing that a process does with a pool after a fork. */
+static void arrive_locked(struct pmemblk *pool)
 {
-	struct btt *fresh;
-	int ret = btt_open(s, &pool->params, &fresh);
+	if (pool_owner_role(&pool->owner) != POOL_ROLE_NEW)
+		return;
+	pool_owner_set_role(&pool->owner, POOL_ROLE_VISITOR);
+}
 
+void pool_arrive(struct pmemblk *pool)
+{
+	if (likely(pool_owner_role(&pool->owner) != POOL_ROLE_NEW))
+		return;
+	pool_owner_lock(&pool->owner);
+	arrive_locked(pool);
+	pool_owner_unlock(&pool->owner);
+}
+
+static enum btt_progress progress(const struct pmemblk *pool)
+{
+	return (enum btt_progress)atomic_load_explicit(pool->params.progress,
+						       memory_order_acquire);
+}
+
+/* --- taking over ------------------------------------------------------------------------- */
+
+/* The table of the new owner. While nothing was stored, the present one is the opener's copy. */
+static int open_own_locked(struct pmemblk *pool)
+{
+	struct btt *present = atomic_load_explicit(&pool->btt, memory_order_relaxed);
+	struct btt *fresh;
+	int ret;
+
+	if (progress(pool) == BTT_UNTOUCHED)
+		ret = btt_open_untouched(&pool->storage, &pool->params, present, &fresh);
+	else
+		ret = btt_open(&pool->storage, &pool->params, &fresh);
 	if (ret < 0)
 		return ret;
-	ret = replace_btt_locked(pool, fresh);
+	if (btt_is_laid_out(fresh))
+		atomic_store_explicit(pool->params.progress, BTT_LAID_OUT,
+				      memory_order_release);
+	return install_locked(pool, fresh);
+}
+
+static int take_over_locked(struct pmemblk *pool)
+{
+	int ret = pool_owner_claim(&pool->owner);
+
 	if (ret < 0)
-		btt_close(fresh);
+		return blame_file(pool->path, ret);
+	/* the last owner may have gone in the middle of a sync */
+	sync_group_init(&pool->group);
+	pool_enter(pool);
+	ret = open_own_locked(pool);
+	if (ret == 0 && pool->keeps_sds)
+		ret = pool_store_sds(pool, true);
+	ret = pool_leave(pool, ret);
+	if (ret == 0)
+		pool_owner_confirm(&pool->owner);
 	return ret;
 }
 
@@ -60,73 +112,32 @@ int pool_take_over(struct pmemblk *pool)
 {
 	int ret = 0;
 
-	pool_owner_lock();
-	if (!pool_owner_is_self(&pool->owner)) {
-		ret = pool_owner_claim(&pool->owner);
-		if (ret < 0) {
-			ret = blame_file(pool->path, ret);
-		} else {
-			/* the last owner may have gone in the middle of a sync */
-			sync_group_init(&pool->group);
-			pool_enter(pool);
-			ret = reopen_locked(pool, &pool->storage);
-			ret = pool_leave(pool, ret);
-		}
-		if (ret == 0)
-			pool_owner_confirm(&pool->owner);
-	}
-	pool_owner_unlock();
+	pool_owner_lock(&pool->owner);
+	arrive_locked(pool);
+	if (!pool_owner_is_self(&pool->owner))
+		ret = take_over_locked(pool);
+	pool_owner_unlock(&pool->owner);
 	return ret;
 }
 
-/* Whether anything stands where the first info block would. */
-static bool has_layout(const struct pmemblk *pool)
+/* --- reading ----------------------------------------------------------------------------- */
+
+static int open_view(struct pmemblk *pool)
 {
-	return storage_load64(&pool->view, pool->params.data_off, memory_order_acquire) !=
-	       0;
-}
-
-static bool is_current(struct pmemblk *pool)
-{
-	unsigned now = atomic_load_explicit(&pool_owner_generation, memory_order_relaxed);
-
-	return atomic_load_explicit(&pool->viewed_in, memory_order_acquire) == now &&
-	       (btt_is_laid_out(atomic_load_explicit(&pool->btt, memory_order_acquire)) ||
-		!has_layout(pool));
-}
-
-/*
- * The owner may be in the middle of the first layout, which looks like damage for as long as it
- * takes. The pool was sound when it was opened, so that passes.
- */
-static int open_view_locked(struct pmemblk *pool)
-{
-	static const struct timespec pause = {.tv_nsec = 1000000};
-	int ret = reopen_locked(pool, &pool->view);
-
-	for (int i = 0; i < MAX_VIEWS && ret == -EINVAL; i++) {
-		nanosleep(&pause, NULL);
-		ret = reopen_locked(pool, &pool->view);
-	}
-	return ret;
-}
-
-static int refresh_view(struct pmemblk *pool)
-{
+	struct btt *view;
 	int ret = 0;
 
-	if (is_current(pool))
+	if (likely(pool_owner_role(&pool->owner) >= POOL_ROLE_VIEWER))
 		return 0;
-	pool_owner_lock();
-	if (!is_current(pool) && !pool_owner_is_self(&pool->owner)) {
-		ret = open_view_locked(pool);
+	pool_owner_lock(&pool->owner);
+	if (pool_owner_role(&pool->owner) < POOL_ROLE_VIEWER) {
+		ret = btt_open(&pool->view, &pool->params, &view);
 		if (ret == 0)
-			atomic_store_explicit(&pool->viewed_in,
-					      atomic_load_explicit(&pool_owner_generation,
-								   memory_order_relaxed),
-					      memory_order_release);
+			ret = install_locked(pool, view);
+		if (ret == 0)
+			pool_owner_set_role(&pool->owner, POOL_ROLE_VIEWER);
 	}
-	pool_owner_unlock();
+	pool_owner_unlock(&pool->owner);
 	return ret;
 }
 
@@ -150,10 +161,11 @@ static int read_steadily(struct btt *btt, void *buf, void *second, size_t bsize,
 	return -EBUSY;
 }
 
-int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
+/* In the second copy's memory, and as long as another process changes the block. */
+static int read_view(struct pmemblk *pool, void *buf, uint64_t lba)
 {
 	void *second;
-	int ret = refresh_view(pool);
+	int ret = open_view(pool);
 
 	if (ret < 0)
 		return ret;
@@ -164,10 +176,20 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 			    second, pool->bsize, lba);
 	alloc_free(second);
 	if (ret == -EBUSY)
-		return errormsg_fail(
-		    EBUSY,
-		    "%s: block %llu is being changed all the time by another "
-		    "process",
-		    pool->path, ULL(lba));
+		return errormsg_fail(EBUSY,
+				     "%s: block %llu is being changed all the time by "
+				     "another process",
+				     pool->path, ULL(lba));
 	return ret;
+}
+
+int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
+{
+	if (lba >= pool->nblock)
+		return errormsg_fail(EINVAL, "%s has no block %lld, only 0 to %llu",
+				     pool->path, (long long)lba, ULL(pool->nblock - 1));
+	if (progress(pool) == BTT_LAID_OUT)
+		return read_view(pool, buf, lba);
+	memset(buf, 0, pool->bsize);
+	return 0;
 }

@@ -12,8 +12,13 @@
 #include "pool/pool.h"
 
 /*
- * For a process that is not the owner of the pool (pool_owner_is_self() is not true): takes
- * it over if the owner is gone, else -EBUSY.
+ * To be called first by a process that is not the owner of the pool (pool_owner_is_self() is
+ * not true): mends what the fork left half-done.
+ */
+void pool_arrive(struct pmemblk *pool);
+
+/*
+ * Makes such a process the owner if the present one is gone, else -EBUSY.
  */
 int pool_take_over(struct pmemblk *pool) MUST_CHECK;
 

@@ -2,202 +2,257 @@
 #include "pool/owner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "errormsg.h"
 
-#define SHARED_SIZE sizeof(uint64_t)
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+#define NOBODY 0u
+#define UNMARKED UINT32_MAX
 
 /* A parent that is about to exit after its fork gets this long before EBUSY. */
 #define PATIENCE_MS 100
 
-_Atomic(unsigned) pool_owner_generation = 1;
+/*
+ * All pools of this process that have an owner. Held for a few instructions, and by the
+ * handlers across a fork.
+ */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pool_owner *list;
 
-static pthread_mutex_t takeover = PTHREAD_MUTEX_INITIALIZER;
-
-void pool_owner_lock(void)
+static uint64_t next_turn(uint64_t word, uint32_t owner)
 {
-	pthread_mutex_lock(&takeover);
+	return ((word >> 32) + 1) << 32 | owner;
 }
 
-void pool_owner_unlock(void)
+static bool is_same_turn(uint64_t a, uint64_t b)
 {
-	pthread_mutex_unlock(&takeover);
+	return a >> 32 == b >> 32;
 }
 
-static void forked(void)
+/* Sets a mark if that is possible; what stands for it in the word. */
+static uint32_t set_mark(struct pool_owner *o)
 {
-	atomic_fetch_add_explicit(&pool_owner_generation, 1, memory_order_relaxed);
-	pool_owner_unlock();
+	struct pool_local *l = o->local;
+
+	if (!l->mark.at && !liveness_set_mark(&o->witness, &l->mark))
+		return UNMARKED;
+	return (uint32_t)l->mark.id + 1;
+}
+
+/*
+ * There is at most one witness for all processes that share a word: with two, in different
+ * namespaces, a mark beside the one would be looked for beside the other.
+ */
+static void make_witness(struct pool_owner *o)
+{
+	uint32_t no = 0;
+
+	if (o->witness.content ||
+	    !atomic_compare_exchange_strong(&o->shared->has_witness, &no, 1))
+		return;
+	if (!liveness_begin(&o->witness))
+		atomic_store(&o->shared->has_witness, 0);
+}
+
+/* --- around a fork ------------------------------------------------------------------- */
+
+/* Children will want to know whether this process, the owner, is alive. */
+static void prepare_owner(struct pool_owner *o)
+{
+	struct pool_local *l = o->local;
+
+	o->forker = 0;
+	if (!pool_owner_is_self(o))
+		return;
+	if (!l->mark.at) {
+		make_witness(o);
+		l->word = l->word >> 32 << 32 | set_mark(o);
+		atomic_store_explicit(&o->shared->word, l->word, memory_order_release);
+	}
+	o->forker = getpid();
+	o->forker_word = l->word;
+}
+
+static void prepare(void)
+{
+	int before = errno;
+
+	pthread_mutex_lock(&list_lock);
+	for (struct pool_owner *o = list; o; o = o->next)
+		prepare_owner(o);
+	errno = before;
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&list_lock);
+}
+
+static void in_child(void)
+{
+	for (struct pool_owner *o = list; o; o = o->next) {
+		/* a kernel that is too old has not done it */
+		memset(o->local, 0, sizeof(*o->local));
+		o->local->parent = o->forker;
+		o->local->parent_word = o->forker_word;
+	}
+	pthread_mutex_unlock(&list_lock);
 }
 
 void pool_owner_setup(void)
 {
-	pthread_atfork(pool_owner_lock, pool_owner_unlock, forked);
+	pthread_atfork(prepare, in_parent, in_child);
 }
 
-/*
- * Reads state, number of threads and start time of a process. The command's name, field 2,
- * may hold anything, but is the last one in parentheses.
- */
-static int read_stat(pid_t pid, char *state, unsigned long *threads,
-		     unsigned long long *start)
-{
-	char path[64];
-	char text[1024];
-	const char *p;
-	ssize_t n;
-	int fd;
+/* ------------------------------------------------------------------------------------- */
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return -ESRCH;
-	text[n] = '\0';
-	p = strrchr(text, ')');
-	if (!p ||
-	    sscanf(p + 1,
-		   " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		   "%*s %lu %*s %llu",
-		   state, threads, start) != 3)
-		return -EIO;
-	return 0;
+static void *map_page(int flags)
+{
+	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+			  flags | MAP_ANONYMOUS, -1, 0);
+
+	return page == MAP_FAILED ? NULL : page;
 }
 
-/* Process id and the low half of the start time; without /proc the id alone. Never 0. */
-static uint64_t name_of_self(void)
+static void unmap_page(void *page)
 {
-	pid_t pid = getpid();
-	unsigned long long start = 0;
-	unsigned long threads;
-	char state;
-
-	if (read_stat(pid, &state, &threads, &start) != 0)
-		start = 0;
-	return (uint64_t)(uint32_t)pid << 32 | (uint32_t)start;
+	if (page)
+		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
 }
 
-/*
- * Whether the process with this name is still there. A process whose first thread has
- * ended looks like a zombie, but has more threads.
- */
-static bool is_alive(uint64_t name)
+static void unmap_pages(struct pool_owner *o)
 {
-	pid_t pid = (pid_t)(name >> 32);
-	unsigned long long start;
-	unsigned long threads;
-	char state;
-
-	if (kill(pid, 0) != 0 && errno == ESRCH)
-		return false;
-	if ((uint32_t)name == 0 || read_stat(pid, &state, &threads, &start) != 0)
-		return kill(pid, 0) == 0 || errno != ESRCH;
-	if ((uint32_t)start != (uint32_t)name)
-		return false;
-	return !((state == 'Z' || state == 'X') && threads <= 1);
-}
-
-static uint64_t pid_namespace(void)
-{
-	struct stat st;
-
-	if (stat("/proc/self/ns/pid", &st) != 0)
-		return 0;
-	return (uint64_t)st.st_ino;
+	unmap_page(o->shared);
+	unmap_page(o->local);
+	o->shared = NULL;
+	o->local = NULL;
 }
 
 int pool_owner_init(struct pool_owner *o)
 {
-	void *page = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	o->shared = map_page(MAP_SHARED);
+	o->local = map_page(MAP_PRIVATE);
+	if (!o->shared || !o->local) {
+		int err = errno;
 
-	if (page == MAP_FAILED)
-		return errormsg_fail_sys(errno,
-					 "cannot map a page to share with children");
-	o->page = page;
-	o->word = page;
-	o->self = name_of_self();
-	o->namespace_id = pid_namespace();
-	atomic_store_explicit(o->word, o->self, memory_order_release);
+		unmap_pages(o);
+		return errormsg_fail_sys(err, "cannot map a page to share with children");
+	}
+	madvise(o->local, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
+	o->local->word = next_turn(0, UNMARKED);
+	atomic_store_explicit(&o->shared->word, o->local->word, memory_order_release);
 	pool_owner_confirm(o);
+	pthread_mutex_lock(&list_lock);
+	o->next = list;
+	o->link = &list;
+	if (list)
+		list->link = &o->next;
+	list = o;
+	pthread_mutex_unlock(&list_lock);
 	return 0;
 }
 
 void pool_owner_fini(struct pool_owner *o)
 {
-	if (!o->page)
+	struct pool_local *l = o->local;
+
+	if (!l)
 		return;
-	if (pool_owner_is_self(o))
-		atomic_store_explicit(o->word, 0, memory_order_release);
-	munmap(o->page, SHARED_SIZE);
-	o->page = NULL;
+	pthread_mutex_lock(&list_lock);
+	*o->link = o->next;
+	if (o->next)
+		o->next->link = o->link;
+	pthread_mutex_unlock(&list_lock);
+	if (l->word)
+		atomic_store_explicit(&o->shared->word, next_turn(l->word, NOBODY),
+				      memory_order_release);
+	liveness_drop_mark(&l->mark);
+	liveness_end(&o->witness);
+	unmap_pages(o);
 }
 
-static int busy(uint64_t owner)
+/* O4. A parent that this process's pid namespace does not contain is 0. */
+static bool has_lost_parent(const struct pool_local *l)
 {
-	return errormsg_fail(EBUSY,
-			     "the pool belongs to process %ld, which is still running",
-			     (long)(pid_t)(owner >> 32));
+	pid_t parent = getppid();
+
+	return parent != 0 && parent != l->parent;
+}
+
+static bool is_child_of(const struct pool_local *l, uint64_t word)
+{
+	return l->parent != 0 && is_same_turn(l->parent_word, word);
+}
+
+static bool is_gone(const struct pool_owner *o, uint64_t word)
+{
+	uint32_t owner = (uint32_t)word;
+	enum liveness judgement = LIVENESS_UNKNOWN;
+
+	if (owner == NOBODY)
+		return true;
+	if (owner != UNMARKED)
+		judgement = liveness_judge(&o->witness, (int)(owner - 1));
+	if (judgement == LIVENESS_UNKNOWN && is_child_of(o->local, word) &&
+	    has_lost_parent(o->local))
+		return true;
+	return judgement == LIVENESS_GONE;
 }
 
 /*
  * A program that opens its pool and then becomes a daemon writes from the child while the
  * parent may still be exiting; it gets a moment for that, once in each process.
  */
-static bool has_ended(struct pool_owner *o, uint64_t owner)
+static void wait_for_parent(struct pool_owner *o, uint64_t word)
 {
-	const struct timespec moment = {0, 1000000};
-	unsigned now = atomic_load_explicit(&pool_owner_generation, memory_order_relaxed);
+	static const struct timespec moment = {.tv_nsec = 1000000};
+	struct pool_local *l = o->local;
 
-	if (o->waited_in != now) {
-		o->waited_in = now;
-		for (int i = 0; i < PATIENCE_MS && getppid() == (pid_t)(owner >> 32);
-		     i++) {
-			if (!is_alive(owner))
-				return true;
-			nanosleep(&moment, NULL);
-		}
-	}
-	return !is_alive(owner);
+	if (l->has_waited || !is_child_of(l, word))
+		return;
+	l->has_waited = true;
+	for (int i = 0; i < PATIENCE_MS && !is_gone(o, word); i++)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 }
 
 int pool_owner_claim(struct pool_owner *o)
 {
-	uint64_t owner = atomic_load_explicit(o->word, memory_order_acquire);
-	uint64_t self = name_of_self();
+	struct pool_local *l = o->local;
+	uint64_t word = atomic_load_explicit(&o->shared->word, memory_order_acquire);
 
 	for (;;) {
-		if (owner == self)
-			return 0;
-		if (owner != 0 &&
-		    (pid_namespace() != o->namespace_id || !has_ended(o, owner)))
-			return busy(owner);
-		if (atomic_compare_exchange_strong_explicit(o->word, &owner, self,
+		uint64_t mine;
+
+		if (l->word && is_same_turn(word, l->word))
+			return 0; /* claimed before, and reloading failed */
+		if (!is_gone(o, word)) {
+			wait_for_parent(o, word);
+			if (!is_gone(o, word))
+				return errormsg_fail(
+				    EBUSY,
+				    "the pool belongs to another process, which is "
+				    "still running");
+		}
+		mine = next_turn(word, set_mark(o));
+		if (atomic_compare_exchange_strong_explicit(&o->shared->word, &word, mine,
 							    memory_order_acq_rel,
-							    memory_order_acquire))
-			break;
+							    memory_order_acquire)) {
+			l->word = mine;
+			return 0;
+		}
 	}
-	o->self = self;
-	return 0;
 }
 
 void pool_owner_confirm(struct pool_owner *o)
 {
-	unsigned now = atomic_load_explicit(&pool_owner_generation, memory_order_relaxed);
-
-	/* Pairs with pool_owner_is_self(): what was reloaded is seen with it. */
-	atomic_store_explicit(&o->generation, now, memory_order_release);
+	/* Pairs with pool_owner_role(): what was reloaded is seen with it. */
+	pool_owner_set_role(o, POOL_ROLE_OWNER);
 }

@@ -16,7 +16,8 @@ void pool_destroy(struct pmemblk *pool)
 		alloc_free(pool->retired);
 		pool->retired = next;
 	}
-	if (pool->storage.group)
+	/* another process's threads, which will never leave it, may be in a copy */
+	if (pool->storage.group && pool_owner_is_self(&pool->owner))
 		sync_group_fini(pool->storage.group);
 	pool_owner_fini(&pool->owner);
 	sigbus_unwatch(&pool->watch);

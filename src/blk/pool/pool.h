@@ -45,8 +45,6 @@ struct pmemblk {
 	struct retired_btt *retired; /* under pool_owner_lock() */
 	struct sigbus_watch watch;
 	struct storage view; /* for processes that may only read */
-	_Atomic(unsigned)
-	    viewed_in; /* fork generation in which btt became a view, or 0 */
 	char *path;
 };
 
