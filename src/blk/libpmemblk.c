@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mapping.h"
 #include "pool/owner.h"
+#include "storage/sigbus.h"
 #include "version_note.h"
 
 VERSION_NOTE("libpmemblk");
@@ -21,6 +22,7 @@ __attribute__((constructor)) static void load(void)
 {
 	log_load("libpmemblk", "PMEMBLK");
 	mapping_init();
+	sigbus_setup();
 	pool_owner_setup();
 	ctl_config_load();
 }

@@ -16,7 +16,7 @@ blk_rooms()
 	src/blk/btt/*) echo btt storage base ;;
 	src/blk/poolset/*) echo poolset storage base ;;
 	src/blk/pool/*) echo pool btt poolset storage base ;;
-	src/blk/*.c) echo pool btt base ;;
+	src/blk/*.c) echo pool btt storage base ;;
 	src/tool/* | tests/*) echo pool btt poolset storage base ;;
 	esac
 }

@@ -35,7 +35,7 @@ void pool_prepare(struct pmemblk *pool, struct poolset *set)
 	storage_pool_init(&pool->storage, pool->map.base, pool->map.size,
 			  pool->map.medium);
 	if (pool->is_watched)
-		storage_pool_watch(&pool->storage);
+		storage_pool_watch(&pool->storage, &pool->watch);
 	storage_pool_init(&pool->view, pool->map.base, pool->map.size, STORAGE_VIEW);
 	sync_group_init(&pool->group);
 	if (pool->map.medium == STORAGE_FILE)

@@ -51,6 +51,8 @@ static void arrive_locked(struct pmemblk *pool)
 {
 	if (pool_owner_role(&pool->owner) != POOL_ROLE_NEW)
 		return;
+	if (pool->is_watched)
+		sigbus_forked(&pool->watch);
 	pool_owner_set_role(&pool->owner, POOL_ROLE_VISITOR);
 }
 

@@ -157,29 +157,30 @@ static const struct storage_ops file_ops = {PLAIN_STORES, .fence = sync_range};
 
 /* --- with lost pages ------------------------------------------------------------------- */
 
-static int fail_if_hit(int ret)
+static int fail_if_hit(struct storage *s, int ret)
 {
-	if (ret == 0 && sigbus_is_hit())
+	if (ret == 0 && sigbus_is_hit(s->watch))
 		return errormsg_fail(EIO, "a media error was met");
 	return ret;
 }
 
 static int drain_watched(struct storage *s, struct storage_step *step)
 {
-	return fail_if_hit(drain(s, step));
+	return fail_if_hit(s, drain(s, step));
 }
 
 static int sync_range_watched(struct storage *s, struct storage_step *step)
 {
-	return fail_if_hit(sync_range(s, step));
+	return fail_if_hit(s, sync_range(s, step));
 }
 
 static const struct storage_ops watched_pmem_ops = {PMEM_STORES, .fence = drain_watched};
 static const struct storage_ops watched_file_ops = {PLAIN_STORES,
 						    .fence = sync_range_watched};
 
-void storage_pool_watch(struct storage *s)
+void storage_pool_watch(struct storage *s, struct sigbus_watch *watch)
 {
+	s->watch = watch;
 	if (s->ops == &pmem_ops)
 		s->ops = &watched_pmem_ops;
 	else if (s->ops == &file_ops)
@@ -249,6 +250,7 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	s->next_data = NULL;
 	s->holes = NULL;
 	s->group = NULL;
+	s->watch = NULL;
 	s->eager_flush = medium != STORAGE_FILE;
 	s->line_order = false;
 #if defined(__x86_64__)

@@ -21,10 +21,10 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 
 /*
  * From now on a fence fails with -EIO, message set, where a page was lost since
- * sigbus_enter(): stores before it may have gone nowhere. For pools whose mapping is watched;
- * no change where nothing becomes durable.
+ * sigbus_enter(watch): stores before it may have gone nowhere. For pools whose mapping is
+ * watched; no change where nothing becomes durable.
  */
-void storage_pool_watch(struct storage *s);
+void storage_pool_watch(struct storage *s, struct sigbus_watch *watch);
 
 /*
  * Deep flushes: memory controller and modules have buffers of their own. On power loss the

@@ -25,9 +25,6 @@
 
 #define MAX_WATCHED 256
 
-/* Lost pages that one call can meet before the whole mapping is given up. */
-#define MAX_PAGES 32
-
 /* Waiting for another thread's replacement: how often to yield, then how long to sleep at a time. */
 #define YIELDS 64
 #define NAP_NS 1000000L
@@ -47,12 +44,12 @@ static size_t page_size;
 /* One thread's, between sigbus_enter() and sigbus_leave(). */
 struct call {
 	struct sigbus_watch *entered; /* NULL outside */
-	uint64_t epoch;
-	unsigned nlost;
-	void *lost[MAX_PAGES];
+	uint64_t epoch;		      /* when it entered */
+	uint64_t mine; /* its pages, one bit for each in entered->replaced */
 };
 
 _Static_assert(sizeof(struct call) <= THREAD_MEMORY_SPARE, "it needs more memory");
+_Static_assert(SIGBUS_PAGES <= 64, "mine has no more bits");
 
 static struct thread_memory calls = {.size = THREAD_MEMORY_SPARE};
 
@@ -73,34 +70,79 @@ static bool is_watched(const struct sigbus_watch *w, uintptr_t addr)
 {
 	unsigned i = w->slot - 1;
 
-	return addr < atomic_load_explicit(&watched[i].end, memory_order_acquire) &&
+	return w->slot != 0 &&
+	       addr < atomic_load_explicit(&watched[i].end, memory_order_acquire) &&
 	       addr >= atomic_load_explicit(&watched[i].base, memory_order_relaxed);
+}
+
+/* As if the program had not been told of ours: with the mask and flags that it asked for. */
+static void call_program(int sig, siginfo_t *info, void *context)
+{
+	struct sigaction program = before;
+	sigset_t mask = before.sa_mask;
+	sigset_t now;
+
+	if (program.sa_flags & (int)SA_RESETHAND)
+		before = (struct sigaction){.sa_handler = SIG_DFL};
+	if (!(program.sa_flags & SA_NODEFER))
+		sigaddset(&mask, sig);
+	pthread_sigmask(SIG_BLOCK, &mask, &now);
+	if (program.sa_flags & SA_NODEFER) {
+		sigset_t own;
+
+		sigemptyset(&own);
+		sigaddset(&own, sig);
+		pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+	}
+	if (program.sa_flags & SA_SIGINFO)
+		program.sa_sigaction(sig, info, context);
+	else
+		program.sa_handler(sig);
+	pthread_sigmask(SIG_SETMASK, &now, NULL);
 }
 
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
-	if (before.sa_flags & SA_SIGINFO) {
-		before.sa_sigaction(sig, info, context);
-	} else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
-		/* The access is repeated after the return, and ends the process. */
+	bool is_sent = info->si_code <= 0; /* by a process, not by an access */
+	bool is_handled = before.sa_flags & SA_SIGINFO ||
+			  (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
+
+	if (is_handled) {
+		call_program(sig, info, context);
+	} else if (before.sa_handler == SIG_DFL || !is_sent) {
+		/*
+		 * An access is repeated after the return, and ends the process: the kernel
+		 * does not let a program ignore that.
+		 */
 		signal(sig, SIG_DFL);
-		if (info->si_code <= 0)
-			raise(sig); /* sent by a process: nothing would repeat it */
-	} else {
-		before.sa_handler(sig);
+		if (is_sent)
+			raise(sig);
 	}
 }
 
-/* Remembers a page for sigbus_leave(); it may come again, taken away by another thread. */
-static void note_page(struct call *c, void *page)
+/*
+ * Remembers a page for sigbus_leave(); false: there is no room. It may be there already,
+ * taken away by another thread.
+ */
+static bool note_page(struct call *c, uintptr_t page)
 {
-	for (unsigned i = 0; i < c->nlost; i++)
-		if (c->lost[i] == page)
-			return;
-	if (c->nlost == MAX_PAGES)
-		atomic_store_explicit(&c->entered->all_lost, true, memory_order_release);
-	else
-		c->lost[c->nlost++] = page;
+	struct sigbus_watch *w = c->entered;
+
+	for (unsigned i = 0; i < SIGBUS_PAGES; i++)
+		if (c->mine >> i & 1 &&
+		    atomic_load_explicit(&w->replaced[i], memory_order_relaxed) == page)
+			return true;
+	for (unsigned i = 0; i < SIGBUS_PAGES; i++) {
+		uintptr_t none = 0;
+
+		if (atomic_compare_exchange_strong_explicit(&w->replaced[i], &none, page,
+							    memory_order_acq_rel,
+							    memory_order_relaxed)) {
+			c->mine |= UINT64_C(1) << i;
+			return true;
+		}
+	}
+	return false;
 }
 
 /*
@@ -113,14 +155,17 @@ static bool replace(struct call *c, uintptr_t addr)
 	void *page = (void *)(addr & ~(uintptr_t)(page_size - 1));
 	void *fresh = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool is_first;
 
 	if (fresh == MAP_FAILED)
 		return false;
 	/* No map entry, no sequence number and no checksum of a pool is made of these. */
 	memset(fresh, 0xff, page_size);
-	if (c->nlost == 0)
+	is_first = c->mine == 0;
+	if (!note_page(c, (uintptr_t)page))
+		atomic_store_explicit(&w->all_lost, true, memory_order_seq_cst);
+	else if (is_first)
 		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
-	note_page(c, page);
 	/* Before the replacement can be seen. */
 	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
 	return mremap(fresh, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
@@ -143,12 +188,20 @@ static int install_locked(void)
 {
 	struct sigaction sa = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
 
+	if (is_installed)
+		return 0;
 	sigemptyset(&sa.sa_mask);
 	sa.sa_sigaction = handle;
 	page_size = (size_t)sysconf(_SC_PAGESIZE);
 	if (!calls.has_key && thread_memory_load(&calls) < 0)
 		return -ENOMEM;
-	if (!is_installed && sigaction(SIGBUS, &sa, &before) != 0)
+	if (sigaction(SIGBUS, NULL, &before) != 0)
+		return -errno;
+	/* a signal that is ignored interrupts no system call */
+	if (!(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN)
+		sa.sa_flags |= SA_RESTART;
+	sa.sa_flags |= before.sa_flags & SA_RESTART;
+	if (sigaction(SIGBUS, &sa, &before) != 0)
 		return -errno;
 	is_installed = true;
 	return 0;
@@ -163,6 +216,21 @@ static void remove_locked(void)
 		return; /* somebody else's handler may call ours: it has to stay */
 	sigaction(SIGBUS, &before, NULL);
 	is_installed = false;
+}
+
+static void lock_for_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void unlock_after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+void sigbus_setup(void)
+{
+	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
 }
 
 int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
@@ -214,26 +282,33 @@ void sigbus_enter(struct sigbus_watch *w)
 
 	if (!c)
 		return;
-	c->nlost = 0;
+	c->mine = 0;
 	c->epoch = sigbus_epoch(w);
 	atomic_signal_fence(memory_order_seq_cst);
 	c->entered = w;
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Makes the lost pages raise SIGBUS again. */
-static void take_away(struct sigbus_watch *w, const struct call *c)
+/* Makes those of the replaced pages that the set names raise SIGBUS again. */
+static void take_away(struct sigbus_watch *w, uint64_t set)
 {
 	int fd = memfd_create("lost", MFD_CLOEXEC);
 	bool good = fd >= 0;
 
-	for (unsigned i = 0; i < c->nlost && good; i++)
-		good = mmap(c->lost[i], page_size, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+	for (unsigned i = 0; i < SIGBUS_PAGES; i++) {
+		uintptr_t page =
+		    atomic_load_explicit(&w->replaced[i], memory_order_acquire);
+
+		if (page == 0 || !(set >> i & 1))
+			continue;
+		good = good && mmap((void *)page, page_size, PROT_READ | PROT_WRITE,
+				    MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+		if (!good)
+			atomic_store_explicit(&w->all_lost, true, memory_order_seq_cst);
+		atomic_store_explicit(&w->replaced[i], 0, memory_order_release);
+	}
 	if (fd >= 0)
 		close(fd);
-	if (!good)
-		atomic_store_explicit(&w->all_lost, true, memory_order_release);
 }
 
 bool sigbus_leave(struct sigbus_watch *w)
@@ -244,11 +319,18 @@ bool sigbus_leave(struct sigbus_watch *w)
 	if (c)
 		c->entered = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (likely(!c || c->nlost == 0))
+	if (likely(!c || c->mine == 0))
 		return atomic_load_explicit(&w->all_lost, memory_order_acquire);
-	take_away(w, c);
+	take_away(w, c->mine);
 	atomic_fetch_sub_explicit(&w->open, 1, memory_order_seq_cst);
 	return true;
+}
+
+/* What was noted is in place, or was, or was about to be: each such page is a lost one. */
+void sigbus_forked(struct sigbus_watch *w)
+{
+	take_away(w, UINT64_MAX);
+	atomic_store_explicit(&w->open, 0, memory_order_seq_cst);
 }
 
 /* Mostly it is a matter of microseconds; but the other thread may have been stopped. */
@@ -281,12 +363,12 @@ bool sigbus_changed(struct sigbus_watch *w, uint64_t since)
 	return atomic_fetch_add_explicit(&w->epoch, 0, memory_order_acq_rel) != since;
 }
 
-bool sigbus_is_hit(void)
+bool sigbus_is_hit(struct sigbus_watch *w)
 {
 	const struct call *c = current();
 
-	if (!c)
+	if (!c || c->entered != w)
 		return false;
 	atomic_thread_fence(memory_order_seq_cst);
-	return sigbus_changed(c->entered, c->epoch);
+	return sigbus_changed(w, c->epoch);
 }

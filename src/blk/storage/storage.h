@@ -32,6 +32,7 @@
 
 struct storage;
 struct sync_group;
+struct sigbus_watch;
 
 /* The byte range that a thread has flushed since its last fence; empty while lo >= hi. */
 struct storage_step {
@@ -94,6 +95,9 @@ struct storage {
 
 	/* Files: the syncs that concurrent callers share; NULL: everybody syncs alone. */
 	struct sync_group *group;
+
+	/* Of the mapping, where media errors are survived, else NULL. */
+	struct sigbus_watch *watch;
 };
 
 /* Loads; the 4- and 8-byte ones are single atomic loads of an aligned value. */

@@ -1,104 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Media errors under an open pool. A page of the pool's mapping is replaced by one that
- * lies behind the end of an empty file: every access raises SIGBUS, as on lost memory.
- */
-#include "support.h"
+/* Media errors under an open pool. */
+#include "sigbus_fixture.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <libpmemblk.h>
-
-#include "image.h"
-#include "pool/pool.h"
-
-#define SIZE ((size_t)17 << 20)
-#define BSIZE 4096
-
-static const char *path;
-static PMEMblkpool *pool;
-
-static void set_catch(int value)
-{
-	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &value), 0);
-}
-
-static int put(long long lba, int byte)
-{
-	char block[BSIZE];
-
-	memset(block, byte, sizeof(block));
-	return pmemblk_write(pool, block, lba);
-}
-
-/* The byte that fills a block, -1 for EIO. */
-static int get(long long lba)
-{
-	unsigned char block[BSIZE];
-
-	errno = 0;
-	if (pmemblk_read(pool, block, lba) != 0) {
-		assert_int_equal(errno, EIO);
-		return -1;
-	}
-	for (size_t i = 1; i < sizeof(block); i++)
-		assert_int_equal(block[i], block[0]);
-	return block[0];
-}
-
-/* Called by each case itself: cmocka puts its own handler around each of its steps. */
-static void make_pool(void)
-{
-	path = support_path(true, "pool");
-	unlink(path);
-	set_catch(1);
-	pool = pmemblk_create(path, BSIZE, SIZE, 0644);
-	if (!pool)
-		fail_msg("%s", pmemblk_errormsg());
-	for (int i = 0; i < 100; i++)
-		assert_int_equal(put(i, i), 0);
-}
-
-static void drop_pool(void)
-{
-	pmemblk_close(pool);
-	pool = NULL;
-	set_catch(0);
-}
-
-static void lose_page(uint64_t off)
-{
-	int fd = memfd_create("lost", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	off -= off % 4096;
-	assert_true(mmap(pool->map.base + off, 4096, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
-	close(fd);
-}
-
-static uint64_t map_off(unsigned i)
-{
-	return IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_MAPOFF) + 4 * i;
-}
-
-/* Where the data of a block are. */
-static uint64_t data_off(unsigned lba)
-{
-	return IMAGE_DATA + 4096 +
-	       (uint64_t)(image_get32(path, map_off(lba)) & 0x3fffffff) * BSIZE;
-}
 
 static void a_lost_data_page_fails_the_reads_of_its_block_only(void **state)
 {
@@ -251,6 +161,116 @@ static void all_threads_see_the_error_and_nothing_else(void **state)
 	drop_pool();
 }
 
+/* A call may meet more lost pages than are kept in mind: then all of the mapping counts as lost. */
+static void a_block_of_very_many_lost_pages_fails_and_all_others_too(void **state)
+{
+	enum { LARGE = 80 * 4096 };
+	unsigned char *block = calloc(1, LARGE);
+	int no = 0;
+	int yes = 1;
+
+	(void)state;
+	path = support_path(true, "large");
+	set_catch(1);
+	assert_int_equal(pmemblk_ctl_set(NULL, "fallocate.at_create", &no), 0);
+	pool = pmemblk_create(path, LARGE, (size_t)200 << 20, 0644);
+	if (!pool)
+		fail_msg("%s", pmemblk_errormsg());
+	assert_int_equal(pmemblk_ctl_set(NULL, "fallocate.at_create", &yes), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pmemblk_write(pool, block, i), 0);
+	for (uint64_t at = 0; at < LARGE; at += 4096)
+		lose_page(IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_DATAOFF) +
+			  (uint64_t)(image_get32(path, map_off(0)) & 0x3fffffff) * LARGE +
+			  at);
+	alarm(60); /* nobody waits for pages that nobody takes away */
+	for (int i = 0; i < 4; i++) {
+		errno = 0;
+		assert_int_equal(pmemblk_read(pool, block, i % 2), -1);
+		assert_int_equal(errno, EIO);
+	}
+	alarm(0);
+	free(block);
+	drop_pool();
+	unlink(path);
+}
+
+/* All room is taken by the pages of other threads. */
+static void a_page_that_finds_no_room_is_waited_for_by_nobody(void **state)
+{
+	(void)state;
+	make_pool();
+	lose_page(data_off(7));
+	for (unsigned i = 0; i < SIGBUS_PAGES; i++)
+		pool->watch.replaced[i] = 1;
+	alarm(60);
+	assert_int_equal(get(7), -1);
+	for (unsigned i = 0; i < SIGBUS_PAGES; i++)
+		pool->watch.replaced[i] = 0;
+	assert_int_equal(get(7), -1);
+	assert_int_equal(get(8), -1);
+	alarm(0);
+	drop_pool();
+}
+
+/* --- a fork while another thread has replaced a page -------------------------------------- */
+
+enum { TAKING_FREELY, TAKING_ARMED, TAKING_STOPPED, TAKING_ON };
+
+/* What the thread that is about to take a replacement away does. */
+static atomic_int taking;
+
+SUPPORT_INTERPOSE int memfd_create(const char *name, unsigned flags)
+{
+	int armed = TAKING_ARMED;
+
+	if (atomic_compare_exchange_strong(&taking, &armed, TAKING_STOPPED))
+		while (atomic_load(&taking) == TAKING_STOPPED)
+			sched_yield();
+	return (int)syscall(SYS_memfd_create, name, flags);
+}
+
+static void *read_lost_block(void *arg)
+{
+	(void)arg;
+	return get(7) == -1 ? NULL : (void *)1;
+}
+
+static void a_child_inherits_no_replacement_and_waits_for_nobody(void **state)
+{
+	pthread_t thread;
+	void *failed;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	make_pool();
+	lose_page(data_off(7));
+	atomic_store(&taking, TAKING_ARMED);
+	assert_int_equal(pthread_create(&thread, NULL, read_lost_block, NULL), 0);
+	while (atomic_load(&taking) != TAKING_STOPPED)
+		sched_yield();
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		atomic_store(&taking, TAKING_ON);
+		for (int round = 0; round < 3; round++)
+			for (int i = 0; i < 100; i++)
+				if (get(i) != (i == 7 ? -1 : i))
+					_exit(1 + i);
+		pmemblk_close(pool);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	atomic_store(&taking, TAKING_ON);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	atomic_store(&taking, TAKING_FREELY);
+	assert_int_equal(get(8), 8);
+	drop_pool();
+}
+
 /* --- waiting for another thread's replacement --------------------------------------------- */
 
 /* While this is set, its replacement goes after the third sleep, or after far too many yields. */
@@ -292,112 +312,6 @@ static void a_long_wait_sleeps_and_a_short_one_does_not(void **state)
 	assert_in_range(longest_nap, 1, 10000000);
 }
 
-/* --- manners ------------------------------------------------------------------------------ */
-
-static volatile sig_atomic_t own_calls;
-static void *volatile own_page;
-
-static void own_handler(int sig, siginfo_t *info, void *context)
-{
-	(void)sig;
-	(void)context;
-	own_calls++;
-	if (info->si_addr == own_page)
-		mmap(own_page, 4096, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-}
-
-static void other_errors_go_to_the_programs_handler(void **state)
-{
-	struct sigaction own = {.sa_flags = SA_SIGINFO};
-	struct sigaction old;
-	struct sigaction now;
-	int fd = memfd_create("lost", MFD_CLOEXEC);
-
-	(void)state;
-	make_pool();
-	pmemblk_close(pool);
-	own.sa_sigaction = own_handler;
-	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-	pool = pmemblk_open(path, 0);
-	assert_non_null(pool);
-	own_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	own_calls = 0;
-	assert_int_equal(*(volatile char *)own_page, 0);
-	assert_int_equal(own_calls, 1);
-	lose_page(data_off(7));
-	assert_int_equal(get(7), -1);
-	assert_int_equal(own_calls, 1);
-	/* An access to the pool from outside of the library is no business of ours, either. */
-	own_page = pool->map.base + (data_off(7) & ~(uint64_t)4095);
-	assert_int_equal(*(volatile char *)own_page, 0);
-	assert_int_equal(own_calls, 2);
-	pmemblk_close(pool);
-	pool = NULL;
-	assert_int_equal(sigaction(SIGBUS, &old, &now), 0);
-	assert_true(now.sa_sigaction == own_handler);
-	drop_pool();
-}
-
-static void without_the_setting_the_signal_stays(void **state)
-{
-	struct sigaction now;
-	pid_t pid;
-	int status;
-
-	(void)state;
-	make_pool();
-	pmemblk_close(pool);
-	set_catch(0);
-	pool = pmemblk_open(path, 0);
-	assert_non_null(pool);
-	assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
-	pid = fork();
-	if (pid == 0) {
-		signal(SIGBUS, SIG_DFL);
-		lose_page(data_off(7));
-		get(7);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	drop_pool();
-}
-
-static void the_default_action_stays_for_others(void **state)
-{
-	pid_t pid;
-	int status;
-
-	(void)state;
-	make_pool();
-	pid = fork();
-	if (pid == 0) {
-		int fd = memfd_create("lost", MFD_CLOEXEC);
-		volatile char *p;
-
-		pmemblk_close(pool);
-		signal(SIGBUS, SIG_DFL);
-		pool = pmemblk_open(path, 0);
-		p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-		_exit(*p ? 2 : 3);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	pid = fork();
-	if (pid == 0) {
-		pmemblk_close(pool);
-		signal(SIGBUS, SIG_DFL);
-		pool = pmemblk_open(path, 0);
-		raise(SIGBUS);
-		_exit(3);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	drop_pool();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -407,10 +321,10 @@ int main(void)
 	    cmocka_unit_test(a_lost_flog_fails_writes_only),
 	    cmocka_unit_test(a_file_that_was_cut_off_fails_to_open_by_errno),
 	    cmocka_unit_test(all_threads_see_the_error_and_nothing_else),
+	    cmocka_unit_test(a_block_of_very_many_lost_pages_fails_and_all_others_too),
+	    cmocka_unit_test(a_page_that_finds_no_room_is_waited_for_by_nobody),
+	    cmocka_unit_test(a_child_inherits_no_replacement_and_waits_for_nobody),
 	    cmocka_unit_test(a_long_wait_sleeps_and_a_short_one_does_not),
-	    cmocka_unit_test(other_errors_go_to_the_programs_handler),
-	    cmocka_unit_test(without_the_setting_the_signal_stays),
-	    cmocka_unit_test(the_default_action_stays_for_others),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);

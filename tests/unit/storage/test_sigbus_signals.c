@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* While pools survive media errors: every other SIGBUS does what it did without the library. */
+#include "sigbus_fixture.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+static volatile sig_atomic_t own_calls;
+static void *volatile own_page;
+
+static void own_handler(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	own_calls++;
+	if (info->si_addr == own_page)
+		mmap(own_page, 4096, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static void other_errors_go_to_the_programs_handler(void **state)
+{
+	struct sigaction own = {.sa_flags = SA_SIGINFO};
+	struct sigaction old;
+	struct sigaction now;
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+
+	(void)state;
+	make_pool();
+	pmemblk_close(pool);
+	own.sa_sigaction = own_handler;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	pool = pmemblk_open(path, 0);
+	assert_non_null(pool);
+	own_page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	own_calls = 0;
+	assert_int_equal(*(volatile char *)own_page, 0);
+	assert_int_equal(own_calls, 1);
+	lose_page(data_off(7));
+	assert_int_equal(get(7), -1);
+	assert_int_equal(own_calls, 1);
+	/* An access to the pool from outside of the library is no business of ours, either. */
+	own_page = pool->map.base + (data_off(7) & ~(uint64_t)4095);
+	assert_int_equal(*(volatile char *)own_page, 0);
+	assert_int_equal(own_calls, 2);
+	pmemblk_close(pool);
+	pool = NULL;
+	assert_int_equal(sigaction(SIGBUS, &old, &now), 0);
+	assert_true(now.sa_sigaction == own_handler);
+	drop_pool();
+}
+
+/* A page that raises SIGBUS, as near to the pool as there is room below or above it. */
+static char *lost_page_beside_the_pool(bool below)
+{
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+	uintptr_t at = (uintptr_t)pool->map.base;
+	char *page = MAP_FAILED;
+
+	at = below ? at - 4096 : at + pool->map.size;
+	for (int i = 0; i < 100000 && page == MAP_FAILED; i++) {
+		page = mmap((void *)at, 4096, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+		at = below ? at - 4096 : at + 4096;
+	}
+	close(fd);
+	assert_true(page != MAP_FAILED);
+	return page;
+}
+
+/* While the library is at work: only the pool's own pages are its business. */
+static void a_fault_in_the_callers_buffer_goes_to_the_programs_handler(void **state)
+{
+	struct sigaction own = {.sa_flags = SA_SIGINFO};
+	struct sigaction old;
+
+	(void)state;
+	make_pool();
+	pmemblk_close(pool);
+	own.sa_sigaction = own_handler;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	pool = pmemblk_open(path, 0);
+	assert_non_null(pool);
+	for (int below = 0; below < 2; below++) {
+		char *buf = lost_page_beside_the_pool(below);
+
+		own_page = buf;
+		own_calls = 0;
+		assert_int_equal(pmemblk_write(pool, buf, 3), 0);
+		assert_int_equal(own_calls, 1);
+		assert_int_equal(get(3), 0);
+		munmap(buf, 4096);
+		buf = lost_page_beside_the_pool(below);
+		own_page = buf;
+		assert_int_equal(pmemblk_read(pool, buf, 4), 0);
+		assert_int_equal(own_calls, 2);
+		assert_int_equal(buf[0], 4);
+		munmap(buf, 4096);
+	}
+	pmemblk_close(pool);
+	pool = NULL;
+	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	drop_pool();
+}
+
+/* While this is set, the file is cut off when the handler is installed: mapped, but not read. */
+static bool cuts_file;
+
+SUPPORT_INTERPOSE int sigaction(int sig, const struct sigaction *act,
+				struct sigaction *old)
+{
+	static int (*real)(int, const struct sigaction *, struct sigaction *);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "sigaction");
+	if (cuts_file && act) {
+		cuts_file = false;
+		assert_int_equal(truncate(path, 3 * 4096), 0);
+	}
+	return real(sig, act, old);
+}
+
+static void a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind(void **state)
+{
+	struct sigaction own = {.sa_flags = SA_SIGINFO};
+	struct sigaction old;
+	char *page;
+
+	(void)state;
+	make_pool();
+	pmemblk_close(pool);
+	own.sa_sigaction = own_handler;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	cuts_file = true;
+	errno = 0;
+	assert_int_equal(pmemblk_check(path, 0), -1);
+	assert_int_equal(errno, EIO);
+	assert_non_null(strstr(pmemblk_errormsg(), "media error"));
+	assert_false(cuts_file);
+	/* Another pool is watched, but nobody is inside of it. */
+	unlink(path);
+	pool = pmemblk_create(path, BSIZE, SIZE, 0644);
+	assert_non_null(pool);
+	lose_page(0x3000);
+	page = (char *)pool->map.base + 0x3000;
+	own_page = page;
+	own_calls = 0;
+	assert_int_equal(*(volatile char *)page, 0);
+	assert_int_equal(own_calls, 1);
+	pmemblk_close(pool);
+	pool = NULL;
+	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	drop_pool();
+}
+
+static void without_the_setting_the_signal_stays(void **state)
+{
+	struct sigaction now;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	make_pool();
+	pmemblk_close(pool);
+	set_catch(0);
+	pool = pmemblk_open(path, 0);
+	assert_non_null(pool);
+	assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGBUS, SIG_DFL);
+		lose_page(data_off(7));
+		get(7);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	drop_pool();
+}
+
+/* In a child, which opens a pool of its own, while no handler of the library is there yet. */
+#define CHILD(body)                                                                      \
+	do {                                                                             \
+		pid = fork();                                                            \
+		if (pid == 0) {                                                          \
+			pmemblk_close(pool);                                             \
+			body;                                                            \
+			_exit(3);                                                        \
+		}                                                                        \
+		assert_int_equal(waitpid(pid, &status, 0), pid);                         \
+	} while (0)
+
+static void the_default_action_stays_for_others(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+	make_pool();
+	CHILD({
+		int fd = memfd_create("lost", MFD_CLOEXEC);
+		volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+		signal(SIGBUS, SIG_DFL);
+		create_pool("own");
+		_exit(*p ? 2 : 3);
+	});
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	CHILD({
+		signal(SIGBUS, SIG_DFL);
+		create_pool("own");
+		raise(SIGBUS);
+	});
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	drop_pool();
+}
+
+static void a_signal_that_is_ignored_stays_ignored(void **state)
+{
+	struct sigaction now;
+	pid_t pid;
+	int status;
+
+	(void)state;
+	make_pool();
+	CHILD({
+		signal(SIGBUS, SIG_IGN);
+		create_pool("own");
+		kill(getpid(), SIGBUS);
+		raise(SIGBUS);
+		/* Nor does it interrupt a system call. */
+		sigaction(SIGBUS, NULL, &now);
+		_exit(now.sa_flags & SA_RESTART && get(5) == 0 ? 0 : 2);
+	});
+	assert_int_equal(status, 0);
+	/* What cannot be ignored without the library cannot be ignored with it. */
+	CHILD({
+		int fd = memfd_create("lost", MFD_CLOEXEC);
+		volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+		signal(SIGBUS, SIG_IGN);
+		create_pool("own");
+		alarm(20);
+		_exit(*p ? 2 : 3);
+	});
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	drop_pool();
+}
+
+static void note_mask(int sig)
+{
+	sigset_t now;
+
+	sigprocmask(SIG_BLOCK, NULL, &now);
+	own_calls += 1 + 10 * sigismember(&now, SIGUSR1) + 100 * sigismember(&now, sig);
+}
+
+static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
+{
+	struct sigaction own = {.sa_handler = note_mask};
+	pid_t pid;
+	int status;
+
+	(void)state;
+	make_pool();
+	sigaddset(&own.sa_mask, SIGUSR1);
+	own_calls = 0;
+	CHILD({
+		sigaction(SIGBUS, &own, NULL);
+		create_pool("own");
+		raise(SIGBUS);
+		raise(SIGBUS);
+		_exit(own_calls == 222 ? 0 : own_calls);
+	});
+	assert_int_equal(status, 0);
+	CHILD({
+		own.sa_flags = (int)SA_RESETHAND | SA_NODEFER;
+		sigaction(SIGBUS, &own, NULL);
+		create_pool("own");
+		raise(SIGBUS);
+		if (own_calls != 11)
+			_exit(own_calls);
+		raise(SIGBUS);
+	});
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	drop_pool();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(other_errors_go_to_the_programs_handler),
+	    cmocka_unit_test(a_fault_in_the_callers_buffer_goes_to_the_programs_handler),
+	    cmocka_unit_test(
+		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
+	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
+	    cmocka_unit_test(the_programs_handler_runs_with_its_mask_and_flags),
+	    cmocka_unit_test(without_the_setting_the_signal_stays),
+	    cmocka_unit_test(the_default_action_stays_for_others),
+	};
+
+	setenv("PMEM_IS_PMEM_FORCE", "1", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
