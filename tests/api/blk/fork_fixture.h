@@ -85,6 +85,14 @@ static inline void assert_ends_well(pid_t pid)
 	assert_int_equal(status, 0);
 }
 
+/* As assert_ends_well(), in a child of the test. */
+static inline void expect_ends_well(pid_t pid)
+{
+	int status;
+
+	EXPECT(waitpid(pid, &status, 0) > 0 && status == 0);
+}
+
 /* As assert_ends_well(), for the next process that was left to this one (PR_SET_CHILD_SUBREAPER). */
 static inline void assert_orphan_ends_well(void)
 {

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * When the owner of a pool counts as gone, and when it does not: it ends or executes another
+ * program, processes close all descriptors, live in other namespaces, or were made by clone(2).
+ */
+#include "fork_fixture.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* A kernel without System V shared memory. */
+static bool no_segments;
+
+SUPPORT_INTERPOSE int shmget(key_t key, size_t size, int flags)
+{
+	if (no_segments) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return (int)syscall(SYS_shmget, key, size, flags);
+}
+
+static bool is_busy(PMEMblkpool *p)
+{
+	errno = 0;
+	return byteblock_put(p, 0, 2) == -1 && errno == EBUSY;
+}
+
+/* Starts a child that owns a new pool and has a child of its own; the two run the functions. */
+struct family {
+	PMEMblkpool *pool;
+	struct turns turns; /* between the child's child and the test */
+	int owner_is_there[2];
+};
+
+static pid_t start_family(struct family *f, void (*owner)(struct family *),
+			  void (*child)(struct family *))
+{
+	pid_t pid;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	start_turns(&f->turns);
+	assert_int_equal(pipe2(f->owner_is_there, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		f->pool = create();
+		EXPECT(byteblock_put(f->pool, 0, 1) == 0);
+		if (fork() == 0) {
+			alarm(30);
+			close(f->owner_is_there[1]);
+			child(f);
+			_exit(0);
+		}
+		owner(f);
+		_exit(0);
+	}
+	close(f->owner_is_there[1]);
+	return pid;
+}
+
+/* Returns when the owner's descriptors have been closed by the kernel. */
+static void await_end_of_owner(struct family *f)
+{
+	char c;
+
+	EXPECT(read(f->owner_is_there[0], &c, 1) == 0);
+}
+
+/* The descriptors of a process go after its memory when it executes, but before when it ends. */
+static void put_soon(PMEMblkpool *p)
+{
+	while (byteblock_put(p, 0, 7) != 0)
+		EXPECT(errno == EBUSY);
+}
+
+/* --- the ends of an owner ----------------------------------------------------------------- */
+
+static void become_another_program(struct family *f)
+{
+	(void)await(f->turns.to_child[0]);
+	execlp("sleep", "sleep", "1000", (char *)NULL);
+	_exit(1);
+}
+
+static void take_over_after_execution(struct family *f)
+{
+	EXPECT(is_busy(f->pool));
+	hand_over(f->turns.to_child[1]);
+	await_end_of_owner(f);
+	EXPECT(byteblock_put(f->pool, 0, 7) == 0);
+	EXPECT(byteblock_get(f->pool, 0) == 7);
+	pmemblk_close(f->pool);
+	hand_over(f->turns.to_parent[1]);
+}
+
+static void an_owner_that_executes_another_program_is_gone(void **state)
+{
+	struct family f;
+	int status;
+	pid_t owner;
+
+	(void)state;
+	owner = start_family(&f, become_another_program, take_over_after_execution);
+	close(f.turns.to_parent[1]);
+	assert_true(await(f.turns.to_parent[0]));
+	assert_int_equal(waitpid(owner, &status, WNOHANG), 0); /* it still runs */
+	kill(owner, SIGKILL);
+	assert_int_equal(waitpid(owner, &status, 0), owner);
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+static void wait_for_ever(struct family *f)
+{
+	(void)f;
+	for (;;)
+		pause();
+}
+
+static void take_over_after_end(struct family *f)
+{
+	EXPECT(is_busy(f->pool));
+	hand_over(f->turns.to_parent[1]);
+	await_end_of_owner(f);
+	put_soon(f->pool);
+	pmemblk_close(f->pool);
+}
+
+static void an_owner_that_was_killed_is_gone(void **state)
+{
+	struct family f;
+	int status;
+	pid_t owner;
+
+	(void)state;
+	owner = start_family(&f, wait_for_ever, take_over_after_end);
+	assert_true(await(f.turns.to_parent[0]));
+	kill(owner, SIGKILL);
+	assert_int_equal(waitpid(owner, &status, 0), owner);
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/* --- processes that close everything ------------------------------------------------------ */
+
+static void close_all_but(int keep)
+{
+	for (int fd = 3; fd < 100; fd++)
+		if (fd != keep)
+			close(fd);
+}
+
+static void end_on_demand(struct family *f)
+{
+	close_all_but(f->turns.to_child[0]);
+	(void)await(f->turns.to_child[0]);
+}
+
+/* As daemon(3) does, and it leaves the folder. */
+static void become_a_daemon(struct family *f)
+{
+	EXPECT(is_busy(f->pool));
+	hand_over(f->turns.to_child[1]);
+	for (int fd = 0; fd < 100; fd++)
+		close(fd);
+	EXPECT(setsid() > 0 && chdir("/") == 0);
+	put_soon(f->pool);
+	EXPECT(byteblock_get(f->pool, 0) == 7);
+	pmemblk_close(f->pool);
+}
+
+static void closing_all_descriptors_changes_nothing(void **state)
+{
+	struct family f;
+	pid_t owner;
+
+	(void)state;
+	owner = start_family(&f, end_on_demand, become_a_daemon);
+	assert_ends_well(owner);
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+static unsigned count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 100; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Mappings of System V segments. */
+static unsigned count_segments(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[600];
+	unsigned n = 0;
+
+	EXPECT(maps != NULL);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, "/SYSV") != NULL;
+	fclose(maps);
+	return n;
+}
+
+static void forks_leave_no_descriptor_and_closing_leaves_no_memory(void **state)
+{
+	unsigned before = count_descriptors();
+	PMEMblkpool *p = create();
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(count_segments(),
+			 0); /* nothing is paid for before the first fork */
+	for (int i = 0; i < 10; i++) {
+		pid = fork();
+		if (pid == 0) {
+			EXPECT(count_descriptors() == before);
+			EXPECT(count_segments() == 1);
+			EXPECT(is_busy(p));
+			EXPECT(count_descriptors() == before);
+			pmemblk_close(p);
+			EXPECT(count_segments() == 0);
+			_exit(0);
+		}
+		assert_ends_well(pid);
+		assert_int_equal(count_segments(), 2);
+	}
+	pmemblk_close(p);
+	assert_int_equal(count_segments(), 0);
+	assert_int_equal(count_descriptors(), before);
+}
+
+/* --- namespaces --------------------------------------------------------------------------- */
+
+/* Enters new namespaces, a user namespace too where that is needed. */
+static bool enter_new(int kinds)
+{
+	return unshare(kinds) == 0 || unshare(kinds | CLONE_NEWUSER) == 0;
+}
+
+static bool may_enter(int kinds)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(enter_new(kinds) ? 0 : 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
+/* As init of a new pid namespace it sees no process of the owner's, and other clocks. */
+static void a_living_owner_in_another_namespace_is_alive(void **state)
+{
+	static const int kinds[] = {CLONE_NEWPID, CLONE_NEWIPC,
+				    CLONE_NEWPID | CLONE_NEWIPC,
+				    CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWTIME};
+	PMEMblkpool *p = create();
+
+	(void)state;
+	if (!may_enter(CLONE_NEWPID | CLONE_NEWIPC))
+		skip(); /* not allowed here */
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			EXPECT(enter_new(kinds[i]) || kinds[i] & CLONE_NEWTIME);
+			EXPECT(is_busy(p));
+			pid = fork();
+			if (pid == 0) {
+				EXPECT(is_busy(p));
+				EXPECT(byteblock_get(p, 0) == 0);
+				_exit(0);
+			}
+			expect_ends_well(pid);
+			_exit(0);
+		}
+		assert_ends_well(pid);
+		assert_int_equal(byteblock_put(p, 0, 0), 0);
+	}
+	pmemblk_close(p);
+}
+
+/* Such a child's parent has the number 0, which is none that ended. */
+static void a_living_parent_in_another_namespace_is_alive(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	if (!may_enter(CLONE_NEWPID))
+		skip(); /* not allowed here */
+	pid = fork();
+	if (pid == 0) {
+		PMEMblkpool *p;
+
+		no_segments = true;
+		p = create();
+		EXPECT(enter_new(CLONE_NEWPID));
+		pid = fork();
+		if (pid == 0) {
+			EXPECT(getppid() == 0 && is_busy(p));
+			_exit(0);
+		}
+		expect_ends_well(pid);
+		_exit(0);
+	}
+	assert_ends_well(pid);
+}
+
+static void move_into_new_pid_namespace(struct family *f)
+{
+	pid_t pid;
+
+	EXPECT(enter_new(CLONE_NEWPID));
+	pid = fork();
+	if (pid == 0) {
+		alarm(30);
+		EXPECT(getpid() == 1 && is_busy(f->pool));
+		hand_over(f->turns.to_child[1]);
+		await_end_of_owner(f);
+		put_soon(f->pool);
+		pmemblk_close(f->pool);
+		_exit(0);
+	}
+	expect_ends_well(pid);
+}
+
+static void an_owner_that_ended_in_another_pid_namespace_is_gone(void **state)
+{
+	struct family f;
+	pid_t owner;
+
+	(void)state;
+	if (!may_enter(CLONE_NEWPID))
+		skip(); /* not allowed here */
+	owner = start_family(&f, end_on_demand, move_into_new_pid_namespace);
+	assert_ends_well(owner);
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/*
+ * A process in another IPC namespace may become the owner once the opener has closed. Its
+ * brother must not look for it where it is not.
+ */
+static void nobody_looks_for_an_owner_in_the_wrong_namespace(void **state)
+{
+	PMEMblkpool *p = create();
+	struct turns a;
+	struct turns b;
+	pid_t pid[2];
+
+	(void)state;
+	if (!may_enter(CLONE_NEWIPC))
+		skip(); /* not allowed here */
+	start_turns(&a);
+	start_turns(&b);
+	pid[0] = fork();
+	if (pid[0] == 0) {
+		EXPECT(enter_new(CLONE_NEWIPC));
+		EXPECT(await(a.to_child[0]));
+		EXPECT(byteblock_put(p, 0, 1) == 0);
+		if (fork() == 0) { /* it would mark itself now, if it could */
+			EXPECT(is_busy(p));
+			_exit(0);
+		}
+		expect_ends_well(-1);
+		hand_over(a.to_parent[1]);
+		EXPECT(await(a.to_child[0]));
+		EXPECT(byteblock_put(p, 0, 3) == 0);
+		_exit(0);
+	}
+	pid[1] = fork();
+	if (pid[1] == 0) {
+		EXPECT(await(b.to_child[0]));
+		EXPECT(is_busy(p));
+		hand_over(b.to_parent[1]);
+		_exit(0);
+	}
+	pmemblk_close(p);
+	hand_over(a.to_child[1]);
+	assert_true(await(a.to_parent[0]));
+	hand_over(b.to_child[1]);
+	assert_true(await(b.to_parent[0]));
+	hand_over(a.to_child[1]);
+	for (int i = 0; i < 2; i++)
+		assert_ends_well(pid[i]);
+}
+
+/* --- what the C library does not know of -------------------------------------------------- */
+
+/* Neither before the first fork nor after it does a child inherit the role. */
+static void a_child_made_by_clone_does_not_write(void **state)
+{
+	PMEMblkpool *p = create();
+	pid_t pid;
+
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip(); /* its run time is not told of such a child, either */
+	assert_int_equal(byteblock_put(p, 0, 9), 0);
+	for (int i = 0; i < 2; i++) {
+		pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+		if (pid == 0) {
+			alarm(30);
+			EXPECT(is_busy(p));
+			EXPECT(byteblock_get(p, 0) == 9);
+			pmemblk_close(p);
+			_exit(0);
+		}
+		assert_ends_well(pid);
+		assert_int_equal(byteblock_put(p, 0, 9), 0);
+		pid = fork();
+		if (pid == 0)
+			_exit(is_busy(p) ? 0 : 1);
+		assert_ends_well(pid);
+	}
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/* A child knows when its own parent has ended; more than that cannot be known. */
+static void take_over_from_parent_only(struct family *f)
+{
+	EXPECT(is_busy(f->pool));
+	if (fork() == 0) {
+		await_end_of_owner(f);
+		EXPECT(is_busy(f->pool));
+		_exit(0);
+	}
+	hand_over(f->turns.to_child[1]);
+	await_end_of_owner(f);
+	expect_ends_well(-1);
+	put_soon(f->pool);
+	pmemblk_close(f->pool);
+}
+
+static void without_segments_a_child_takes_over_from_its_parent(void **state)
+{
+	struct family f;
+	pid_t owner;
+
+	(void)state;
+	no_segments = true;
+	owner = start_family(&f, end_on_demand, take_over_from_parent_only);
+	assert_ends_well(owner);
+	assert_orphan_ends_well();
+	no_segments = false;
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/* --- what a takeover finds ---------------------------------------------------------------- */
+
+static void a_pool_that_was_taken_over_is_marked_as_open(void **state)
+{
+	PMEMblkpool *p = create();
+	struct turns t;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(byteblock_put(p, 0, 1), 0);
+	start_turns(&t);
+	pid = fork();
+	if (pid == 0) {
+		EXPECT(await(t.to_child[0]));
+		EXPECT(image_get32(path, IMAGE_SDS + 16) == 0);
+		EXPECT(byteblock_get(p, 0) == 1); /* reading marks nothing */
+		EXPECT(image_get32(path, IMAGE_SDS + 16) == 0);
+		EXPECT(byteblock_put(p, 0, 2) == 0);
+		EXPECT(image_get32(path, IMAGE_SDS + 16) == 1);
+		pmemblk_close(p);
+		EXPECT(image_get32(path, IMAGE_SDS + 16) == 0);
+		_exit(0);
+	}
+	assert_int_equal(image_get32(path, IMAGE_SDS + 16), 1);
+	pmemblk_close(p);
+	hand_over(t.to_child[1]);
+	assert_ends_well(pid);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/* The owner ends at this msync, counted down. */
+static int last_msync;
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	if (last_msync > 0 && --last_msync == 0)
+		_exit(0);
+	return (int)syscall(SYS_msync, addr, len, flags);
+}
+
+/* The word that tells how far the layout is makes no difference to what is recovered. */
+static void an_owner_that_ends_in_the_first_layout_leaves_zeros(void **state)
+{
+	(void)state;
+	if (on_pmem)
+		skip(); /* it syncs nothing */
+	for (int at = 1; at <= 6; at++) {
+		struct turns t;
+		PMEMblkpool *p;
+		pid_t pid;
+
+		new_path(NULL);
+		p = create();
+		start_turns(&t);
+		pid = fork();
+		if (pid == 0) { /* becomes the owner when the opener has closed */
+			EXPECT(await(t.to_child[0]));
+			last_msync = at + 1; /* the first one marks the pool as open */
+			EXPECT(byteblock_put(p, 3, 1) == 0);
+			_exit(0);
+		}
+		if (fork() == 0) {
+			alarm(30);
+			EXPECT(await(t.to_parent[0]));
+			EXPECT(byteblock_get(p, 0) == 0);
+			EXPECT(byteblock_put(p, 0, 7) == 0);
+			EXPECT(byteblock_get(p, 0) == 7);
+			EXPECT(byteblock_get(p, 1) == 0);
+			EXPECT(byteblock_get(p, 3) == 0 || byteblock_get(p, 3) == 1);
+			pmemblk_close(p);
+			_exit(0);
+		}
+		pmemblk_close(p);
+		hand_over(t.to_child[1]);
+		assert_ends_well(pid);
+		hand_over(t.to_parent[1]);
+		assert_orphan_ends_well();
+		assert_int_equal(pmemblk_check(path, 0), 1);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(an_owner_that_executes_another_program_is_gone,
+				   new_path),
+	    cmocka_unit_test_setup(an_owner_that_was_killed_is_gone, new_path),
+	    cmocka_unit_test_setup(closing_all_descriptors_changes_nothing, new_path),
+	    cmocka_unit_test_setup(forks_leave_no_descriptor_and_closing_leaves_no_memory,
+				   new_path),
+	    cmocka_unit_test_setup(a_living_owner_in_another_namespace_is_alive,
+				   new_path),
+	    cmocka_unit_test_setup(a_living_parent_in_another_namespace_is_alive,
+				   new_path),
+	    cmocka_unit_test_setup(an_owner_that_ended_in_another_pid_namespace_is_gone,
+				   new_path),
+	    cmocka_unit_test_setup(nobody_looks_for_an_owner_in_the_wrong_namespace,
+				   new_path),
+	    cmocka_unit_test_setup(a_child_made_by_clone_does_not_write, new_path),
+	    cmocka_unit_test_setup(without_segments_a_child_takes_over_from_its_parent,
+				   new_path),
+	    cmocka_unit_test_setup(a_pool_that_was_taken_over_is_marked_as_open,
+				   new_path),
+	    cmocka_unit_test_setup(an_owner_that_ends_in_the_first_layout_leaves_zeros,
+				   new_path),
+	};
+
+	return run_on_both("fork_owner", tests, sizeof(tests) / sizeof(tests[0]));
+}
