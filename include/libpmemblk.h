@@ -28,8 +28,9 @@
  * one process, at first the one that opened it; in others these calls fail with EBUSY.
  * Once the owner has closed the pool, has exited or has executed another program, the
  * first process that modifies the pool takes it over, so that a program may open its pool
- * and then become a daemon. The file stays locked until the last of the processes has
- * closed the pool or ended.
+ * and then become a daemon; libpmemblk(7) says how an owner is known to be gone. A child
+ * may close the pool at any time, whatever the threads of its parent are doing. The file
+ * stays locked until the last of the processes has closed the pool or ended.
  */
 #ifndef LIBPMEMBLK_H
 #define LIBPMEMBLK_H 1

@@ -3,7 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -66,17 +67,22 @@ int auto_flush_read(void)
 	return result;
 }
 
-static int answer;
-
-static void read_once(void)
-{
-	answer = auto_flush_read();
-}
-
+/*
+ * Threads that ask at the same time may read more than once. That needs nothing that a fork could
+ * leave half-done: with pthread_once(3), a child on musl would wait for the thread that reads.
+ */
 int auto_flush_get(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	enum { UNREAD = INT_MIN };
+	static atomic_int answer = UNREAD;
+	/* The value is all that is shared, so relaxed order is enough. */
+	int value = atomic_load_explicit(&answer, memory_order_relaxed);
+	int unread = UNREAD;
 
-	pthread_once(&once, read_once);
-	return answer;
+	if (value != UNREAD)
+		return value;
+	value = auto_flush_read();
+	if (!atomic_compare_exchange_strong(&answer, &unread, value))
+		value = unread;
+	return value;
 }

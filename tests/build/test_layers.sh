@@ -123,7 +123,7 @@ check_api_tests()
 {
 	local f
 	for f in tests/api/*/test_*.c; do
-		grep -q 'support_assert_ours(' "$f" || echo "$f does not assert whose library it runs on"
+		grep -qE '(support_assert_ours|run_on_both)\(' "$f" || echo "$f does not assert whose library it runs on"
 	done
 }
 
