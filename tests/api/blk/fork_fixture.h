@@ -21,7 +21,7 @@
 static const char *path;
 static bool on_pmem = true;
 
-static inline int new_path(void **state)
+static inline __attribute__((unused)) int new_path(void **state)
 {
 	static unsigned n;
 	char name[32];
