@@ -74,37 +74,49 @@ static enum btt_progress progress(const struct pmemblk *pool)
 /* --- taking over ------------------------------------------------------------------------- */
 
 /* The table of the new owner. While nothing was stored, the present one is the opener's copy. */
-static int open_own_locked(struct pmemblk *pool)
+static int open_own_locked(struct pmemblk *pool, struct btt **out)
 {
 	struct btt *present = atomic_load_explicit(&pool->btt, memory_order_relaxed);
-	struct btt *fresh;
-	int ret;
 
 	if (progress(pool) == BTT_UNTOUCHED)
-		ret = btt_open_untouched(&pool->storage, &pool->params, present, &fresh);
-	else
-		ret = btt_open(&pool->storage, &pool->params, &fresh);
-	if (ret < 0)
-		return ret;
-	if (btt_is_laid_out(fresh))
-		atomic_store_explicit(pool->params.progress, BTT_LAID_OUT,
-				      memory_order_release);
-	return install_locked(pool, fresh);
+		return btt_open_untouched(&pool->storage, &pool->params, present, out);
+	return btt_open(&pool->storage, &pool->params, out);
 }
 
+/* Recovery, and the mark that says that the pool is open; as when it is opened. */
+static int prepare_own_locked(struct pmemblk *pool, struct btt **out)
+{
+	int ret;
+
+	*out = NULL;
+	pool_enter(pool);
+	ret = open_own_locked(pool, out);
+	if (ret == 0 && pool->keeps_sds)
+		ret = pool_store_sds(pool, true);
+	ret = pool_leave(pool, ret);
+	if (ret < 0) {
+		btt_close(*out);
+		*out = NULL;
+	}
+	return ret;
+}
+
+/* What fails half-way is tried again by the next call; nobody else can become the owner. */
 static int take_over_locked(struct pmemblk *pool)
 {
+	struct btt *fresh;
 	int ret = pool_owner_claim(&pool->owner);
 
 	if (ret < 0)
 		return blame_file(pool->path, ret);
 	/* the last owner may have gone in the middle of a sync */
 	sync_group_init(&pool->group);
-	pool_enter(pool);
-	ret = open_own_locked(pool);
-	if (ret == 0 && pool->keeps_sds)
-		ret = pool_store_sds(pool, true);
-	ret = pool_leave(pool, ret);
+	ret = prepare_own_locked(pool, &fresh);
+	if (ret == 0 && btt_is_laid_out(fresh))
+		atomic_store_explicit(pool->params.progress, BTT_LAID_OUT,
+				      memory_order_release);
+	if (ret == 0)
+		ret = install_locked(pool, fresh);
 	if (ret == 0)
 		pool_owner_confirm(&pool->owner);
 	return ret;
