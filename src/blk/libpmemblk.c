@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/ctl.h"
 #include "base/ctl_config.h"
+#include "edge.h"
 #include "errormsg.h"
 #include "log.h"
 #include "mapping.h"
@@ -20,11 +21,14 @@ VERSION_NOTE("libpmemblk");
 
 __attribute__((constructor)) static void load(void)
 {
+	struct edge edge = edge_enter(true);
+
 	log_load("libpmemblk", "PMEMBLK");
 	mapping_init();
 	sigbus_setup();
 	pool_owner_setup();
 	ctl_config_load();
+	edge_leave(edge, 0);
 }
 
 __attribute__((destructor)) static void unload(void)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The public functions that deal with pools and blocks: arguments are checked here, and
- * this is where errno is set. On their way to success, creating, opening, checking, closing and
- * taking over try things that may fail, MAP_SYNC for one; these put errno back.
+ * this is where errno is set, see edge.h.
  */
 #include <libpmemblk.h>
 
 #include <errno.h>
 
 #include "btt/btt.h"
+#include "edge.h"
 #include "errormsg.h"
 #include "pool/create.h"
 #include "pool/foreign.h"
@@ -16,53 +16,40 @@
 #include "pool/pool.h"
 #include "pool/watched.h"
 
-static int fail(int ret)
-{
-	errno = -ret;
-	return -1;
-}
-
-/* Of what may have touched errno on its way to success; before: what it was. */
-static int end(int ret, int before)
-{
-	errno = ret < 0 ? -ret : before;
-	return ret < 0 ? -1 : ret;
-}
-
 API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize,
 				       mode_t mode)
 {
+	struct edge edge = edge_enter(true);
 	struct pmemblk *pool;
-	int before = errno;
 	int ret = pool_create(path, bsize, poolsize, mode, &pool);
 
-	return end(ret, before) < 0 ? NULL : pool;
+	return edge_leave(edge, ret) < 0 ? NULL : pool;
 }
 
 API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
 {
+	struct edge edge = edge_enter(true);
 	struct pmemblk *pool;
-	int before = errno;
 	int ret = pool_open(path, bsize, &pool);
 
-	return end(ret, before) < 0 ? NULL : pool;
+	return edge_leave(edge, ret) < 0 ? NULL : pool;
 }
 
 API_EXPORT void pmemblk_close(PMEMblkpool *pbp)
 {
-	int before = errno;
+	struct edge edge = edge_enter(true);
 
 	if (pbp)
 		pool_close(pbp);
-	errno = before;
+	edge_leave(edge, 0);
 }
 
 API_EXPORT int pmemblk_check(const char *path, size_t bsize)
 {
-	int before = errno;
+	struct edge edge = edge_enter(true);
 	int ret = pool_check(path, bsize);
 
-	return end(ret, before);
+	return edge_leave(edge, ret);
 }
 
 API_EXPORT size_t pmemblk_bsize(PMEMblkpool *pbp)
@@ -100,18 +87,20 @@ static inline int check_modify(PMEMblkpool *pbp, long long blockno)
 		    "here",
 		    pbp->path);
 	ret = check_number(pbp, blockno);
-	if (unlikely(ret == 0 && !pool_owner_is_self(&pbp->owner))) {
-		int before = errno;
-
+	if (unlikely(ret == 0 && !pool_owner_is_self(&pbp->owner)))
 		ret = pool_take_over(pbp);
-		errno = before;
-	}
 	return ret;
 }
 
-static inline int finish(int ret)
+/*
+ * A write reaches a cancellation point where it syncs, where it lays the pool out or takes it over,
+ * and where it may have to wait for a media error of another thread.
+ */
+static inline struct edge enter_modify(PMEMblkpool *pbp)
 {
-	return likely(ret == 0) ? 0 : fail(ret);
+	return edge_enter(pbp->map.medium == STORAGE_FILE || pbp->is_watched ||
+			  !btt_is_laid_out(table(pbp)) ||
+			  !pool_owner_is_self(&pbp->owner));
 }
 
 static int read_own(PMEMblkpool *pbp, void *buf, uint64_t blockno)
@@ -119,12 +108,11 @@ static int read_own(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 	return btt_read(table(pbp), buf, blockno);
 }
 
-/* Where the pool survives media errors, or belongs to another process. */
-static __attribute__((noinline)) int read_with_care(PMEMblkpool *pbp, void *buf,
-						    uint64_t blockno)
+/* Where the pool survives media errors, belongs to another process, or is being written. */
+static NOINLINE int read_with_care(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 {
 	bool is_own = pool_owner_is_self(&pbp->owner);
-	int before = errno;
+	struct edge edge = edge_enter(pbp->is_watched || !is_own);
 	int ret;
 
 	if (!is_own)
@@ -132,50 +120,59 @@ static __attribute__((noinline)) int read_with_care(PMEMblkpool *pbp, void *buf,
 	if (pbp->is_watched)
 		ret = pool_read_watched(pbp, is_own ? read_own : pool_read_foreign, buf,
 					blockno);
+	else if (is_own)
+		ret = read_own(pbp, buf, blockno);
 	else
 		ret = pool_read_foreign(pbp, buf, blockno);
-	return end(ret, before);
+	return edge_leave(edge, ret);
 }
 
 API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
 {
-	if (unlikely(pbp->is_watched) || unlikely(!pool_owner_is_self(&pbp->owner)))
-		return read_with_care(pbp, buf, (uint64_t)blockno);
-	return finish(btt_read(table(pbp), buf, (uint64_t)blockno));
+	if (likely(!pbp->is_watched) && likely(pool_owner_is_self(&pbp->owner)) &&
+	    likely(btt_read_at_once(table(pbp), buf, (uint64_t)blockno)))
+		return 0;
+	return read_with_care(pbp, buf, (uint64_t)blockno);
 }
 
 API_EXPORT int pmemblk_write(PMEMblkpool *pbp, const void *buf, long long blockno)
 {
+	struct edge edge = enter_modify(pbp);
 	int ret = check_modify(pbp, blockno);
 
 	if (unlikely(ret < 0))
-		return fail(ret);
+		return edge_leave(edge, ret);
 	if (unlikely(pbp->is_watched))
-		return finish(
-		    pool_modify_watched(pbp, POOL_WRITE, buf, (uint64_t)blockno));
-	return finish(btt_write(table(pbp), buf, (uint64_t)blockno));
+		ret = pool_modify_watched(pbp, POOL_WRITE, buf, (uint64_t)blockno);
+	else
+		ret = btt_write(table(pbp), buf, (uint64_t)blockno);
+	return edge_leave(edge, ret);
 }
 
 API_EXPORT int pmemblk_set_zero(PMEMblkpool *pbp, long long blockno)
 {
+	struct edge edge = enter_modify(pbp);
 	int ret = check_modify(pbp, blockno);
 
 	if (unlikely(ret < 0))
-		return fail(ret);
+		return edge_leave(edge, ret);
 	if (unlikely(pbp->is_watched))
-		return finish(
-		    pool_modify_watched(pbp, POOL_SET_ZERO, NULL, (uint64_t)blockno));
-	return finish(btt_set_zero(table(pbp), (uint64_t)blockno));
+		ret = pool_modify_watched(pbp, POOL_SET_ZERO, NULL, (uint64_t)blockno);
+	else
+		ret = btt_set_zero(table(pbp), (uint64_t)blockno);
+	return edge_leave(edge, ret);
 }
 
 API_EXPORT int pmemblk_set_error(PMEMblkpool *pbp, long long blockno)
 {
+	struct edge edge = enter_modify(pbp);
 	int ret = check_modify(pbp, blockno);
 
 	if (unlikely(ret < 0))
-		return fail(ret);
+		return edge_leave(edge, ret);
 	if (unlikely(pbp->is_watched))
-		return finish(
-		    pool_modify_watched(pbp, POOL_SET_ERROR, NULL, (uint64_t)blockno));
-	return finish(btt_set_error(table(pbp), (uint64_t)blockno));
+		ret = pool_modify_watched(pbp, POOL_SET_ERROR, NULL, (uint64_t)blockno);
+	else
+		ret = btt_set_error(table(pbp), (uint64_t)blockno);
+	return edge_leave(edge, ret);
 }

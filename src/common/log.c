@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "edge.h"
 #include "printable.h"
 #include "unload.h"
 
@@ -162,8 +163,8 @@ void log_write(enum log_level level, const char *path, unsigned line,
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	char message[MESSAGE_MAX];
-	int before =
-	    errno; /* a call that logs may still succeed, and the sink is foreign */
+	/* The caller may still succeed or hold locks, and the sink is foreign. */
+	struct edge edge = edge_enter(true);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -174,5 +175,5 @@ void log_write(enum log_level level, const char *path, unsigned line,
 		sink(level, name, line, function, message);
 	if ((int)level <= file_limit)
 		write_line(level, name, line, function, message);
-	errno = before;
+	edge_leave(edge, 0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "config.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -123,10 +124,13 @@ int config_is_pmem_force(void)
 	/* The value is all that is shared, so relaxed order is enough. */
 	int value = atomic_load_explicit(&force, memory_order_relaxed);
 	int unread = UNREAD;
+	int before;
 
 	if (likely(value != UNREAD))
 		return value;
+	before = errno; /* a number out of range changes it */
 	value = config_read_is_pmem_force(secure_getenv);
+	errno = before;
 	if (!atomic_compare_exchange_strong(&force, &unread, value))
 		value = unread;
 	return value;

@@ -6,6 +6,7 @@
 #include "auto_flush.h"
 #include "compiler.h"
 #include "config.h"
+#include "edge.h"
 #include "engine.h"
 #include "engine_select.h"
 #include "errormsg.h"
@@ -22,6 +23,7 @@ struct engine engine;
 /* Before the constructors of programs that are linked with the archive and use it there. */
 __attribute__((constructor(102))) static void load(void)
 {
+	struct edge edge = edge_enter(true);
 	struct config config;
 	struct engine_cpu cpu;
 
@@ -36,6 +38,7 @@ __attribute__((constructor(102))) static void load(void)
 	    engine.flush_backend->name, engine.flushing ? "" : " (off)",
 	    engine.kernel->name, engine.nt_threshold,
 	    engine.nt_burst == SIZE_MAX ? "" : " in bursts");
+	edge_leave(edge, 0);
 }
 
 __attribute__((destructor(102))) static void unload(void)

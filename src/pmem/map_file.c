@@ -210,6 +210,7 @@ static int map(const struct opened *file, enum file_type type, size_t len, size_
 	       struct map_file_result *result)
 {
 	bool is_sync;
+	bool sync_refused;
 	const char *why;
 	void *addr;
 	struct stat st;
@@ -224,6 +225,7 @@ static int map(const struct opened *file, enum file_type type, size_t len, size_
 		return errormsg_fail_sys(-ret, "cannot map %zu bytes of %s", len,
 					 file->path);
 	}
+	sync_refused = !is_sync;
 	if (type == FILE_DEVDAX) {
 		region = fstat(file->fd, &st) == 0 ? region_of_device(st.st_rdev)
 						   : IS_PMEM_NO_REGION;
@@ -242,7 +244,7 @@ static int map(const struct opened *file, enum file_type type, size_t len, size_
 		return errormsg_fail_sys(-ret, "cannot keep track of the mapping of %s",
 					 file->path);
 	}
-	*result = (struct map_file_result){addr, len, is_sync ? NULL : why};
+	*result = (struct map_file_result){addr, len, is_sync ? NULL : why, sync_refused};
 	return 0;
 }
 

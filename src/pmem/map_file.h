@@ -12,6 +12,7 @@ struct map_file_result {
 	void *addr;
 	size_t len;
 	const char *why_not; /* a reason why it is not persistent memory, or NULL */
+	bool sync_refused;   /* MAP_SYNC was asked for in vain */
 };
 
 /*

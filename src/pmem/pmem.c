@@ -7,21 +7,13 @@
 #include "config.h"
 #include "copy.h"
 #include "deep.h"
+#include "edge.h"
 #include "engine.h"
 #include "errormsg.h"
 #include "is_pmem.h"
 #include "libpmem.h"
 #include "log.h"
 #include "map_file.h"
-
-/* Turns 0 or -errno into the public form. */
-static int finish(int ret)
-{
-	if (ret >= 0)
-		return ret;
-	errno = -ret;
-	return -1;
-}
 
 /* They are ignored, but in the debug variant not without a word. */
 static void note_unknown_flags(unsigned flags)
@@ -39,13 +31,13 @@ static void note_unknown_flags(unsigned flags)
 API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t mode,
 			       size_t *mapped_lenp, int *is_pmemp)
 {
+	struct edge edge = edge_enter(true);
 	struct map_file_result result;
-	int before = errno;
 	int ret = map_file(path, len, flags, mode, &result);
 	int is_pmem;
 
 	if (ret < 0) {
-		errno = -ret;
+		edge_leave(edge, ret);
 		return NULL;
 	}
 	is_pmem = is_pmemp ? pmem_is_pmem(result.addr, result.len) : !result.why_not;
@@ -56,8 +48,10 @@ API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t m
 	}
 	LOG(LOG_LEVEL_NOTICE, "mapped %zu bytes of %s at %p", result.len, path,
 	    result.addr);
-	/* A refused MAP_SYNC is no failure of the call, so errno stays as it was. */
-	errno = before;
+	edge_leave(edge, 0);
+	/* No failure of the call; but fio knows by it that this is not persistent memory. */
+	if (result.sync_refused)
+		errno = EOPNOTSUPP;
 	if (mapped_lenp)
 		*mapped_lenp = result.len;
 	if (is_pmemp)
@@ -67,8 +61,10 @@ API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t m
 
 API_EXPORT int pmem_unmap(void *addr, size_t len)
 {
+	struct edge edge = edge_enter(true);
+
 	LOG(LOG_LEVEL_DEBUG, "%zu bytes at %p", len, addr);
-	return finish(map_file_unmap(addr, len));
+	return edge_leave(edge, map_file_unmap(addr, len));
 }
 
 API_EXPORT int pmem_is_pmem(const void *addr, size_t len)
@@ -98,7 +94,9 @@ API_EXPORT void pmem_persist(const void *addr, size_t len)
 
 API_EXPORT int pmem_msync(const void *addr, size_t len)
 {
-	return finish(deep_msync(addr, len));
+	struct edge edge = edge_enter(true);
+
+	return edge_leave(edge, deep_msync(addr, len));
 }
 
 API_EXPORT int pmem_has_hw_drain(void)
@@ -108,15 +106,14 @@ API_EXPORT int pmem_has_hw_drain(void)
 
 API_EXPORT int pmem_has_auto_flush(void)
 {
-	int before = errno;
+	struct edge edge = edge_enter(true);
 	int ret = auto_flush_get();
 
 	if (ret < 0)
 		ret =
 		    errormsg_fail_sys(-ret, "cannot understand the persistence domain of "
 					    "a memory region");
-	errno = before;
-	return finish(ret);
+	return edge_leave(edge, ret);
 }
 
 API_EXPORT void pmem_deep_flush(const void *addr, size_t len)
@@ -126,13 +123,15 @@ API_EXPORT void pmem_deep_flush(const void *addr, size_t len)
 
 API_EXPORT int pmem_deep_drain(const void *addr, size_t len)
 {
-	return finish(deep_drain(addr, len));
+	struct edge edge = edge_enter(true);
+
+	return edge_leave(edge, deep_drain(addr, len));
 }
 
 API_EXPORT int pmem_deep_persist(const void *addr, size_t len)
 {
 	engine.flush_backend->deep_flush(addr, len);
-	return finish(deep_drain(addr, len));
+	return pmem_deep_drain(addr, len);
 }
 
 /* Out of line, so that the copy that is only a copy need not save a register for the others. */

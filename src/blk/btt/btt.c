@@ -208,11 +208,15 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	return ret;
 }
 
-/* The common case first: a written block of the first arena that nobody writes to meanwhile. */
+bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba)
+{
+	return likely(lba < atomic_load_explicit(&btt->nfirst, memory_order_acquire)) &&
+	       likely(try_read(&btt->arena->view, (uint32_t)lba, buf));
+}
+
 int btt_read(struct btt *btt, void *buf, uint64_t lba)
 {
-	if (likely(lba < atomic_load_explicit(&btt->nfirst, memory_order_acquire)) &&
-	    likely(try_read(&btt->arena->view, (uint32_t)lba, buf)))
+	if (likely(btt_read_at_once(btt, buf, lba)))
 		return 0;
 	return read_slow(btt, buf, lba);
 }

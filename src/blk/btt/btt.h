@@ -82,6 +82,12 @@ bool btt_is_laid_out(const struct btt *btt);
  * touched then.
  */
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
+
+/*
+ * The common case of it: true, and buf holds the block, where it is a written block of the first
+ * arena that nobody writes to meanwhile. No system call, and errno stays.
+ */
+bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 int btt_write(struct btt *btt, const void *buf, uint64_t lba) MUST_CHECK;
 int btt_set_zero(struct btt *btt, uint64_t lba) MUST_CHECK;
 int btt_set_error(struct btt *btt, uint64_t lba) MUST_CHECK;
