@@ -78,9 +78,15 @@ for threads in 1 4; do
 	pmemblk 4096 $threads
 done
 
+# Memory that is not persistent is refused, as with the original.
 unset PMEM_IS_PMEM_FORCE
-if on ours fio --name=t --thread --ioengine=libpmem --filename="$work/plain" --size=1M --bs=4k \
-	--rw=write >"$work/fio.out" 2>&1 && ! grep -qi 'pmem' "$work/fio.out"; then
-	fail "fio took an ordinary file for persistent memory"
-fi
-case_ok "fio's libpmem engine refuses an ordinary file"
+for libs in original ours; do
+	rc=0
+	on_proven $libs libpmem fio --name=t --thread --ioengine=libpmem --filename="$work/plain" --size=32M \
+		--bs=4k --rw=write --output="$work/fio.log" >"$work/fio.out" 2>&1 || rc=$?
+	[ $rc -eq 1 ] || { cat "$work/fio.log"; fail "$libs: fio exits with $rc on an ordinary file"; }
+	grep -q 'err=95' "$work/fio.log" "$work/fio.out" ||
+		{ cat "$work/fio.log" "$work/fio.out"; fail "$libs: fio does not say err=95"; }
+	rm -f "$work/plain"
+	case_ok "$libs: fio's libpmem engine refuses an ordinary file"
+done

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# errno after each public call that succeeds, also under contention: as it was, but for
+# pmem_map_file, which leaves EOPNOTSUPP where MAP_SYNC was refused. Beside it the original's
+# table; the lines in which they differ are known.
+. "$(dirname "$0")/lib.sh"
+
+disk=$(mktemp -d "${TMPDIR:-/tmp}/pmemcompat.XXXXXX")
+trap 'rm -rf "$disk"; cleanup' EXIT
+
+# The original sets errno to 0 inside of these, and reads the number as it comes.
+cat >"$work/known" <<-'END'
+	pmem_has_auto_flush 0
+	pmem_is_pmem 34
+	pmemblk_check 0
+	pmemblk_create 0
+	pmemblk_open 0
+END
+
+# table LIBS DIR WRITES
+table()
+{
+	on "$1" "$BUILD/tests/compat/errno_table" "$2" "$1" "$3" >"$work/table" 2>"$work/messages" ||
+		{ cat "$work/table" "$work/messages"; fail "$1: a call failed in $2"; }
+	sort "$work/table"
+}
+
+# compare DIR WRITES FORCE
+compare()
+{
+	local what="PMEM_IS_PMEM_FORCE=$3, $1"
+	export PMEM_IS_PMEM_FORCE=$3
+	table ours "$1" "$2" >"$work/ours.table"
+	! grep -v '^pmem_map_file ' "$work/ours.table" | grep -v ' -$' || fail "$what: errno was changed"
+	grep -q '^pmem_is_pmem -$' "$work/ours.table" && grep -q '^pmemblk_write -$' "$work/ours.table" ||
+		fail "$what: the table is not complete"
+	[ "$(grep '^pmem_map_file ' "$work/ours.table")" = 'pmem_map_file 95' ] ||
+		fail "$what: $(grep '^pmem_map_file ' "$work/ours.table")"
+	case_ok "$what: $(wc -l <"$work/ours.table") lines"
+	table original "$1" "$2" >"$work/original.table"
+	! comm -13 "$work/ours.table" "$work/original.table" | grep -vxFf "$work/known" ||
+		fail "$what: the original does otherwise"
+	case_ok "$what: as with the original, but for $(comm -13 "$work/ours.table" "$work/original.table" | wc -l) known lines"
+}
+
+compare "$work" 2000 0
+compare "$work" 2000 1
+compare "$work" 100 99999999999999999999 # no number that fits: as if it were not set
+compare "$disk" 10 0
