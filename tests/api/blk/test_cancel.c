@@ -207,6 +207,7 @@ static void run_child(const char *force, int catch, void (*body)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		alarm(60); /* for whoever waits for a cancelled thread */
 		setenv("PMEM_IS_PMEM_FORCE", force, 1);
 		REQUIRE(pmemblk_ctl_set(NULL, "sigbus.catch", &catch) == 0, "ctl");
 		body();
