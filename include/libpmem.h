@@ -18,9 +18,12 @@
  *		pmem_msync(p, len);
  *
  * All functions may be called from any thread at any time. Functions that return NULL or -1
- * have set errno and the message that pmem_errormsg() returns. Stores of different calls
- * are not atomic together: after a power loss any part of the data that was not yet
- * persisted may be new or old.
+ * have set errno and the message that pmem_errormsg() returns; the others leave errno as it
+ * was, but for pmem_map_file. Stores of different calls are not atomic together: after a power
+ * loss any part of the data that was not yet persisted may be new or old.
+ *
+ * No function is a cancellation point: a thread that is cancelled completes its call first. A
+ * thread with asynchronous cancelability (PTHREAD_CANCEL_ASYNCHRONOUS) must not call them.
  */
 #ifndef LIBPMEM_H
 #define LIBPMEM_H 1
@@ -67,7 +70,9 @@ extern "C" {
  * 2 MiB, so that large pages can be used; PMEM_MMAP_HINT (hexadecimal, read at program
  * start) is the lowest address wished. No descriptor stays open.
  *
- * When *is_pmemp is 0, pmem_errormsg() tells why, although the call succeeded.
+ * When *is_pmemp is 0, pmem_errormsg() tells why, although the call succeeded. Whatever
+ * *is_pmemp is, errno is EOPNOTSUPP after success where the file system refused MAP_SYNC (it
+ * is not on persistent memory, or not mounted with -o dax), and else as it was.
  *
  * When a call fails, a file that it created is removed, and an existing one has its old
  * length back; what lies behind the new end of a file that was to be cut reads as zeros

@@ -18,11 +18,13 @@
  * flushes and fences, all others with msync(2); both survive a power loss.
  *
  * Errors. Functions that return NULL or -1 have set errno and a message for
- * pmemblk_errormsg(). A call that succeeds leaves the message alone.
+ * pmemblk_errormsg(). A call that succeeds leaves both alone.
  *
  * Threads. pmemblk_read, _write, _set_zero, _set_error, _bsize and _nblock may be called
  * for the same pool by any number of threads at once, also for the same block: a read
  * sees the block as one of the writes left it. pmemblk_close must come after all of them.
+ * No function is a cancellation point: a thread that is cancelled completes its call first. A
+ * thread with asynchronous cancelability (PTHREAD_CANCEL_ASYNCHRONOUS) must not call them.
  *
  * Fork. A pool stays usable for reading in both processes. Modifying it is the right of
  * one process, at first the one that opened it; in others these calls fail with EBUSY.
