@@ -80,6 +80,7 @@ static struct thread_block *add_block(struct thread_memory *m)
 
 	if (!b)
 		return NULL;
+	unload_watch_exit();
 	atomic_init(&b->used, true);
 	b->bytes = (char *)(b + 1);
 	b->size = m->size;

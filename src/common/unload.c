@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * exit(3) runs the functions that were registered with __cxa_atexit() before any destructor.
- * dlclose(3) runs only those of the object that it unloads, and this one has no object: it is
- * registered under a handle of its own. Both functions belong to the ABI of C++, which every C
- * library for Linux implements.
+ * exit(3) runs the functions that were registered with __cxa_atexit() since main() began before
+ * any destructor. dlclose(3) runs only those of the object that it unloads, and this one has no
+ * object: it is registered under a handle of its own. Both functions belong to the ABI of C++,
+ * which every C library for Linux implements.
  */
 #include "unload.h"
 
@@ -25,7 +25,7 @@ static void note_exit(void *unused)
 		atomic_store_explicit(&ending, true, memory_order_relaxed);
 }
 
-__attribute__((constructor(101))) static void load(void)
+void unload_watch_exit(void)
 {
 	if (__cxa_atexit(note_exit, NULL, &handle) != 0)
 		atomic_store_explicit(&ending, true, memory_order_relaxed);

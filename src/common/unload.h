@@ -9,6 +9,12 @@
 
 #include <stdbool.h>
 
+/*
+ * To be called whenever there is something new that only an unloading library may free. Not in a
+ * constructor alone: exit(3) asks who registers before main() too late, after the destructors.
+ */
+void unload_watch_exit(void);
+
 /* For destructors: whether the process is about to end, so that nothing may be freed. */
 bool unload_is_exit(void);
 

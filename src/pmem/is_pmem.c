@@ -220,6 +220,7 @@ static int grow(struct table *t, struct table **grown)
 	if (count + 2 <= capacity)
 		return 0;
 	capacity = capacity ? capacity * 2 : 64;
+	unload_watch_exit();
 	g = malloc(sizeof(*g) + capacity * sizeof(g->entries[0]));
 	if (!g)
 		return -ENOMEM;
