@@ -119,10 +119,13 @@ static void auto_flush_is_an_answer_and_stays(void **state)
 
 	(void)state;
 	assert_non_null(getcwd(before, sizeof(before)));
+	assert_null(pmem_map_file("/none/before", 0, 0, 0, NULL, NULL));
 	errno = 4711;
 	first = pmem_has_auto_flush();
 	assert_true(first >= -1 && first <= 1);
 	assert_int_equal(errno, first < 0 ? EIO : 4711);
+	/* An answer, also the answer no, is no failure. */
+	assert_int_equal(strstr(pmem_errormsg(), "/none/before") != NULL, first >= 0);
 	assert_int_equal(pmem_has_auto_flush(), first);
 	assert_non_null(getcwd(after, sizeof(after)));
 	assert_string_equal(before, after);
