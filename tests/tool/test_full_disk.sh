@@ -11,13 +11,15 @@ run()
 {
 	set -eu
 	local rc=0
-	mount -t tmpfs -o size=20M none "$1"
+	mount -t tmpfs -o size=21M none "$1"
+	head -c 1M /dev/zero >"$1/filler"
 	truncate -s 40M "$1/pool"
 	PMEMBLK_CONF='fallocate.at_create=0' "$BUILD/bin/pmemblk" create -b 4K -s 0 "$1/pool"
 	"$BUILD/bin/pmemblk" import -f 100 "$2" "$1/pool" 2>"$2.err" || rc=$?
 	[ "$rc" = 3 ] || exit "$((rc + 1))"
+	# On tmpfs reading a hole takes a page, too.
+	rm "$1/filler"
 	"$BUILD/bin/pmemblk" export "$1/pool" - >"$2.back"
-	# With the disk full, the tool still reads and checks it.
 	"$BUILD/bin/pmemblk" check "$1/pool"
 	"$BUILD/bin/pmemblk" info "$1/pool" >/dev/null
 }
