@@ -4,7 +4,6 @@
 # Everything static in the libraries that can change has a line in src/README.md that says what it
 # is in a forked child.
 . "$(dirname "$0")/lib.sh"
-need_command nm binutils
 
 # Symbols of the sections that stay writable, without the suffix of those inside functions.
 changing_objects()

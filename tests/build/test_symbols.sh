@@ -96,8 +96,11 @@ check()
 	case_ok "$lib: the archive shows the same names"
 
 	# What belongs to the whole process: whoever puts it back has been seen by other threads.
+	# libpmemblk's SIGBUS handler gives the program's own handler the mask that it asked for.
+	forbidden='umask|f?chdir|sigprocmask|fts(64)?_.*|nftw(64)?|setlocale'
+	[ "$lib" = libpmemblk ] || forbidden="$forbidden|pthread_sigmask"
 	[ -n "${SAN:-}" ] || ! $nm -D --undefined-only "$so" | awk '{ sub(/@.*/, "", $NF); print $NF }' |
-		grep -xE 'umask|f?chdir|sigprocmask|pthread_sigmask|fts(64)?_.*|nftw(64)?|setlocale' ||
+		grep -xE "$forbidden" ||
 		fail "$lib: changes the state of the process"
 	case_ok "$lib: touches no umask, signal mask or working directory"
 
