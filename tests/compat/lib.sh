@@ -14,6 +14,7 @@ package_file()
 	dpkg-query -L "$1" 2>/dev/null | grep -E "$2\$" | head -n 1 || true
 }
 
+[ -e /proc/self/maps ] || skip "the original ends its programs where there is no /proc"
 command -v dpkg-query >/dev/null || skip "needs Debian's packages"
 original_pmem=$(package_file libpmem1 '/libpmem\.so\.1')
 original_pmemblk=$(package_file libpmemblk1 '/libpmemblk\.so\.1')

@@ -17,6 +17,8 @@ fail()
 	exit 1
 }
 
+[ -e /proc/self/exe ] || skip "without /proc the loader does not find the libraries beside the tool"
+
 # Every imported block is synchronised: on a disk that takes minutes.
 [ -w "${TEST_SHM:-/dev/shm}" ] && TMPDIR=${TEST_SHM:-/dev/shm}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmemtool.XXXXXX")

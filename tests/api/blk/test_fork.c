@@ -56,6 +56,11 @@ static void a_daemon_takes_over_what_its_parent_opened(void **state)
 	pid_t pid;
 
 	(void)state;
+	/* There nobody can tell a process that has ended from one whose parent has not asked yet. */
+	if (access("/proc/self", F_OK) != 0) {
+		print_message("without /proc an exited owner is not known as such\n");
+		skip();
+	}
 	start_turns(&t);
 	pid = fork();
 	if (pid == 0) {

@@ -263,7 +263,7 @@ static void a_limit_of_the_address_space_leaves_room_for_what_is_asked(void **st
 		int again;
 
 		if (!f || fscanf(f, "%lu", &pages) != 1) {
-			print_message("skipped: no /proc\n");
+			print_message("without /proc the use of memory is not known\n");
 			skip();
 		}
 		fclose(f);
