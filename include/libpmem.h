@@ -88,8 +88,9 @@ void *pmem_map_file(const char *path, size_t len, int flags, mode_t mode,
 
 /*
  * Unmaps [addr, addr + len), which may be a part of one mapping or span several; len is
- * rounded up to whole pages. Returns 0, or -1 with EINVAL: addr is no multiple of the
- * page size, len is 0, or the range wraps around. Nothing is made durable by it.
+ * rounded up to whole pages, of a file on hugetlbfs to whole huge pages. Returns 0, or -1
+ * with EINVAL: addr is no multiple of the page size, len is 0, or the range wraps around.
+ * Nothing is made durable by it.
  */
 int pmem_unmap(void *addr, size_t len);
 

@@ -89,7 +89,7 @@ typedef struct pmemblk PMEMblkpool;
  * 2 MiB are zero then.
  *
  *	EINVAL	bsize or poolsize out of range; fewer than 256 blocks; not a file that can
- *		hold a pool; error in the pool set file or in PMEMBLK_CONF(_FILE)
+ *		hold a pool, or on hugetlbfs not a multiple of its huge page; error in the pool set file or in PMEMBLK_CONF(_FILE)
  *	EEXIST	poolsize is not 0 and path exists; the file's first 4096 bytes are not zero
  *	ENOENT	poolsize is 0 and path does not exist; a folder does not exist
  *	EAGAIN	a file is locked, most often because another process has the pool open; a
