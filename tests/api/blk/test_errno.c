@@ -57,6 +57,7 @@ static const struct difference {
     {"check", "BTT info signature/checksum/parent bad (treated as unformatted)", "0", "",
      "damage is found"},
     {"check", "map entry >= int_nlba", "0", "", "damage is found"},
+    {"check", "no write permission", "1", "", "checking only reads"},
     {"read", "map entry points past the data area", "-1", "EIO",
      "damage, not an argument"},
     {"write", "map entry points past the data area", "-1", "EIO", "nothing is followed"},
