@@ -65,7 +65,6 @@ static const struct difference {
      "nothing is followed"},
     {"set_error", "map entry points past the data area", "-1", "EIO",
      "nothing is followed"},
-    {"check", "no write permission", "1", "0", "what can be read can be checked"},
 };
 
 static const struct {
