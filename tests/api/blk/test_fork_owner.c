@@ -513,7 +513,7 @@ static void an_owner_that_ends_in_the_first_layout_leaves_zeros(void **state)
 {
 	(void)state;
 	if (on_pmem)
-		skip(); /* it syncs nothing */
+		return; /* it syncs nothing; the other run is on a file */
 	for (int at = 1; at <= 6; at++) {
 		struct turns t;
 		PMEMblkpool *p;
@@ -579,7 +579,7 @@ static void a_takeover_that_fails_can_be_repeated(void **state)
 
 	(void)state;
 	if (on_pmem)
-		skip(); /* it syncs nothing */
+		return; /* it syncs nothing; the other run is on a file */
 	assert_int_equal(byteblock_put(p, 0, 1), 0);
 	start_turns(&t);
 	start_turns(&brother);
