@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "btt/btt.h"
+#include "btt/check.h"
 #include "hooks.h"
 #include "ref.h"
 

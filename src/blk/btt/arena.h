@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "btt/btt.h"
 #include "btt/info.h"
 #include "btt/lanes.h"
 #include "btt/lock.h"
 #include "btt/map_guard.h"
+#include "btt/open.h"
 
 #define BTT_MAP_LOCKS 256u
 #define BTT_NO_LBA UINT32_MAX

@@ -2,78 +2,22 @@
 /*
  * Block translation table: an array of blocks in a storage, each written atomically.
  *
- * Functions that return int return 0 or -errno and have set the message when they fail.
- * All but btt_open and btt_close may be called by several threads at once.
+ * Functions that return int return 0 or -errno and have set the message when they fail. All may
+ * be called by several threads at once, between btt_open() and btt_close(), see btt/open.h.
  */
 #ifndef BTT_H
 #define BTT_H 1
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "btt/open.h"
 #include "compiler.h"
-#include "storage/storage.h"
-#include "base/uuid.h"
-
-struct btt;
-
-#define BTT_MAX_LANES 256u
-
-/* How far the first layout has come, for processes that share a table's storage. */
-enum btt_progress {
-	BTT_UNTOUCHED, /* nothing was stored since the table was opened, not laid out */
-	BTT_BEING_LAID_OUT, /* or it was given up, or cut off; all blocks read as zeros */
-	BTT_LAID_OUT,
-};
-
-struct btt_params {
-	const char *name;  /* the pool's path, for messages */
-	uint64_t data_off; /* start of the data area in the storage, a multiple of 4096 */
-	uint64_t data_size; /* its length in bytes, a multiple of 4096 */
-	uint32_t bsize;	    /* block size in bytes as the user asked for it, not 0 */
-	struct uuid parent; /* the pool's uuid: info blocks of other pools are not ours */
-	bool zeroed;	    /* the data area was all zeros when the pool was created */
-	bool user_file;	    /* is_zeroed is 0: the file was supplied by the user */
-	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
-	/*
-	 * An enum btt_progress that the first layout keeps up to date, with release: it is
-	 * BTT_BEING_LAID_OUT before the first store. NULL: nobody wants to know.
-	 */
-	_Atomic(uint32_t) *progress;
-};
-
-/*
- * Opens the table. A pool that is not laid out yet stays untouched until the first write.
- * A laid-out one is recovered first: primary info blocks from their copies, interrupted
- * writes from the flog; this stores to s, durably, before the function returns.
- *
- * -EINVAL: the block size does not fit the data area, or the info blocks or the flog are
- * damaged beyond what recovery may decide; nothing has been changed then. -ENOMEM, -EIO.
- * *out is to be given to btt_close(); s must outlive it.
- */
-int btt_open(struct storage *s, const struct btt_params *params,
-	     struct btt **out) MUST_CHECK;
-
-/*
- * Opens another table like known, which is not laid out, on the same data area and without a
- * look at it: nothing has been stored there since known was opened. Of known only what never
- * changes is used, so it may be a copy that a fork made. -ENOMEM, message set.
- */
-int btt_open_untouched(struct storage *s, const struct btt_params *params,
-		       const struct btt *known, struct btt **out) MUST_CHECK;
 
 /*
  * Makes every deferred store durable; to be called before the pool is marked clean.
  * -EIO: a sync failed now or earlier, so the pool must not be marked clean.
  */
 int btt_sync(struct btt *btt) MUST_CHECK;
-
-/* Frees memory; stores nothing. NULL is allowed. */
-void btt_close(struct btt *btt);
-
-uint64_t btt_nblock(const struct btt *btt);
-bool btt_is_laid_out(const struct btt *btt);
 
 /*
  * One block each; lba < btt_nblock(), else -EINVAL. buf holds bsize bytes. The modifying
@@ -97,20 +41,5 @@ int btt_set_error(struct btt *btt, uint64_t lba) MUST_CHECK;
  * it. For readers whom another process's writes do not tell: see pool/foreign.c.
  */
 uint32_t btt_entry(const struct btt *btt, uint64_t lba);
-
-/*
- * Opens the table in s, which has to be a private copy (recovery stores to it), and
- * examines it: 1 consistent or not laid out; 0 damaged, the message names the last damage
- * found; -errno where btt_open would fail for another reason than damage.
- */
-int btt_check(struct storage *s, const struct btt_params *params) MUST_CHECK;
-
-/*
- * The number of blocks that a data area of this size gives, or -EINVAL (message set) when
- * it cannot hold blocks of this size. Pure: what pmemblk_create validates before it makes
- * a file.
- */
-int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
-		     uint64_t *nblock) MUST_CHECK;
 
 #endif

@@ -6,6 +6,8 @@
  * they will be when the pool is opened next. What recovery could repair is damage all the same:
  * the pool would open and work, but the medium has lost something.
  */
+#include "btt/check.h"
+
 #include <errno.h>
 
 #include "base/alloc.h"
@@ -13,7 +15,6 @@
 #include "btt/find.h"
 #include "btt/map.h"
 #include "btt/recover.h"
-#include "btt/setup.h"
 #include "errormsg.h"
 
 struct census {

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "btt/btt.h"
 #include "btt/info.h"
+#include "btt/open.h"
 
 enum btt_layout {
 	BTT_LAYOUT_NONE,  /* never laid out, or a first layout was interrupted */

@@ -12,6 +12,7 @@
 #include "base/ctl.h"
 #include "base/ctl_config.h"
 #include "btt/btt.h"
+#include "btt/check.h"
 #include "errormsg.h"
 #include "pool/build.h"
 #include "pool/header.h"

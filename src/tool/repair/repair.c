@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "btt/check.h"
 #include "errormsg.h"
 #include "pool/shutdown_state.h"
 #include "pool/header.h"

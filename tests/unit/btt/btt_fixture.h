@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "btt/btt.h"
+#include "btt/check.h"
 #include "btt/format.h"
 #include "errormsg.h"
 #include "ram_storage.h"

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Opening and closing a table.
- */
-#include "btt/setup.h"
+#include "btt/open.h"
 
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "btt/arena.h"
+#include "btt/find.h"
 #include "btt/recover.h"
 #include "errormsg.h"
 

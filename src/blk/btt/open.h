@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Opening and closing a block translation table.
+ *
+ * Functions that return int return 0 or -errno and have set the message when they fail.
+ */
+#ifndef BTT_OPEN_H
+#define BTT_OPEN_H 1
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/uuid.h"
+#include "compiler.h"
+#include "storage/storage.h"
+
+struct btt;
+struct btt_found;
+
+#define BTT_MAX_LANES 256u
+
+/* How far the first layout has come, for processes that share a table's storage. */
+enum btt_progress {
+	BTT_UNTOUCHED, /* nothing was stored since the table was opened, not laid out */
+	BTT_BEING_LAID_OUT, /* or it was given up, or cut off; all blocks read as zeros */
+	BTT_LAID_OUT,
+};
+
+struct btt_params {
+	const char *name;  /* the pool's path, for messages */
+	uint64_t data_off; /* start of the data area in the storage, a multiple of 4096 */
+	uint64_t data_size; /* its length in bytes, a multiple of 4096 */
+	uint32_t bsize;	    /* block size in bytes as the user asked for it, not 0 */
+	struct uuid parent; /* the pool's uuid: info blocks of other pools are not ours */
+	bool zeroed;	    /* the data area was all zeros when the pool was created */
+	bool user_file;	    /* is_zeroed is 0: the file was supplied by the user */
+	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
+	/*
+	 * An enum btt_progress that the first layout keeps up to date, with release: it is
+	 * BTT_BEING_LAID_OUT before the first store. NULL: nobody wants to know.
+	 */
+	_Atomic(uint32_t) *progress;
+};
+
+/*
+ * Opens the table. A pool that is not laid out yet stays untouched until the first write.
+ * A laid-out one is recovered first: primary info blocks from their copies, interrupted
+ * writes from the flog; this stores to s, durably, before the function returns.
+ *
+ * -EINVAL: the block size does not fit the data area, or the info blocks or the flog are
+ * damaged beyond what recovery may decide; nothing has been changed then. -ENOMEM, -EIO.
+ * *out is to be given to btt_close(); s must outlive it.
+ */
+int btt_open(struct storage *s, const struct btt_params *params,
+	     struct btt **out) MUST_CHECK;
+
+/*
+ * Opens another table like known, which is not laid out, on the same data area and without a
+ * look at it: nothing has been stored there since known was opened. Of known only what never
+ * changes is used, so it may be a copy that a fork made. -ENOMEM, message set.
+ */
+int btt_open_untouched(struct storage *s, const struct btt_params *params,
+		       const struct btt *known, struct btt **out) MUST_CHECK;
+
+/* Frees memory; stores nothing. NULL is allowed. */
+void btt_close(struct btt *btt);
+
+uint64_t btt_nblock(const struct btt *btt);
+bool btt_is_laid_out(const struct btt *btt);
+
+/*
+ * The number of blocks that a data area of this size gives, or -EINVAL (message set) when
+ * it cannot hold blocks of this size. Pure: what pmemblk_create validates before it makes
+ * a file.
+ */
+int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
+		     uint64_t *nblock) MUST_CHECK;
+
+/*
+ * What open and check have in common: finds the layout (*found, to be freed with btt_find_free)
+ * and makes a table without arenas that knows its number of blocks (*out, for btt_close).
+ * Stores nothing. -EINVAL: the block size does not fit a pool that is not laid out. -ENOMEM.
+ */
+int btt_setup(struct storage *s, const struct btt_params *params, struct btt **out,
+	      struct btt_found *found) MUST_CHECK;
+
+#endif
