@@ -108,6 +108,8 @@ static void store_word(struct medium *m, uint64_t off, uint64_t value, uint64_t 
 	if (m->kind == MEDIUM_PMEM)
 		key = bulk ? off | KEY_BULK : (off & ~(uint64_t)63) | KEY_LINE;
 	medium_line_of(m, off);
+	if (m->any_lost)
+		medium_dirty(m, off);
 	chain = medium_chain_of(m, key);
 	medium_append(&m->chain[chain], &store);
 	word = medium_word_at(m, off);
@@ -175,25 +177,6 @@ static void drain(struct medium *m, uint64_t step)
 		} else {
 			m->pending[kept++] = p;
 		}
-	}
-	m->npending = kept;
-}
-
-/*
- * A failed sync, after which all others of this storage fail too: the kernel may have written any of the pages, and takes all of them for
- * clean, so that no later sync writes what they hold until it is stored again.
- */
-static void drop(struct medium *m, uint64_t step)
-{
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < m->npending; i++) {
-		struct medium_pending p = m->pending[i];
-
-		if (!drains(m, &p, step))
-			m->pending[kept++] = p;
-		else if (p.count > m->chain[p.chain].lost)
-			m->chain[p.chain].lost = p.count;
 	}
 	m->npending = kept;
 }
@@ -324,6 +307,56 @@ static void op_flush(struct storage *s, struct storage_step *step, uint64_t off,
 		note_range(m, step, off, len);
 }
 
+/* On a file, a store of what stands there: that makes the page dirty. */
+static void renew_word(struct medium *m, uint64_t off, uint64_t seen, uint64_t mask)
+{
+	uint64_t now = *medium_word_at(m, off);
+
+	if ((now ^ seen) & mask)
+		store_word(m, off, seen, mask, false);
+	else if (m->any_lost)
+		medium_dirty(m, off);
+}
+
+static void op_renew32(struct storage *s, struct storage_step *step, uint64_t off,
+		       uint32_t seen)
+{
+	struct medium *m = of(s);
+	const void *caller = __builtin_return_address(0);
+	unsigned shift = (off & 4) * 8;
+
+	before(m);
+	m->nflush++;
+	if (suppressed(m, SITE_FLUSH, caller))
+		return;
+	if (!suppressed(m, SITE_RENEW, caller) && m->kind == MEDIUM_FILE)
+		renew_word(m, off & ~(uint64_t)7, (uint64_t)seen << shift,
+			   (uint64_t)UINT32_MAX << shift);
+	note_range(m, step, off, sizeof(seen));
+}
+
+static void op_renew(struct storage *s, struct storage_step *step, uint64_t off,
+		     const void *seen, size_t len)
+{
+	struct medium *m = of(s);
+	const void *caller = __builtin_return_address(0);
+
+	if (off % 8 || len % 8)
+		medium_die("renews parts of words");
+	before(m);
+	m->nflush++;
+	if (suppressed(m, SITE_FLUSH, caller))
+		return;
+	if (!suppressed(m, SITE_RENEW, caller) && m->kind == MEDIUM_FILE)
+		for (size_t at = 0; at < len; at += 8) {
+			uint64_t word;
+
+			memcpy(&word, (const char *)seen + at, sizeof(word));
+			renew_word(m, off + at, word, UINT64_MAX);
+		}
+	note_range(m, step, off, len);
+}
+
 static int op_fence(struct storage *s, struct storage_step *step)
 {
 	struct medium *m = of(s);
@@ -339,8 +372,7 @@ static int op_fence(struct storage *s, struct storage_step *step)
 	step->lo = UINT64_MAX;
 	step->hi = 0;
 	if (m->failed || (m->fail_in && --m->fail_in == 0)) {
-		m->failed = true;
-		drop(m, number);
+		medium_fail(m);
 		return m->lie ? 0 : -EIO;
 	}
 	drain(m, number);
@@ -354,6 +386,8 @@ static const struct storage_ops medium_ops = {
     .write = op_write,
     .zero = op_zero,
     .flush = op_flush,
+    .renew32 = op_renew32,
+    .renew = op_renew,
     .fence = op_fence,
 };
 
@@ -404,6 +438,7 @@ void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind)
 	m->storage.line_order = kind == MEDIUM_PMEM;
 	m->storage.eager_flush = kind != MEDIUM_FILE;
 	m->storage.next_data = next_data;
+	m->page = 8;
 	m->fd = fd;
 }
 
@@ -428,7 +463,7 @@ void medium_forget(struct medium *m)
 	m->durable_hash = 0;
 	m->nfence = m->nflush = m->nstore = 0;
 	m->fail_in = 0;
-	m->failed = m->at_fence = false;
+	m->failed = m->any_lost = m->at_fence = false;
 	m->thread = 0;
 	memset(m->last_step, 0, sizeof(m->last_step));
 	table_clear(&m->lines);

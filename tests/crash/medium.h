@@ -14,6 +14,8 @@
  *   MEDIUM_FILE  the page cache of a file, which the kernel writes at any time and in any
  *		  order: each 8-byte word is a chain
  *
+ * A sync of a file that fails is described in medium_fail.c.
+ *
  * A flush notes how far each chain in its range has come. The next fence makes that much
  * durable, and no more: for MEDIUM_FILE the fence of the same step, for the others any
  * fence of the same thread, as the processors do it. Whatever a real fence may do beyond
@@ -35,11 +37,11 @@
 enum medium_kind { MEDIUM_PMEM, MEDIUM_WEAK, MEDIUM_FILE };
 
 /* Calls from the code under test that a mutation may suppress, each known by its place. */
-enum site_kind { SITE_NONE, SITE_FLUSH, SITE_WRITE, SITE_FENCE };
+enum site_kind { SITE_NONE, SITE_FLUSH, SITE_WRITE, SITE_FENCE, SITE_RENEW };
 
 struct site {
-	enum site_kind
-	    kind; /* SITE_WRITE: the write-back that is part of write and zero */
+	enum site_kind kind; /* SITE_WRITE: the write-back that is part of write and zero;
+		   * SITE_RENEW: the store that is part of renew, SITE_FLUSH: all of it */
 	const void *caller;
 };
 
@@ -62,7 +64,8 @@ struct medium_chain {
 	uint64_t key;
 	unsigned n;
 	unsigned cap;
-	unsigned lost; /* so many of its stores no later sync will write: see drop() */
+	unsigned
+	    lost; /* all of its stores, or 0: no sync will write them, medium_fail() */
 	struct medium_store *store;
 };
 
@@ -100,7 +103,10 @@ struct medium {
 	bool split;	  /* bulk writes go word by word, with a call of before() each */
 	unsigned fail_in; /* the fence that many calls from now and all later ones fail */
 	bool failed;	  /* one did */
-	bool lie;	  /* and says that it did not */
+	bool any_lost;	  /* so there may be lost chains */
+	uint64_t
+	    page; /* bytes that the kernel takes for dirty or clean together; 8 at least */
+	bool lie; /* and says that it did not */
 
 	struct site mutant;
 	bool mutant_hit;
@@ -141,6 +147,14 @@ void medium_rest(struct medium *m, int fd);
 
 /* Makes dst what src is after its process was killed: same visible content, same chains. */
 void medium_kill(struct medium *dst, const struct medium *src);
+
+/*
+ * Pages that a failed sync has left clean go out of memory and read as on the medium. Salt tells
+ * which ones, and how much of each was written after all; 0: none, MEDIUM_DROP_ALL: all of them,
+ * and nothing was written. True if something has gone.
+ */
+#define MEDIUM_DROP_ALL UINT64_C(1)
+bool medium_drop(struct medium *m, uint64_t salt);
 
 /*
  * The images that a power loss may leave now. fn is called with a pick, how many stores of

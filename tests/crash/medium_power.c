@@ -42,6 +42,7 @@ void medium_kill(struct medium *dst, const struct medium *src)
 			for (unsigned j = 0; j < c->n; j++)
 				medium_append(&dst->chain[to], &c->store[j]);
 			dst->chain[to].lost = c->lost;
+			dst->any_lost = dst->any_lost || c->lost;
 		}
 	}
 }

@@ -38,6 +38,8 @@ void btt_arena_publish(struct btt *btt)
 {
 	atomic_store_explicit(&btt->nfirst, btt->arena->info.geo.external_nlba,
 			      memory_order_release);
+	atomic_store_explicit(&btt->nfast, btt->arena->info.geo.external_nlba,
+			      memory_order_release);
 }
 
 void btt_arena_fini(struct btt_arena *arena)

@@ -72,7 +72,7 @@ struct btt {
 	struct lanes lanes;
 	struct map_guard guard; /* for the map locks of all arenas */
 	bool
-	    maps_untouched; /* the map is known to be initial: the layout need not look at it */
+	    maps_untouched; /* the maps are initial on the medium: layout need not look */
 
 	struct lock layout_lock;
 	/*
@@ -80,6 +80,8 @@ struct btt {
 	 * and narena are set; acquire: all users.
 	 */
 	_Atomic(uint64_t) nfirst;
+	/* The same for readers that take no lock: 0 again after a failed sync. */
+	_Atomic(uint64_t) nfast;
 	struct btt_arena *arena;
 	unsigned narena;
 

@@ -137,13 +137,58 @@ static int read_flags(const struct btt *btt, const struct btt_arena *arena,
 	return 0;
 }
 
+/* The current record of a slot that a last write may be changing; false: there is none. */
+static bool load_record(const struct btt *btt, const struct btt_arena *arena, unsigned n,
+			struct btt_flog_record *rec)
+{
+	uint64_t off = btt_arena_slot_off(arena, n);
+	/* acquire: a second half that is seen comes with its first half */
+	uint64_t second[2] = {
+	    storage_load64(btt->storage, off + 8, memory_order_acquire),
+	    storage_load64(btt->storage, off + 24, memory_order_acquire),
+	};
+	int cur = btt_flog_find_current((uint32_t)(second[0] >> 32),
+					(uint32_t)(second[1] >> 32));
+	uint64_t first;
+
+	if (cur < 0)
+		return false;
+	first =
+	    storage_load64(btt->storage, off + 16 * (unsigned)cur, memory_order_relaxed);
+	*rec = (struct btt_flog_record){.lba = (uint32_t)first,
+					.old_map = (uint32_t)(first >> 32),
+					.new_map = (uint32_t)second[cur]};
+	return true;
+}
+
+/*
+ * The entry as recovery would leave it. After a failed sync its page may have gone out of memory,
+ * and come back without a map update that only a record has made durable.
+ */
+static uint32_t redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
+				  uint32_t premap, uint32_t entry)
+{
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		struct btt_flog_record rec;
+
+		if (load_record(btt, arena, n, &rec) && rec.lba == premap &&
+		    rec.old_map == btt_map_normalize(entry, premap) &&
+		    rec.old_map != rec.new_map)
+			entry = rec.new_map;
+	}
+	return entry;
+}
+
 static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 		       uint32_t premap, void *buf)
 {
 	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
 					memory_order_relaxed);
-	int ret = read_flags(btt, arena, premap, entry, buf);
+	int ret;
 
+	if (btt_poison_is_set(btt))
+		entry = redo_entry_locked(btt, arena, premap, entry);
+	ret = read_flags(btt, arena, premap, entry, buf);
 	if (ret <= 0)
 		return ret;
 	arena->view.copy_out(
@@ -192,7 +237,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	ret = find_arena(btt, lba, &arena, &premap);
 	if (ret)
 		return ret;
-	for (int i = 0; i < READ_TRIES; i++) {
+	for (int i = 0; i < READ_TRIES && !btt_poison_is_set(btt); i++) {
 		uint32_t entry = storage_load32(
 		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
 
@@ -210,7 +255,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 
 bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba)
 {
-	return likely(lba < atomic_load_explicit(&btt->nfirst, memory_order_acquire)) &&
+	return likely(lba < atomic_load_explicit(&btt->nfast, memory_order_acquire)) &&
 	       likely(try_read(&btt->arena->view, (uint32_t)lba, buf));
 }
 
@@ -243,13 +288,14 @@ static int layout(struct btt *btt)
 		ret = btt_poison_fail(btt);
 	else if (!atomic_load_explicit(&btt->nfirst, memory_order_relaxed))
 		ret = btt_layout_format_locked(btt);
-	if (ret && ret != -ENOMEM && ret != -EINVAL)
-		ret = btt_poison(btt, ret);
 	lock_release(&btt->layout_lock);
 	return ret;
 }
 
-/* What the modifying calls check first; lays the table out if need be. */
+/*
+ * What the modifying calls check first; lays the table out if need be. Whether the table is
+ * poisoned they ask when they have what they may have to wait for.
+ */
 static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
 		 uint32_t *premap)
 {
@@ -257,8 +303,6 @@ static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
 
 	if (unlikely(ret))
 		return ret;
-	if (unlikely(btt_poison_is_set(btt)))
-		return btt_poison_fail(btt);
 	if (unlikely(!atomic_load_explicit(&btt->nfirst, memory_order_acquire))) {
 		ret = layout(btt);
 		if (ret)
@@ -301,6 +345,18 @@ static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_
 	    memory_order_release);
 }
 
+/*
+ * The lane is used up without a step, but a block that the thread's other lane has freed waits for
+ * a fence in between, see "Readers" on top.
+ */
+static int fence_unused_lane(struct btt *btt)
+{
+	struct storage_step none = STORAGE_STEP_INIT;
+	int ret = storage_fence(btt->storage, &none);
+
+	return ret ? btt_poison(btt, ret) : 0;
+}
+
 /* (b): the map update of the slot's current record becomes durable with the next fence. */
 static void flush_previous(struct btt *btt, struct btt_arena *arena,
 			   struct btt_slot *slot, struct storage_step *step,
@@ -329,9 +385,12 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 	int ret;
 
 	ret = load_entry_locked(btt, arena, premap, &raw, &old);
-	if (ret)
-		return ret;
-	storage_flush(s, step, btt_arena_map_off(arena, premap), BTT_MAP_ENTRY_SIZE);
+	if (unlikely(ret)) {
+		int err = fence_unused_lane(btt);
+
+		return err ? err : ret;
+	}
+	storage_renew32(s, step, btt_arena_map_off(arena, premap), raw);
 	flush_previous(btt, arena, slot, step, thread);
 	if (!s->line_order) {
 		storage_store64(s, record, btt_flog_first_half(premap, old));
@@ -374,6 +433,11 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 		return ret;
 	thread = lane_thread();
 	lane = lanes_acquire(&btt->lanes, lane_hint(thread));
+	if (unlikely(btt_poison_is_set(btt))) {
+		/* the lane's block may belong to a record that has reached the medium */
+		ret = btt_poison_fail(btt);
+		goto release_lane;
+	}
 	/* release: the version that was raised when the block became free comes before its new
 	 * data, also on CPUs that order less than x86 */
 	atomic_thread_fence(memory_order_release);
@@ -386,6 +450,7 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	else
 		ret = exchange_locked(btt, arena, lane, premap, &step, thread);
 	lock_release(lock);
+release_lane:
 	lanes_release(&btt->lanes, lane);
 	return ret;
 }
@@ -411,10 +476,10 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
-	if (raw != (btt_map_postmap(entry) | flag))
-		store_entry_locked(btt, arena, premap, btt_map_postmap(entry) | flag);
-	storage_flush(btt->storage, &step, btt_arena_map_off(arena, premap),
-		      BTT_MAP_ENTRY_SIZE);
+	entry = btt_map_postmap(entry) | flag;
+	if (raw != entry)
+		store_entry_locked(btt, arena, premap, entry);
+	storage_renew32(btt->storage, &step, btt_arena_map_off(arena, premap), entry);
 	ret = storage_fence(btt->storage, &step);
 	if (ret)
 		ret = btt_poison(btt, ret);

@@ -46,6 +46,16 @@ static bool all_zero(const unsigned char *p, size_t len)
 	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
 }
 
+/* Number of zeros that p begins with, len at most. */
+static size_t count_zeros(const unsigned char *p, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && p[n] == 0)
+		n++;
+	return n;
+}
+
 uint64_t btt_find_nonzero(struct storage *s, uint64_t off, uint64_t end)
 {
 	while ((off = next_data(s, off, end)) < end) {
@@ -54,14 +64,13 @@ uint64_t btt_find_nonzero(struct storage *s, uint64_t off, uint64_t end)
 
 		if (stop > end)
 			stop = end;
-		if (!all_zero(p, stop - off)) {
-			while (*p == 0) {
-				p++;
-				off++;
-			}
+		/* the owner of a pool that is only viewed may clear the page meanwhile */
+		if (!all_zero(p, stop - off))
+			off += count_zeros(p, stop - off);
+		else
+			off = stop;
+		if (off < stop)
 			return off;
-		}
-		off = stop;
 	}
 	return end;
 }

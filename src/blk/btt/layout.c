@@ -14,12 +14,23 @@
 #include "base/alloc.h"
 #include "btt/find.h"
 #include "btt/flog.h"
+#include "btt/poison.h"
 #include "btt/recover.h"
 #include "errormsg.h"
 
+static void renew_zeros(struct btt *btt, struct storage_step *step, uint64_t off,
+			uint64_t end)
+{
+	static const unsigned char zeros[BTT_PAGE];
+
+	for (; off < end; off += BTT_PAGE)
+		storage_renew(btt->storage, step, off, zeros, BTT_PAGE);
+}
+
 /*
  * Maps start out initial. Only pages that hold something else are written: a new sparse file of
- * a terabyte stays sparse.
+ * a terabyte stays sparse. In a user's file, what reads as zero was perhaps stored by an earlier
+ * attempt, and is not on the medium; where the library made the file, nothing else ever was.
  */
 static void clear_map(struct btt *btt, struct btt_arena *arena, struct storage_step *step)
 {
@@ -28,13 +39,16 @@ static void clear_map(struct btt *btt, struct btt_arena *arena, struct storage_s
 
 	if (btt->maps_untouched)
 		return;
-	while ((off = btt_find_nonzero(btt->storage, off, end)) < end) {
-		off -= off % BTT_PAGE;
-		storage_zero(btt->storage, step, off, BTT_PAGE);
-		off += BTT_PAGE;
+	while (off < end) {
+		uint64_t next = btt_find_nonzero(btt->storage, off, end);
+
+		next -= next % BTT_PAGE;
+		if (!btt->params.zeroed)
+			renew_zeros(btt, step, off, next);
+		if (next < end)
+			storage_zero(btt->storage, step, next, BTT_PAGE);
+		off = next + BTT_PAGE;
 	}
-	/* what reads as zero was perhaps stored a moment ago, by a process killed since */
-	storage_flush(btt->storage, step, arena->map_off, arena->info.geo.map_size);
 }
 
 static void write_flog(struct btt *btt, struct btt_arena *arena,
@@ -131,6 +145,8 @@ int btt_layout_format_locked(struct btt *btt)
 	if (!ret) {
 		note_progress(btt, BTT_BEING_LAID_OUT);
 		ret = write_layout(btt, arena, narena);
+		if (ret)
+			ret = btt_poison(btt, ret);
 	}
 	if (ret) {
 		btt_arena_free_all(arena, narena);

@@ -35,6 +35,7 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 	/* where a fence is a sync, a lock costs nothing beside it */
 	map_guard_init(&btt->guard, s->eager_flush);
 	atomic_init(&btt->nfirst, 0);
+	atomic_init(&btt->nfast, 0);
 	atomic_init(&btt->poisoned, false);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {

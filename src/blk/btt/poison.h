@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a failed sync does to a table: nobody knows which stores reached the medium, and a second
- * sync would succeed without having written them. So modifying calls fail from then on.
+ * sync would succeed without having written them. So modifying calls fail from then on, and reads
+ * look at the flog, too: see btt/btt.c.
  */
 #ifndef BTT_POISON_H
 #define BTT_POISON_H 1

@@ -11,6 +11,17 @@
  * before the record that justifies it, so the whole flog is made durable first. And since every
  * record is the only redo of its map update, each slot starts with that update counted as not
  * durable: the next write through the slot makes it so (see btt/btt.c).
+ *
+ * Nor need they ever become durable by themselves: a file's page that could not be written stays
+ * in memory as if it had been. So whatever the table will rely on is stored again, in two durable
+ * steps:
+ *
+ *   1. the first info blocks and the flogs	 2. their copies, and the map entries that the
+ *						    current records name
+ *
+ * A record that is not current needs no such care: the map update that it may redo was durable
+ * before the one that follows it in the slot. What is stored is what was read a moment before,
+ * not what stands there now: a page may go out of memory in between.
  */
 #include "btt/recover.h"
 
@@ -44,33 +55,52 @@ static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *aren
 	return 0;
 }
 
-static void copy_info(struct btt *btt, struct storage_step *step, uint64_t to,
-		      uint64_t from)
+static bool load_info(const struct btt *btt, const struct btt_found_arena *a,
+		      uint64_t off, struct btt_info_media *block)
 {
-	struct btt_info_media block;
+	const struct btt_params *p = &btt->params;
+	struct btt_info info;
 
-	memcpy(&block, storage_at(btt->storage, from), sizeof(block));
-	storage_write(btt->storage, step, to, &block, sizeof(block));
+	memcpy(block, storage_at(btt->storage, off), sizeof(*block));
+	return btt_info_decode(block, &p->parent, p->bsize,
+			       p->data_off + p->data_size - a->off,
+			       &info) == BTT_INFO_VALID;
 }
 
-/* Durable on return: nothing may rely on an arena whose only info block is its copy. */
-static int repair_infos(struct btt *btt, const struct btt_found *found, bool *damaged)
+/*
+ * Stores an info block again, or writes it from its twin. A first block comes before its copy, as
+ * in a layout. Both were looked at before, but the disk may be failing.
+ */
+static int renew_info(struct btt *btt, const struct btt_found_arena *a, bool first,
+		      struct storage_step *step)
 {
-	struct storage_step step = STORAGE_STEP_INIT;
-	bool stored = false;
+	uint64_t copy_off = a->off + a->info.geo.info_arena_off;
+	uint64_t off = first ? a->off : copy_off;
+	struct btt_info_media block;
 
-	for (unsigned i = 0; i < found->narena; i++) {
+	if (!first && !a->copy_fits)
+		return 0;
+	if (load_info(btt, a, off, &block)) {
+		storage_renew(btt->storage, step, off, &block, sizeof(block));
+		return 0;
+	}
+	if (a->copy_fits && load_info(btt, a, first ? copy_off : a->off, &block)) {
+		storage_write(btt->storage, step, off, &block, sizeof(block));
+		return 0;
+	}
+	return errormsg_fail(EIO,
+			     "%s: the info block at offset %#llx is no longer what it "
+			     "was a moment ago",
+			     btt->params.name, ULL(off));
+}
+
+static void report_infos(const struct btt *btt, const struct btt_found *found,
+			 bool *damaged)
+{
+	for (unsigned i = 0; i < found->narena && !found->unfinished; i++) {
 		const struct btt_found_arena *a = &found->arena[i];
-		uint64_t copy_off = a->off + a->info.geo.info_arena_off;
 
-		if (!a->primary_valid)
-			copy_info(btt, &step, a->off, copy_off);
-		else if (!a->copy_valid && a->copy_fits)
-			copy_info(btt, &step, copy_off, a->off);
 		if (a->primary_valid && a->copy_valid)
-			continue;
-		stored = stored || !a->primary_valid || a->copy_fits;
-		if (found->unfinished)
 			continue;
 		*damaged = true;
 		errormsg_set("%s: arena %u at offset %#llx: the info block%s is damaged; "
@@ -79,7 +109,18 @@ static int repair_infos(struct btt *btt, const struct btt_found *found, bool *da
 			     a->primary_valid ? "'s copy in the last page" : "",
 			     a->primary_valid ? "the info block itself" : "its copy");
 	}
-	return stored ? storage_fence(btt->storage, &step) : 0;
+}
+
+static void renew_flog(struct btt *btt, const struct btt_arena *arena,
+		       struct storage_step *step)
+{
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		uint64_t off = btt_arena_slot_off(arena, n);
+		struct btt_flog_slot_media slot;
+
+		memcpy(&slot, storage_at(btt->storage, off), sizeof(slot));
+		storage_renew(btt->storage, step, off, &slot, sizeof(slot));
+	}
 }
 
 static void distrust(struct btt *btt, struct btt_arena *arena, bool *damaged, unsigned n,
@@ -100,7 +141,7 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	struct btt_flog_record r[2];
 	const struct btt_flog_record *rec;
 	uint64_t map_off;
-	uint32_t entry;
+	uint32_t raw;
 	int cur;
 
 	btt_flog_decode(storage_at(s, btt_arena_slot_off(arena, n)), r);
@@ -141,11 +182,12 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	}
 	slot->prev_lba = rec->lba;
 	map_off = btt_arena_map_off(arena, rec->lba);
-	entry =
-	    btt_map_normalize(storage_load32(s, map_off, memory_order_relaxed), rec->lba);
-	if (entry == rec->old_map) {
+	raw = storage_load32(s, map_off, memory_order_relaxed);
+	if (btt_map_normalize(raw, rec->lba) == rec->old_map) {
 		storage_store32(s, map_off, rec->new_map);
 		storage_flush(s, step, map_off, BTT_MAP_ENTRY_SIZE);
+	} else {
+		storage_renew32(s, step, map_off, raw);
 	}
 }
 
@@ -199,16 +241,17 @@ int btt_recover(struct btt *btt, const struct btt_found *found, bool *damaged)
 			return ret;
 	}
 
-	ret = repair_infos(btt, found, damaged);
-	if (ret)
-		return ret;
-	for (unsigned i = 0; i < btt->narena; i++)
-		storage_flush(btt->storage, &step, btt->arena[i].flog_off,
-			      btt->arena[i].info.geo.flog_size);
+	report_infos(btt, found, damaged);
+	for (unsigned i = 0; i < found->narena; i++) {
+		ret = renew_info(btt, &found->arena[i], true, &step);
+		if (ret)
+			return ret;
+		renew_flog(btt, &btt->arena[i], &step);
+	}
 	ret = storage_fence(btt->storage, &step);
-	if (ret)
-		return ret;
-	for (unsigned i = 0; i < btt->narena; i++)
+	for (unsigned i = 0; !ret && i < found->narena; i++) {
+		ret = renew_info(btt, &found->arena[i], false, &step);
 		btt_recover_flog(btt, &btt->arena[i], &step, damaged);
-	return storage_fence(btt->storage, &step);
+	}
+	return ret ? ret : storage_fence(btt->storage, &step);
 }

@@ -7,7 +7,7 @@
  * fence, so it has to be a real one even where libpmem's drain may be none (CPUs with
  * clflush only, caches inside the power-fail domain).
  *
- * Files: stores are plain. A step collects the range that its flushes cover; the fence
+ * Files: stores are plain. To renew is to store again, which makes the page dirty. A step collects the range that its flushes cover; the fence
  * syncs that range at once, together with the ranges of other threads that wait for theirs (see
  * storage/sync_group.h). Which bytes become durable earlier, and in which order, is the
  * kernel's business.
@@ -78,6 +78,23 @@ static void flush_lines(struct storage *s, struct storage_step *step, uint64_t o
 	pmem_flush(s->base + off, len);
 }
 
+/* A flush writes the line back, whoever stored it. */
+static void flush_word(struct storage *s, struct storage_step *step, uint64_t off,
+		       uint32_t seen)
+{
+	(void)step;
+	(void)seen;
+	pmem_flush(s->base + off, sizeof(seen));
+}
+
+static void flush_seen(struct storage *s, struct storage_step *step, uint64_t off,
+		       const void *seen, size_t len)
+{
+	(void)step;
+	(void)seen;
+	pmem_flush(s->base + off, len);
+}
+
 static int drain(struct storage *s, struct storage_step *step)
 {
 	(void)s;
@@ -95,7 +112,8 @@ static int drain(struct storage *s, struct storage_step *step)
 /* All but the fence, which other tables have of their own. */
 #define PMEM_STORES                                                                      \
 	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
-	.write = pmem_write, .zero = pmem_zero, .flush = flush_lines
+	.write = pmem_write, .zero = pmem_zero, .flush = flush_lines,                    \
+	.renew32 = flush_word, .renew = flush_seen
 
 static const struct storage_ops pmem_ops = {PMEM_STORES, .fence = drain};
 
@@ -127,6 +145,26 @@ static void plain_zero(struct storage *s, struct storage_step *step, uint64_t of
 	note_range(s, step, off, len);
 }
 
+static void store_again32(struct storage *s, struct storage_step *step, uint64_t off,
+			  uint32_t seen)
+{
+	store32(s, off, seen);
+	note_range(s, step, off, sizeof(seen));
+}
+
+/* By words, so that a reader never meets half of one. */
+static void store_again(struct storage *s, struct storage_step *step, uint64_t off,
+			const void *seen, size_t len)
+{
+	for (size_t at = 0; at < len; at += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, (const char *)seen + at, sizeof(word));
+		store64(s, off + at, word);
+	}
+	note_range(s, step, off, len);
+}
+
 static int sync_bytes(void *arg, uint64_t lo, uint64_t hi)
 {
 	struct storage *s = arg;
@@ -152,8 +190,9 @@ static int sync_range(struct storage *s, struct storage_step *step)
 #define PLAIN_STORES                                                                     \
 	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
 	.write = plain_write, .zero = plain_zero, .flush = note_range
+#define FILE_STORES PLAIN_STORES, .renew32 = store_again32, .renew = store_again
 
-static const struct storage_ops file_ops = {PLAIN_STORES, .fence = sync_range};
+static const struct storage_ops file_ops = {FILE_STORES, .fence = sync_range};
 
 /* --- with lost pages ------------------------------------------------------------------- */
 
@@ -175,7 +214,7 @@ static int sync_range_watched(struct storage *s, struct storage_step *step)
 }
 
 static const struct storage_ops watched_pmem_ops = {PMEM_STORES, .fence = drain_watched};
-static const struct storage_ops watched_file_ops = {PLAIN_STORES,
+static const struct storage_ops watched_file_ops = {FILE_STORES,
 						    .fence = sync_range_watched};
 
 void storage_pool_watch(struct storage *s, struct sigbus_watch *watch)
@@ -197,7 +236,22 @@ static int order_only(struct storage *s, struct storage_step *step)
 	return 0;
 }
 
-static const struct storage_ops private_ops = {PLAIN_STORES, .fence = order_only};
+static void keep32(struct storage *s, struct storage_step *step, uint64_t off,
+		   uint32_t seen)
+{
+	(void)seen;
+	note_range(s, step, off, sizeof(seen));
+}
+
+static void keep(struct storage *s, struct storage_step *step, uint64_t off,
+		 const void *seen, size_t len)
+{
+	(void)seen;
+	note_range(s, step, off, len);
+}
+
+static const struct storage_ops private_ops = {PLAIN_STORES, .renew32 = keep32,
+					       .renew = keep, .fence = order_only};
 
 /* --- views ----------------------------------------------------------------------------- */
 
@@ -229,6 +283,8 @@ static const struct storage_ops view_ops = {
     .write = drop_write,
     .zero = note_range,
     .flush = note_range,
+    .renew32 = keep32,
+    .renew = keep,
     .fence = order_only,
 };
 

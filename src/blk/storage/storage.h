@@ -10,6 +10,10 @@
  * Durability: a store is durable once its bytes were flushed after it and a fence of the
  * same step returned 0 after that flush. A step is the bookkeeping of one thread's
  * unfenced flushes; it lives on the caller's stack and is empty again after the fence.
+ * That holds for stores of this process. What somebody else stored, or this process before a sync
+ * that failed, has to be renewed: after a failed write-back the kernel takes a page for clean and
+ * keeps it, so that it can be read, and a later sync succeeds, but nothing writes it.
+ *
  * Nothing is ordered by the order of calls alone, except that the 4- and 8-byte stores of
  * one thread to one cache line reach persistent memory in order (but not an ordinary
  * file: there the kernel may write a page out in any state and at any time).
@@ -61,6 +65,16 @@ struct storage_ops {
 	/* Starts to write back the cache lines (or notes the pages) of the range. */
 	void (*flush)(struct storage *s, struct storage_step *step, uint64_t off,
 		      size_t len);
+
+	/*
+	 * Flush, and before that, where a flush alone may do nothing (files), store what the
+	 * caller has read there and relies on. No other thread changes the bytes meanwhile.
+	 * renew32: one aligned store; renew: off and len are multiples of 8.
+	 */
+	void (*renew32)(struct storage *s, struct storage_step *step, uint64_t off,
+			uint32_t seen);
+	void (*renew)(struct storage *s, struct storage_step *step, uint64_t off,
+		      const void *seen, size_t len);
 
 	/*
 	 * Returns when everything flushed in this step is durable, and orders all stores
@@ -149,6 +163,18 @@ static inline void storage_flush(struct storage *s, struct storage_step *step,
 				 uint64_t off, size_t len)
 {
 	s->ops->flush(s, step, off, len);
+}
+
+static inline void storage_renew32(struct storage *s, struct storage_step *step,
+				   uint64_t off, uint32_t seen)
+{
+	s->ops->renew32(s, step, off, cpu_to_le32(seen).raw);
+}
+
+static inline void storage_renew(struct storage *s, struct storage_step *step,
+				 uint64_t off, const void *seen, size_t len)
+{
+	s->ops->renew(s, step, off, seen, len);
 }
 
 static inline int MUST_CHECK storage_fence(struct storage *s, struct storage_step *step)

@@ -18,6 +18,7 @@ struct ram_storage {
 	struct storage s;
 	int fd;
 	_Atomic(unsigned long) stores;
+	_Atomic(unsigned long) renewed; /* words of 4 bytes that were stored again */
 	_Atomic(unsigned long) fences;
 	unsigned long fail_fence_at; /* this fence and all later ones fail; 0: none */
 	void (*at_fence)(void); /* called in each fence, by its thread; NULL: nothing */
@@ -69,6 +70,23 @@ static void ram_flush(struct storage *s, struct storage_step *step, uint64_t off
 	assert_true(off + len <= s->size);
 }
 
+static void ram_renew32(struct storage *s, struct storage_step *step, uint64_t off,
+			uint32_t seen)
+{
+	(void)step;
+	assert_true(off % sizeof(seen) == 0 && off + sizeof(seen) <= s->size);
+	ram_of(s)->renewed++;
+}
+
+static void ram_renew(struct storage *s, struct storage_step *step, uint64_t off,
+		      const void *seen, size_t len)
+{
+	(void)step;
+	(void)seen;
+	assert_true(off % 8 == 0 && len % 8 == 0 && off + len <= s->size);
+	ram_of(s)->renewed += len / 4;
+}
+
 static int ram_fence(struct storage *s, struct storage_step *step)
 {
 	struct ram_storage *r = ram_of(s);
@@ -86,6 +104,8 @@ static const struct storage_ops ram_ops = {
     ram_write,
     ram_zero,
     ram_flush,
+    ram_renew32,
+    ram_renew,
     ram_fence,
 };
 
