@@ -121,6 +121,9 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 	w->op[thread] = NO_OP;
 	history_end(h, i, ret == 0);
 	if (op->kind == 'r') {
+		/* of what returned EIO anything may have happened, and be undone by a drop */
+		if (m->failed)
+			h->past[i].reads |= history_allowed(h, op->block);
 		value = ret == -EIO ? VALUE_ERROR
 			: ret	    ? VALUE_GARBAGE
 				    : explore_identify(buf);
@@ -149,6 +152,7 @@ static void thread_main(void *arg)
 		explore_apply(&st->live, st->handle, t, i, &st->program.op[t][i]);
 		/* the state in which it is complete and the next one has not begun */
 		explore_point();
+		explore_drop(&st->live);
 	}
 }
 
@@ -202,8 +206,8 @@ unsigned explore_thread(void)
 
 static void live_event(struct medium *m)
 {
-	(void)m;
 	explore_point();
+	explore_drop(m->context);
 }
 
 /* --- the search ------------------------------------------------------------------------ */
@@ -221,7 +225,7 @@ static uint64_t state_key(struct explorer *ex)
 	for (unsigned i = 0; i < NPAST; i++)
 		if (st->history.past[i].state == PAST_RUNNING)
 			key = mix64(key, st->history.past[i].reads + i);
-	return key;
+	return mix64(key, st->live.drop + 8 * st->live.drop_in);
 }
 
 /* Looks at a state; false if it was met before. */
@@ -237,7 +241,9 @@ static bool meet(struct explorer *ex)
 	ex->stats.states++;
 	explore_images(&st->live);
 	if (st->scenario->then && ex->kill_share && !st->violated &&
-	    mix64(medium_hash(explore_level(ex, 0), true), 9) % ex->kill_share == 0)
+	    (explore_level(ex, 0)->failed ||
+	     (!st->scenario->fail_fence &&
+	      mix64(medium_hash(explore_level(ex, 0), true), 9) % ex->kill_share == 0)))
 		explore_kill(&st->live);
 	return true;
 }
@@ -314,7 +320,11 @@ static void run(struct explorer *ex)
 	st->depth = 0;
 	st->nschedule = 0;
 	st->schedule[0] = '\0';
-	st->live = (struct watch){.ex = ex, .level = 0, .history = &st->history};
+	st->live = (struct watch){.ex = ex,
+				  .level = 0,
+				  .history = &st->history,
+				  .drop = st->scenario->drop,
+				  .drop_in = st->scenario->drop_in};
 	explore_watch(&st->live);
 	m->before = NULL;
 	m->split = ex->split_writes;

@@ -14,6 +14,9 @@
  *   - if the scenario says so, the process is killed: another one opens what the page cache
  *     holds and runs a second program, losing power at each point. The same after a power
  *     loss, on a share of the images.
+ *   - if a sync has failed in it, some of the pages that are clean since go out of memory: before
+ *     the other process opens the pool, or while it runs. Its syncs may fail in turn; then a third
+ *     one comes.
  *
  * States are told apart by the medium with its pending stores and flushes, by how far each
  * thread has come and what it has read, and by the run-time memory of the table; so the
@@ -57,6 +60,14 @@ struct scenario {
 	const char *then; /* of the process after the crash; NULL: no second process */
 	enum explore_base base;
 	unsigned fail_fence; /* the fence with this number fails (from 1); 0: none */
+	unsigned
+	    fail_then; /* the same for the second process, whose open has the first */
+	/*
+	 * After the failure, pages that it left clean are dropped: with this salt, see
+	 * medium_drop(), before the event that is drop_in events later (0: the next).
+	 */
+	uint64_t drop;
+	unsigned drop_in;
 };
 
 struct explore_stats {
@@ -65,6 +76,7 @@ struct explore_stats {
 	uint64_t distinct; /* by their bytes: each one was recovered and checked */
 	uint64_t nested;   /* of these, after a crash of a recovery */
 	uint64_t kills, restarts;
+	uint64_t drops;	     /* of pages that a failed sync had left clean */
 	uint64_t sampled;    /* states with more images than the limit */
 	uint64_t unfinished; /* scenarios with more interleavings than the limit */
 };
@@ -88,7 +100,9 @@ struct explorer {
 	bool fine; /* points at atomic accesses, too, not at storage and locks alone */
 	bool split_writes; /* points within bulk writes */
 
-	bool lie; /* a fence that fails returns 0 */
+	bool lie;	     /* a fence that fails returns 0 */
+	uint64_t page;	     /* see struct medium; 0: 8 bytes */
+	unsigned drop_share; /* after a failure each kill is tried with so many drops */
 
 	struct site mutant;
 	enum medium_twist twist;

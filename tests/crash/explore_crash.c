@@ -10,6 +10,7 @@
 
 #include "explore_state.h"
 #include "ref.h"
+#include "support.h"
 
 /* So many pending stores are those of a layout. */
 #define BULK 64u
@@ -173,7 +174,7 @@ const char *explore_repair(struct explorer *ex, unsigned arena, bool primary)
 /* --- a second process ---------------------------------------------------------------- */
 
 /* Opens the watched medium and runs the scenario's second program. */
-static void run_second(struct watch *w)
+static void run_second(struct watch *w, unsigned fail_in)
 {
 	struct explorer *ex = w->ex;
 	struct medium *m = explore_level(ex, w->level);
@@ -181,18 +182,26 @@ static void run_second(struct watch *w)
 	size_t mark = explore_heap_mark();
 	const struct program *p = &ex->state->then;
 	void *handle;
+	int ret;
 
 	w->op[0] = NO_OP;
 	explore_watch(w);
+	m->fail_in = fail_in;
 	explore_images(w);
-	if (ex->sut->open(ex->sut, &m->storage, &handle))
-		explore_violation(ex, "open of the second process fails");
+	ret = ex->sut->open(ex->sut, &m->storage, &handle);
+	/* what it has just seen may be gone */
+	if (ret && !((m->failed || w->dropped) && ret == -EIO))
+		explore_violation(ex, "open of process %u returns %d",
+				  w->history->phase + 1, ret);
+	if (ret)
+		goto end;
 	for (unsigned b = 0; b < NTRACKED && !ex->state->violated; b++) {
 		char name[32];
 
 		h->visible[b] = read_block(ex, handle, b);
 		if (!(history_allowed(h, b) & UINT64_C(1) << h->visible[b] % 64))
-			explore_violation(ex, "the second process reads %s in block %u",
+			explore_violation(ex, "process %u reads %s in block %u",
+					  h->phase + 1,
 					  explore_value_name(h->visible[b], name), b);
 	}
 	explore_images(w);
@@ -201,21 +210,63 @@ static void run_second(struct watch *w)
 		explore_apply(w, handle, 0, i, &p->op[0][i]);
 		explore_images(w);
 	}
+end:
 	m->before = NULL;
 	m->stored32 = NULL;
+	if (m->failed && h->phase + 1 < NPHASE && !ex->state->violated)
+		explore_kill(w);
 	explore_heap_release(mark);
+}
+
+/* Events of the second process before which pages are dropped. */
+#define DROP_EVENTS 24u
+
+static void kill_once(struct watch *from, uint64_t before, uint64_t later, unsigned in)
+{
+	struct explorer *ex = from->ex;
+	struct history h = *from->history;
+	struct watch w = {.ex = ex,
+			  .level = from->level + 1,
+			  .history = &h,
+			  .drop = later,
+			  .drop_in = in};
+	struct medium *m = explore_level(ex, w.level);
+
+	history_restart(&h);
+	medium_kill(m, explore_level(ex, from->level));
+	ex->stats.drops += medium_drop(m, before);
+	ex->stats.kills++;
+	run_second(&w, h.phase == 1 ? ex->state->scenario->fail_then : 0);
 }
 
 void explore_kill(struct watch *from)
 {
 	struct explorer *ex = from->ex;
-	struct history h = *from->history;
-	struct watch w = {.ex = ex, .level = from->level + 1, .history = &h};
+	struct explorer_state *st = ex->state;
+	bool failed = explore_level(ex, from->level)->failed;
+	unsigned ndrop = from->history->phase ? 1 : ex->drop_share;
 
-	history_restart(&h);
-	medium_kill(explore_level(ex, w.level), explore_level(ex, from->level));
-	ex->stats.kills++;
-	run_second(&w);
+	kill_once(from, 0, 0, 0);
+	for (unsigned i = 0; failed && i < ndrop && !st->violated; i++) {
+		uint64_t salt = i ? support_random(&st->rng) : MEDIUM_DROP_ALL;
+
+		kill_once(from, salt, 0, 0);
+		kill_once(from, 0, i % 2 ? salt : MEDIUM_DROP_ALL,
+			  (unsigned)(support_random(&st->rng) % DROP_EVENTS));
+	}
+}
+
+void explore_drop(struct watch *w)
+{
+	struct medium *m = explore_level(w->ex, w->level);
+
+	if (!w->drop || !m->any_lost)
+		return;
+	if (w->drop_in-- == 0) {
+		w->dropped = medium_drop(m, w->drop);
+		w->ex->stats.drops += w->dropped;
+		w->drop = 0;
+	}
 }
 
 /* The same after a power loss; `level` holds the image. */
@@ -228,7 +279,7 @@ static void restart(struct watch *from, unsigned level, const struct verdict *v)
 	history_init(&h, v->value);
 	h.phase = from->history->phase + 1;
 	ex->stats.restarts++;
-	run_second(&w);
+	run_second(&w, 0);
 }
 
 /* --- all images of a state ----------------------------------------------------------- */
@@ -362,6 +413,7 @@ void explore_images(struct watch *w)
 
 static void before_event(struct medium *m)
 {
+	explore_drop(m->context);
 	explore_images(m->context);
 }
 
@@ -385,6 +437,7 @@ void explore_watch(struct watch *w)
 	m->stored32 = after_store32;
 	m->mutant = w->ex->mutant;
 	m->twist = w->ex->twist;
+	m->page = w->ex->page ? w->ex->page : 8;
 	m->flog_lo = w->ex->state->flog_off[w->ex->narena - 1];
 	m->flog_hi = m->flog_lo + REF_NFREE * 64;
 }

@@ -44,6 +44,9 @@ struct watch {
 	const unsigned char *value;
 	bool nested;	      /* images after the crash of a recovery */
 	unsigned op[NTHREAD]; /* index in the history of what each thread is doing */
+	uint64_t drop;	      /* before one of the next events: see struct scenario */
+	unsigned drop_in;
+	bool dropped;
 };
 
 #define NO_OP UINT32_MAX
@@ -103,6 +106,9 @@ void explore_images(struct watch *w);
 
 /* Kills the process that runs on the watched medium and goes on with another. */
 void explore_kill(struct watch *w);
+
+/* To be called before each event: drops what is to be dropped there. */
+void explore_drop(struct watch *w);
 
 void explore_watch(struct watch *w);
 const char *explore_value_name(unsigned char value, char buf[32]);

@@ -18,6 +18,7 @@
 #include "base/uuid.h"
 
 bool hooks_blind;
+enum hooks_deaf hooks_deaf;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
 
@@ -80,6 +81,20 @@ static struct {
 
 static bool reading[SCHED_MAX];
 
+/* Where the poison mark stands that the thread is not to see. */
+static const void *unheard[SCHED_MAX];
+
+static uint64_t deafened(const void *p, uint64_t value)
+{
+	int t = sched_current();
+
+	if (t < 0 || !unheard[t] || unheard[t] != p)
+		return value;
+	if (hooks_deaf == HOOKS_DEAF_WRITER)
+		unheard[t] = NULL;
+	return 0;
+}
+
 static uint64_t blinded(const void *p, uint64_t value, bool in_image)
 {
 	int t = sched_current();
@@ -95,14 +110,23 @@ static uint64_t blinded(const void *p, uint64_t value, bool in_image)
 	return value;
 }
 
-void hooks_reading(bool yes)
+void hooks_reading(const void *poison)
 {
 	int t = sched_current();
 
 	if (t < 0)
 		return;
 	first_load[t].address = NULL;
-	reading[t] = yes;
+	reading[t] = poison != NULL;
+	unheard[t] = hooks_deaf == HOOKS_DEAF_READER ? poison : NULL;
+}
+
+void hooks_writing(const void *poison)
+{
+	int t = sched_current();
+
+	if (t >= 0)
+		unheard[t] = hooks_deaf == HOOKS_DEAF_WRITER ? poison : NULL;
 }
 
 #define PLAIN(name)                                                                      \
@@ -177,6 +201,7 @@ NOTHING(AnnotateIgnoreReadsEnd,
 		explore_fine_point();                                                           \
 		v = (type)blinded(address, __atomic_load_n(p, __ATOMIC_SEQ_CST),           \
 				  explore_in_image(address));                              \
+		v = (type)deafened(address, (uint64_t)v);                                  \
 		explore_read((uint64_t)v);                                                 \
 		return v;                                                                  \
 	}                                                                                  \
@@ -281,9 +306,14 @@ void *__tsan_memmove(void *dest, const void *src, size_t len)
 
 #else
 
-void hooks_reading(bool yes)
+void hooks_reading(const void *poison)
 {
-	(void)yes;
+	(void)poison;
+}
+
+void hooks_writing(const void *poison)
+{
+	(void)poison;
 }
 
 #endif

@@ -10,7 +10,15 @@
  */
 extern bool hooks_blind;
 
-/* The running thread begins or ends a read. */
-void hooks_reading(bool yes);
+/*
+ * The mutations of who asks whether the table is poisoned: a writer's first question is answered
+ * with no, or all of a reader's are.
+ */
+enum hooks_deaf { HOOKS_DEAF_NOBODY, HOOKS_DEAF_WRITER, HOOKS_DEAF_READER };
+extern enum hooks_deaf hooks_deaf;
+
+/* The running thread begins or ends (NULL) a write or a read; where the poison mark stands. */
+void hooks_writing(const void *poison);
+void hooks_reading(const void *poison);
 
 #endif

@@ -41,9 +41,10 @@ void print_stats(const char *what, const struct explore_stats *s)
 	       " kills, %" PRIu64 " restarts; images: %" PRIu64 " met, %" PRIu64
 	       " distinct, recovered and checked (%" PRIu64
 	       " of them left by a crash of a recovery); sampled: the images of %" PRIu64
-	       " states, the interleavings of %" PRIu64 " programs\n",
+	       " states, the interleavings of %" PRIu64
+	       " programs; pages dropped %" PRIu64 " times\n",
 	       what, s->scenarios, s->runs, s->states, s->kills, s->restarts, s->images,
-	       s->distinct, s->nested, s->sampled, s->unfinished);
+	       s->distinct, s->nested, s->sampled, s->unfinished, s->drops);
 	fflush(stdout);
 }
 
@@ -63,7 +64,8 @@ extern const char __executable_start[];
 
 const char *site_name(const struct site *site, char *buf, size_t size)
 {
-	static const char *const kinds[] = {"", "flush", "flush of a write", "fence"};
+	static const char *const kinds[] = {"", "flush", "flush of a write", "fence",
+					    "R14: store"};
 	uintptr_t at = (uintptr_t)site->caller - (uintptr_t)__executable_start - 1;
 	char exe[512], command[640], function[128] = "", place[256] = "";
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);

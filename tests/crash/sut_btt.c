@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "btt/arena.h"
 #include "btt/btt.h"
 #include "btt/check.h"
 #include "hooks.h"
@@ -77,19 +78,23 @@ static int open_table(const struct sut *sut, struct storage *s, void **handle)
 
 static int apply(void *handle, char kind, uint64_t lba, void *buf)
 {
+	const struct btt *btt = handle;
 	int ret;
 
 	switch (kind) {
 	case 'w':
-		return btt_write(handle, buf, lba);
+		hooks_writing(&btt->poisoned);
+		ret = btt_write(handle, buf, lba);
+		hooks_writing(NULL);
+		return ret;
 	case 'z':
 		return btt_set_zero(handle, lba);
 	case 'e':
 		return btt_set_error(handle, lba);
 	case 'r':
-		hooks_reading(true);
+		hooks_reading(&btt->poisoned);
 		ret = btt_read(handle, buf, lba);
-		hooks_reading(false);
+		hooks_reading(NULL);
 		return ret;
 	case 's':
 		return btt_sync(handle);

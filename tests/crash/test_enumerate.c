@@ -3,7 +3,7 @@
  * Every image that a crash can leave is recovered and right: see explore.h.
  *
  * CHECK_LONG=1 in the environment goes on with random programs for minutes. SEED sets the
- * seed of the random programs, which is printed.
+ * seed of the random programs, which is printed; ONLY, a pattern, which cases run.
  */
 #include "support.h"
 
@@ -297,36 +297,140 @@ static void two_arenas_written(void **state)
 
 /* --- failing syncs ----------------------------------------------------------------------------- */
 
+/*
+ * Lane 1 is shared by all threads. The second process goes on with the blocks that the first one
+ * left in doubt, and with slots and lines that it used.
+ */
+static const struct {
+	const char *program, *then;
+} failing[] = {
+    {"w00 w00 s", "w20 w20"},
+    {"w00 w00 w10", "w20 w20 w20 w20"},
+    {"z0", "z0"},
+    {"z0 w01 s", "w00 w00"},
+    {"e1 w10", "e1 w10"},
+    {"w00 w11 w10", "w21 w21 w30"},
+    {"w01 w11 w01", "w21 w31"},
+    {"w00 r0 w10 r0", "w10 z0"},
+    {"w00 | w11", "w20 w20"},
+    {"w00 | z0", "z0 w01"},
+    {"w00 w20 | w01", "w31 w31"},
+    {"w01 | w21", "w31 w11"},
+    {"w01 w21 | w31", "z0"},
+    {"w00 w10 r0 | w10", "w00 w00"},
+    {"w00 w20 w10 r0", "w30"},
+};
+
+static const uint64_t page_sizes[] = {8, 64, 4096};
+
+static void init_failing(struct explorer *ex)
+{
+	init(ex, MEDIUM_FILE);
+	ex->fine = false;
+	ex->run_limit = check_long ? 10000 : 100;
+	ex->image_limit = ex->fence_limit = check_long ? 256 : 24;
+	ex->drop_share = check_long ? 8 : 2;
+	ex->then_share = 0;
+	ex->check_share = check_long ? 1 : 16;
+}
+
 static void failing_sync(void **state)
 {
-	static const char *const programs[] = {"w00 w00 s", "z0 w01 s", "e1 w10",
-					       "w00 | w11", "w00 | z0", "w00 w20 | w01"};
+	(void)state;
+	for (size_t p = 0; p < ARRAY_SIZE(page_sizes); p++) {
+		struct explorer ex;
+		char what[64];
+
+		init_failing(&ex);
+		ex.page = page_sizes[p];
+		for (unsigned fence = 1; fence <= 8; fence++)
+			for (size_t i = 0; i < ARRAY_SIZE(failing); i++) {
+				struct scenario s = {
+				    .program = failing[i].program,
+				    .then = failing[i].then,
+				    .base = (i + fence + p) % 2 ? BASE_FRESH : BASE_USED,
+				    .fail_fence = fence,
+				    .drop = (i + fence) % 3,
+				    .drop_in = fence % 2,
+				};
+
+				explore_or_fail(&ex, &s);
+			}
+		snprintf(what, sizeof(what), "a sync fails, pages of %u bytes",
+			 (unsigned)page_sizes[p]);
+		print_stats(what, &ex.stats);
+		assert_true(ex.stats.drops > 100);
+		explore_free(&ex);
+	}
+}
+
+/* The syncs of the second process fail, too: those of its open and those of its operations. */
+static void failing_sync_twice(void **state)
+{
 	struct explorer ex;
 
 	(void)state;
-	init(&ex, MEDIUM_FILE);
-	ex.fine = check_long;
-	ex.run_limit = check_long ? 10000 : 500;
-	for (unsigned fence = 1; fence <= 9; fence++)
-		for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
-			struct scenario s = {.program = programs[i],
-					     .base = i % 2 ? BASE_FRESH : BASE_USED,
-					     .fail_fence = fence};
+	init_failing(&ex);
+	for (unsigned fence = 1; fence <= 6; fence++)
+		for (unsigned then = 1; then <= 5; then++)
+			for (size_t i = (fence + then) % (check_long ? 1 : 3);
+			     i < ARRAY_SIZE(failing); i += check_long ? 1 : 3) {
+				struct scenario s = {
+				    .program = failing[i].program,
+				    .then = failing[i].then,
+				    .base = (i + then) % 2 ? BASE_FRESH : BASE_USED,
+				    .fail_fence = fence,
+				    .fail_then = then,
+				};
 
-			explore_or_fail(&ex, &s);
-		}
-	print_stats("a sync fails, file", &ex.stats);
+				explore_or_fail(&ex, &s);
+			}
+	print_stats("a sync fails, and another one in the next process", &ex.stats);
+	explore_free(&ex);
+}
+
+/* The layout's syncs: what the second process sees of it may be nowhere else. */
+static void failing_sync_of_a_layout(void **state)
+{
+	static const char *const programs[] = {"w00", "e0", "w00 | w11"};
+	struct explorer ex;
+
+	(void)state;
+	init_failing(&ex);
+	ex.image_limit = check_long ? 12 : 4;
+	ex.fence_limit = check_long ? 64 : 12;
+	ex.bulk_share = 256;
+	ex.run_limit = 4;
+	ex.drop_share = 2;
+	for (unsigned fence = 1; fence <= 4; fence++)
+		for (int base = BASE_EMPTY; base <= BASE_STALE; base++)
+			for (size_t i = 0; i < (check_long ? 3 : 1); i++) {
+				struct scenario s = {.program = programs[i],
+						     .then = "w10 w10",
+						     .base = (unsigned)base,
+						     .fail_fence = fence};
+
+				explore_or_fail(&ex, &s);
+			}
+	print_stats("a sync of the first layout fails", &ex.stats);
 	explore_free(&ex);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(pmem_hand_picked),	  cmocka_unit_test(weak_hand_picked),
-	    cmocka_unit_test(file_hand_picked),	  cmocka_unit_test(random_one_thread),
-	    cmocka_unit_test(random_two_threads), cmocka_unit_test(random_three_threads),
-	    cmocka_unit_test(first_layout),	  cmocka_unit_test(two_arenas_layout),
-	    cmocka_unit_test(two_arenas_written), cmocka_unit_test(failing_sync),
+	    cmocka_unit_test(pmem_hand_picked),
+	    cmocka_unit_test(weak_hand_picked),
+	    cmocka_unit_test(file_hand_picked),
+	    cmocka_unit_test(random_one_thread),
+	    cmocka_unit_test(random_two_threads),
+	    cmocka_unit_test(random_three_threads),
+	    cmocka_unit_test(first_layout),
+	    cmocka_unit_test(two_arenas_layout),
+	    cmocka_unit_test(two_arenas_written),
+	    cmocka_unit_test(failing_sync),
+	    cmocka_unit_test(failing_sync_twice),
+	    cmocka_unit_test(failing_sync_of_a_layout),
 	};
 
 #ifdef HOOKED /* a sanitizer finds nothing more in more of the same */
@@ -334,6 +438,8 @@ int main(void)
 #endif
 	if (getenv("SEED"))
 		seed = strtoull(getenv("SEED"), NULL, 0);
+	if (getenv("ONLY"))
+		cmocka_set_test_filter(getenv("ONLY"));
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	elapsed();
 	return cmocka_run_group_tests(tests, NULL, NULL);
