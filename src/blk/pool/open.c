@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/ctl.h"
 #include "base/ctl_config.h"
+#include "blame.h"
 #include "btt/btt.h"
 #include "btt/check.h"
 #include "errormsg.h"
@@ -22,6 +23,26 @@
 #include "poolset/load.h"
 
 /* --- judging ------------------------------------------------------------------------- */
+
+/* What was judged before the pool was mapped. */
+struct front {
+	struct pool_header header; /* of the first part */
+	struct pool_descriptor descriptor;
+};
+
+/* It may be there without ever having been written: see storage_renew(). */
+static int renew_front(struct pmemblk *pool, const struct front *front)
+{
+	struct storage *s = &pool->storage;
+	struct storage_step step = STORAGE_STEP_INIT;
+	int ret;
+
+	storage_renew(s, &step, 0, &front->header, sizeof(front->header));
+	storage_renew(s, &step, POOL_DESCRIPTOR_OFF, &front->descriptor,
+		      sizeof(front->descriptor));
+	ret = storage_fence(s, &step);
+	return ret < 0 ? blame_file(pool->path, ret) : 0;
+}
 
 /* Reads and judges the headers of all parts that have one; *first receives part 0's. */
 static int check_headers(const struct poolset *set, struct pool_header *first)
@@ -53,10 +74,10 @@ static int check_headers(const struct poolset *set, struct pool_header *first)
 	return ret;
 }
 
-static int check_descriptor(const struct poolset *set, size_t bsize, struct pmemblk *pool)
+static int check_descriptor(const struct poolset *set, size_t bsize, struct pmemblk *pool,
+			    struct pool_descriptor *d)
 {
 	const char *path = set->part[0].path;
-	struct pool_descriptor d;
 	uint64_t image = poolset_files_image_size(set);
 	uint32_t stored;
 	int ret;
@@ -65,10 +86,10 @@ static int check_descriptor(const struct poolset *set, size_t bsize, struct pmem
 		return errormsg_fail(
 		    EINVAL, "%s has %llu usable bytes, a pool needs at least %llu",
 		    set->path, ULL(image), ULL(POOL_MIN_SIZE));
-	ret = poolset_files_read(set, 0, POOL_DESCRIPTOR_OFF, &d, sizeof(d));
+	ret = poolset_files_read(set, 0, POOL_DESCRIPTOR_OFF, d, sizeof(*d));
 	if (ret < 0)
 		return ret;
-	stored = le32_to_cpu(d.bsize);
+	stored = le32_to_cpu(d->bsize);
 	if (stored == 0)
 		return errormsg_fail(
 		    EINVAL, "the pool in %s is damaged: its block size is 0", path);
@@ -77,7 +98,7 @@ static int check_descriptor(const struct poolset *set, size_t bsize, struct pmem
 				     "%s has blocks of %u bytes, but %zu were asked for",
 				     path, stored, bsize);
 	pool->bsize = stored;
-	pool->params.zeroed = le32_to_cpu(d.is_zeroed) != 0;
+	pool->params.zeroed = le32_to_cpu(d->is_zeroed) != 0;
 	pool->params.user_file = !pool->params.zeroed;
 	return 0;
 }
@@ -87,35 +108,35 @@ static int check_descriptor(const struct poolset *set, size_t bsize, struct pmem
  * becomes MAPPING_PRIVATE where the pool must not be written.
  */
 static int judge(const struct poolset *set, size_t bsize, struct pmemblk *pool,
-		 enum mapping_kind *kind)
+		 enum mapping_kind *kind, struct front *front)
 {
-	struct pool_header h;
-	int ret = check_headers(set, &h);
+	const struct pool_header *h = &front->header;
+	int ret = check_headers(set, &front->header);
 
 	if (ret < 0)
 		return ret;
-	if (pool_header_has(h.compat, POOL_COMPAT_CHECK_BAD_BLOCKS)) {
+	if (pool_header_has(h->compat, POOL_COMPAT_CHECK_BAD_BLOCKS)) {
 		ret = badblocks_check_recovery(set);
 		if (ret == 0)
 			ret = badblocks_check_media(set);
 		if (ret < 0)
 			return ret;
 	}
-	ret = check_descriptor(set, bsize, pool);
+	ret = check_descriptor(set, bsize, pool, &front->descriptor);
 	if (ret < 0)
 		return ret;
-	if (pool_header_has(h.incompat, POOL_INCOMPAT_SDS)) {
+	if (pool_header_has(h->incompat, POOL_INCOMPAT_SDS)) {
 		ret = pool_read_modules(set, &pool->modules);
 		if (ret == 0)
-			ret = shutdown_state_check(&h.sds, &pool->modules, set->path);
+			ret = shutdown_state_check(&h->sds, &pool->modules, set->path);
 		if (ret < 0)
 			return ret;
 	}
-	pool->is_read_only = h.ro_compat.raw != 0;
+	pool->is_read_only = h->ro_compat.raw != 0;
 	if (pool->is_read_only)
 		*kind = MAPPING_PRIVATE;
-	pool->keeps_sds = *kind == MAPPING_SHARED && pool_header_keeps_sds(&h);
-	pool->params.parent = h.poolset_uuid;
+	pool->keeps_sds = *kind == MAPPING_SHARED && pool_header_keeps_sds(h);
+	pool->params.parent = h->poolset_uuid;
 	return 0;
 }
 
@@ -123,7 +144,7 @@ static int judge(const struct poolset *set, size_t bsize, struct pmemblk *pool,
 
 /* Opens and maps the files; *set stays open, so that they stay locked until the end. */
 static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
-		    struct poolset **set, struct pmemblk **out)
+		    struct poolset **set, struct pmemblk **out, struct front *front)
 {
 	struct pmemblk *pool;
 	int ret = poolset_load(path, false, set);
@@ -139,7 +160,7 @@ static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
 		ret = errormsg_fail(ENOMEM, "out of memory for the pool %s", path);
 		goto fail;
 	}
-	ret = judge(*set, bsize, pool, &kind);
+	ret = judge(*set, bsize, pool, &kind, front);
 	if (ret == 0)
 		ret = poolset_map(*set, kind, &pool->map);
 	if (ret == 0) {
@@ -165,13 +186,14 @@ int pool_open(const char *path, size_t bsize, struct pmemblk **out)
 	    ctl_value(CTL_COPY_ON_WRITE_AT_OPEN) ? MAPPING_PRIVATE : MAPPING_SHARED;
 	struct poolset *set;
 	struct pmemblk *pool;
+	struct front front;
 	int ret = ctl_config_check();
 
 	if (ret < 0)
 		return ret;
 	if (!path)
 		return errormsg_fail(EINVAL, "no path given");
-	ret = map_pool(path, bsize, kind, &set, &pool);
+	ret = map_pool(path, bsize, kind, &set, &pool, &front);
 	if (ret < 0)
 		return ret;
 	ret = pool_watch(pool);
@@ -182,6 +204,8 @@ int pool_open(const char *path, size_t bsize, struct pmemblk **out)
 		poolset_map_prefault(&pool->map);
 	if (ret == 0)
 		ret = pool_attach(pool, set);
+	if (ret == 0)
+		ret = renew_front(pool, &front);
 	if (ret == 0 && pool->keeps_sds)
 		ret = pool_store_sds(pool, true);
 	ret = pool_leave(pool, ret);
@@ -198,11 +222,12 @@ int pool_check(const char *path, size_t bsize)
 {
 	struct poolset *set;
 	struct pmemblk *pool;
+	struct front front;
 	int ret;
 
 	if (!path)
 		return errormsg_fail(EINVAL, "no path given");
-	ret = map_pool(path, bsize, MAPPING_PRIVATE, &set, &pool);
+	ret = map_pool(path, bsize, MAPPING_PRIVATE, &set, &pool, &front);
 	if (ret < 0)
 		return ret;
 	ret = pool_watch(pool);

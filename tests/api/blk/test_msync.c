@@ -55,6 +55,30 @@ SUPPORT_INTERPOSE int fsync(int fd)
 	return must_fail() ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
+/* Pages that go out of memory once they were read, and come back as the medium has them: zeros. */
+static bool dropping;
+
+static unsigned dropped;
+
+static void drop(int fd, off_t off, size_t len)
+{
+	static const char zeros[8192];
+
+	/* where the kind of file is found out, the descriptor is open for reading only */
+	if (dropping && len <= sizeof(zeros) &&
+	    syscall(SYS_pwrite64, fd, zeros, len, off) == (long)len)
+		dropped++;
+}
+
+SUPPORT_INTERPOSE ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	ssize_t n = syscall(SYS_pread64, fd, buf, len, off);
+
+	if (n == (ssize_t)len && off <= 4096)
+		drop(fd, off, len);
+	return n;
+}
+
 static const char *path;
 
 static void arm(unsigned at)
@@ -277,6 +301,32 @@ static void a_failed_open_is_an_error_and_may_be_tried_again(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+/*
+ * What a disk refused to write can still be read, until it goes out of memory. So what was judged is
+ * stored again, and not what stands there now.
+ */
+static void an_open_stores_header_and_descriptor_again(void **state)
+{
+	unsigned char before[4096 + 48], after[sizeof(before)];
+	PMEMblkpool *p;
+
+	(void)state;
+	pmemblk_close(fresh_pool(true));
+	image_read(path, 0, before, sizeof(before));
+	dropping = true;
+	p = pmemblk_open(path, 0);
+	dropping = false;
+	assert_int_equal(dropped, 2);
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	pmemblk_close(p);
+	image_read(path, 0, after, sizeof(after));
+	/* all but the shutdown state */
+	assert_memory_equal(before, after, IMAGE_SDS);
+	assert_memory_equal(before + 4088, after + 4088, sizeof(before) - 4088);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 /* The original flushed the cleared map like persistent memory, which a file is not. */
 static void B19_a_map_that_was_cleared_is_synchronised(void **state)
 {
@@ -320,6 +370,7 @@ int main(void)
 	    cmocka_unit_test(a_failed_first_write_poisons_the_pool),
 	    cmocka_unit_test(a_failed_close_leaves_the_pool_marked_as_open_and_whole),
 	    cmocka_unit_test(a_failed_open_is_an_error_and_may_be_tried_again),
+	    cmocka_unit_test(an_open_stores_header_and_descriptor_again),
 	    cmocka_unit_test(B19_a_map_that_was_cleared_is_synchronised),
 	    cmocka_unit_test(check_synchronises_nothing),
 	};
