@@ -31,7 +31,10 @@ static int sync_pages(uintptr_t begin, uintptr_t end)
 	int ret;
 
 	memcheck_begin_sync((void *)begin, end - begin);
-	ret = msync((void *)from, end - from, MS_SYNC);
+	/* some file systems let a signal interrupt it; then nothing was tried in vain */
+	do
+		ret = msync((void *)from, end - from, MS_SYNC);
+	while (ret != 0 && errno == EINTR);
 	memcheck_end_sync();
 	if (ret != 0)
 		return errormsg_fail_sys(errno, "msync of %zu bytes at %p",

@@ -306,9 +306,10 @@ int poolset_files_chmod(const struct poolset *set, mode_t mode)
 						 "cannot set the mode of %s to %#o",
 						 part->path, (unsigned)mode);
 		/* After a power loss a pool that nobody may open would be as good as lost. */
-		if (fsync(part->fd) != 0)
-			return errormsg_fail_sys(errno, "cannot synchronise %s",
-						 part->path);
+		while (fsync(part->fd) != 0)
+			if (errno != EINTR)
+				return errormsg_fail_sys(errno, "cannot synchronise %s",
+							 part->path);
 	}
 	return 0;
 }
@@ -443,8 +444,10 @@ int poolset_files_write(struct poolset *set, unsigned i, uint64_t off, const voi
 						 part->path, ULL(off + done));
 		done += (size_t)n;
 	}
-	if (fdatasync(part->fd) != 0)
-		return errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
+	while (fdatasync(part->fd) != 0)
+		if (errno != EINTR)
+			return errormsg_fail_sys(errno, "cannot synchronise %s",
+						 part->path);
 	return 0;
 }
 

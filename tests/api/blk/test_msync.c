@@ -21,11 +21,13 @@
 static unsigned syncs;	 /* calls since armed */
 static unsigned failing; /* the call that fails, from 1; 0: none */
 
+static int failure = EIO;
+
 static bool must_fail(void)
 {
 	if (++syncs != failing)
 		return false;
-	errno = EIO;
+	errno = failure;
 	return true;
 }
 
@@ -301,6 +303,42 @@ static void a_failed_open_is_an_error_and_may_be_tried_again(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+/* Each sync of a pool's life in turn, in a set whose parts are made, and so written with fsync. */
+static void a_sync_that_a_signal_interrupts_is_no_failure(void **state)
+{
+	const char *set = support_path(true, "set");
+	const char *part[2] = {support_path(true, "a"), support_path(true, "b")};
+	char text[512];
+	unsigned at;
+
+	(void)state;
+	snprintf(text, sizeof(text), "PMEMPOOLSET\n9M %s\n9M %s\n", part[0], part[1]);
+	support_write_file(set, text, strlen(text));
+	failure = EINTR;
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p;
+
+		unlink(part[0]);
+		unlink(part[1]);
+		arm(at);
+		p = pmemblk_create(set, 512, 0, 0644);
+		if (!p)
+			fail_msg("call %u: %s", at, pmemblk_errormsg());
+		for (int i = 0; i < 2; i++) {
+			errno = 4711;
+			assert_int_equal(byteblock_put(p, i, i + 1), 0);
+			assert_int_equal(pmemblk_set_zero(p, 2), 0);
+			assert_int_equal(errno, 4711);
+		}
+		pmemblk_close(p);
+		if (syncs < at)
+			break;
+	}
+	failure = EIO;
+	arm(0);
+	assert_in_range(at, 8, 40);
+}
+
 /*
  * What a disk refused to write can still be read, until it goes out of memory. So what was judged is
  * stored again, and not what stands there now.
@@ -370,6 +408,7 @@ int main(void)
 	    cmocka_unit_test(a_failed_first_write_poisons_the_pool),
 	    cmocka_unit_test(a_failed_close_leaves_the_pool_marked_as_open_and_whole),
 	    cmocka_unit_test(a_failed_open_is_an_error_and_may_be_tried_again),
+	    cmocka_unit_test(a_sync_that_a_signal_interrupts_is_no_failure),
 	    cmocka_unit_test(an_open_stores_header_and_descriptor_again),
 	    cmocka_unit_test(B19_a_map_that_was_cleared_is_synchronised),
 	    cmocka_unit_test(check_synchronises_nothing),

@@ -21,6 +21,7 @@ static const char *path;
 
 /* What has been synchronised since syncs was last set to 0: the calls and the pages of all. */
 static atomic_uint syncs;
+static unsigned interrupted; /* so many calls fail with EINTR */
 static atomic_uintptr_t synced_from;
 static atomic_uintptr_t synced_to;
 
@@ -29,6 +30,11 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 	uintptr_t from = (uintptr_t)addr;
 	uintptr_t to = (from + len + page - 1) & ~(uintptr_t)(page - 1);
 
+	if (interrupted) {
+		interrupted--;
+		errno = EINTR;
+		return -1;
+	}
 	if (!(flags & MS_SYNC)) {
 		errno = EINVAL;
 		return -1;
@@ -275,6 +281,28 @@ static void msync_takes_any_part_of_a_mapping(void **state)
 	assert_int_equal(errno, ENOMEM);
 }
 
+static void a_sync_that_a_signal_interrupts_is_repeated(void **state)
+{
+	char *a = map(page, EOPNOTSUPP, 0);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int ret;
+
+		atomic_store(&syncs, 0);
+		interrupted = 2;
+		errno = 4711;
+		ret = i == 0   ? pmem_msync(a, page)
+		      : i == 1 ? pmem_deep_drain(a, page)
+			       : pmem_deep_persist(a, page);
+		assert_int_equal(ret, 0);
+		assert_int_equal(errno, 4711);
+		assert_int_equal(interrupted, 0);
+		assert_synced(a, a + page);
+	}
+	assert_int_equal(pmem_unmap(a, page), 0);
+}
+
 static void deep_functions_work_on_parts_of_persistent_memory(void **state)
 {
 	char *a = map(8 * page, 0, 1);
@@ -420,6 +448,7 @@ int main(void)
 	    cmocka_unit_test(wrong_unmaps_fail_and_change_nothing),
 	    cmocka_unit_test(a_mapping_lost_to_munmap_does_not_hinder_the_next),
 	    cmocka_unit_test(msync_takes_any_part_of_a_mapping),
+	    cmocka_unit_test(a_sync_that_a_signal_interrupts_is_repeated),
 	    cmocka_unit_test(deep_functions_work_on_parts_of_persistent_memory),
 	    cmocka_unit_test(eight_threads_map_aligned_and_tracked),
 	    cmocka_unit_test(a_child_inherits_the_mappings),
