@@ -367,6 +367,34 @@ static void readers_and_writers_share_blocks(void **state)
 	fixture_fini(&f);
 }
 
+/*
+ * Readers count on a fence in each turn of a thread's two lanes (btt/btt.c, Locks). The turn is used
+ * up by a write that cannot go on, too.
+ */
+static void a_write_to_a_damaged_entry_fences_all_the_same(void **state)
+{
+	unsigned char buf[512] = {1};
+	unsigned long fences;
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 512);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	fixture_put32(&f, MAP_OFF + 5 * 4, UINT32_MAX);
+	fences = f.ram.fences;
+	assert_int_equal(btt_write(btt, buf, 5), -EIO);
+	assert_int_equal(f.ram.fences, fences + 1);
+	assert_int_equal(btt_write(btt, buf, 6), 0);
+	f.ram.fail_fence_at = f.ram.fences + 1;
+	assert_int_equal(btt_write(btt, buf, 5), -EIO);
+	f.ram.fail_fence_at = 0;
+	assert_int_equal(btt_write(btt, buf, 6), -EIO);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +406,7 @@ int main(void)
 	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
 	    cmocka_unit_test(a_failed_sync_poisons_the_table),
 	    cmocka_unit_test(a_failed_last_sync_is_reported),
+	    cmocka_unit_test(a_write_to_a_damaged_entry_fences_all_the_same),
 	    cmocka_unit_test(layout_takes_three_syncs_and_a_write_two),
 	    cmocka_unit_test(readers_and_writers_share_blocks),
 	};

@@ -2,6 +2,19 @@
 /* What open and check make of pools without a layout, and what the first write lays out. */
 #include "loaded_fixture.h"
 
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+static bool no_random;
+
+SUPPORT_INTERPOSE ssize_t getrandom(void *buf, size_t len, unsigned flags)
+{
+	if (!no_random)
+		return syscall(SYS_getrandom, buf, len, flags);
+	errno = EIO;
+	return -1;
+}
+
 static void a_fresh_pool_has_no_layout(void **state)
 {
 	struct btt *btt;
@@ -107,6 +120,79 @@ static void blocks_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(fixture_check(&f), -EINVAL);
 }
 
+/* No sync has failed: whoever tries again may write. */
+static void a_layout_without_random_bytes_fails_and_may_be_tried_again(void **state)
+{
+	unsigned char buf[512] = {1};
+	struct btt *btt;
+
+	(void)state;
+	btt = fixture_open(&f);
+	no_random = true;
+	assert_int_equal(btt_write(btt, buf, 3), -EIO);
+	assert_null(strstr(errormsg_get(), "sync"));
+	assert_int_equal(btt_set_error(btt, 3), -EIO);
+	no_random = false;
+	assert_false(btt_is_laid_out(btt));
+	assert_int_equal(btt_sync(btt), 0);
+	assert_int_equal(btt_write(btt, buf, 3), 0);
+	assert_int_equal(btt_set_zero(btt, 3), 0);
+	btt_close(btt);
+	assert_int_equal(fixture_check(&f), 1);
+}
+
+static void a_sync_that_fails_in_a_layout_poisons_the_table(void **state)
+{
+	unsigned char buf[512] = {1};
+	struct btt *btt;
+
+	(void)state;
+	btt = fixture_open(&f);
+	f.ram.fail_fence_at = f.ram.fences + 2;
+	assert_int_equal(btt_write(btt, buf, 3), -EIO);
+	assert_non_null(strstr(errormsg_get(), "sync failed"));
+	f.ram.fail_fence_at = 0;
+	assert_int_equal(btt_write(btt, buf, 3), -EIO);
+	assert_int_equal(btt_set_zero(btt, 3), -EIO);
+	assert_int_equal(btt_sync(btt), -EIO);
+	fixture_expect_byte(btt, 3, 0);
+	btt_close(btt);
+}
+
+/*
+ * The zeros in a user's file may be an earlier attempt's, which the disk refused. A file of the
+ * library's own held nothing else, and a hole is no page.
+ */
+static void only_what_may_have_been_something_else_is_cleared_again(void **state)
+{
+	static const struct {
+		bool user_file, holes;
+		unsigned long renewed;
+	} trial[] = {{false, false, 0},
+		     {false, true, 0},
+		     {true, true, 0},
+		     {true, false, (FLOG_OFF - MAP_OFF) / 4}};
+	unsigned char buf[512] = {1};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(trial); i++) {
+		struct fixture pool;
+		struct btt *btt;
+
+		fixture_init(&pool, POOL_SIZE, 512);
+		pool.params.user_file = trial[i].user_file;
+		pool.params.zeroed = !trial[i].user_file;
+		if (!trial[i].holes)
+			pool.ram.s.next_data = NULL;
+		btt = fixture_open(&pool);
+		assert_int_equal(btt_write(btt, buf, 0), 0);
+		/* the last is the entry that the write replaces */
+		assert_int_equal(pool.ram.renewed, trial[i].renewed + 1);
+		btt_close(btt);
+		fixture_fini(&pool);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +201,9 @@ int main(void)
 	    ON_FRESH(a_users_file_may_hold_anything_before_the_first_write),
 	    ON_WRITTEN(another_pools_remains_are_no_layout_of_a_users_file),
 	    ON_FRESH(blocks_that_do_not_fit_are_refused),
+	    ON_FRESH(a_layout_without_random_bytes_fails_and_may_be_tried_again),
+	    ON_FRESH(a_sync_that_fails_in_a_layout_poisons_the_table),
+	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
