@@ -49,6 +49,24 @@
  * set_zero and set_error change only the flags of the map entry: one durable step, also when the
  * flag stands there already, because another thread's store of it may not be durable yet.
  *
+ * Failed syncs. A sync that fails leaves it unknown what reached the medium, and a repeated sync
+ * would succeed without having written anything: after a write-back that failed the kernel takes
+ * the page of a file for clean, keeps it in memory for as long as it likes, and reports the error
+ * once. Three rules follow from that.
+ *
+ * - A failed sync poisons the table: modifying calls fail with EIO until it is closed, reads go on.
+ *   A page of the map may now go out of memory, and come back without a map update whose record is
+ *   durable. So readers of a poisoned table redo it for themselves, see btt/redo.h.
+ * - Who has waited for a lane or a lock asks for the poison before the first store. The lane's block
+ *   may belong to a record that failed to the caller and reached the medium all the same.
+ * - What an earlier process stored, or this one before a failed sync, may be readable and synced and
+ *   yet never reach the medium. Who relies on such a word stores it again, so that its page is dirty,
+ *   before the sync that is to make it durable: recovery (btt/recover.c), a write the entry that it
+ *   logs as old (a), set_zero and set_error the flag that they find, a first layout the zeros that
+ *   it finds in the maps of a user's file. (b) and btt_sync need not: whatever entry a slot's current
+ *   record names was stored by this table, if only by its recovery. storage_renew() does it for files;
+ *   for persistent memory it is the flush that is due anyway.
+ *
  * Locks. A write owns a lane (a flog slot and its free block in each arena), then the map lock of
  * its entry, until the map store; set_zero and set_error own the map lock alone.
  *
@@ -57,16 +75,15 @@
  * entry, copies the block, and loads the version again: unchanged means that the block was not
  * overwritten during the copy. For before anybody overwrites a block it has left the map and the
  * version was raised, and between the two stands the lock of a shared lane, or the fences of the
- * write in between that went through the other lane of a thread's pair (see btt/lanes.h). The entry
+ * write in between that went through the other lane of a thread's pair (see btt/lanes.h); one that
+ * ends at a damaged entry fences, too. The entry
  * would not do instead: a block can leave and return during one copy. Nor is it needed besides.
  * After a bounded number of failures the reader takes the map lock, under which the entry cannot
  * change and its block is nobody's free block.
  *
- * A sync that fails leaves it unknown what reached the medium, and a repeated sync would
- * succeed without having written anything. So it poisons the table: modifying calls fail with
- * EIO until it is closed; reads go on.
- *
- * Not handled here: media errors while running (SIGBUS), several processes.
+ * Not handled here: media errors while running (SIGBUS), several processes. And a page that could not
+ * be written and went out of memory before any sync has told: until then readers see what the
+ * medium has.
  */
 #include "btt/btt.h"
 
@@ -78,6 +95,7 @@
 #include "btt/layout.h"
 #include "btt/map.h"
 #include "btt/poison.h"
+#include "btt/redo.h"
 #include "errormsg.h"
 #include "btt/race.h"
 
@@ -137,48 +155,6 @@ static int read_flags(const struct btt *btt, const struct btt_arena *arena,
 	return 0;
 }
 
-/* The current record of a slot that a last write may be changing; false: there is none. */
-static bool load_record(const struct btt *btt, const struct btt_arena *arena, unsigned n,
-			struct btt_flog_record *rec)
-{
-	uint64_t off = btt_arena_slot_off(arena, n);
-	/* acquire: a second half that is seen comes with its first half */
-	uint64_t second[2] = {
-	    storage_load64(btt->storage, off + 8, memory_order_acquire),
-	    storage_load64(btt->storage, off + 24, memory_order_acquire),
-	};
-	int cur = btt_flog_find_current((uint32_t)(second[0] >> 32),
-					(uint32_t)(second[1] >> 32));
-	uint64_t first;
-
-	if (cur < 0)
-		return false;
-	first =
-	    storage_load64(btt->storage, off + 16 * (unsigned)cur, memory_order_relaxed);
-	*rec = (struct btt_flog_record){.lba = (uint32_t)first,
-					.old_map = (uint32_t)(first >> 32),
-					.new_map = (uint32_t)second[cur]};
-	return true;
-}
-
-/*
- * The entry as recovery would leave it. After a failed sync its page may have gone out of memory,
- * and come back without a map update that only a record has made durable.
- */
-static uint32_t redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
-				  uint32_t premap, uint32_t entry)
-{
-	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		struct btt_flog_record rec;
-
-		if (load_record(btt, arena, n, &rec) && rec.lba == premap &&
-		    rec.old_map == btt_map_normalize(entry, premap) &&
-		    rec.old_map != rec.new_map)
-			entry = rec.new_map;
-	}
-	return entry;
-}
-
 static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 		       uint32_t premap, void *buf)
 {
@@ -187,7 +163,7 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 	int ret;
 
 	if (btt_poison_is_set(btt))
-		entry = redo_entry_locked(btt, arena, premap, entry);
+		entry = btt_redo_entry_locked(btt, arena, premap, entry);
 	ret = read_flags(btt, arena, premap, entry, buf);
 	if (ret <= 0)
 		return ret;
