@@ -45,6 +45,7 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 
 TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc
+TEST_LDFLAGS_tests/unit/poolset/test_map = -Wl,--wrap=storage_pool_can_flush
 TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific
 
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a

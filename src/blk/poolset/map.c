@@ -76,14 +76,17 @@ static int place_parts(const struct poolset *set, enum mapping_kind kind,
 
 /*
  * One part without MAP_SYNC makes an ordinary file of the pool: msync(2) works on the
- * others too.
+ * others too. So does a CPU that cannot flush.
  */
-static enum storage_medium choose_medium(const struct poolset_mapping *map,
+static enum storage_medium choose_medium(const struct poolset *set,
+					 const struct poolset_mapping *map,
 					 enum mapping_kind kind, bool all_sync)
 {
 	if (kind == MAPPING_PRIVATE)
 		return STORAGE_PRIVATE;
-	if (all_sync || storage_pool_is_pmem(map->base, map->size))
+	if (all_sync && storage_pool_can_flush(set->part[0].path))
+		return STORAGE_PMEM;
+	if (storage_pool_is_pmem(map->base, map->size))
 		return STORAGE_PMEM;
 	return STORAGE_FILE;
 }
@@ -112,7 +115,7 @@ int poolset_map(const struct poolset *set, enum mapping_kind kind,
 		poolset_unmap(map);
 		return ret;
 	}
-	map->medium = choose_medium(map, kind, all_sync);
+	map->medium = choose_medium(set, map, kind, all_sync);
 	return 0;
 }
 

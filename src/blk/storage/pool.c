@@ -362,6 +362,22 @@ int storage_pool_deep_drain(const struct storage_deep *deep)
 
 /* --------------------------------------------------------------------------------------- */
 
+bool storage_pool_can_flush(const char *path)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+	(void)path; /* CLFLUSH and DC CVAC are everywhere */
+	return true;
+#else
+	int is_pmem = 0;
+	size_t len;
+	void *addr = pmem_map_file(path, 0, 0, 0, &len, &is_pmem);
+
+	if (addr)
+		pmem_unmap(addr, len);
+	return addr && is_pmem;
+#endif
+}
+
 bool storage_pool_is_pmem(const void *base, uint64_t size)
 {
 	return pmem_is_pmem(base, (size_t)size) == 1;

@@ -55,6 +55,12 @@ void storage_pool_deep_flush(const struct storage *s, uint64_t off, size_t len);
  */
 int storage_pool_deep_drain(const struct storage_deep *deep) MUST_CHECK;
 
+/*
+ * Whether libpmem can make durable what is mapped with MAP_SYNC: on CPUs that have no instructions
+ * to write cache lines back it calls no file persistent memory, and msync(2) has to do it.
+ */
+bool storage_pool_can_flush(const char *path);
+
 /* Whether libpmem takes a mapping for persistent memory (PMEM_IS_PMEM_FORCE). */
 bool storage_pool_is_pmem(const void *base, uint64_t size);
 
