@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "btt/find.h"
 #include "errormsg.h"
 #include "printable.h"
 
@@ -214,13 +215,27 @@ static int MUST_CHECK extend_file(const struct plan *plan, struct image *image)
 	return 0;
 }
 
+/*
+ * What a disk has refused can be read, but a flush alone does not write it. Pages of zeros stay
+ * what they are: most of them are holes.
+ */
+static void renew(struct storage *s, struct storage_step *step,
+		  const struct plan_range *range)
+{
+	uint64_t end = range->off + range->len;
+
+	for (uint64_t off = range->off; off < end; off += BTT_PAGE)
+		if (btt_find_nonzero(s, off, off + BTT_PAGE) < off + BTT_PAGE)
+			storage_renew(s, step, off, storage_at(s, off), BTT_PAGE);
+}
+
 int plan_store(const struct plan *plan, struct storage *s)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
 	int ret;
 
 	for (size_t i = 0; i < plan->nbasis; i++)
-		storage_flush(s, &step, plan->basis[i].off, plan->basis[i].len);
+		renew(s, &step, &plan->basis[i]);
 	ret = storage_fence(s, &step);
 	for (uint32_t phase = 0; phase < PLAN_NPHASE && ret == 0; phase++) {
 		bool stored = false;
