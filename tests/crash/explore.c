@@ -384,7 +384,7 @@ void explore_init(struct explorer *ex, const struct sut *sut, enum medium_kind k
 	memset(ex, 0, sizeof(*ex));
 	ex->sut = sut;
 	ex->kind = kind;
-	ex->nlane = 2;
+	ex->nlane = 5;
 	ex->narena = 1;
 	ex->seed = 1;
 	ex->image_limit = 512;

@@ -84,7 +84,7 @@ struct explore_stats {
 struct explorer {
 	const struct sut *sut;
 	enum medium_kind kind;
-	unsigned nlane;
+	unsigned nlane;	 /* 5: one is shared, two threads have others; 1: it is shared */
 	unsigned narena; /* 1 or 2; not to be changed once a base was used */
 	uint64_t seed;
 

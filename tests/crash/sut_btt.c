@@ -8,6 +8,7 @@
 #include "btt/arena.h"
 #include "btt/btt.h"
 #include "btt/check.h"
+#include "explore_state.h"
 #include "hooks.h"
 #include "ref.h"
 
@@ -60,7 +61,7 @@ static void set_params(struct storage *s, struct btt_params *p)
 	memcpy(p->parent.bytes, explore_parent(), 16);
 	p->zeroed = s->base[4096 + 4] != 0;
 	p->user_file = !p->zeroed;
-	p->nlane = 5;
+	p->nlane = explore_running->nlane;
 }
 
 static int open_table(const struct sut *sut, struct storage *s, void **handle)

@@ -343,6 +343,7 @@ static void failing_sync(void **state)
 
 		init_failing(&ex);
 		ex.page = page_sizes[p];
+		ex.nlane = p == 1 ? 1 : 5;
 		for (unsigned fence = 1; fence <= 8; fence++)
 			for (size_t i = 0; i < ARRAY_SIZE(failing); i++) {
 				struct scenario s = {
@@ -356,8 +357,8 @@ static void failing_sync(void **state)
 
 				explore_or_fail(&ex, &s);
 			}
-		snprintf(what, sizeof(what), "a sync fails, pages of %u bytes",
-			 (unsigned)page_sizes[p]);
+		snprintf(what, sizeof(what), "a sync fails, pages of %u bytes, %u lane%s",
+			 (unsigned)page_sizes[p], ex.nlane, ex.nlane > 1 ? "s" : "");
 		print_stats(what, &ex.stats);
 		assert_true(ex.stats.drops > 100);
 		explore_free(&ex);

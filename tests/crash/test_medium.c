@@ -200,6 +200,63 @@ static void a_failed_sync_is_final(void **state)
 	end(&f);
 }
 
+/* What the next process finds after a sync of the word at 0 and the one at 8 has failed. */
+static void begin_after_failure(struct fixture *f, struct medium *next, uint64_t page)
+{
+	begin(f, MEDIUM_FILE);
+	f->m.fail_in = 1;
+	storage_store64(f->s, 0, 1);
+	storage_store64(f->s, 8, 2);
+	storage_flush(f->s, &f->step, 0, 8);
+	assert_int_equal(storage_fence(f->s, &f->step), -EIO);
+	medium_init(next, f->fd, SIZE, MEDIUM_FILE);
+	next->page = page;
+	medium_kill(next, &f->m);
+	f->step = (struct storage_step)STORAGE_STEP_INIT;
+}
+
+static void a_page_that_was_not_written_is_clean_until_it_is_stored_to(void **state)
+{
+	static const uint64_t page[] = {8, 64};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(page); i++) {
+		struct medium next;
+		struct fixture f;
+
+		begin_after_failure(&f, &next, page[i]);
+		storage_flush(&next.storage, &f.step, 0, 16);
+		assert_int_equal(storage_fence(&next.storage, &f.step), 0);
+		assert_int_equal(medium_npending(&next), 2);
+		/* what stands there already; the other word is in the same page or not */
+		storage_renew32(&next.storage, &f.step, 0, 1);
+		storage_flush(&next.storage, &f.step, 0, 16);
+		assert_int_equal(storage_fence(&next.storage, &f.step), 0);
+		assert_int_equal(medium_npending(&next), page[i] == 8 ? 1 : 0);
+		medium_free(&next);
+		end(&f);
+	}
+}
+
+static void a_page_that_was_not_written_may_be_dropped(void **state)
+{
+	struct medium next;
+	struct fixture f;
+	uint64_t word[2];
+
+	(void)state;
+	begin_after_failure(&f, &next, 8);
+	memcpy(word, next.storage.base, sizeof(word));
+	assert_true(word[0] == 1 && word[1] == 2);
+	storage_store64(&next.storage, 0, 3);
+	assert_true(medium_drop(&next, MEDIUM_DROP_ALL));
+	memcpy(word, next.storage.base, sizeof(word));
+	assert_true(word[0] == 3 && word[1] == 0);
+	assert_false(medium_drop(&next, MEDIUM_DROP_ALL));
+	medium_free(&next);
+	end(&f);
+}
+
 static void a_killed_process_leaves_what_was_visible_but_not_durable(void **state)
 {
 	struct fixture f;
@@ -249,6 +306,8 @@ int main(void)
 	    cmocka_unit_test(a_fence_covers_the_flushes_of_its_own_thread_only),
 	    cmocka_unit_test(a_sync_covers_its_own_step_only),
 	    cmocka_unit_test(a_failed_sync_is_final),
+	    cmocka_unit_test(a_page_that_was_not_written_is_clean_until_it_is_stored_to),
+	    cmocka_unit_test(a_page_that_was_not_written_may_be_dropped),
 	    cmocka_unit_test(a_killed_process_leaves_what_was_visible_but_not_durable),
 	    cmocka_unit_test(a_reset_brings_back_the_content_at_rest),
 	};
