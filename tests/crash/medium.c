@@ -437,6 +437,7 @@ void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind)
 	m->storage.size = size;
 	m->storage.line_order = kind == MEDIUM_PMEM;
 	m->storage.eager_flush = kind != MEDIUM_FILE;
+	m->storage.drops_pages = kind == MEDIUM_FILE;
 	m->storage.next_data = next_data;
 	m->page = 8;
 	m->fd = fd;

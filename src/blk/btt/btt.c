@@ -155,6 +155,11 @@ static int read_flags(const struct btt *btt, const struct btt_arena *arena,
 	return 0;
 }
 
+static bool readers_redo(const struct btt *btt)
+{
+	return btt->storage->drops_pages && btt_poison_is_set(btt);
+}
+
 static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 		       uint32_t premap, void *buf)
 {
@@ -162,7 +167,7 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 					memory_order_relaxed);
 	int ret;
 
-	if (btt_poison_is_set(btt))
+	if (readers_redo(btt))
 		entry = btt_redo_entry_locked(btt, arena, premap, entry);
 	ret = read_flags(btt, arena, premap, entry, buf);
 	if (ret <= 0)
@@ -213,7 +218,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	ret = find_arena(btt, lba, &arena, &premap);
 	if (ret)
 		return ret;
-	for (int i = 0; i < READ_TRIES && !btt_poison_is_set(btt); i++) {
+	for (int i = 0; i < READ_TRIES && !readers_redo(btt); i++) {
 		uint32_t entry = storage_load32(
 		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
 

@@ -9,7 +9,8 @@
 int btt_poison(struct btt *btt, int err)
 {
 	atomic_store_explicit(&btt->poisoned, true, memory_order_relaxed);
-	atomic_store_explicit(&btt->nfast, 0, memory_order_relaxed);
+	if (btt->storage->drops_pages) /* readers have to redo, see btt/redo.h */
+		atomic_store_explicit(&btt->nfast, 0, memory_order_relaxed);
 	return errormsg_fail(EIO, "%s: sync failed: %s; the pool takes no more changes",
 			     btt->params.name, strerror(-err));
 }

@@ -308,6 +308,7 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	s->group = NULL;
 	s->watch = NULL;
 	s->eager_flush = medium != STORAGE_FILE;
+	s->drops_pages = medium == STORAGE_FILE;
 	s->line_order = false;
 #if defined(__x86_64__)
 	s->line_order = medium == STORAGE_PMEM;

@@ -100,6 +100,9 @@ struct storage {
 	/* A flush takes effect with the thread's next fence, whatever step that belongs to. */
 	bool eager_flush;
 
+	/* After a failed sync a page may go out of memory and come back as the medium has it. */
+	bool drops_pages;
+
 	/*
 	 * The first offset in [off, end) that may hold anything but zeros, end if there is
 	 * none: lets a search skip the holes of sparse files. NULL: every byte may.
