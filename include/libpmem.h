@@ -24,6 +24,21 @@
  *
  * No function is a cancellation point: a thread that is cancelled completes its call first. A
  * thread with asynchronous cancelability (PTHREAD_CANCEL_ASYNCHRONOUS) must not call them.
+ *
+ * Caveats.
+ *
+ * - Fork. A child has its parent's mappings and knows which of them are persistent memory. Stores
+ *   of both go to the same file.
+ * - Signals. pmem_is_pmem, _flush, _drain, _persist and the copies without errors may be called from
+ *   a signal handler, the others not.
+ * - Full disks. With PMEM_FILE_SPARSE, and on files that others made with holes, a store to a hole
+ *   needs space; SIGBUS if there is none.
+ * - Files that are cut while they are mapped: a load or store behind the new end is SIGBUS.
+ * - Failed syncs. After pmem_msync() or pmem_deep_persist() has failed with EIO, a second call can
+ *   succeed without having written anything: the kernel reports a failed write-back once, and takes
+ *   the pages for clean. Store the data again before the next sync.
+ * - Network file systems. pmem_msync() is as durable as the server makes it.
+ * - Order. Without a pmem_drain() in between, stores can reach the medium in any order.
  */
 #ifndef LIBPMEM_H
 #define LIBPMEM_H 1

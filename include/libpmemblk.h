@@ -33,6 +33,32 @@
  * and then become a daemon; libpmemblk(7) says how an owner is known to be gone. A child
  * may close the pool at any time, whatever the threads of its parent are doing. The file
  * stays locked until the last of the processes has closed the pool or ended.
+ *
+ * Caveats.
+ *
+ * - Order. Two writes may reach the medium in either order. A call that has returned 0 is
+ *   durable; a call that has not returned yet may or may not be.
+ * - Signals. No function may be called from a signal handler. An interrupted system call is
+ *   repeated; calls do not return early with EINTR.
+ * - Failed syncs. After EIO from a modifying call, close the pool and open it again before you
+ *   write. Opening stores again what a failed write-back may have left out.
+ * - Full disks. pmemblk_create() allocates all space. A file with holes (copied sparsely, or made
+ *   by you and opened with fallocate.at_create=0) needs space at the first store to a hole.
+ *   If there is none, the kernel sends SIGBUS; with sigbus.catch=1 the call fails with EIO.
+ * - Changes from outside. Do not cut, punch or write to the files of an open pool. A page that is
+ *   no longer there raises SIGBUS as above; bytes that change meanwhile are not noticed.
+ * - Backups. A copy that is read while the pool is open holds parts of different moments, and is
+ *   no pool. Close the pool first, or use a snapshot of the volume: it is like a power loss, and
+ *   opens as after one.
+ * - Network file systems. The lock is flock(2), which some of them keep on one machine only, and
+ *   a sync may end in a cache of the server. Keep pools on local file systems.
+ * - Containers. The lock works between all containers of a machine that share the file. In a
+ *   child in another pid namespace the owner of a pool counts as alive until it is known to be
+ *   gone.
+ * - Descriptors. None stays open, so close_range(2) and daemon(3) do no harm. The locks are given
+ *   back when the pool is closed or the process ends.
+ * - Programs that end without pmemblk_close() lose nothing. The pool is recovered when it is
+ *   opened next.
  */
 #ifndef LIBPMEMBLK_H
 #define LIBPMEMBLK_H 1
