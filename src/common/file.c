@@ -66,7 +66,7 @@ int file_classify(const char *path, enum file_type *type)
 static int allocate_pieces(int fd, uint64_t len)
 {
 	const uint64_t smallest = 1u << 20;
-	const int patience = 5;
+	const int attempts = 5;
 	uint64_t piece = 1u << 30;
 	uint64_t off = 0;
 	int failures = 0;
@@ -82,7 +82,7 @@ static int allocate_pieces(int fd, uint64_t len)
 		}
 		if (err != ENOMEM && err != EINTR)
 			return -err;
-		if (++failures < patience)
+		if (++failures < attempts)
 			continue;
 		if (piece == smallest)
 			return -err;

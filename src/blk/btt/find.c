@@ -85,8 +85,8 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 	v = btt_info_decode(storage_at(search->s, p->data_off + at), &p->parent, p->bsize,
 			    p->data_size - start, info);
 	if (v == BTT_INFO_VALID && at != start && at - start != info->geo.info_arena_off)
-		v = BTT_INFO_NUMBERS;
-	if (v == BTT_INFO_NUMBERS)
+		v = BTT_INFO_MISFIT;
+	if (v == BTT_INFO_MISFIT)
 		search->misfit_seen = true;
 	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
 		search->signature_seen = true;

@@ -61,7 +61,7 @@ enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *pare
 	if (memcmp(&m.parent_uuid, parent, sizeof(*parent)) != 0)
 		return BTT_INFO_FOREIGN;
 	if (!decode_numbers(&m, bsize, room, &decoded))
-		return BTT_INFO_NUMBERS;
+		return BTT_INFO_MISFIT;
 	*info = decoded;
 	return BTT_INFO_VALID;
 }

@@ -23,7 +23,7 @@ enum btt_info_verdict {
 	BTT_INFO_VALID,
 	BTT_INFO_NONE,	  /* no signature */
 	BTT_INFO_FOREIGN, /* sound in itself but of another pool */
-	BTT_INFO_NUMBERS, /* sound checksum, but the numbers are not those of this pool */
+	BTT_INFO_MISFIT,  /* sound checksum, but the numbers are not those of this pool */
 	BTT_INFO_BROKEN,  /* anything else */
 };
 

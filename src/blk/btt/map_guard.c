@@ -26,10 +26,10 @@ static bool membarrier(int command)
  */
 static void wait_for_store_buffers(void)
 {
-	static const struct timespec ages = {.tv_nsec = 20000000};
+	static const struct timespec long_enough = {.tv_nsec = 20000000};
 	struct edge edge = edge_enter(true);
 
-	nanosleep(&ages, NULL);
+	nanosleep(&long_enough, NULL);
 	edge_leave(edge, 0);
 }
 

@@ -18,7 +18,7 @@
 #define UNMARKED UINT32_MAX
 
 /* A parent that is about to exit after its fork gets this long before EBUSY. */
-#define PATIENCE_MS 100
+#define PARENT_TIMEOUT_MS 100
 
 /*
  * All pools of this process that have an owner. Held for a few instructions, and by the
@@ -219,7 +219,7 @@ static void wait_for_parent(struct pool_owner *o, uint64_t word)
 	if (l->has_waited || !is_child_of(l, word))
 		return;
 	l->has_waited = true;
-	for (int i = 0; i < PATIENCE_MS && !is_gone(o, word); i++)
+	for (int i = 0; i < PARENT_TIMEOUT_MS && !is_gone(o, word); i++)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 }
 

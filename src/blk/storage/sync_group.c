@@ -5,8 +5,8 @@
 
 #define NSEC 1000000000u
 
-/* A leader may wait for the fourth part of a sync's time. */
-#define PATIENCE 4
+/* A leader waits for followers for at most this part of the time that the last sync took. */
+#define WAIT_DIVISOR 4
 
 static uint64_t now(void)
 {
@@ -37,10 +37,10 @@ void sync_group_fini(struct sync_group *group)
 }
 
 /* The mutex is released meanwhile. */
-static void wait_for_company_locked(struct sync_group *group)
+static void wait_for_followers_locked(struct sync_group *group)
 {
-	struct timespec deadline = {.tv_sec = (time_t)(group->patience / NSEC),
-				    .tv_nsec = (long)(group->patience % NSEC)};
+	struct timespec deadline = {.tv_sec = (time_t)(group->wait_until / NSEC),
+				    .tv_nsec = (long)(group->wait_until % NSEC)};
 
 	while (group->gathered < group->expected)
 		if (pthread_cond_timedwait(&group->complete, &group->mutex, &deadline))
@@ -59,8 +59,8 @@ static void lead_locked(struct sync_group *group, int (*sync)(void *, uint64_t, 
 	int err;
 
 	group->led = true;
-	if (group->gathered < group->expected && now() < group->patience)
-		wait_for_company_locked(group);
+	if (group->gathered < group->expected && now() < group->wait_until)
+		wait_for_followers_locked(group);
 	lo = group->lo;
 	hi = group->hi;
 	served = group->gathered;
@@ -73,7 +73,7 @@ static void lead_locked(struct sync_group *group, int (*sync)(void *, uint64_t, 
 	err = sync(arg, lo, hi);
 	pthread_mutex_lock(&group->mutex);
 	end = now();
-	group->patience = end + (end - start) / PATIENCE;
+	group->wait_until = end + (end - start) / WAIT_DIVISOR;
 	group->expected = served + group->gathered;
 	group->led = false;
 	group->finished = group->next;

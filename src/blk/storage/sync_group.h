@@ -2,16 +2,15 @@
 /*
  * Group commit: concurrent callers share syncs.
  *
- * A sync serves those whose ranges it covers and whose stores came before it started. While one
- * runs, callers gather; the first of them to find it finished starts the next one, for all.
- * Those whom the finished one served are likely to be back in a moment, with their next step.
- * Without them, the callers would fall into two halves that wait for each other's syncs. So for
- * a fraction of the time that the last sync took, the leader waits until as many are there as
- * gathered and were served meanwhile. A single caller never waits.
- *
- * The first sync that fails ends the group: the kernel reports a failed write-back once, to
- * whoever asks next, so no later success would mean anything. Everybody whom that sync served or
- * who comes later gets its error.
+ * - A sync serves a caller if it covers the caller's range and started after the caller's stores.
+ * - While a sync runs, callers gather. The first of them that finds it finished becomes the leader:
+ *   it runs the next sync for all who have gathered. The others are its followers.
+ * - The callers that a sync has served are likely to come back at once, with their next step. If
+ *   the leader did not wait for them, the callers would split into two halves that take turns. So it
+ *   waits, for a fraction of the time that the last sync took, until as many have gathered as the
+ *   last sync served and found waiting at its end. A single caller never waits.
+ * - The first sync that fails ends the group: the kernel reports a failed write-back only once, so a
+ *   later success would prove nothing. All whom it served, and all who come later, get its error.
  */
 #ifndef SYNC_GROUP_H
 #define SYNC_GROUP_H 1
@@ -28,13 +27,13 @@ struct sync_group {
 	pthread_cond_t complete; /* as many have gathered as the leader waits for */
 	uint64_t lo;		 /* what the callers of the next sync want covered */
 	uint64_t hi;
-	unsigned gathered; /* callers of the next sync */
-	unsigned expected; /* how many there are likely to be soon after the last one */
-	uint64_t patience; /* until when to wait for them, in nanoseconds */
-	uint64_t next;	   /* number of the next sync */
-	uint64_t finished; /* syncs with a lower number are over */
-	bool led;	   /* somebody runs a sync or is about to */
-	int err;	   /* 0, or the -errno that ended the group */
+	unsigned gathered;   /* callers of the next sync */
+	unsigned expected;   /* how many there are likely to be soon after the last one */
+	uint64_t wait_until; /* when the leader stops waiting for them, nanoseconds */
+	uint64_t next;	     /* number of the next sync */
+	uint64_t finished;   /* syncs with a lower number are over */
+	bool led;	     /* somebody runs a sync or is about to */
+	int err;	     /* 0, or the -errno that ended the group */
 };
 
 void sync_group_init(struct sync_group *group);

@@ -86,7 +86,7 @@ static void wrong_numbers_are_refused_in_spite_of_a_sound_checksum(void **state)
 			if (memcmp(&saved, &block, sizeof(block)) == 0)
 				continue;
 			reseal();
-			assert_int_equal(decode(&info), BTT_INFO_NUMBERS);
+			assert_int_equal(decode(&info), BTT_INFO_MISFIT);
 			block = saved;
 		}
 }
@@ -135,7 +135,7 @@ static void the_last_page_may_be_cut_off_and_no_more(void **state)
 	assert_int_equal(btt_info_decode(&block, &parent, 512, ROOM - 4096, &info),
 			 BTT_INFO_VALID);
 	assert_int_equal(btt_info_decode(&block, &parent, 512, ROOM - 8192, &info),
-			 BTT_INFO_NUMBERS);
+			 BTT_INFO_MISFIT);
 	assert_int_equal(btt_info_decode(&block, &parent, 512, ROOM + (1u << 20), &info),
 			 BTT_INFO_VALID);
 }
@@ -154,7 +154,7 @@ static void only_a_full_arena_may_have_a_successor(void **state)
 	block.nextoff = cpu_to_le64(full / 2);
 	reseal();
 	assert_int_equal(btt_info_decode(&block, &parent, 512, 2 * full, &info),
-			 BTT_INFO_NUMBERS);
+			 BTT_INFO_MISFIT);
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, load_vector)
