@@ -2,88 +2,95 @@
 /*
  * The operations on a laid-out table.
  *
- * Model. An arena has more data blocks than it shows. The map tells for each visible block (its
- * premap number) which data block holds it (the postmap number); the flog gives each lane one
- * data block that is free. A write never touches the block's present data: it fills the lane's
- * free block, logs the exchange, and then stores the map entry. The block that the entry named
- * before becomes the lane's free block.
+ * Model. An arena has more data blocks than it shows. The map has an entry for each block that is
+ * shown (numbered by premap): it names the data block (numbered by postmap) that holds the contents.
+ * The flog has a slot for each lane. A slot owns one data block that is free, and holds the last two
+ * exchanges that went through it. A write never touches the present data of its block. It fills the
+ * free block of its lane, logs the exchange of the two, and then stores the map entry. The block that
+ * the entry named before is now the lane's free block.
  *
- * Write protocol. Two ordered steps; a step is durable when its fence returns.
+ * Protocol. A write has two ordered steps. A step is durable when its fence has returned.
  *
- *      take the lane; store the data into its free block, flush it
- *      take the map lock of the entry; old = map entry
- *      flush the line of the map entry                                          (a)
- *      flush the line of the map entry that the lane's previous write stored    (b)
- *      [unless line_order: store the record's first half, flush it]             (c)
+ *      take a lane; store the data into its free block, flush them
+ *      take the map lock of the entry; old = the map entry
+ *      flush the map entry (files: store it again)                        R2, R14
+ *      flush the map entry that the lane's previous write stored          R3
+ *      [without line_order: store the record's first half, flush it]      R1
  *   FENCE 1
- *      [line_order: store the first half] store the second half; flush them
+ *      [with line_order: store the first half] store the second half; flush them
  *   FENCE 2   here the write is durable
- *      store the map entry; flush its line, without a fence                     (d)
+ *      store the map entry; flush it, without a fence                     R10
  *      release the map lock and the lane
  *
- * The record is {lba, old map entry} and {new map entry, sequence number}, written over the
- * lane's record that is not current. Until the second half is durable the old record counts and
- * the old data stays; from then on recovery redoes the map store, whenever the power fails.
+ * The record is {premap, old} and {new, sequence number}: two stores of 8 bytes, over the record of
+ * the slot that is not current. Recovery takes the record with the later sequence number as current,
+ * and stores its new entry where the map still has the old one.
  *
- * (a) Recovery goes by slot number and not by age. The value that is logged as old has to be on
- *     the media before the record is, or recovery might take an older value for it (or miss that
- *     this write came later) and lose or mix updates. The entry may have been stored by another
- *     lane, or a moment ago by this one, and not be durable yet.
- * (b) The record is the only redo of its map update, and the one about to be written replaces
- *     the last but one. So before it may become durable, the map update of the slot's current
- *     record has to be. A flush counts only with a fence of the thread that issued it: a slot
- *     remembers who flushed last, and anybody else flushes again.
- * (c) Where the media keep the order of stores to one line, both halves can go between the
- *     fences: no line is ever seen with the second half but not the first. A page of an ordinary
- *     file may be written out word by word at any time, and ARM promises no such order; there the
- *     first half goes into the stale record before FENCE 1. A stale record with a new first half
- *     means nothing.
- * (d) Deferred: the next write through the slot (b), or btt_sync, waits for it. The flush is issued
- *     nevertheless where that is cheap. It narrows the window in which the original library,
- *     opening the pool after this process was killed, relies on a map entry that a power
- *     failure could still take back.
+ * Rules. Everything that makes this safe, each with its reason. tests/README.md has the place in the
+ * code and the test of each.
  *
- * The block freed by the write may be overwritten by the lane's next write at once: the record
- * is durable and redoes the map update that took the block out of the map.
+ * R1  The second half of a record reaches the medium only after the first half.
+ *     Otherwise recovery would exchange entries that no write has exchanged. Persistent memory of
+ *     x86-64 keeps the order of stores to one line, so both halves go between the fences. The kernel
+ *     may write out a page of a file word by word at any time, and ARM promises no order; there the
+ *     first half goes before FENCE 1. It goes into the record that is not current, where it means
+ *     nothing until the second half follows.
+ * R2  FENCE 1 makes the map entry durable with the value that is logged as old.
+ *     Recovery goes by slot number and not by age. If an older value were on the medium, it would
+ *     lose this write or mix it with another one. The entry may have been stored a moment ago, by
+ *     another lane or by this one.
+ * R3  FENCE 1 makes the map update of the slot's current record durable.
+ *     The record is the only redo of its update, and recovery looks at the current record alone:
+ *     from FENCE 2 on that is the new one. A flush counts only with a fence of the thread that has
+ *     issued it. So a slot remembers which thread flushed last, and any other thread flushes again.
+ * R4  The block that a write has freed may be overwritten by the lane's next write at once.
+ *     The record is durable, and recovery redoes the map update that took the block out of the map.
+ * R5  Before a pool is marked as closed, btt_sync() makes all deferred map updates durable.
+ *     The next process may be of a library that looks only at the mark.
+ * R6  set_zero and set_error are one durable step under the map lock, even if the flag is set already.
+ *     Another thread may have stored the flag a moment ago without its fence.
+ * R7  Locks order nothing on the medium.
+ *     Only flushes and fences count in these arguments.
+ * R8  Recovery trusts no byte that it reads to be durable.
+ *     The process that stored it may have been killed a moment ago, and the power may fail next. So
+ *     the whole flog becomes durable before the first map entry is redone (btt/recover.c).
+ * R9  A sync that fails poisons the table: every modifying call fails with EIO until it is closed.
+ *     Nobody knows what has reached the medium, and a second sync would succeed without having
+ *     written anything, because the kernel takes a page for clean after a failed write-back. Reads
+ *     go on. A page of the map may now go out of memory and come back as the medium has it, without
+ *     an update whose record is durable; so readers redo it for themselves (btt/redo.h).
+ * R10 The flush of the map entry after FENCE 2 may wait for the fence of a later step.
+ *     R3 and R5 see to it that there is one. The flush is issued at once where that is cheap: it
+ *     narrows the window in which the original library, opening the pool after this process was
+ *     killed, relies on a map entry that a power loss could still take back.
+ * R11 A reader believes its copy of a block only if the version of the map lock has not changed.
+ *     The version is raised after each map store, before lock and lane are released. Before anybody
+ *     overwrites a block, it has left the map and the version was raised. Between the raise and the
+ *     first store into the block stands an instruction that orders them: the lock of a shared lane,
+ *     or the fences of the write through the other lane of the thread's pair (btt/lanes.h). For that
+ *     reason a write that ends at a damaged entry fences, too. To compare the entry would not be
+ *     enough, because a block can leave the map and return during one copy; beside the version it
+ *     is not needed. After a number of failures the reader takes the map lock, under which the entry
+ *     cannot change and its block is no lane's free block.
+ * R12 A first layout writes maps and flogs, then info blocks, then their copies, each step durable.
+ *     So an info block stands for a complete map and flog (btt/layout.c).
+ * R13 A fence is a real store fence wherever stores were non-temporal.
+ *     They are ordered with nothing else. Files get no non-temporal stores (storage/pool.c).
+ * R14 What an earlier process stored, or this one before a failed sync, is stored again before
+ *     anybody relies on it (files only).
+ *     It may be readable, be synced with success, and yet never reach the medium: its page counts as
+ *     clean since a write-back of it has failed. Only a store makes the page dirty. Recovery does it
+ *     for the flogs and for the entries that current records name, a write for the entry that it logs
+ *     as old, set_zero and set_error for the flag that they find, a first layout for the zeros that
+ *     it finds in the maps of a user's file. R3 and R5 need no store: the entry that a current record
+ *     names was stored by this table, if only by its recovery. storage_renew() does it; on persistent
+ *     memory it is the flush that is due anyway.
+ * R15 Who has waited for a lane or a lock looks at the poison before the first store.
+ *     The lane's block may belong to a record whose sync has failed and which has reached the medium.
  *
- * set_zero and set_error change only the flags of the map entry: one durable step, also when the
- * flag stands there already, because another thread's store of it may not be durable yet.
- *
- * Failed syncs. A sync that fails leaves it unknown what reached the medium, and a repeated sync
- * would succeed without having written anything: after a write-back that failed the kernel takes
- * the page of a file for clean, keeps it in memory for as long as it likes, and reports the error
- * once. Three rules follow from that.
- *
- * - A failed sync poisons the table: modifying calls fail with EIO until it is closed, reads go on.
- *   A page of the map may now go out of memory, and come back without a map update whose record is
- *   durable. So readers of a poisoned table redo it for themselves, see btt/redo.h.
- * - Who has waited for a lane or a lock asks for the poison before the first store. The lane's block
- *   may belong to a record that failed to the caller and reached the medium all the same.
- * - What an earlier process stored, or this one before a failed sync, may be readable and synced and
- *   yet never reach the medium. Who relies on such a word stores it again, so that its page is dirty,
- *   before the sync that is to make it durable: recovery (btt/recover.c), a write the entry that it
- *   logs as old (a), set_zero and set_error the flag that they find, a first layout the zeros that
- *   it finds in the maps of a user's file. (b) and btt_sync need not: whatever entry a slot's current
- *   record names was stored by this table, if only by its recovery. storage_renew() does it for files;
- *   for persistent memory it is the flush that is due anyway.
- *
- * Locks. A write owns a lane (a flog slot and its free block in each arena), then the map lock of
- * its entry, until the map store; set_zero and set_error own the map lock alone.
- *
- * Readers take no lock and store nothing shared. A map lock has a version that is raised after
- * each map store and before lock and lane are released. A reader loads the version, then the
- * entry, copies the block, and loads the version again: unchanged means that the block was not
- * overwritten during the copy. For before anybody overwrites a block it has left the map and the
- * version was raised, and between the two stands the lock of a shared lane, or the fences of the
- * write in between that went through the other lane of a thread's pair (see btt/lanes.h); one that
- * ends at a damaged entry fences, too. The entry
- * would not do instead: a block can leave and return during one copy. Nor is it needed besides.
- * After a bounded number of failures the reader takes the map lock, under which the entry cannot
- * change and its block is nobody's free block.
- *
- * Not handled here: media errors while running (SIGBUS), several processes. And a page that could not
- * be written and went out of memory before any sync has told: until then readers see what the
- * medium has.
+ * Not handled here. Media errors while running (SIGBUS), several processes: see pool/. A page that
+ * could not be written and goes out of memory before any sync has reported it: until then readers
+ * see what the medium has.
  */
 #include "btt/btt.h"
 
@@ -327,8 +334,8 @@ static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_
 }
 
 /*
- * The lane is used up without a step, but a block that the thread's other lane has freed waits for
- * a fence in between, see "Readers" on top.
+ * The lane's turn ends without a step. But a block that the thread's other lane has freed waits for
+ * a fence in between (R11).
  */
 static int fence_unused_lane(struct btt *btt)
 {
@@ -338,7 +345,7 @@ static int fence_unused_lane(struct btt *btt)
 	return ret ? btt_poison(btt, ret) : 0;
 }
 
-/* (b): the map update of the slot's current record becomes durable with the next fence. */
+/* R3: the map update of the slot's current record becomes durable with the next fence. */
 static void flush_previous(struct btt *btt, struct btt_arena *arena,
 			   struct btt_slot *slot, struct storage_step *step,
 			   uint64_t thread)
@@ -415,7 +422,7 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	thread = lane_thread();
 	lane = lanes_acquire(&btt->lanes, lane_hint(thread));
 	if (unlikely(btt_poison_is_set(btt))) {
-		/* the lane's block may belong to a record that has reached the medium */
+		/* R15 */
 		ret = btt_poison_fail(btt);
 		goto release_lane;
 	}
