@@ -31,7 +31,7 @@ matrix='
 none                       | 0 0 | yes yes yes yes | 0 | 0 |
 header_checksum            | 1 0 | no  no  yes yes | 0 | 0 | it follows from what else is there
 header_signature           | 1 0 | no  no  yes yes | 0 | 0 | it follows from what else is there
-header_features            | 3 1 | yes yes yes yes | - | - | the library does not open it
+header_features            | 3 3 | yes yes yes yes | - | - | the library does not open it
 header_links               | 1 0 | yes yes yes yes | 0 | 0 | the library does not open it
 shutdown_state_checksum    | 0 0 | yes yes yes yes | 0 | 0 |
 block_size                 | 1 0 | yes yes yes yes | 0 | 0 | the library does not open it

@@ -36,7 +36,7 @@ sed '$d' "$work/broken.undo" >"$work/cut"
 sed 's/^pool ../pool zz/' "$work/broken.undo" >"$work/foreign1"
 sed 's/^pool .*/pool 00112233445566778899aabbccddeeff/' "$work/broken.undo" >"$work/foreign2"
 sed '4s/^[0-9]*/99999999999/' "$work/broken.undo" >"$work/beyond"
-sed '4s/ [0-9a-f]*$//' "$work/broken.undo" >"$work/short"
+sed '4s/ [0-9a-f:]*$//' "$work/broken.undo" >"$work/short"
 for f in cut foreign1 foreign2 beyond short taken broken.0; do
 	expect 3 repair --undo="$work/$f" "$work/broken"
 	cmp "$work/broken" "$work/mended" || fail "a wrong backup changed the pool"

@@ -7,37 +7,90 @@
 #include <libpmemblk.h>
 
 #include "errormsg.h"
+#include "image/guard.h"
 #include "repair/repair.h"
 
 #define SHOWN_FINDINGS 20
 
+struct judge {
+	struct image *image;
+	struct plan *plan;
+	enum repair_verdict verdict;
+};
+
+static int judge_guarded(void *arg)
+{
+	struct judge *j = arg;
+
+	return repair_plan(j->image, j->plan, &j->verdict);
+}
+
 /*
  * The library's verdict is one message. What a repair would do says it all; and it tells a
- * damaged header from a file that is no pool. known: it is a damaged pool.
+ * damaged pool from a file that is no pool. Its status is that of a repair's dry run. status: what
+ * the library's verdict alone comes to.
  */
-static enum tool_status explain(const char *path, bool known, bool quiet)
+static enum tool_status explain(const char *path, enum tool_status status, bool quiet)
 {
-	enum tool_status status = known ? TOOL_DAMAGED : TOOL_FAILED;
 	struct image image;
 	struct plan plan;
+	struct judge j = {&image, &plan, REPAIR_REFUSED};
 
 	if (image_open(path, &image) < 0)
 		return status;
 	plan_init(&plan, SHOWN_FINDINGS);
-	if (repair_plan(&image, &plan) == 0 &&
-	    (known || (plan.nchange && !plan.cannot_be_mended))) {
+	if (guard_run(path, &image.map, judge_guarded, &j) < 0) {
+		tool_complain("%s", errormsg_get());
+	} else if (j.verdict == REPAIR_MENDABLE || j.verdict == REPAIR_HOPELESS) {
 		status = TOOL_DAMAGED;
 		if (!quiet) {
 			plan_print_findings(&plan);
 			tool_say("%s: not consistent; %s", path,
-				 plan.cannot_be_mended
-				     ? "pmemblk repair does not know how to mend it"
-				     : "pmemblk repair can mend it");
+			       j.verdict == REPAIR_HOPELESS
+				   ? "pmemblk repair does not know how to mend it"
+				   : "pmemblk repair can mend it");
 		}
 	}
 	plan_free(&plan);
 	image_close(&image);
 	return status;
+}
+
+struct library {
+	const char *path;
+	uint64_t bsize;
+	int error; /* errno */
+};
+
+static int check_guarded(void *arg)
+{
+	struct library *l = arg;
+	int ret = pmemblk_check(l->path, l->bsize);
+
+	l->error = errno;
+	return ret;
+}
+
+static enum tool_status check(const char *path, uint64_t bsize, bool quiet)
+{
+	struct library l = {.path = path, .bsize = bsize};
+
+	switch (guard_run(path, NULL, check_guarded, &l)) {
+	case 1:
+		if (!quiet)
+			tool_say("%s: consistent", path);
+		return TOOL_OK;
+	case 0:
+		tool_complain("%s", pmemblk_errormsg());
+		return explain(path, TOOL_DAMAGED, quiet);
+	case -1:
+		tool_complain("%s", pmemblk_errormsg());
+		return l.error == EINVAL ? explain(path, TOOL_FAILED, quiet)
+					 : TOOL_FAILED;
+	default:
+		tool_complain("%s", errormsg_get());
+		return TOOL_FAILED;
+	}
 }
 
 enum tool_status cmd_check(const struct tool_command *self, int argc, char **argv)
@@ -46,7 +99,6 @@ enum tool_status cmd_check(const struct tool_command *self, int argc, char **arg
 	uint64_t bsize = 0;
 	bool quiet = false;
 	const char *path;
-	int error;
 	const struct tool_option options[] = {
 	    {'b', "block-size", "SIZE", "the block size that the pool is to have",
 	     TOOL_SIZE, &bsize, 0, UINT32_MAX},
@@ -57,18 +109,5 @@ enum tool_status cmd_check(const struct tool_command *self, int argc, char **arg
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
-	switch (pmemblk_check(path, bsize)) {
-	case 1:
-		if (!quiet)
-			tool_say("%s: consistent", path);
-		return TOOL_OK;
-	case 0:
-		tool_complain("%s", pmemblk_errormsg());
-		return explain(path, true, quiet);
-	default:
-		error = errno;
-		tool_complain("%s", pmemblk_errormsg());
-		return error == EINVAL && bsize == 0 ? explain(path, false, quiet)
-						     : TOOL_FAILED;
-	}
+	return check(path, bsize, quiet);
 }

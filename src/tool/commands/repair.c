@@ -8,12 +8,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "errormsg.h"
+#include "image/guard.h"
 #include "poolset/files.h"
-#include "repair/backup.h"
+#include "repair/apply.h"
 #include "repair/repair.h"
+#include "repair/undo.h"
 
 #define SHOWN_FINDINGS 50
 
@@ -28,7 +29,7 @@ static enum tool_status undo(const char *file, struct image *image)
 	size_t n;
 
 	if (poolset_files_check_writable(image->set) < 0 ||
-	    backup_undo(file, image, &n) < 0)
+	    undo_repair(file, image, &n) < 0)
 		return failed();
 	tool_say(n == 1 ? "%s: %zu range is as it was before the repair"
 			: "%s: %zu ranges are as they were before the repair",
@@ -37,21 +38,26 @@ static enum tool_status undo(const char *file, struct image *image)
 }
 
 static enum tool_status apply(const struct plan *plan, struct image *image,
-			      uint64_t length, const char *backup)
+			      const char *backup)
 {
+	enum apply_state state = APPLY_NOTHING;
 	char *name = NULL;
 	int ret = poolset_files_check_writable(image->set);
 
 	if (ret == 0)
-		ret = backup_write(plan, image, length, backup, &name);
-	if (ret == 0) {
+		ret = image_refresh(image);
+	if (ret == 0)
+		ret = apply_plan(plan, image, backup, &name, &state);
+	if (state != APPLY_NOTHING)
 		tool_say("%s: what changes is kept in %s", image->path, name);
-		ret = plan_apply(plan, image);
-		if (ret < 0)
-			tool_complain("the repair is not complete; repeat it, or take it "
-				      "back with --undo=%s",
-				      name);
-	}
+	if (state == APPLY_PARTLY)
+		tool_complain(
+		    "the repair is not complete; repeat it, or take it back with "
+		    "--undo=%s",
+		    name);
+	else if (state == APPLY_TAKEN_BACK)
+		tool_complain("the repair was taken back: the file did not hold what was "
+			      "stored");
 	free(name);
 	if (ret < 0)
 		return failed();
@@ -64,27 +70,43 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 	return TOOL_OK;
 }
 
+struct work {
+	struct image *image;
+	struct plan *plan;
+	enum repair_verdict verdict;
+};
+
+static int plan_guarded(void *arg)
+{
+	struct work *w = arg;
+
+	return repair_plan(w->image, w->plan, &w->verdict);
+}
+
 static enum tool_status repair(struct image *image, struct plan *plan, bool dry_run,
 			       const char *backup)
 {
-	uint64_t length = image->map.size;
+	struct work w = {image, plan, REPAIR_REFUSED};
 
-	if (repair_plan(image, plan) < 0)
+	if (guard_run(image->path, &image->map, plan_guarded, &w) < 0)
 		return failed();
 	plan_print_findings(plan);
-	if (plan->cannot_be_mended) {
+	switch (w.verdict) {
+	case REPAIR_REFUSED:
+		return failed();
+	case REPAIR_HOPELESS:
 		tool_say("%s: cannot be repaired, nothing was changed", image->path);
 		return TOOL_DAMAGED;
-	}
-	if (plan->nchange == 0 && !plan->extend_to) {
+	case REPAIR_CONSISTENT:
 		tool_say("%s: consistent, nothing was changed", image->path);
 		return TOOL_OK;
+	case REPAIR_MENDABLE:
+		break;
 	}
-	if (dry_run) {
-		tool_say("%s: can be repaired, nothing was changed", image->path);
-		return TOOL_DAMAGED;
-	}
-	return apply(plan, image, length, backup);
+	if (!dry_run)
+		return apply(plan, image, backup);
+	tool_say("%s: can be repaired, nothing was changed", image->path);
+	return TOOL_DAMAGED;
 }
 
 enum tool_status cmd_repair(const struct tool_command *self, int argc, char **argv)

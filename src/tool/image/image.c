@@ -2,14 +2,17 @@
 #include "image/image.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "poolset/badblocks.h"
 #include "errormsg.h"
+#include "image/guard.h"
 #include "pool/header.h"
 #include "poolset/files.h"
 #include "poolset/load.h"
@@ -55,6 +58,33 @@ static int map(struct image *image)
 	return 0;
 }
 
+static void drop(struct image *image)
+{
+	poolset_unmap(&image->map);
+	alloc_free(image->header);
+	image->header = NULL;
+}
+
+static int load_params(void *arg)
+{
+	image_load_params(arg);
+	return 0;
+}
+
+/* Reads what is in the open files. */
+static int load(struct image *image)
+{
+	int ret = badblocks_check_media(image->set);
+
+	if (ret == 0)
+		ret = read_headers(image);
+	if (ret == 0)
+		ret = map(image);
+	if (ret == 0)
+		ret = guard_run(image->path, &image->map, load_params, image);
+	return ret;
+}
+
 int image_open(const char *path, struct image *image)
 {
 	int ret;
@@ -68,23 +98,15 @@ int image_open(const char *path, struct image *image)
 		poolset_free(image->set);
 		return ret;
 	}
-	ret = badblocks_check_media(image->set);
-	if (ret == 0)
-		ret = read_headers(image);
-	if (ret == 0)
-		ret = map(image);
-	if (ret < 0) {
+	ret = load(image);
+	if (ret < 0)
 		image_close(image);
-		return ret;
-	}
-	image_load_params(image);
-	return 0;
+	return ret;
 }
 
 void image_close(struct image *image)
 {
-	poolset_unmap(&image->map);
-	alloc_free(image->header);
+	drop(image);
 	poolset_files_close(image->set);
 	poolset_free(image->set);
 }
@@ -106,32 +128,146 @@ int image_read_modules(const struct image *image, struct shutdown_state *modules
 	return 0;
 }
 
-int image_extend(struct image *image, uint64_t *length)
+int image_refresh(struct image *image)
 {
-	uint64_t size = image->map.size;
-	void *base;
-	int ret = mapping_reserve((size_t)size + POOL_PAGE, image->map.unit, &base);
+	drop(image);
+	for (unsigned i = 0; i < image->set->npart; i++) {
+		struct poolset_part *part = &image->set->part[i];
+		struct stat st;
 
+		if (fstat(part->fd, &st) != 0)
+			return errormsg_fail_sys(errno, "cannot stat %s", part->path);
+		part->length = (uint64_t)st.st_size;
+		part->data_lo = part->data_hi = 0;
+	}
+	return load(image);
+}
+
+int image_map_shared(const struct image *image, struct image *shared)
+{
+	int ret;
+
+	*shared = *image;
+	shared->map = (struct poolset_mapping){0};
+	ret = poolset_map(image->set, MAPPING_SHARED, &shared->map);
 	if (ret < 0)
 		return ret;
-	ret = mapping_place(base, (size_t)size, image->set->part[0].fd, 0,
-			    MAPPING_PRIVATE, NULL, NULL);
+	storage_pool_init(&shared->storage, shared->map.base, shared->map.size,
+			  shared->map.medium);
+	shared->storage.next_data = next_data;
+	return 0;
+}
+
+void image_unmap_shared(struct image *shared)
+{
+	poolset_unmap(&shared->map);
+}
+
+uint64_t image_length(const struct image *image)
+{
+	return image->set->npart == 1 ? image->set->part[0].length : image->map.size;
+}
+
+/* The bytes behind the last whole page. */
+static int read_tail(const struct image *image, void *page)
+{
+	uint64_t size = image->map.size;
+
+	return poolset_files_read(image->set, 0, size, page,
+				  (size_t)(image_length(image) - size));
+}
+
+static int map_extended(const struct image *image, unsigned char *base)
+{
+	uint64_t size = image->map.size;
+	int ret = mapping_place(base, (size_t)size, image->set->part[0].fd, 0,
+				MAPPING_PRIVATE, NULL, NULL);
+
 	if (ret == 0 &&
-	    mmap((char *)base + size, POOL_PAGE, PROT_READ | PROT_WRITE,
+	    mmap(base + size, POOL_PAGE, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
 		ret = -errno;
-	if (ret < 0) {
-		mapping_release(base, (size_t)size + POOL_PAGE, image->map.unit);
+	if (ret < 0)
 		return errormsg_fail_sys(-ret, "cannot map %s", image->path);
+	return read_tail(image, base + size);
+}
+
+int image_extend(struct image *image, uint64_t *length)
+{
+	uint64_t size = image->map.size + POOL_PAGE;
+	void *base;
+	int ret = mapping_reserve((size_t)size, image->map.unit, &base);
+
+	if (ret < 0)
+		return errormsg_fail_sys(-ret, "cannot map %s", image->path);
+	ret = map_extended(image, base);
+	if (ret < 0) {
+		mapping_release(base, (size_t)size, image->map.unit);
+		return ret;
 	}
 	poolset_unmap(&image->map);
 	image->map.base = base;
-	image->map.size = size + POOL_PAGE;
+	image->map.size = size;
 	image->storage.base = base;
-	image->storage.size = size + POOL_PAGE;
+	image->storage.size = size;
 	image->params.data_size += POOL_PAGE;
-	*length = size + POOL_PAGE;
+	*length = size;
 	return 0;
+}
+
+static int allocate_in_part(const struct poolset_part *part, uint64_t off, uint64_t len)
+{
+	int err;
+
+	if (part->is_devdax)
+		return 0;
+	do
+		err = posix_fallocate(part->fd, (off_t)off, (off_t)len);
+	while (err == EINTR);
+	/* A file system that cannot: stores that find no room are caught, see image/guard.h. */
+	if (err && err != EOPNOTSUPP)
+		return errormsg_fail_sys(
+		    err, "cannot allocate %llu bytes at offset %llu of %s", ULL(len),
+		    ULL(off), part->path);
+	return 0;
+}
+
+int image_allocate(const struct image *image, uint64_t off, uint64_t len)
+{
+	const struct poolset *set = image->set;
+	uint64_t start = 0; /* of the part in the image */
+	int ret = 0;
+
+	for (unsigned i = 0; i < set->npart && ret == 0 && len > 0; i++) {
+		uint64_t used = poolset_part_used(set, i, set->part[i].length);
+
+		if (off < start + used) {
+			uint64_t n = start + used - off < len ? start + used - off : len;
+
+			ret = allocate_in_part(
+			    &set->part[i], off - start + poolset_part_skip(set, i), n);
+			off += n;
+			len -= n;
+		}
+		start += used;
+	}
+	return ret;
+}
+
+int image_set_length(struct image *image, uint64_t length)
+{
+	struct poolset_part *part = &image->set->part[0];
+	int ret = 0;
+
+	if (length > part->length)
+		ret = allocate_in_part(part, part->length, length - part->length);
+	if (ret == 0 && ftruncate(part->fd, (off_t)length) != 0)
+		ret = errormsg_fail_sys(errno, "cannot set the length of %s", part->path);
+	if (ret == 0 && fsync(part->fd) != 0)
+		ret = errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
+	if (ret == 0)
+		part->length = length;
+	return ret;
 }
 
 int image_check_headers(const struct image *image)
@@ -153,10 +289,10 @@ int image_check_headers(const struct image *image)
 
 void image_load_params(struct image *image)
 {
-	struct pool_header header;
+	struct pool_header *h = image->header;
 	struct pool_descriptor d;
 
-	memcpy(&header, storage_at(&image->storage, 0), sizeof(header));
+	memcpy(h, storage_at(&image->storage, 0), sizeof(*h));
 	memcpy(&d, storage_at(&image->storage, POOL_DESCRIPTOR_OFF), sizeof(d));
 	image->is_zeroed = le32_to_cpu(d.is_zeroed);
 	image->params = (struct btt_params){
@@ -164,7 +300,7 @@ void image_load_params(struct image *image)
 	    .data_off = POOL_DATA_OFF,
 	    .data_size = image->map.size - POOL_DATA_OFF,
 	    .bsize = le32_to_cpu(d.bsize),
-	    .parent = header.poolset_uuid,
+	    .parent = h->poolset_uuid,
 	    .zeroed = image->is_zeroed != 0,
 	    .user_file = image->is_zeroed == 0,
 	    .nlane = 1,

@@ -4,15 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "btt/format.h"
 #include "errormsg.h"
+#include "poolset/files.h"
 
-#define HEADLINE "pmemblk backup 1\n"
 #define MAX_NAMES 1000
 
 static int MUST_CHECK open_new(const struct image *image, const char *file, char **name,
@@ -40,38 +41,107 @@ static int MUST_CHECK open_new(const struct image *image, const char *file, char
 			     image->path);
 }
 
-static void print_hex(FILE *f, const unsigned char *bytes, size_t len)
+uint64_t backup_sum(uint64_t sum, const void *bytes, size_t len)
 {
-	fputc(' ', f);
+	const unsigned char *p = bytes;
+
 	for (size_t i = 0; i < len; i++)
-		fprintf(f, "%02x", bytes[i]);
+		sum = (sum ^ p[i]) * UINT64_C(0x100000001b3);
+	return sum;
 }
 
-static int MUST_CHECK print_ranges(const struct plan *plan, FILE *f)
+/* A file and the checksum of what was written to it. Errors stay with the stream. */
+struct sink {
+	FILE *f;
+	uint64_t sum;
+};
+
+static void put(struct sink *s, const char *text, size_t len)
 {
-	struct plan_range *range;
-	size_t n;
-	int ret = plan_ranges(plan, &range, &n);
+	s->sum = backup_sum(s->sum, text, len);
+	fwrite(text, 1, len, s->f);
+}
 
-	for (size_t i = 0; ret == 0 && i < n; i++) {
-		unsigned char *bytes = calloc(2, range[i].len);
+PRINTF_LIKE(2, 3) static void print(struct sink *s, const char *fmt, ...)
+{
+	char text[128];
+	va_list ap;
+	int n;
 
-		if (!bytes) {
-			ret = errormsg_fail(ENOMEM, "out of memory for the backup");
-			break;
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	put(s, text, (size_t)n);
+}
+
+static void print_hex(struct sink *s, const unsigned char *bytes, size_t len)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		const char text[2] = {digit[bytes[i] >> 4], digit[bytes[i] & 15]};
+
+		put(s, text, sizeof(text));
+	}
+}
+
+static int MUST_CHECK print_range(struct sink *s, const struct plan *plan,
+				  const struct plan_ranges *ranges, size_t i)
+{
+	const struct plan_range *r = &ranges->range[i];
+	unsigned char *bytes = calloc(1, r->len);
+
+	if (!bytes)
+		return errormsg_fail(ENOMEM, "out of memory for the backup");
+	plan_range_old(plan, ranges, i, bytes);
+	print(s, "%" PRIu64 " ", r->off);
+	print_hex(s, bytes, r->len);
+	for (unsigned phase = 0; phase < PLAN_NPHASE; phase++)
+		if (plan_range_after(plan, ranges, i, phase, bytes)) {
+			print(s, " %u:", phase);
+			print_hex(s, bytes, r->len);
 		}
-		plan_old_bytes(plan, &range[i], bytes);
-		plan_new_bytes(plan, &range[i], bytes + range[i].len);
-		fprintf(f, "%" PRIu64, range[i].off);
-		print_hex(f, bytes, range[i].len);
-		print_hex(f, bytes + range[i].len, range[i].len);
-		fputc('\n', f);
-		free(bytes);
-	}
-	if (ret == 0) {
-		fprintf(f, "end %zu\n", n);
-		free(range);
-	}
+	print(s, "\n");
+	free(bytes);
+	return 0;
+}
+
+/* The pool's uuid as it is in the file, and as the plan leaves it. */
+static int MUST_CHECK print_uuids(struct sink *s, const struct plan *plan,
+				  const struct image *image)
+{
+	struct pool_header h;
+	int ret = poolset_files_read(image->set, 0, 0, &h, sizeof(h));
+
+	if (ret < 0)
+		return ret;
+	print(s, "pool ");
+	print_hex(s, h.poolset_uuid.bytes, UUID_SIZE);
+	print(s, " ");
+	print_hex(s, plan->parent.bytes, UUID_SIZE);
+	print(s, "\n");
+	return 0;
+}
+
+static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
+				const struct image *image)
+{
+	uint64_t length = image_length(image);
+	struct plan_ranges ranges;
+	int ret;
+
+	print(s, BACKUP_HEADLINE);
+	ret = print_uuids(s, plan, image);
+	if (ret == 0)
+		ret = plan_ranges(plan, &ranges);
+	if (ret < 0)
+		return ret;
+	print(s, "length %" PRIu64 " %" PRIu64 "\n", length,
+	      plan->extend_to ? plan->extend_to : length);
+	for (size_t i = 0; i < ranges.n && ret == 0; i++)
+		ret = print_range(s, plan, &ranges, i);
+	fprintf(s->f, "end %zu %016" PRIx64 "\n", ranges.n, s->sum);
+	plan_ranges_free(&ranges);
 	return ret;
 }
 
@@ -96,169 +166,39 @@ static int sync_folder(const char *name)
 	return ret;
 }
 
-int backup_write(const struct plan *plan, const struct image *image, uint64_t length,
-		 const char *file, char **name)
+static int MUST_CHECK finish(struct sink *s, const char *name)
 {
 	bool failed;
-	FILE *f;
+
+	errno = 0;
+	failed = fflush(s->f) != 0 || ferror(s->f) || fsync(fileno(s->f)) != 0;
+	if (!failed && sync_folder(name) == 0)
+		return 0;
+	return errormsg_fail_sys(errno ? errno : EIO, "cannot write the backup %s", name);
+}
+
+int backup_write(const struct plan *plan, const struct image *image, const char *file,
+		 char **name)
+{
+	struct sink s = {.sum = BACKUP_SUM_START};
 	int fd = -1;
 	int ret = open_new(image, file, name, &fd);
 
 	if (ret < 0)
 		return ret;
-	f = fdopen(fd, "w");
-	if (!f) {
-		close(fd);
-		return errormsg_fail(ENOMEM, "out of memory for the backup");
-	}
-	fputs(HEADLINE "pool", f);
-	print_hex(f, image->params.parent.bytes, UUID_SIZE);
-	fprintf(f, "\nlength %" PRIu64 "\n", length);
-	ret = print_ranges(plan, f);
-	errno = 0;
-	failed = fflush(f) != 0 || ferror(f) || fsync(fd) != 0;
-	if (fclose(f) != 0 || failed || (ret == 0 && sync_folder(*name) != 0)) {
+	s.f = fdopen(fd, "w");
+	if (s.f) {
+		ret = print_all(&s, plan, image);
 		if (ret == 0)
-			ret = errormsg_fail_sys(errno ? errno : EIO,
-						"cannot write the backup %s", *name);
+			ret = finish(&s, *name);
+		if (fclose(s.f) != 0 && ret == 0)
+			ret =
+			    errormsg_fail_sys(errno, "cannot write the backup %s", *name);
+	} else {
+		close(fd);
+		ret = errormsg_fail(ENOMEM, "out of memory for the backup");
 	}
 	if (ret < 0)
 		unlink(*name);
-	return ret;
-}
-
-/* --- taking it back ---------------------------------------------------------------------- */
-
-struct reader {
-	const char *file;
-	struct image *image;
-	uint64_t length;
-	struct plan plan; /* old bytes, to be stored */
-	size_t nline;
-};
-
-static int MUST_CHECK wrong(const struct reader *r, const char *what)
-{
-	return errormsg_fail(EINVAL, "%s: %s", r->file, what);
-}
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The bytes of a hexadecimal word, which they replace; false if it is none. */
-static bool unhex(char *word, size_t *len)
-{
-	size_t n = strlen(word);
-
-	if (n % 2 != 0)
-		return false;
-	for (size_t i = 0; i < n / 2; i++) {
-		int hi = digit(word[2 * i]);
-		int lo = digit(word[2 * i + 1]);
-
-		if (hi < 0 || lo < 0)
-			return false;
-		word[i] = (char)(hi << 4 | lo);
-	}
-	*len = n / 2;
-	return true;
-}
-
-static int MUST_CHECK read_range(struct reader *r, char *line)
-{
-	char *save;
-	char *offset = strtok_r(line, " \n", &save);
-	char *old = strtok_r(NULL, " \n", &save);
-	char *new = strtok_r(NULL, " \n", &save);
-	const unsigned char *now;
-	uint64_t off;
-	size_t len;
-	size_t new_len;
-	char *end;
-
-	if (!offset || !old || !new || !unhex(old, &len) || !unhex(new, &new_len) ||
-	    len != new_len || len == 0)
-		return wrong(r, "a damaged line");
-	errno = 0;
-	off = strtoull(offset, &end, 10);
-	if (errno || *end || off > r->image->map.size || len > r->image->map.size - off)
-		return wrong(r, "an offset beyond the pool");
-	now = storage_at(&r->image->storage, off);
-	if (memcmp(now, old, len) != 0 && memcmp(now, new, len) != 0)
-		return wrong(
-		    r, "the pool was changed after the repair; nothing is put back");
-	r->nline++;
-	/* Header and info blocks first: what the repair made openable is closed again. */
-	return plan_change(&r->plan, r->image,
-			   len >= BTT_INFO_SIZE || off < POOL_DATA_OFF ? 0 : PLAN_MAP,
-			   off, old, len);
-}
-
-static int MUST_CHECK read_backup(struct reader *r, FILE *f)
-{
-	char uuid[2 * UUID_SIZE + 1];
-	char *line = NULL;
-	size_t room = 0;
-	size_t count;
-	size_t len;
-	bool complete = false;
-	int ret = 0;
-
-	if (getline(&line, &room, f) < 0 || strcmp(line, HEADLINE) != 0 ||
-	    fscanf(f, "pool %32s\nlength %" SCNu64 "\n", uuid, &r->length) != 2)
-		ret = wrong(r, "not a backup of pmemblk repair");
-	else if (!unhex(uuid, &len) || len != UUID_SIZE)
-		ret = wrong(r, "a damaged line");
-	while (ret == 0 && !complete && getline(&line, &room, f) >= 0) {
-		if (sscanf(line, "end %zu", &count) == 1)
-			complete = count == r->nline;
-		else
-			ret = read_range(r, line);
-	}
-	if (ret == 0 && !complete)
-		ret = wrong(r, "the backup is not complete");
-	/* The header may be among what is put back, so its uuid is compared afterwards, too. */
-	if (ret == 0 &&
-	    memcmp(uuid, r->image->header->poolset_uuid.bytes, UUID_SIZE) != 0) {
-		image_load_params(r->image);
-		if (memcmp(uuid, r->image->params.parent.bytes, UUID_SIZE) != 0)
-			ret = wrong(r, "the backup is another pool's");
-	}
-	free(line);
-	return ret;
-}
-
-static int MUST_CHECK shorten(const struct reader *r)
-{
-	struct poolset_part *part = &r->image->set->part[0];
-
-	if (r->length >= r->image->map.size || r->image->set->npart != 1)
-		return 0;
-	if (ftruncate(part->fd, (off_t)r->length) != 0)
-		return errormsg_fail_sys(errno, "cannot shorten %s", part->path);
-	return 0;
-}
-
-int backup_undo(const char *file, struct image *image, size_t *nrange)
-{
-	struct reader r = {.file = file, .image = image};
-	FILE *f = fopen(file, "re");
-	int ret;
-
-	if (!f)
-		return errormsg_fail_sys(errno, "cannot open %s", file);
-	plan_init(&r.plan, 0);
-	ret = read_backup(&r, f);
-	fclose(f);
-	if (ret == 0)
-		ret = plan_apply(&r.plan, image);
-	if (ret == 0)
-		ret = shorten(&r);
-	*nrange = r.plan.nchange;
-	plan_free(&r.plan);
 	return ret;
 }

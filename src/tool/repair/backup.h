@@ -3,12 +3,20 @@
  * The backup of a repair: a text file with every byte that the repair changes, before and
  * after, from which it can be taken back.
  *
- *	pmemblk backup 1
- *	pool UUID-IN-HEX
- *	length BYTES		of the pool image before
- *	OFFSET OLD NEW		one line for each range: decimal, hexadecimal, hexadecimal
+ *	pmemblk backup 2
+ *	pool OLD-UUID NEW-UUID
+ *	length OLD NEW			of the file; of a set, of the pool image
+ *	OFFSET OLD PHASE:NEW ...	one line for each range
  *	...
- *	end COUNT
+ *	end COUNT CHECKSUM		ranges, and the sum of all bytes before this line
+ *
+ * Offsets, lengths, phases and counts are decimal, everything else is hexadecimal. A range names
+ * what it holds after each phase of the repair that changes it, in order: a repair that was
+ * interrupted leaves each of its 4-byte words with one of these values. The checksum is FNV-1a
+ * of 64 bits.
+ *
+ * Version 1 had one uuid (the new one), one length (the old one, rounded down to pages), lines
+ * OFFSET OLD NEW, and no checksum. It is still read, see repair/undo.h.
  *
  * Functions return 0 or -errno and have set the message.
  */
@@ -17,19 +25,19 @@
 
 #include "repair/plan.h"
 
-/*
- * Writes the plan's changes to a new file, durably. file NULL: the first of PATH.undo,
- * PATH.undo.1, ... that does not exist. *name receives its name, to be freed.
- */
-int backup_write(const struct plan *plan, const struct image *image, uint64_t length,
-		 const char *file, char **name) MUST_CHECK;
+#define BACKUP_HEADLINE "pmemblk backup 2\n"
+#define BACKUP_HEADLINE_1 "pmemblk backup 1\n"
+#define BACKUP_SUM_START UINT64_C(0xcbf29ce484222325)
 
 /*
- * Puts the old bytes of a backup back into the image's files. -EINVAL, and nothing is
- * changed, if the file is no complete backup, is another pool's, or if some range holds
- * neither its old nor its new bytes: the pool has been used since. *nrange: how many were
- * put back.
+ * Writes the plan's changes to a new file, durably; the files of the image are as they were
+ * before the repair. file NULL: the first of PATH.undo, PATH.undo.1, ... that does not exist.
+ * *name receives its name, to be freed.
  */
-int backup_undo(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
+int backup_write(const struct plan *plan, const struct image *image, const char *file,
+		 char **name) MUST_CHECK;
+
+/* Adds len bytes to a checksum that began with BACKUP_SUM_START. Pure. */
+uint64_t backup_sum(uint64_t sum, const void *bytes, size_t len);
 
 #endif

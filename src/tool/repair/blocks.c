@@ -11,21 +11,20 @@
  * they have, after which it does not matter which record is current; the sequence numbers 1 and
  * 0; zeros in the second record.
  */
-#include "repair/table.h"
+#include "repair/blocks.h"
 
 #include <errno.h>
 
-#include "image/bits.h"
-#include "btt/map.h"
 #include "errormsg.h"
+#include "image/bits.h"
 
-static bool is_unnamed(const struct repair_table *t, uint32_t b)
+static bool is_unnamed(const struct claims *t, uint32_t b)
 {
 	return b < t->geo->internal_nlba && !bits_has(t->claimed, b) &&
 	       !bits_has(t->slots, b);
 }
 
-static int MUST_CHECK rewrite_slot(struct repair_table *t, unsigned n, uint32_t b)
+static int MUST_CHECK rewrite_slot(struct claims *t, unsigned n, uint32_t b)
 {
 	static const struct btt_flog_record_media zero;
 	uint64_t off = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
@@ -33,6 +32,8 @@ static int MUST_CHECK rewrite_slot(struct repair_table *t, unsigned n, uint32_t 
 	le64 first = cpu_to_le64(btt_flog_first_half(n, entry));
 	int ret = 0;
 
+	t->slot[n].state = SLOT_GOOD;
+	t->slot[n].clear_other = false; /* it is rewritten as a whole */
 	bits_set(t->slots, b);
 	for (unsigned i = 0; i < 2 && ret == 0; i++) {
 		uint64_t record = off + i * sizeof(struct btt_flog_record_media);
@@ -56,7 +57,7 @@ static int MUST_CHECK rewrite_slot(struct repair_table *t, unsigned n, uint32_t 
 	return ret;
 }
 
-static int MUST_CHECK take_unnamed(struct repair_table *t, uint32_t *b)
+static int MUST_CHECK take_unnamed(struct claims *t, uint32_t *b)
 {
 	while (t->next_free < t->geo->internal_nlba && !is_unnamed(t, t->next_free))
 		t->next_free++;
@@ -68,10 +69,10 @@ static int MUST_CHECK take_unnamed(struct repair_table *t, uint32_t *b)
 }
 
 /* To slots the blocks that they once had. */
-static int MUST_CHECK give_back(struct repair_table *t)
+static int MUST_CHECK give_back(struct claims *t)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		struct repair_slot *slot = &t->slot[n];
+		struct claims_slot *slot = &t->slot[n];
 
 		for (int i = 0; i < 2 && slot->state == SLOT_BAD; i++) {
 			/* the current record first */
@@ -84,13 +85,12 @@ static int MUST_CHECK give_back(struct repair_table *t)
 			ret = rewrite_slot(t, n, b);
 			if (ret < 0)
 				return ret;
-			slot->state = SLOT_GOOD;
 		}
 	}
 	return 0;
 }
 
-int repair_blocks_hand_out(struct repair_table *t)
+int blocks_hand_out(struct claims *t)
 {
 	uint32_t b;
 	int ret = give_back(t);
@@ -100,8 +100,8 @@ int repair_blocks_hand_out(struct repair_table *t)
 		if (ret < 0)
 			return ret;
 		bits_set(t->claimed, b);
-		ret = repair_table_change_entry(t, PLAN_MAP, t->bad_entry[k],
-						BTT_MAP_ERROR | b);
+		ret =
+		    claims_change_entry(t, PLAN_MAP, t->bad_entry[k], BTT_MAP_ERROR | b);
 	}
 	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
 		if (t->slot[n].state != SLOT_BAD)

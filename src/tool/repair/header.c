@@ -5,15 +5,19 @@
  * So a damaged one can be made anew if enough of that agrees. Headers that are sound but
  * not to be opened here, by features, machine or place in a set, are no damage.
  */
+#include "repair/header.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "errormsg.h"
 #include "base/fletcher64.h"
-#include "pool/header.h"
-#include "repair/repair.h"
 #include "base/uuid.h"
+#include "btt/geometry.h"
+#include "errormsg.h"
+#include "pool/header.h"
+#include "pool/shutdown_state.h"
+#include "repair/witness.h"
 
 #define NLINKS 5
 
@@ -44,15 +48,20 @@ static unsigned count_links(const struct pool_header *h, struct uuid *uuid)
 	return best;
 }
 
-/* Whether h is what somebody wrote, whatever it says. */
-static bool has_right_checksum(const struct pool_header *h)
+static uint64_t checksum(const struct pool_header *h)
 {
 	const size_t field = offsetof(struct pool_header, checksum);
 	const size_t skip = pool_header_has(h->incompat, POOL_INCOMPAT_CKSUM_2K)
 				? offsetof(struct pool_header, unused2)
 				: field;
 
-	return le64_to_cpu(h->checksum) == fletcher64(h, sizeof(*h), field, skip);
+	return fletcher64(h, sizeof(*h), field, skip);
+}
+
+/* Whether h is what somebody wrote, whatever it says. */
+static bool has_right_checksum(const struct pool_header *h)
+{
+	return le64_to_cpu(h->checksum) == checksum(h);
 }
 
 static bool is_named(const struct pool_header *h)
@@ -64,7 +73,7 @@ static bool is_named(const struct pool_header *h)
  * A header with a right checksum was written like that, or changed by a tool. It may have
  * lost a link or its name, and nothing else.
  */
-static bool rebuild_sound(const struct image *image, const struct repair_witness *witness,
+static bool rebuild_sound(const struct image *image, const struct witness *witness,
 			  const struct uuid *part, unsigned links,
 			  struct pool_header *fresh)
 {
@@ -83,9 +92,9 @@ static bool rebuild_sound(const struct image *image, const struct repair_witness
 }
 
 /* With a wrong checksum every field may be wrong. */
-static bool rebuild_broken(const struct image *image,
-			   const struct repair_witness *witness, const struct uuid *part,
-			   unsigned links, struct pool_header *fresh)
+static bool rebuild_broken(const struct image *image, const struct witness *witness,
+			   const struct uuid *part, unsigned links,
+			   struct pool_header *fresh)
 {
 	const struct pool_header *h = image->header;
 	uint32_t compat = le32_to_cpu(h->compat);
@@ -107,7 +116,7 @@ static bool rebuild_broken(const struct image *image,
 }
 
 /* The header as it was made, as far as that can be told. */
-static bool rebuild(const struct image *image, const struct repair_witness *witness,
+static bool rebuild(const struct image *image, const struct witness *witness,
 		    struct pool_header *fresh)
 {
 	const struct pool_header *h = image->header;
@@ -129,28 +138,108 @@ static bool rebuild(const struct image *image, const struct repair_witness *witn
 	return done;
 }
 
-int repair_header(struct image *image, struct plan *plan)
+/* Headers whose checksums are right were written like that: no damage, whatever they say. */
+static bool is_damaged(const struct image *image)
+{
+	for (unsigned i = 0; i < image->nheader; i++)
+		if (!has_right_checksum(&image->header[i]) ||
+		    pool_header_is_zero(&image->header[i]))
+			return true;
+	return false;
+}
+
+int header_repair(struct image *image, struct plan *plan)
 {
 	const struct pool_header *h = image->header;
-	struct repair_witness witness;
+	struct witness witness;
 	struct pool_header fresh;
-	bool seen = repair_find_witness(image, &witness);
+	bool seen = witness_find(image, &witness);
 	int ret;
 
 	if (image_check_headers(image) == 0) {
 		if (h->ro_compat.raw == 0)
 			return 0;
-		return plan_note_hopeless(
-		    plan, "header: features that are not known here: ro_compat %#x",
-		    le32_to_cpu(h->ro_compat));
+		return plan_note_hopeless(plan,
+					  "header: features that are not known here: "
+					  "ro_compat %#x; the pool can only be read",
+					  le32_to_cpu(h->ro_compat));
 	}
 	if (!seen && !is_named(h))
 		return -EINVAL;
 	if (!rebuild(image, seen ? &witness : NULL, &fresh))
-		return plan_note_hopeless(plan, "header: %s", errormsg_get());
+		return is_damaged(image)
+			   ? plan_note_hopeless(plan, "header: %s", errormsg_get())
+			   : -EINVAL;
 	ret = plan_note(plan, "header: %s; it is made anew", errormsg_get());
 	if (ret == 0)
 		ret = plan_change(plan, image, PLAN_HEADER, 0, &fresh, sizeof(fresh));
+	image_load_params(image);
+	return ret;
+}
+
+int header_repair_descriptor(struct image *image, struct plan *plan)
+{
+	const struct btt_params *p = &image->params;
+	struct witness witness;
+	le32 bsize;
+	int ret;
+
+	if (plan->cannot_be_mended)
+		return 0;
+	if (!witness_find(image, &witness) ||
+	    memcmp(&witness.parent, &p->parent, sizeof(p->parent)) != 0) {
+		uint64_t nblock;
+
+		if (btt_geometry_count(p->data_size, p->bsize, &nblock) == 0)
+			return 0;
+		return plan_note_hopeless(plan,
+					  "descriptor: blocks of %u bytes do not fit the "
+					  "pool, and no info block "
+					  "tells the right size",
+					  p->bsize);
+	}
+	if (witness.bsize == p->bsize)
+		return 0;
+	ret =
+	    plan_note(plan, "descriptor: block size %u is wrong: the info block says %u",
+		      p->bsize, witness.bsize);
+	if (ret < 0)
+		return ret;
+	bsize = cpu_to_le32(witness.bsize);
+	ret = plan_change(plan, image, PLAN_HEADER,
+			  POOL_DESCRIPTOR_OFF + offsetof(struct pool_descriptor, bsize),
+			  &bsize, sizeof(bsize));
+	image_load_params(image);
+	return ret;
+}
+
+/* A header whose checksum covers the shutdown state gets another checksum with it. */
+static void close_header(struct pool_header *h, const struct shutdown_state *modules)
+{
+	shutdown_state_make(&h->sds, modules, false);
+	if (!pool_header_keeps_sds(h))
+		h->checksum = cpu_to_le64(checksum(h));
+}
+
+int header_repair_shutdown_state(struct image *image, struct plan *plan)
+{
+	struct pool_header h = *image->header;
+	struct shutdown_state modules;
+	int ret;
+
+	if (plan->cannot_be_mended || !pool_header_has(h.incompat, POOL_INCOMPAT_SDS))
+		return 0;
+	ret = image_read_modules(image, &modules);
+	if (ret < 0 || shutdown_state_check(&h.sds, &modules, image->path) == 0)
+		return ret;
+	ret = plan_note(plan,
+			"shutdown state: %s; it is set to closed, although blocks "
+			"written last may be old ones",
+			errormsg_get());
+	if (ret < 0)
+		return ret;
+	close_header(&h, &modules);
+	ret = plan_change(plan, image, PLAN_HEADER, 0, &h, sizeof(h));
 	image_load_params(image);
 	return ret;
 }

@@ -5,14 +5,16 @@
  * what they were when the pool was laid out has to show in the flog, which must then stand
  * where the computed block says, with records that make sense.
  */
+#include "repair/infos.h"
+
 #include <errno.h>
 #include <string.h>
 
+#include "base/uuid.h"
+#include "btt/find.h"
 #include "btt/flog.h"
 #include "btt/map.h"
 #include "errormsg.h"
-#include "repair/repair.h"
-#include "base/uuid.h"
 
 /* Of an arena's 256 flog slots so many have to make sense. */
 #define ENOUGH_SLOTS (BTT_NFREE * 3 / 4)
@@ -200,7 +202,7 @@ static int MUST_CHECK rebuild_lost(struct image *image, struct plan *plan)
 	return ret;
 }
 
-int repair_infos(struct image *image, struct plan *plan)
+int infos_repair(struct image *image, struct plan *plan)
 {
 	struct btt_found found;
 	int ret;

@@ -6,9 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "btt/find.h"
 #include "errormsg.h"
 #include "printable.h"
 
@@ -133,142 +131,145 @@ void plan_replay(const struct plan *plan, struct image *image)
 	}
 }
 
+void plan_replay_phases(const struct plan *plan, struct image *image)
+{
+	for (uint32_t phase = 0; phase < PLAN_NPHASE; phase++)
+		for (size_t i = 0; i < plan->nchange; i++) {
+			const struct plan_change *c = &plan->change[i];
+
+			if (c->phase == phase)
+				memcpy(image->map.base + c->off,
+				       plan->data + c->data + c->len, c->len);
+		}
+}
+
 int plan_add_basis(struct plan *plan, uint64_t off, uint64_t len)
 {
 	int ret = grow(&plan->basis, plan->nbasis, sizeof(*plan->basis));
 
 	if (ret < 0)
 		return ret;
-	plan->basis[plan->nbasis++] = (struct plan_range){off, len};
+	plan->basis[plan->nbasis++] = (struct plan_basis){off, len};
 	return 0;
 }
 
+/* --- the bytes that change --------------------------------------------------------------- */
+
+/* A change while it is sorted. */
+struct place {
+	uint64_t off;
+	uint32_t len;
+	uint32_t phase;
+	size_t index; /* in the order of planning */
+};
+
 static int by_offset(const void *a, const void *b)
 {
-	const struct plan_range *x = a;
-	const struct plan_range *y = b;
+	const struct place *x = a;
+	const struct place *y = b;
 
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
-int plan_ranges(const struct plan *plan, struct plan_range **range, size_t *n)
+static int by_phase(const void *a, const void *b)
 {
-	struct plan_range *r = calloc(plan->nchange + 1, sizeof(*r));
-	size_t last = 0;
+	const struct place *x = a;
+	const struct place *y = b;
 
-	if (!r)
+	if (x->phase != y->phase)
+		return x->phase < y->phase ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Puts changes that overlap into one range. */
+static void join(struct place *place, size_t n, struct plan_ranges *out)
+{
+	for (size_t i = 0, next; i < n; i = next) {
+		struct plan_range r = {.off = place[i].off, .first = i};
+		uint64_t end = place[i].off + place[i].len;
+
+		for (next = i + 1; next < n && place[next].off < end; next++)
+			if (place[next].off + place[next].len > end)
+				end = place[next].off + place[next].len;
+		r.len = end - r.off;
+		r.n = next - i;
+		qsort(place + i, r.n, sizeof(*place), by_phase);
+		out->range[out->n++] = r;
+	}
+	for (size_t i = 0; i < n; i++)
+		out->member[i] = place[i].index;
+}
+
+int plan_ranges(const struct plan *plan, struct plan_ranges *ranges)
+{
+	size_t n = plan->nchange;
+	struct place *place = calloc(n + 1, sizeof(*place));
+
+	*ranges = (struct plan_ranges){
+	    .range = calloc(n + 1, sizeof(*ranges->range)),
+	    .member = calloc(n + 1, sizeof(*ranges->member)),
+	};
+	if (!place || !ranges->range || !ranges->member) {
+		free(place);
+		plan_ranges_free(ranges);
 		return errormsg_fail(ENOMEM, "out of memory for the list of changes");
-	for (size_t i = 0; i < plan->nchange; i++)
-		r[i] = (struct plan_range){plan->change[i].off, plan->change[i].len};
-	qsort(r, plan->nchange, sizeof(*r), by_offset);
-	for (size_t i = 1; i < plan->nchange; i++) {
-		uint64_t end = r[last].off + r[last].len;
-
-		if (r[i].off < end) {
-			if (r[i].off + r[i].len > end)
-				r[last].len = r[i].off + r[i].len - r[last].off;
-		} else {
-			r[++last] = r[i];
-		}
 	}
-	*range = r;
-	*n = plan->nchange ? last + 1 : 0;
+	for (size_t i = 0; i < n; i++)
+		place[i] = (struct place){plan->change[i].off, plan->change[i].len,
+					  plan->change[i].phase, i};
+	qsort(place, n, sizeof(*place), by_offset);
+	join(place, n, ranges);
+	free(place);
 	return 0;
 }
 
-static bool is_inside(const struct plan_change *c, const struct plan_range *range)
+void plan_ranges_free(struct plan_ranges *ranges)
 {
-	return c->off >= range->off && c->off + c->len <= range->off + range->len;
-}
-
-/* The first change of a byte knows what it was before, the last one what it becomes. */
-void plan_old_bytes(const struct plan *plan, const struct plan_range *range,
-		    unsigned char *old)
-{
-	for (size_t i = plan->nchange; i-- > 0;) {
-		const struct plan_change *c = &plan->change[i];
-
-		if (is_inside(c, range))
-			memcpy(old + (c->off - range->off), plan->data + c->data, c->len);
-	}
-}
-
-void plan_new_bytes(const struct plan *plan, const struct plan_range *range,
-		    unsigned char *bytes)
-{
-	for (size_t i = 0; i < plan->nchange; i++) {
-		const struct plan_change *c = &plan->change[i];
-
-		if (is_inside(c, range))
-			memcpy(bytes + (c->off - range->off),
-			       plan->data + c->data + c->len, c->len);
-	}
-}
-
-static int MUST_CHECK extend_file(const struct plan *plan, struct image *image)
-{
-	struct poolset_part *part = &image->set->part[0];
-
-	if (ftruncate(part->fd, (off_t)plan->extend_to) != 0)
-		return errormsg_fail_sys(errno, "cannot extend %s", part->path);
-	part->length = plan->extend_to;
-	return 0;
+	free(ranges->range);
+	free(ranges->member);
+	*ranges = (struct plan_ranges){0};
 }
 
 /*
- * What a disk has refused can be read, but a flush alone does not write it. Pages of zeros stay
- * what they are: most of them are holes.
+ * The change of a byte that was planned first knows what it was. Members stand in the order of
+ * phases, so for each of them the ones planned earlier are looked for.
  */
-static void renew(struct storage *s, struct storage_step *step,
-		  const struct plan_range *range)
+void plan_range_old(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
+		    unsigned char *bytes)
 {
-	uint64_t end = range->off + range->len;
+	const struct plan_range *r = &ranges->range[i];
+	size_t below = SIZE_MAX;
 
-	for (uint64_t off = range->off; off < end; off += BTT_PAGE)
-		if (btt_find_nonzero(s, off, off + BTT_PAGE) < off + BTT_PAGE)
-			storage_renew(s, step, off, storage_at(s, off), BTT_PAGE);
-}
+	for (size_t done = 0; done < r->n; done++) {
+		const struct plan_change *c;
+		size_t latest = 0;
 
-int plan_store(const struct plan *plan, struct storage *s)
-{
-	struct storage_step step = STORAGE_STEP_INIT;
-	int ret;
+		for (size_t k = 0; k < r->n; k++) {
+			size_t m = ranges->member[r->first + k];
 
-	for (size_t i = 0; i < plan->nbasis; i++)
-		renew(s, &step, &plan->basis[i]);
-	ret = storage_fence(s, &step);
-	for (uint32_t phase = 0; phase < PLAN_NPHASE && ret == 0; phase++) {
-		bool stored = false;
-
-		for (size_t i = 0; i < plan->nchange; i++) {
-			const struct plan_change *c = &plan->change[i];
-
-			if (c->phase != phase)
-				continue;
-			storage_write(s, &step, c->off, plan->data + c->data + c->len,
-				      c->len);
-			stored = true;
+			if (m < below && m >= latest)
+				latest = m;
 		}
-		if (stored)
-			ret = storage_fence(s, &step);
+		below = latest;
+		c = &plan->change[latest];
+		memcpy(bytes + (c->off - r->off), plan->data + c->data, c->len);
 	}
-	return ret;
 }
 
-int plan_apply(const struct plan *plan, struct image *image)
+bool plan_range_after(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
+		      unsigned phase, unsigned char *bytes)
 {
-	struct poolset_mapping map;
-	struct storage s;
-	int ret = 0;
+	const struct plan_range *r = &ranges->range[i];
+	bool any = false;
 
-	if (plan->extend_to)
-		ret = extend_file(plan, image);
-	if (ret == 0)
-		ret = poolset_map(image->set, MAPPING_SHARED, &map);
-	if (ret != 0)
-		return ret;
-	storage_pool_init(&s, map.base, map.size, map.medium);
-	ret = plan_store(plan, &s);
-	poolset_unmap(&map);
-	return ret;
+	plan_range_old(plan, ranges, i, bytes);
+	for (size_t k = 0; k < r->n; k++) {
+		const struct plan_change *c = &plan->change[ranges->member[r->first + k]];
+
+		if (c->phase > phase)
+			break;
+		any = any || c->phase == phase;
+		memcpy(bytes + (c->off - r->off), plan->data + c->data + c->len, c->len);
+	}
+	return any;
 }

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a repair is going to do: findings in words, and changes of bytes. Changes are tried
- * on a private image as they are planned, so that what is decided later, and the check at
- * the end, see them; the files are touched by plan_apply() alone.
+ * on a private image as they are planned, so that what is decided later sees them. The files
+ * are touched by repair/apply.c alone.
  *
- * Changes are made durable phase by phase. Power may fail between any two stores, and what
- * then stands in the files has to be no worse than the damage was, and to lead the next
- * repair to the same end:
+ * Changes are made durable phase by phase. Power may fail between any two stores. What then
+ * stands in the files must be no worse than the damage was, and it must lead the next repair
+ * to the same end. Hence the order of the phases:
  *
- *   - Before everything else, what the decisions were based on (maps and flogs) is made durable.
- *   - A flog slot is rewritten in four phases, see repair/blocks.c, because a mixture of two
- *     records might name a free block that holds data.
- *   - Map entries of which one at most is right go into the error state, all of them, before
- *     any is given another block: the one left over would look sound.
- *   - Info blocks, descriptor and header come last: a pool that could not be opened because
- *     of them cannot be opened before everything else is in order.
+ *   1. Before the first phase, what the decisions were based on is stored again and made
+ *      durable. An earlier sync may have failed and may have left it in memory only.
+ *   2. Interrupted writes are completed while the flog records that prove them still stand.
+ *   3. Of map entries that name one block, those that may be wrong go into the error state
+ *      before any of them gets another block. The one left over would look sound.
+ *   4. Map entries get other blocks while the records that prove their rivals still stand.
+ *   5. A flog slot is rewritten in four phases, see repair/blocks.c. A mixture of two records
+ *      might name a free block that holds data.
+ *   6. Info blocks, descriptor and header come last. A pool that could not be opened because
+ *      of them cannot be opened before everything else is in order.
+ *
+ * The order of planning is another one. So several changes of the same bytes take effect in
+ * the order of their phases, and repair_plan() judges what that order leaves.
  *
  * Functions that return int return 0 or -errno and have set the message.
  */
@@ -29,12 +35,13 @@
 #include "image/image.h"
 
 enum plan_phase {
+	PLAN_MAP_COMPLETE,
+	PLAN_MAP_MARK,
+	PLAN_MAP,
 	PLAN_FLOG_FIRST_HALVES,
 	PLAN_FLOG_SECOND_HALVES,
 	PLAN_FLOG_SEQUENCE,
 	PLAN_FLOG_CLEAN,
-	PLAN_MAP_MARK,
-	PLAN_MAP,
 	PLAN_INFO,
 	PLAN_INFO_COPY,
 	PLAN_HEADER,
@@ -48,7 +55,8 @@ struct plan_change {
 	size_t data;	/* where in plan->data the old bytes are; the new ones follow */
 };
 
-struct plan_range {
+/* Bytes that decisions were based on. */
+struct plan_basis {
 	uint64_t off;
 	uint64_t len;
 };
@@ -60,9 +68,10 @@ struct plan {
 	size_t ndata;
 	size_t room; /* of data, bytes */
 
-	struct plan_range *basis; /* what decisions were based on */
+	struct plan_basis *basis;
 	size_t nbasis;
 	uint64_t extend_to; /* the file has to grow to this length first; 0: not */
+	struct uuid parent; /* the pool's uuid afterwards */
 
 	char **finding;
 	size_t nfinding;
@@ -87,29 +96,42 @@ void plan_print_findings(const struct plan *plan);
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
 		uint64_t off, const void *bytes, size_t len) MUST_CHECK;
 
-/* Puts all changes into an image that is as the files are. */
+/* Puts all changes, in the order of planning, into an image that is as the files are. */
 void plan_replay(const struct plan *plan, struct image *image);
 
-/* [off, off + len), whole pages, has to be durable before the first change. */
+/* Puts all changes, phase by phase, into an image that is as the files are. */
+void plan_replay_phases(const struct plan *plan, struct image *image);
+
+/* [off, off + len) has to be durable before the first change. */
 int plan_add_basis(struct plan *plan, uint64_t off, uint64_t len) MUST_CHECK;
 
-/*
- * The ranges that the plan changes, ascending and apart from each other. old and new
- * receive range i's bytes before and after; they hold its len bytes.
- */
-int plan_ranges(const struct plan *plan, struct plan_range **range, size_t *n) MUST_CHECK;
-void plan_old_bytes(const struct plan *plan, const struct plan_range *range,
-		    unsigned char *old);
-void plan_new_bytes(const struct plan *plan, const struct plan_range *range,
+/* --- the bytes that change --------------------------------------------------------------- */
+
+/* The changes of one run of bytes. */
+struct plan_range {
+	uint64_t off;
+	uint64_t len;
+	size_t first; /* index in plan_ranges.member */
+	size_t n;
+};
+
+/* The runs of bytes that the plan changes: ascending, and apart from each other. */
+struct plan_ranges {
+	struct plan_range *range;
+	size_t n;
+	size_t
+	    *member; /* indices of changes, for each range in the order of their phases */
+};
+
+int plan_ranges(const struct plan *plan, struct plan_ranges *ranges) MUST_CHECK;
+void plan_ranges_free(struct plan_ranges *ranges);
+
+/* The bytes of range i as they are in the files. They need room for its len. */
+void plan_range_old(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
 		    unsigned char *bytes);
 
-/*
- * The stores of the plan, phase by phase, to a storage that is as the files are. Durable
- * when it returns 0.
- */
-int plan_store(const struct plan *plan, struct storage *s) MUST_CHECK;
-
-/* Carries the plan out, on the image's open files. Durable when it returns 0. */
-int plan_apply(const struct plan *plan, struct image *image) MUST_CHECK;
+/* Whether some change of range i belongs to the phase; if so, what it then holds. */
+bool plan_range_after(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
+		      unsigned phase, unsigned char *bytes);
 
 #endif

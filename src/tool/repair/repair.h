@@ -6,41 +6,33 @@
  *
  * What is known about a damage is never more than what is left on the medium. The rules:
  *
- *   - What is sound is left alone.
- *   - What stands twice is restored from its other copy.
- *   - A block whose data nobody can name any more goes into the error state; no repair gives
- *     a block another block's data, or zeros.
- *   - Where nothing proves what was there, nothing is done.
+ *   1. What is sound is left alone: a pool that pmemblk_check(3) finds consistent is not
+ *      changed at all.
+ *   2. What stands twice is restored from its other copy.
+ *   3. What the flog proves wins over what the map says, see repair/table.c.
+ *   4. A block whose data nobody can name any more goes into the error state; no repair gives
+ *      a block another block's data, or zeros. Each block that reads differently afterwards,
+ *      or does not read any more, is named.
+ *   5. Where nothing proves what was there, nothing is done.
  */
 #ifndef REPAIR_H
 #define REPAIR_H 1
 
-#include "btt/find.h"
 #include "repair/plan.h"
 
-/*
- * Plans the whole repair of the pool. Afterwards either the image is consistent, or
- * plan->cannot_be_mended is set and the plan must not be applied. -EINVAL: not a pool of
- * blocks, or one of a later version.
- */
-int repair_plan(struct image *image, struct plan *plan) MUST_CHECK;
-
-/* Its steps, in order. Each does nothing when an earlier one found something hopeless. */
-int repair_header(struct image *image, struct plan *plan) MUST_CHECK;
-int repair_descriptor(struct image *image, struct plan *plan) MUST_CHECK;
-int repair_infos(struct image *image, struct plan *plan) MUST_CHECK;
-int repair_table(struct image *image, struct plan *plan,
-		 const struct btt_found *found) MUST_CHECK;
-int repair_shutdown_state(struct image *image, struct plan *plan) MUST_CHECK;
-
-/*
- * An info block of the first arena, primary or copy, that is sound by its own account,
- * whatever the header and the descriptor say: a witness of the pool's uuid and block size.
- */
-struct repair_witness {
-	struct uuid parent;
-	uint32_t bsize;
+enum repair_verdict {
+	REPAIR_CONSISTENT, /* the plan is empty */
+	REPAIR_MENDABLE,   /* the plan leaves a consistent pool */
+	REPAIR_HOPELESS, /* damaged; the plan says why it cannot be mended: not to be applied */
+	REPAIR_REFUSED, /* no pool of blocks, or none for this library: the message says why */
 };
-bool repair_find_witness(const struct image *image, struct repair_witness *witness);
+
+/*
+ * Judges the pool and plans its whole repair. The image is used up: refresh or close it.
+ * *verdict and the plan tell what was found. The message is the reason why the pool is not
+ * consistent.
+ */
+int repair_plan(struct image *image, struct plan *plan,
+		enum repair_verdict *verdict) MUST_CHECK;
 
 #endif

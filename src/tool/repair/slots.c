@@ -1,41 +1,35 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which slots of the flog can be right, by themselves and beside the map. */
-#include "repair/table.h"
+#include "repair/slots.h"
 
 #include <string.h>
 
 #include "image/bits.h"
-#include "btt/map.h"
 
-static const char *judge_slot(const struct repair_table *t, struct repair_slot *slot)
+/* As btt/recover.c judges it: what opens and is used is not called bad here. */
+static const char *judge(const struct claims *t, struct claims_slot *slot)
 {
-	static const struct btt_flog_record zero;
 	const struct btt_flog_record *r;
 
 	slot->cur = btt_flog_find_current(slot->record[0].seq, slot->record[1].seq);
-	slot->state = SLOT_BAD;
 	if (slot->cur < 0)
 		return "two records of the same sequence number";
-	r = &slot->record[slot->cur];
+	r = claims_current(slot);
 	if ((r->seq & 3) == 0)
 		return "a sequence number without successor";
+	if (btt_map_postmap(r->old_map) >= t->geo->internal_nlba)
+		return "a data block out of range";
+	if (r->lba >= t->total_nlba)
+		return "a block number out of range";
+	if (r->old_map == r->new_map)
+		return NULL;
 	if (r->lba >= t->geo->external_nlba)
 		return "a block number out of range";
-	if (btt_map_postmap(r->old_map) >= t->geo->internal_nlba ||
-	    btt_map_postmap(r->new_map) >= t->geo->internal_nlba)
+	if (btt_map_postmap(r->new_map) >= t->geo->internal_nlba)
 		return "a data block out of range";
-	slot->state = SLOT_GOOD;
-	if (btt_map_postmap(r->old_map) != btt_map_postmap(r->new_map))
-		return NULL;
-	slot->state = SLOT_BAD;
-	if (slot->cur != 0 || r->seq != 1 ||
-	    memcmp(&slot->record[1], &zero, sizeof(zero)) != 0)
-		return "a write that replaced a block by itself";
-	slot->state = r->old_map == r->new_map ? SLOT_PRISTINE : SLOT_GOOD;
 	return NULL;
 }
 
-int repair_slots_call_bad(struct repair_table *t, unsigned n, const char *why)
+int slots_call_bad(struct claims *t, unsigned n, const char *why)
 {
 	t->slot[n].state = SLOT_BAD;
 	return plan_note(t->plan,
@@ -43,66 +37,41 @@ int repair_slots_call_bad(struct repair_table *t, unsigned n, const char *why)
 			 t->number, n, why);
 }
 
-int repair_slots_load(struct repair_table *t)
+static int MUST_CHECK load(struct claims *t, unsigned n)
 {
-	static const struct btt_flog_record_media zero;
+	struct claims_slot *slot = &t->slot[n];
+	const char *why;
 
-	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		uint64_t off = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
-		struct repair_slot *slot = &t->slot[n];
-		const char *why;
-		int stale;
-		int ret = 0;
-
-		btt_flog_decode(storage_at(&t->image->storage, off), slot->record);
-		why = judge_slot(t, slot);
-		stale = slot->cur ^ 1;
-		if (why) {
-			ret = repair_slots_call_bad(t, n, why);
-		} else if (slot->record[stale].lba >= t->total_nlba) {
-			/* Out of use, but the pool does not open with it. */
-			ret =
-			    plan_note(t->plan,
-				      "arena %u: flog slot %u has a block number out of "
-				      "range in the record not in use; it is cleared",
-				      t->number, n);
-			if (ret == 0)
-				ret = plan_change(t->plan, t->image, PLAN_FLOG_CLEAN,
-						  off + (unsigned)stale * sizeof(zero),
-						  &zero, sizeof(zero));
-		}
-		if (ret < 0)
-			return ret;
-	}
+	btt_flog_decode(storage_at(&t->image->storage,
+				   t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE),
+			slot->record);
+	why = judge(t, slot);
+	if (why)
+		return slots_call_bad(t, n, why);
+	slot->is_readable = true;
+	slot->state = SLOT_GOOD;
+	slot->clear_other = slot->record[slot->cur ^ 1].lba >= t->total_nlba;
 	return 0;
 }
 
-static uint32_t free_block(const struct repair_slot *slot)
+int slots_load(struct claims *t)
 {
-	return btt_map_postmap(slot->record[slot->cur].old_map);
+	int ret = 0;
+
+	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++)
+		ret = load(t, n);
+	return ret;
 }
 
-static bool is_never_written(const struct repair_table *t, uint32_t i)
-{
-	return i < t->geo->external_nlba &&
-	       btt_map_is_initial(storage_load32(
-		   &t->image->storage, t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
-		   memory_order_relaxed));
-}
+/* --- beside the map ------------------------------------------------------------------------ */
 
-/*
- * Whether it can be told that the slot's free block is free, although the map names it: the
- * slot is as the layout left it; or the block was what the first write to a block replaced;
- * or another record says how the replaced write put it there; or the map names it in an
- * entry that was never written, whose block no slot can have.
- */
-static bool is_free_proven(const struct repair_table *t, const struct repair_slot *slot)
+/* Another record says how the replaced write put the free block there. */
+static bool is_confirmed(const struct claims *t, const struct claims_slot *slot)
 {
-	const struct btt_flog_record *r = &slot->record[slot->cur];
+	const struct btt_flog_record *r = claims_current(slot);
 
-	if (slot->state == SLOT_PRISTINE || r->old_map == (BTT_MAP_NORMAL | r->lba) ||
-	    is_never_written(t, free_block(slot)))
-		return true;
+	if (!claims_is_write(slot))
+		return false;
 	for (unsigned n = 0; n < BTT_NFREE; n++)
 		for (int i = 0; i < 2; i++) {
 			const struct btt_flog_record *other = &t->slot[n].record[i];
@@ -114,25 +83,95 @@ static bool is_free_proven(const struct repair_table *t, const struct repair_slo
 	return false;
 }
 
-int repair_slots_settle(struct repair_table *t)
+/* As the layout, or an earlier repair, left it. */
+static bool is_pristine(const struct claims_slot *slot)
 {
-	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		struct repair_slot *slot = &t->slot[n];
-		uint32_t b;
-		int ret = 0;
+	static const struct btt_flog_record zero;
+	const struct btt_flog_record *r = claims_current(slot);
 
-		if (slot->state == SLOT_BAD)
-			continue;
-		b = free_block(slot);
-		if (bits_has(t->slots, b))
-			ret =
-			    repair_slots_call_bad(t, n, "the free block of another slot");
-		else if (bits_has(t->claimed, b) && !is_free_proven(t, slot))
-			ret = repair_slots_call_bad(t, n, "a free block that is in use");
-		else
-			bits_set(t->slots, b);
-		if (ret < 0)
-			return ret;
-	}
+	return slot->cur == 0 && r->seq == 1 && r->old_map == r->new_map &&
+	       memcmp(&slot->record[1], &zero, sizeof(zero)) == 0;
+}
+
+static bool is_never_written(const struct claims *t, uint32_t i)
+{
+	return i < t->geo->external_nlba &&
+	       btt_map_is_initial(storage_load32(
+		   &t->image->storage, t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
+		   memory_order_relaxed));
+}
+
+/*
+ * Whether the slot's free block is free although the map names it. A record of another write
+ * says so, or else what the slot itself looks like: it was never used; the block is what the
+ * first write to a block replaced; the map names it in an entry that was never written, whose
+ * block no slot can have. The map entry wins against those if both records of a slot prove it.
+ */
+static bool wins_over_map(const struct claims *t, const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r = claims_current(slot);
+	uint32_t b = claims_free_block(slot);
+
+	if (is_confirmed(t, slot))
+		return true;
+	if (r->old_map != r->new_map && !claims_is_write(slot))
+		return false;
+	if (bits_has(t->chained, b))
+		return false;
+	return is_pristine(slot) ||
+	       (claims_is_write(slot) && r->old_map == (BTT_MAP_NORMAL | r->lba)) ||
+	       is_never_written(t, b);
+}
+
+static int MUST_CHECK settle(struct claims *t, unsigned n)
+{
+	struct claims_slot *slot = &t->slot[n];
+	uint32_t b = claims_free_block(slot);
+
+	if (bits_has(t->slots, b))
+		return slots_call_bad(t, n, "the free block of another slot");
+	if (bits_has(t->claimed, b) && !wins_over_map(t, slot))
+		return slots_call_bad(t, n, "a free block that is in use");
+	bits_set(t->slots, b);
 	return 0;
+}
+
+/* Of two slots with the same free block, one that another record confirms has it. */
+int slots_settle(struct claims *t)
+{
+	int ret = 0;
+
+	for (int round = 0; round < 2; round++)
+		for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
+			struct claims_slot *slot = &t->slot[n];
+
+			if (slot->state == SLOT_GOOD &&
+			    is_confirmed(t, slot) == (round == 0))
+				ret = settle(t, n);
+		}
+	return ret;
+}
+
+int slots_clear(struct claims *t)
+{
+	static const struct btt_flog_record_media zero;
+	int ret = 0;
+
+	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
+		const struct claims_slot *slot = &t->slot[n];
+		uint64_t off = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
+
+		if (slot->state != SLOT_GOOD || !slot->clear_other)
+			continue;
+		ret =
+		    plan_note(t->plan,
+			      "arena %u: flog slot %u has a block number out of range in "
+			      "the record not in use; it is cleared",
+			      t->number, n);
+		if (ret == 0)
+			ret = plan_change(t->plan, t->image, PLAN_FLOG_CLEAN,
+					  off + (uint64_t)(slot->cur ^ 1) * sizeof(zero),
+					  &zero, sizeof(zero));
+	}
+	return ret;
 }

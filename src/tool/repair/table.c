@@ -4,13 +4,52 @@
  * there are always as many blocks that nobody names as there are map entries and slots that
  * have lost theirs.
  *
- *   - An interrupted write is completed, as opening the pool would.
- *   - A slot whose record makes no sense, or whose free block belongs to a map entry or to
- *     another slot, gets a block that nobody names; unless the flog proves that the block is
- *     free: then the map entry is wrong.
- *   - When several map entries name one block, one at most is right. The record of the last
- *     write through a slot proves one of them; otherwise all go into the error state.
- *   - A map entry that goes into the error state keeps its block, or gets one that nobody names.
+ * What the flog proves. The current record of a slot says that block L was given data block N
+ * in the place of data block F, which is the slot's free block since then.
+ *
+ *   - The record proves that N belongs to L if the map says so, too.
+ *   - If L still has F, the write was interrupted, or the map has fallen back behind it. It is
+ *     completed, as opening the pool would do, and L is named. Then the record proves N.
+ *   - The slot's other record confirms the current one if it freed N: a write uses the block
+ *     that the slot's previous write has freed. Two records that agree are not there by chance.
+ *
+ * Two claims on one data block, and who keeps it. Everybody else gets a block that nobody
+ * names: a map entry in the error state, and the output names its block.
+ *
+ *   | first claim             | second claim                | who keeps the block        | case |
+ *   |-------------------------|-----------------------------|----------------------------|------|
+ *   | entry                   | entry                       | the first one, but both go |      |
+ *   |                         |                             | into the error state       | C1   |
+ *   | entry, proven           | entry                       | the proven one             | C2   |
+ *   | entry, proven           | entry, proven               | the one whose record's     |      |
+ *   |                         |                             | slot freed it of the other | C3   |
+ *   | entry, proven           | entry, proven, and neither  |                            |      |
+ *   |                         | was freed of the other      | as C1                      | C4   |
+ *   | write to be completed,  | entry                       | the write: the entry goes  |      |
+ *   | confirmed               |                             | into the error state       | C5   |
+ *   | write to be completed,  | entry                       | the entry; the write's     |      |
+ *   | not confirmed           |                             | block keeps what it has,   |      |
+ *   |                         |                             | and is named               | C6   |
+ *   | write to be completed   | entry, proven, not freed by | as C6                      |      |
+ *   |                         | the write's slot            |                            | C7   |
+ *   | write to be completed   | write to be completed       | the confirmed one; else    |      |
+ *   |                         |                             | neither, both as C6        | C8   |
+ *   | entry                   | slot                        | the entry, as it is        | C9   |
+ *   | entry                   | slot; another record says   | the slot: the entry goes   |      |
+ *   |                         | how the block came there    | into the error state       | C10  |
+ *   | entry                   | slot that was never used,   |                            |      |
+ *   |                         | or whose block the entry's  |                            |      |
+ *   |                         | first write has replaced    | the slot, as C10           | C11  |
+ *   | entry, proven, and the  | slot as in C11              | the entry, as it is        | C12  |
+ *   | record confirmed        |                             |                            |      |
+ *   | slot                    | slot                        | the confirmed one, else    |      |
+ *   |                         |                             | the first; no data block   |      |
+ *   |                         |                             | is lost either way         | C13  |
+ *   | slot's current record   | entry of the block of the   | the current record: the    |      |
+ *   | (to be completed)       | slot's other record, which  | older write's block goes   |      |
+ *   |                         | has fallen back, too        | into the error state       | C14  |
+ *
+ * tests/tool/test_repair_claims.c has a case for each row.
  *
  * repair/slots.c judges the slots, repair/blocks.c hands out the blocks that nobody names.
  */
@@ -20,40 +59,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image/bits.h"
-#include "btt/map.h"
 #include "errormsg.h"
-#include "repair/repair.h"
+#include "image/bits.h"
+#include "repair/blocks.h"
+#include "repair/claims.h"
+#include "repair/slots.h"
 
-uint32_t repair_table_load_entry(const struct repair_table *t, uint32_t i)
-{
-	uint32_t raw = storage_load32(&t->image->storage,
-				      t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
-				      memory_order_relaxed);
-
-	return btt_map_normalize(raw, i);
-}
-
-int repair_table_change_entry(struct repair_table *t, enum plan_phase phase, uint32_t i,
-			      uint32_t entry)
-{
-	le32 value = cpu_to_le32(entry);
-
-	return plan_change(t->plan, t->image, phase,
-			   t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE, &value,
-			   sizeof(value));
-}
-
-/* --- map and slots together ------------------------------------------------------------ */
-
-static void count_claims(struct repair_table *t)
+static void count_claims(struct claims *t)
 {
 	size_t size = t->geo->internal_nlba / 8 + 1;
 
 	memset(t->claimed, 0, size);
 	memset(t->multi, 0, size);
 	for (uint32_t i = 0; i < t->geo->external_nlba; i++) {
-		uint32_t b = btt_map_postmap(repair_table_load_entry(t, i));
+		uint32_t b = btt_map_postmap(claims_entry(t, i));
 
 		if (b >= t->geo->internal_nlba)
 			continue;
@@ -63,98 +82,164 @@ static void count_claims(struct repair_table *t)
 	}
 }
 
-static int MUST_CHECK complete_writes(struct repair_table *t)
+/* --- writes to be completed -------------------------------------------------------------- */
+
+/* Whether the slot's write has to be completed, and nothing was decided about it. */
+static bool is_pending(const struct claims *t, const struct claims_slot *slot)
 {
-	bool any = false;
+	return slot->is_readable && !slot->is_handled && claims_is_write(slot) &&
+	       claims_entry(t, claims_current(slot)->lba) ==
+		   claims_current(slot)->old_map;
+}
+
+/* Whether map and record agree on the data block of the record's lba. */
+static bool is_last_write(const struct claims *t, const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r;
+
+	if (!slot->is_readable || !claims_is_write(slot))
+		return false;
+	r = claims_current(slot);
+	return btt_map_postmap(claims_entry(t, r->lba)) == btt_map_postmap(r->new_map);
+}
+
+/* Two slots' writes gave the same data block to different blocks. */
+static bool are_rivals(const struct claims_slot *a, const struct claims_slot *b)
+{
+	const struct btt_flog_record *x = claims_current(a);
+	const struct btt_flog_record *y = claims_current(b);
+
+	return x->lba != y->lba &&
+	       btt_map_postmap(x->new_map) == btt_map_postmap(y->new_map);
+}
+
+/* Of two rivals: slot has got the data block by taking it from the other one's block. */
+static bool is_later(const struct claims_slot *slot, const struct claims_slot *rival)
+{
+	return claims_is_chained(slot) &&
+	       slot->record[slot->cur ^ 1].lba == claims_current(rival)->lba;
+}
+
+/* The data block of a write is claimed by others: whether the flog proves that it is its own. */
+static bool wins(const struct claims *t, const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r = claims_current(slot);
+	bool contested = bits_has(t->claimed, btt_map_postmap(r->new_map));
 
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		struct repair_slot *slot = &t->slot[n];
-		const struct btt_flog_record *r;
-		uint32_t b;
-		int ret;
+		const struct claims_slot *rival = &t->slot[n];
 
-		if (slot->state == SLOT_BAD)
+		if (rival == slot || !(is_pending(t, rival) || is_last_write(t, rival)) ||
+		    !are_rivals(slot, rival))
 			continue;
-		r = &slot->record[slot->cur];
-		b = btt_map_postmap(r->new_map);
-		if (r->old_map == r->new_map ||
-		    repair_table_load_entry(t, r->lba) != r->old_map)
-			continue;
-		if (bits_has(t->claimed, b)) {
-			ret = repair_slots_call_bad(
-			    t, n, "an unfinished write to a block in use");
-		} else {
-			any = true;
-			bits_set(t->claimed, b);
-			ret = plan_note(t->plan,
-					"block %llu: an unfinished write is completed",
-					ULL(t->first_lba + r->lba));
-			if (ret == 0)
-				ret = repair_table_change_entry(t, PLAN_MAP, r->lba,
-								r->new_map);
-		}
-		if (ret < 0)
-			return ret;
+		contested = true;
+		if (is_later(rival, slot))
+			return false;
+		if ((is_last_write(t, rival) || claims_is_chained(rival)) &&
+		    !is_later(slot, rival))
+			return false;
 	}
-	if (any)
+	return !contested || claims_is_chained(slot);
+}
+
+static int MUST_CHECK complete(struct claims *t, const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r = claims_current(slot);
+	int ret = plan_note(t->plan, "block %llu: an unfinished write is completed",
+			    ULL(t->first_lba + r->lba));
+
+	if (ret == 0)
+		ret = claims_change_entry(t, PLAN_MAP_COMPLETE, r->lba, r->new_map);
+	return ret;
+}
+
+static int MUST_CHECK take_back(struct claims *t, unsigned n)
+{
+	const struct btt_flog_record *r = claims_current(&t->slot[n]);
+	int ret = plan_note(t->plan,
+			    "block %llu: a write to it cannot be completed, because data "
+			    "block %u has another owner; it keeps what it had before",
+			    ULL(t->first_lba + r->lba), btt_map_postmap(r->new_map));
+
+	return ret < 0 ? ret
+		       : slots_call_bad(t, n, "an unfinished write to a block in use");
+}
+
+/*
+ * Completes what can be, one after the other: the write of one slot may have replaced what
+ * another one's has written. Those that others contest are decided upon before any of them is
+ * completed, so that the order of the slots does not matter. Leaves the claims counted.
+ */
+static int MUST_CHECK complete_writes(struct claims *t)
+{
+	bool good[BTT_NFREE];
+	bool again = true;
+	int ret = 0;
+
+	while (again && ret == 0) {
+		again = false;
 		count_claims(t);
-	return 0;
-}
+		for (unsigned n = 0; n < BTT_NFREE; n++)
+			good[n] = is_pending(t, &t->slot[n]) && wins(t, &t->slot[n]);
+		for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
+			struct claims_slot *slot = &t->slot[n];
 
-/* The record of a finished write, after which nothing has changed that map entry. */
-static bool is_last_write(const struct repair_table *t, const struct repair_slot *slot)
-{
-	const struct btt_flog_record *r = &slot->record[slot->cur];
-
-	return slot->state == SLOT_GOOD && r->old_map != r->new_map &&
-	       repair_table_load_entry(t, r->lba) == r->new_map;
-}
-
-/* A proven entry keeps its block; where two are proven, neither is. */
-static void find_proofs(struct repair_table *t)
-{
-	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		struct repair_slot *slot = &t->slot[n];
-
-		slot->proves = slot->state == SLOT_GOOD && is_last_write(t, slot);
+			if (!good[n] || !is_pending(t, slot))
+				continue;
+			ret = complete(t, slot);
+			slot->is_handled = true;
+			again = true;
+		}
 	}
-	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		struct repair_slot *slot = &t->slot[n];
-		bool alone = true;
+	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++)
+		if (is_pending(t, &t->slot[n]))
+			ret = take_back(t, n);
+	return ret;
+}
 
+/* --- proofs ------------------------------------------------------------------------------ */
+
+/* A proven entry keeps its block; of two that are proven, the later one. */
+static void find_proofs(struct claims *t)
+{
+	bool last[BTT_NFREE];
+
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		last[n] = is_last_write(t, &t->slot[n]);
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		struct claims_slot *slot = &t->slot[n];
+		uint32_t b;
+
+		slot->proves = last[n];
+		for (unsigned k = 0; k < BTT_NFREE && slot->proves; k++)
+			if (last[k] && k != n && are_rivals(slot, &t->slot[k]) &&
+			    (!is_later(slot, &t->slot[k]) || is_later(&t->slot[k], slot)))
+				slot->proves = false;
 		if (!slot->proves)
 			continue;
-		for (unsigned k = 0; k < BTT_NFREE && alone; k++) {
-			const struct repair_slot *other = &t->slot[k];
-
-			if (k != n && other->state == SLOT_GOOD &&
-			    other->record[other->cur].new_map ==
-				slot->record[slot->cur].new_map &&
-			    other->record[other->cur].lba !=
-				slot->record[slot->cur].lba &&
-			    is_last_write(t, other))
-				alone = false;
-		}
-		if (alone)
-			bits_set(t->proven,
-				 btt_map_postmap(slot->record[slot->cur].new_map));
+		b = btt_map_postmap(claims_current(slot)->new_map);
+		bits_set(t->proven, b);
+		if (claims_is_chained(slot))
+			bits_set(t->chained, b);
 	}
 }
 
 /* For an entry of a block with a proof: whether it is the proven one. */
-static bool is_proven(const struct repair_table *t, uint32_t i, uint32_t entry)
+static bool is_proven(const struct claims *t, uint32_t i, uint32_t b)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		const struct repair_slot *slot = &t->slot[n];
+		const struct claims_slot *slot = &t->slot[n];
 
-		if (slot->proves && slot->record[slot->cur].lba == i &&
-		    slot->record[slot->cur].new_map == entry)
+		if (slot->proves && claims_current(slot)->lba == i &&
+		    btt_map_postmap(claims_current(slot)->new_map) == b)
 			return true;
 	}
 	return false;
 }
 
-static int MUST_CHECK add_bad_entry(struct repair_table *t, uint32_t i)
+/* --- map entries -------------------------------------------------------------------------- */
+
+static int MUST_CHECK add_bad_entry(struct claims *t, uint32_t i)
 {
 	if ((t->nbad_entry & (t->nbad_entry - 1)) == 0) {
 		size_t n = t->nbad_entry ? 2 * t->nbad_entry : 1;
@@ -169,7 +254,7 @@ static int MUST_CHECK add_bad_entry(struct repair_table *t, uint32_t i)
 	return 0;
 }
 
-static int MUST_CHECK give_up(struct repair_table *t, uint32_t i, uint32_t entry,
+static int MUST_CHECK give_up(struct claims *t, uint32_t i, uint32_t entry,
 			      const char *why)
 {
 	if (!btt_map_is_error(entry))
@@ -179,9 +264,9 @@ static int MUST_CHECK give_up(struct repair_table *t, uint32_t i, uint32_t entry
 			 ULL(t->first_lba + i), entry, why);
 }
 
-static int MUST_CHECK judge_entry(struct repair_table *t, uint32_t i)
+static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 {
-	uint32_t entry = repair_table_load_entry(t, i);
+	uint32_t entry = claims_entry(t, i);
 	uint32_t b = btt_map_postmap(entry);
 	int ret;
 
@@ -193,7 +278,7 @@ static int MUST_CHECK judge_entry(struct repair_table *t, uint32_t i)
 		ret = give_up(t, i, entry, "names a free block");
 		return ret < 0 ? ret : add_bad_entry(t, i);
 	}
-	if (!bits_has(t->multi, b) || (bits_has(t->proven, b) && is_proven(t, i, entry)))
+	if (!bits_has(t->multi, b) || (bits_has(t->proven, b) && is_proven(t, i, b)))
 		return 0;
 	ret = give_up(t, i, entry, "names a data block that others name");
 	if (ret < 0)
@@ -201,58 +286,66 @@ static int MUST_CHECK judge_entry(struct repair_table *t, uint32_t i)
 	/* Somebody keeps the block: the one that is proven, or the first. */
 	if (bits_has(t->proven, b))
 		return add_bad_entry(t, i);
-	ret = repair_table_change_entry(t, PLAN_MAP_MARK, i, BTT_MAP_ERROR | b);
+	ret = claims_change_entry(t, PLAN_MAP_MARK, i, BTT_MAP_ERROR | b);
 	if (ret == 0 && bits_has(t->kept, b))
 		return add_bad_entry(t, i);
 	bits_set(t->kept, b);
 	return ret;
 }
 
-static int MUST_CHECK repair_arena(struct repair_table *t)
+/* ----------------------------------------------------------------------------------------- */
+
+static int MUST_CHECK repair_arena(struct claims *t)
 {
-	int ret = repair_slots_load(t);
+	int ret = slots_load(t);
 
 	if (ret < 0)
 		return ret;
-	count_claims(t);
 	ret = complete_writes(t);
-	if (ret == 0)
-		ret = repair_slots_settle(t);
 	if (ret < 0)
 		return ret;
 	find_proofs(t);
+	ret = slots_settle(t);
 	for (uint32_t i = 0; i < t->geo->external_nlba && ret == 0; i++)
 		ret = judge_entry(t, i);
 	if (ret == 0)
-		ret = repair_blocks_hand_out(t);
-	return ret;
+		ret = blocks_hand_out(t);
+	return ret == 0 ? slots_clear(t) : ret;
 }
 
-static int MUST_CHECK run(struct repair_table *t)
+static int MUST_CHECK run(struct claims *t)
 {
+	unsigned char **const bitmap[] = {&t->claimed, &t->multi, &t->proven,
+					  &t->chained, &t->kept,  &t->slots};
 	size_t size = t->geo->internal_nlba / 8 + 1;
+	unsigned char *all = calloc(ARRAY_SIZE(bitmap), size);
 	int ret;
 
-	t->claimed = calloc(1, size);
-	t->multi = calloc(1, size);
-	t->proven = calloc(1, size);
-	t->kept = calloc(1, size);
-	t->slots = calloc(1, size);
-	if (t->claimed && t->multi && t->proven && t->kept && t->slots)
-		ret = repair_arena(t);
-	else
-		ret = errormsg_fail(ENOMEM, "out of memory for the census of %u blocks",
-				    t->geo->internal_nlba);
-	free(t->claimed);
-	free(t->multi);
-	free(t->proven);
-	free(t->kept);
-	free(t->slots);
+	if (!all)
+		return errormsg_fail(ENOMEM, "out of memory for the census of %u blocks",
+				     t->geo->internal_nlba);
+	for (size_t i = 0; i < ARRAY_SIZE(bitmap); i++)
+		*bitmap[i] = all + i * size;
+	ret = repair_arena(t);
+	free(all);
 	free(t->bad_entry);
 	return ret;
 }
 
-int repair_table(struct image *image, struct plan *plan, const struct btt_found *found)
+/* Info blocks, map and flog of an arena. */
+static int MUST_CHECK add_basis(struct plan *plan, const struct btt_found_arena *arena)
+{
+	const struct btt_geometry *geo = &arena->info.geo;
+	int ret = plan_add_basis(plan, arena->off, BTT_INFO_SIZE);
+
+	/* Map, flog and the copy of the info block stand one behind the other. */
+	return ret < 0 ? ret
+		       : plan_add_basis(plan, arena->off + geo->map_arena_off,
+					geo->info_arena_off + BTT_INFO_SIZE -
+					    geo->map_arena_off);
+}
+
+int table_repair(struct image *image, struct plan *plan, const struct btt_found *found)
 {
 	uint64_t total = 0;
 	uint64_t first = 0;
@@ -263,20 +356,19 @@ int repair_table(struct image *image, struct plan *plan, const struct btt_found 
 	for (unsigned i = 0; i < found->narena && ret == 0; i++) {
 		const struct btt_geometry *geo = &found->arena[i].info.geo;
 		uint64_t off = found->arena[i].off;
-		struct repair_table *t = calloc(1, sizeof(*t));
+		struct claims *t = calloc(1, sizeof(*t));
 
 		if (!t)
 			return errormsg_fail(ENOMEM, "out of memory");
-		*t = (struct repair_table){.image = image,
-					   .plan = plan,
-					   .geo = geo,
-					   .number = i,
-					   .first_lba = first,
-					   .total_nlba = total,
-					   .map_off = off + geo->map_arena_off,
-					   .flog_off = off + geo->flog_arena_off};
-		ret = plan_add_basis(plan, t->map_off,
-				     geo->info_arena_off - geo->map_arena_off);
+		*t = (struct claims){.image = image,
+				     .plan = plan,
+				     .geo = geo,
+				     .number = i,
+				     .first_lba = first,
+				     .total_nlba = total,
+				     .map_off = off + geo->map_arena_off,
+				     .flog_off = off + geo->flog_arena_off};
+		ret = add_basis(plan, &found->arena[i]);
 		if (ret == 0)
 			ret = run(t);
 		first += geo->external_nlba;

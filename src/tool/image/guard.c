@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "image/guard.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/pool_format.h"
+#include "errormsg.h"
+
+static sigjmp_buf before_work;
+static const void *volatile struck; /* the address that could not be accessed */
+
+/* A SIGBUS that another process has sent is no failed access. */
+static void leave(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (info->si_code <= 0) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	struck = info->si_addr;
+	siglongjmp(before_work, 1);
+}
+
+static int fail(const char *path, const struct poolset_mapping *map)
+{
+	static const char reason[] = "no room for it is left on the file system, the "
+				     "medium has lost it, or the file "
+				     "was cut off";
+	uintptr_t at = (uintptr_t)struck - (map ? (uintptr_t)map->base : 0);
+
+	if (map && (uintptr_t)struck >= (uintptr_t)map->base && at < map->size)
+		return errormsg_fail(EIO,
+				     "%s: the page at offset %llu of the pool cannot be "
+				     "accessed: %s",
+				     path, ULL(at - at % POOL_PAGE), reason);
+	return errormsg_fail(EIO, "%s: a page of it cannot be accessed: %s", path,
+			     reason);
+}
+
+int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(void *),
+	      void *arg)
+{
+	struct sigaction sa = {.sa_flags = SA_SIGINFO};
+	struct sigaction outer;
+	int ret;
+
+	sigemptyset(&sa.sa_mask);
+	sa.sa_sigaction = leave;
+	if (sigaction(SIGBUS, &sa, &outer) != 0)
+		return errormsg_fail_sys(errno, "cannot handle SIGBUS");
+	if (sigsetjmp(before_work, 1) == 0) {
+		ret = work(arg);
+		sigaction(SIGBUS, &outer, NULL);
+		return ret;
+	}
+	sigaction(SIGBUS, &outer, NULL);
+	return fail(path, map);
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "repair/apply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "btt/find.h"
+#include "errormsg.h"
+#include "image/guard.h"
+#include "repair/backup.h"
+#include "repair/undo.h"
+#include "repair/verdict.h"
+
+/* A page in a hole that reads as zeros has never been stored to. */
+static bool is_hole(struct storage *s, uint64_t off, uint64_t end)
+{
+	return s->next_data && s->next_data(s, off, end) == end &&
+	       btt_find_nonzero(s, off, end) == end;
+}
+
+/*
+ * A sync that failed earlier may have left pages in memory that look like what is on the medium,
+ * and are not: the kernel takes them for clean. A store of what is there makes them dirty.
+ */
+static void store_again(struct storage *s, struct storage_step *step,
+			const struct plan_basis *basis)
+{
+	uint64_t end = basis->off + basis->len;
+
+	for (uint64_t off = basis->off, next; off < end; off = next) {
+		unsigned char word[8];
+
+		next = (off / POOL_PAGE + 1) * POOL_PAGE;
+		if (next > end)
+			next = end;
+		if (next - off < sizeof(word) || is_hole(s, off, next))
+			continue;
+		memcpy(word, storage_at(s, off), sizeof(word));
+		storage_write(s, step, off, word, sizeof(word));
+	}
+	storage_flush(s, step, basis->off, basis->len);
+}
+
+int apply_store(const struct plan *plan, struct storage *s)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	int ret;
+
+	for (size_t i = 0; i < plan->nbasis; i++)
+		store_again(s, &step, &plan->basis[i]);
+	ret = storage_fence(s, &step);
+	for (uint32_t phase = 0; phase < PLAN_NPHASE && ret == 0; phase++) {
+		bool stored = false;
+
+		for (size_t i = 0; i < plan->nchange; i++) {
+			const struct plan_change *c = &plan->change[i];
+
+			if (c->phase != phase)
+				continue;
+			storage_write(s, &step, c->off, plan->data + c->data + c->len,
+				      c->len);
+			stored = true;
+		}
+		if (stored)
+			ret = storage_fence(s, &step);
+	}
+	return ret;
+}
+
+struct work {
+	const struct plan *plan;
+	const struct plan_ranges *ranges;
+	struct image *image;
+};
+
+static int store_guarded(void *arg)
+{
+	struct work *w = arg;
+
+	return apply_store(w->plan, &w->image->storage);
+}
+
+/* Space for all that is going to be stored. */
+static int MUST_CHECK allocate(const struct work *w, enum apply_state *state)
+{
+	uint64_t before = image_length(w->image);
+	int ret = 0;
+
+	for (size_t i = 0; i < w->ranges->n && ret == 0; i++) {
+		const struct plan_range *r = &w->ranges->range[i];
+
+		if (r->off + r->len <= before)
+			ret = image_allocate(w->image, r->off, r->len);
+	}
+	if (ret < 0 || !w->plan->extend_to)
+		return ret;
+	ret = image_set_length(w->image, w->plan->extend_to);
+	if (ret < 0) {
+		char why[512];
+
+		strncpy(why, errormsg_get(), sizeof(why) - 1);
+		why[sizeof(why) - 1] = '\0';
+		if (image_set_length(w->image, before) < 0)
+			*state = APPLY_PARTLY;
+		errormsg_set("%s", why);
+	}
+	return ret;
+}
+
+static int MUST_CHECK store(const struct work *w)
+{
+	struct image shared;
+	struct work on_files = {w->plan, w->ranges, &shared};
+	int ret = image_map_shared(w->image, &shared);
+
+	if (ret < 0)
+		return ret;
+	ret = guard_run(w->image->path, &shared.map, store_guarded, &on_files);
+	image_unmap_shared(&shared);
+	return ret;
+}
+
+static int MUST_CHECK compare(const struct work *w)
+{
+	for (size_t i = 0; i < w->ranges->n; i++) {
+		const struct plan_range *r = &w->ranges->range[i];
+		unsigned char *want = malloc(r->len);
+		bool same;
+
+		if (!want)
+			return errormsg_fail(ENOMEM, "out of memory");
+		plan_range_after(w->plan, w->ranges, i, PLAN_NPHASE, want);
+		same = r->off + r->len <= w->image->map.size &&
+		       memcmp(storage_at(&w->image->storage, r->off), want, r->len) == 0;
+		free(want);
+		if (!same)
+			return errormsg_fail(EIO,
+					     "%s: at offset %llu stands something else "
+					     "than what was stored",
+					     w->image->path, ULL(r->off));
+	}
+	return 0;
+}
+
+static int verify_guarded(void *arg)
+{
+	const struct work *w = arg;
+	bool consistent;
+	int ret = compare(w);
+
+	if (ret == 0)
+		ret = verdict_of(w->image, &consistent);
+	if (ret == 0 && !consistent)
+		ret = -EIO;
+	return ret;
+}
+
+static int MUST_CHECK verify(struct work *w)
+{
+	int ret = image_refresh(w->image);
+
+	if (ret == 0)
+		ret = guard_run(w->image->path, &w->image->map, verify_guarded, w);
+	/* The verdict has tried recovery on the image. */
+	return ret == 0 ? image_refresh(w->image) : ret;
+}
+
+static enum apply_state take_back(const char *name, struct image *image)
+{
+	char why[512];
+	size_t n;
+
+	strncpy(why, errormsg_get(), sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	if (image_refresh(image) < 0 || undo_repair(name, image, &n) < 0)
+		return APPLY_PARTLY;
+	errormsg_set("%s", why);
+	return APPLY_TAKEN_BACK;
+}
+
+static int MUST_CHECK run(struct work *w, const char *name, enum apply_state *state)
+{
+	int ret = allocate(w, state);
+
+	if (ret < 0) {
+		if (*state == APPLY_NOTHING)
+			unlink(name);
+		return ret;
+	}
+	*state = APPLY_PARTLY;
+	ret = store(w);
+	if (ret < 0)
+		return ret;
+	ret = verify(w);
+	*state = ret < 0 ? take_back(name, w->image) : APPLY_DONE;
+	return ret;
+}
+
+int apply_plan(const struct plan *plan, struct image *image, const char *file,
+	       char **name, enum apply_state *state)
+{
+	struct plan_ranges ranges;
+	struct work w = {plan, &ranges, image};
+	int ret = backup_write(plan, image, file, name);
+
+	*state = APPLY_NOTHING;
+	if (ret == 0)
+		ret = plan_ranges(plan, &ranges);
+	if (ret < 0)
+		return ret;
+	ret = run(&w, *name, state);
+	plan_ranges_free(&ranges);
+	return ret;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef BLOCKS_H
+#define BLOCKS_H 1
+
+#include "repair/claims.h"
+
+/* Gives each bad map entry and each bad slot a block that nobody names. */
+int blocks_hand_out(struct claims *t) MUST_CHECK;
+
+#endif

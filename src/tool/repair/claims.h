@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An arena's map and flog while they are repaired, and who claims which data block: what
+ * repair/table.c, repair/slots.c and repair/blocks.c share.
+ */
+#ifndef CLAIMS_H
+#define CLAIMS_H 1
+
+#include "btt/flog.h"
+#include "btt/geometry.h"
+#include "btt/map.h"
+#include "repair/plan.h"
+
+enum slot_state {
+	SLOT_GOOD,
+	SLOT_BAD, /* gets another free block */
+};
+
+struct claims_slot {
+	struct btt_flog_record record[2];
+	int cur;	  /* index of the current record, -1: none */
+	bool is_readable; /* the current record makes sense */
+	bool is_handled;  /* its write is complete, was completed, or cannot be */
+	bool proves;	  /* that the map entry of its lba is right */
+	bool clear_other; /* the record not in use has to be cleared */
+	enum slot_state state;
+};
+
+/* Bitmaps over data blocks. */
+struct claims {
+	struct image *image;
+	struct plan *plan;
+	const struct btt_geometry *geo;
+	unsigned number;     /* of the arena */
+	uint64_t first_lba;  /* of the arena's blocks, as the user counts */
+	uint64_t total_nlba; /* of the pool */
+	uint64_t map_off;
+	uint64_t flog_off;
+	unsigned char *claimed; /* by a map entry */
+	unsigned char *multi;	/* by several */
+	unsigned char *proven;	/* by one that a flog record proves */
+	unsigned char *chained; /* by one that both records of a slot prove */
+	unsigned char *kept;	/* by one that has kept it in the error state */
+	unsigned char *slots;	/* by a slot */
+	uint32_t next_free;	/* no unnamed block is below */
+	uint32_t *bad_entry;	/* map entries that need a block */
+	size_t nbad_entry;
+	struct claims_slot slot[BTT_NFREE];
+};
+
+/* What a map entry says, in the form that a written one has. */
+static inline uint32_t claims_entry(const struct claims *t, uint32_t i)
+{
+	uint32_t raw = storage_load32(&t->image->storage,
+				      t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
+				      memory_order_relaxed);
+
+	return btt_map_normalize(raw, i);
+}
+
+static inline const struct btt_flog_record *claims_current(const struct claims_slot *slot)
+{
+	return &slot->record[slot->cur];
+}
+
+static inline int MUST_CHECK claims_change_entry(struct claims *t, enum plan_phase phase,
+						 uint32_t i, uint32_t entry)
+{
+	le32 value = cpu_to_le32(entry);
+
+	return plan_change(t->plan, t->image, phase,
+			   t->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE, &value,
+			   sizeof(value));
+}
+
+/* The free block of a readable slot. */
+static inline uint32_t claims_free_block(const struct claims_slot *slot)
+{
+	return btt_map_postmap(claims_current(slot)->old_map);
+}
+
+/* Whether the current record of a readable slot is that of a write. */
+static inline bool claims_is_write(const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r = claims_current(slot);
+
+	return btt_map_postmap(r->old_map) != btt_map_postmap(r->new_map);
+}
+
+/*
+ * Whether the slot's other record confirms the current one: a write uses the block that the
+ * slot's previous write has freed.
+ */
+static inline bool claims_is_chained(const struct claims_slot *slot)
+{
+	const struct btt_flog_record *other = &slot->record[slot->cur ^ 1];
+
+	return other->seq != 0 && btt_map_postmap(other->old_map) ==
+				      btt_map_postmap(claims_current(slot)->new_map);
+}
+
+#endif

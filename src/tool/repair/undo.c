@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "repair/undo.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "errormsg.h"
+#include "image/guard.h"
+#include "poolset/files.h"
+#include "repair/undo_read.h"
+
+#define WORD 4u
+
+static int MUST_CHECK refuse(const struct undo *u, const char *what)
+{
+	return errormsg_fail(EINVAL, "%s: %s; nothing is put back", u->file, what);
+}
+
+static const unsigned char *value(const struct undo *u, const struct undo_range *r,
+				  unsigned k)
+{
+	return u->data + r->data + (size_t)k * r->len;
+}
+
+/* --- examining --------------------------------------------------------------------------- */
+
+/* Version 1 knew the old length rounded down to pages, and that a repair appends one page. */
+static int MUST_CHECK settle_length_1(struct undo *u, const struct image *image)
+{
+	uint64_t size = image->map.size;
+	bool appended = false;
+
+	if (size == u->length[0]) {
+		u->length[0] = u->length[1] = image_length(image);
+		return 0;
+	}
+	for (size_t i = 0; i < u->nrange; i++)
+		appended = appended || (u->range[i].off == u->length[0] &&
+					u->range[i].len == POOL_PAGE);
+	if (size != u->length[0] + POOL_PAGE || !appended || image->set->npart != 1)
+		return refuse(u, "the pool has another length than the repair left");
+	u->length[1] = image_length(image);
+	return 0;
+}
+
+static int MUST_CHECK check_length(struct undo *u, const struct image *image)
+{
+	uint64_t now = image_length(image);
+
+	if (u->version == 1)
+		return settle_length_1(u, image);
+	if (now < u->length[0] || now > u->length[1] ||
+	    (u->length[0] != u->length[1] &&
+	     (image->set->npart != 1 || u->length[1] - u->length[0] > POOL_PAGE)))
+		return refuse(u, "the pool has another length than before and after the "
+				 "repair");
+	return 0;
+}
+
+/* The uuid may be among what the repair changes, and so may be a mixture. */
+static bool is_same_pool(const struct undo *u, const struct image *image)
+{
+	const unsigned char *now = image->header->poolset_uuid.bytes;
+
+	for (unsigned i = 0; i < UUID_SIZE; i += WORD)
+		if (memcmp(now + i, u->uuid[0] + i, WORD) != 0 &&
+		    memcmp(now + i, u->uuid[1] + i, WORD) != 0)
+			return false;
+	return true;
+}
+
+/* Version 1 named the new uuid only: the old one is in the range of the header, if it differs. */
+static void settle_uuid_1(struct undo *u)
+{
+	const uint64_t at = offsetof(struct pool_header, poolset_uuid);
+
+	if (u->nrange && u->range[0].off <= at &&
+	    u->range[0].off + u->range[0].len >= at + UUID_SIZE)
+		memcpy(u->uuid[0], value(u, &u->range[0], 0) + (at - u->range[0].off),
+		       UUID_SIZE);
+}
+
+/* A range in the page that the repair appends, while the file does not have that page. */
+static int MUST_CHECK check_absent(struct undo *u, struct undo_range *r,
+				   const struct image *image)
+{
+	unsigned char page[POOL_PAGE] = {0};
+	uint64_t tail = image_length(image) - image->map.size;
+	int ret = poolset_files_read(image->set, 0, image->map.size, page, (size_t)tail);
+
+	if (ret < 0)
+		return ret;
+	r->absent = true;
+	if (r->off != image->map.size || r->len != POOL_PAGE ||
+	    (u->version > 1 && memcmp(page, value(u, r, 0), (size_t)tail) != 0))
+		return refuse(u, "the pool was changed after the repair");
+	return 0;
+}
+
+static int MUST_CHECK check_range(struct undo *u, struct undo_range *r,
+				  const struct image *image)
+{
+	const unsigned char *now;
+
+	if (r->off >= image->map.size && image->set->npart == 1)
+		return check_absent(u, r, image);
+	if (r->len > image->map.size || r->off > image->map.size - r->len)
+		return refuse(u, "an offset beyond the pool");
+	now = storage_at(&image->storage, r->off);
+	for (unsigned i = 0; i < r->len; i += WORD) {
+		unsigned k = 0;
+
+		while (k < r->nvalue && memcmp(now + i, value(u, r, k) + i, WORD) != 0)
+			k++;
+		if (k == r->nvalue)
+			return refuse(u, "the pool was changed after the repair");
+		if (k > 0 && r->phase[k] > u->reached)
+			u->reached = r->phase[k];
+	}
+	return 0;
+}
+
+static int MUST_CHECK examine(struct undo *u, const struct image *image)
+{
+	int ret;
+
+	u->reached = -1;
+	if (u->version == 1)
+		settle_uuid_1(u);
+	if (!is_same_pool(u, image))
+		return refuse(u, "the backup is another pool's");
+	ret = check_length(u, image);
+	for (size_t i = 0; i < u->nrange && ret == 0; i++)
+		ret = check_range(u, &u->range[i], image);
+	return ret;
+}
+
+struct load {
+	struct undo *undo;
+	const struct image *image;
+};
+
+static int examine_guarded(void *arg)
+{
+	struct load *l = arg;
+
+	return examine(l->undo, l->image);
+}
+
+int undo_load(const char *file, const struct image *image, struct undo *undo)
+{
+	struct load l = {undo, image};
+	int ret = undo_read(file, image->map.size + POOL_PAGE, undo);
+
+	if (ret < 0)
+		return ret;
+	return guard_run(image->path, &image->map, examine_guarded, &l);
+}
+
+void undo_free(struct undo *undo)
+{
+	free(undo->range);
+	free(undo->data);
+}
+
+/* --- storing ----------------------------------------------------------------------------- */
+
+static void store_again(const struct undo *u, struct storage *s,
+			struct storage_step *step)
+{
+	unsigned char now[POOL_PAGE];
+
+	for (size_t i = 0; i < u->nrange; i++) {
+		const struct undo_range *r = &u->range[i];
+
+		if (r->absent)
+			continue;
+		memcpy(now, storage_at(s, r->off), r->len);
+		storage_write(s, step, r->off, now, r->len);
+	}
+}
+
+int undo_store(const struct undo *undo, struct storage *s)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	int ret;
+
+	store_again(undo, s, &step);
+	ret = storage_fence(s, &step);
+	for (int phase = undo->reached; phase >= 0 && ret == 0; phase--) {
+		for (size_t i = 0; i < undo->nrange; i++) {
+			const struct undo_range *r = &undo->range[i];
+
+			for (unsigned k = 1; k < r->nvalue && !r->absent; k++)
+				if (r->phase[k] == phase)
+					storage_write(s, &step, r->off,
+						      value(undo, r, k - 1), r->len);
+		}
+		ret = storage_fence(s, &step);
+	}
+	return ret;
+}
+
+struct work {
+	const struct undo *undo;
+	struct image *image;
+};
+
+static int store_guarded(void *arg)
+{
+	struct work *w = arg;
+
+	return undo_store(w->undo, &w->image->storage);
+}
+
+static int compare(void *arg)
+{
+	const struct work *w = arg;
+
+	for (size_t i = 0; i < w->undo->nrange; i++) {
+		const struct undo_range *r = &w->undo->range[i];
+
+		if (r->off >= w->image->map.size)
+			continue; /* the page that was appended */
+		if (memcmp(storage_at(&w->image->storage, r->off), value(w->undo, r, 0),
+			   r->len) != 0)
+			return errormsg_fail(EIO,
+					     "%s: at offset %llu stands something else "
+					     "than what was put back",
+					     w->image->path, ULL(r->off));
+	}
+	return 0;
+}
+
+static int MUST_CHECK put_back(const struct undo *u, struct image *image)
+{
+	struct image shared;
+	struct work w = {u, &shared};
+	int ret = 0;
+
+	for (size_t i = 0; i < u->nrange && ret == 0; i++)
+		if (!u->range[i].absent)
+			ret = image_allocate(image, u->range[i].off, u->range[i].len);
+	if (ret == 0)
+		ret = image_map_shared(image, &shared);
+	if (ret < 0)
+		return ret;
+	ret = guard_run(image->path, &shared.map, store_guarded, &w);
+	image_unmap_shared(&shared);
+	if (ret == 0 && image_length(image) != u->length[0])
+		ret = image_set_length(image, u->length[0]);
+	if (ret == 0)
+		ret = image_refresh(image);
+	w.image = image;
+	if (ret == 0)
+		ret = guard_run(image->path, &image->map, compare, &w);
+	return ret;
+}
+
+int undo_repair(const char *file, struct image *image, size_t *nrange)
+{
+	struct undo u;
+	int ret = undo_load(file, image, &u);
+
+	if (ret == 0)
+		ret = put_back(&u, image);
+	*nrange = u.nrange;
+	undo_free(&u);
+	return ret;
+}
