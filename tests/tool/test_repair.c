@@ -118,18 +118,24 @@ struct store {
 	unsigned phase; /* fences before it */
 };
 
-static struct store stores[4096];
-static size_t nstore;
-static unsigned nfence;
+struct recording {
+	struct store store[4096];
+	size_t n;
+	unsigned nfence;
+};
+
+static struct recording repairing;
+static struct recording undoing;
+static struct recording *rec; /* the one that is being made */
 
 static void record(struct storage *s, struct storage_step *step, uint64_t off,
 		   const void *src, size_t len)
 {
-	struct store *store = &stores[nstore++];
+	struct store *store = &rec->store[rec->n++];
 
 	(void)step;
-	assert_true(nstore < sizeof(stores) / sizeof(stores[0]));
-	*store = (struct store){off, len, malloc(len), nfence};
+	assert_true(rec->n < sizeof(rec->store) / sizeof(rec->store[0]));
+	*store = (struct store){off, len, malloc(len), rec->nfence};
 	assert_non_null(store->bytes);
 	memcpy(store->bytes, src, len);
 	memcpy(s->base + off, src, len);
@@ -148,7 +154,7 @@ static int count_fence(struct storage *s, struct storage_step *step)
 {
 	(void)s;
 	(void)step;
-	nfence++;
+	rec->nfence++;
 	return 0;
 }
 
@@ -159,11 +165,12 @@ static const struct storage_ops recording = {
     .fence = count_fence,
 };
 
-static void forget_stores(void)
+static void start_recording(struct recording *r)
 {
-	while (nstore > 0)
-		free(stores[--nstore].bytes);
-	nfence = 0;
+	while (r->n > 0)
+		free(r->store[--r->n].bytes);
+	r->nfence = 0;
+	rec = r;
 }
 
 /* --- repairs ------------------------------------------------------------------------------ */
@@ -262,24 +269,24 @@ static void use_unrepaired(const char *path, const bool *may_be_lost)
 	pmemblk_close(pool);
 }
 
-static size_t words_of(unsigned phase)
+static size_t words_of(const struct recording *r, unsigned phase)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < nstore; i++)
-		if (stores[i].phase == phase)
-			n += (stores[i].len + 7) / 8;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->store[i].phase == phase)
+			n += (r->store[i].len + 7) / 8;
 	return n;
 }
 
 /* What the power cut with this number leaves: all of them in turn where there are only a few. */
-static void apply_words(unsigned char *pool, unsigned phase, unsigned cut,
-			uint64_t *random)
+static void apply_words(const struct recording *r, unsigned char *pool, unsigned phase,
+			unsigned cut, uint64_t *random)
 {
-	bool few = words_of(phase) <= FEW_WORDS;
+	bool few = words_of(r, phase) <= FEW_WORDS;
 
-	for (size_t k = 0; k < nstore; k++) {
-		const struct store *s = &stores[k];
+	for (size_t k = 0; k < r->n; k++) {
+		const struct store *s = &r->store[k];
 
 		if (s->phase < phase)
 			memcpy(pool + s->off, s->bytes, s->len);
@@ -293,6 +300,55 @@ static void apply_words(unsigned char *pool, unsigned phase, unsigned cut,
 	}
 }
 
+static void undo(const char *path, const char *backup, const unsigned char *damaged)
+{
+	unsigned char *now;
+	struct image image;
+	size_t len;
+	size_t n;
+
+	assert_int_equal(image_open(path, &image), 0);
+	if (undo_repair(backup, &image, &n) < 0)
+		fail_msg("%s", errormsg_get());
+	image_close(&image);
+	now = support_read_file(path, &len);
+	assert_int_equal(len, length);
+	assert_memory_equal(now, damaged, length);
+	free(now);
+}
+
+/* From what a power cut in the repair has left, `cut`: an undo, and one whose power fails, too. */
+static void undo_cut(const unsigned char *cut, const char *backup,
+		     const unsigned char *damaged, uint64_t *random)
+{
+	const char *path = support_path(true, "taken_back");
+	unsigned char *work = malloc(length);
+	struct storage s = {.ops = &recording, .base = work, .size = length};
+	struct image image;
+	struct undo u;
+	unsigned phase;
+
+	assert_non_null(work);
+	support_write_file(path, cut, length);
+	assert_int_equal(image_open(path, &image), 0);
+	if (undo_load(backup, &image, &u) < 0)
+		fail_msg("%s", errormsg_get());
+	memcpy(work, cut, length);
+	start_recording(&undoing);
+	assert_int_equal(undo_store(&u, &s), 0);
+	assert_memory_equal(work, damaged, length);
+	undo_free(&u);
+	image_close(&image);
+
+	memcpy(work, cut, length);
+	phase = (unsigned)(support_random(random) % undoing.nfence);
+	apply_words(&undoing, work, phase, (unsigned)support_random(random), random);
+	undo(path, backup, damaged);
+	support_write_file(path, work, length);
+	undo(path, backup, damaged);
+	free(work);
+}
+
 /*
  * Cuts the power in every phase of the repair of `damaged`: in all ways where it stores a few
  * words, else in `cuts`. usable: the damage itself does no harm to a pool that is used.
@@ -301,11 +357,13 @@ static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usab
 		      unsigned cuts)
 {
 	const char *path = support_path(true, "cut");
+	const char *file = support_path(true, "cut.undo");
 	unsigned char *work = malloc(length);
 	struct storage s = {.ops = &recording, .base = work, .size = length};
 	uint64_t random = 1;
 	struct image image;
 	struct plan plan;
+	char *name;
 
 	assert_non_null(work);
 	if (getenv("CHECK_LONG"))
@@ -313,23 +371,28 @@ static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usab
 	support_write_file(path, damaged, length);
 	assert_int_equal(plan_file(path, &image, &plan), REPAIR_MENDABLE);
 	assert_true(plan.nchange > 0);
+	unlink(file);
+	assert_int_equal(backup_write(&plan, &image, file, &name), 0);
+	free(name);
 	memcpy(work, damaged, length);
-	forget_stores();
+	start_recording(&repairing);
 	assert_int_equal(apply_store(&plan, &s), 0);
 	finish(&image, &plan);
-	assert_true(nstore > 0 && stores[nstore - 1].phase < nfence);
+	assert_true(repairing.n > 0);
+	assert_true(repairing.store[repairing.n - 1].phase < repairing.nfence);
 
-	for (unsigned phase = 0, cut = 0; phase < nfence; phase += cut == 0) {
-		size_t n = words_of(phase);
+	for (unsigned phase = 0, cut = 0; phase < repairing.nfence; phase += cut == 0) {
+		size_t n = words_of(&repairing, phase);
 		PMEMblkpool *pool;
 
 		memcpy(work, damaged, length);
-		apply_words(work, phase, cut, &random);
+		apply_words(&repairing, work, phase, cut, &random);
 		cut = (cut + 1) % (n <= FEW_WORDS ? 1u << n : cuts);
 		if (usable) {
 			support_write_file(path, work, length);
 			use_unrepaired(path, may_be_lost);
 		}
+		undo_cut(work, file, damaged, &random);
 		support_write_file(path, work, length);
 		repair_file(path);
 		pool = pmemblk_open(path, BSIZE);
@@ -338,7 +401,8 @@ static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usab
 		pmemblk_close(pool);
 	}
 	free(work);
-	forget_stores();
+	start_recording(&repairing);
+	start_recording(&undoing);
 }
 
 /* --- damages ------------------------------------------------------------------------------ */
