@@ -16,8 +16,11 @@
 #include "btt/map.h"
 #include "errormsg.h"
 
-/* Of an arena's 256 flog slots so many have to make sense. */
-#define ENOUGH_SLOTS (BTT_NFREE * 3 / 4)
+/*
+ * Of an arena's 256 flog slots so many have to make sense. A flog that stands a page away from
+ * where it is looked for shows at most three quarters of them.
+ */
+#define ENOUGH_SLOTS (BTT_NFREE * 7 / 8)
 
 static int MUST_CHECK copy_page(struct image *image, struct plan *plan,
 				enum plan_phase phase, uint64_t to, uint64_t from)

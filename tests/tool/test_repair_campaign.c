@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pools damaged at random, and what pmemblk(1) promises about each of them:
+ *
+ *   1. Commands that read change nothing.
+ *   2. check, a repair's dry run and the library's check come to the same verdict, and a pool
+ *      that they find consistent opens.
+ *   3. After a repair check is satisfied, and another repair has nothing to do.
+ *   4. Every block that was readable reads the same after a repair, or the output names it. No
+ *      block becomes readable unless the output names it.
+ *   5. An undo restores bytes and length.
+ *   6. So it does after a repair that was killed at a sync, or whose syncs failed from one on,
+ *      and after an undo that was killed. Then a second repair comes to its end. It also does
+ *      without an undo in between, and the two backups take back both repairs.
+ *
+ * SEED=N begins with the case of that number, CASES=N runs as many as that.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <libpmemblk.h>
+
+#include "damages.h"
+#include "pool_file.h"
+#include "run_tool.h"
+
+#define NBASE 2
+#define NTHREAD 24
+
+static struct pool_file base[NBASE];
+static const uint32_t base_bsize[NBASE] = {4096, 512};
+
+/* --- syncs that kill or fail ------------------------------------------------------------- */
+
+static unsigned nsync; /* so far */
+static unsigned kill_at;
+static unsigned fail_from;
+
+static bool is_failing(void)
+{
+	nsync++;
+	if (nsync == kill_at)
+		raise(SIGKILL);
+	if (fail_from == 0 || nsync < fail_from)
+		return false;
+	errno = EIO;
+	return true;
+}
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
+}
+
+SUPPORT_INTERPOSE int fsync(int fd)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+SUPPORT_INTERPOSE int fdatasync(int fd)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+/* --- the sound pools --------------------------------------------------------------------- */
+
+struct writer {
+	PMEMblkpool *pool;
+	sem_t *turn; /* of this thread; the next one's follows */
+	sem_t *leave;
+	uint64_t random;
+	uint32_t bsize;
+};
+
+/* Threads take their turns, so that each has the slots of its own and the pool is the same. */
+static void *write_blocks(void *arg)
+{
+	struct writer *w = arg;
+	size_t nblock = pmemblk_nblock(w->pool);
+	char block[4096] = {0};
+
+	while (sem_wait(w->turn) != 0)
+		;
+	for (unsigned i = 0; i < 60; i++) {
+		uint64_t r = support_random(&w->random);
+		long long lba = (long long)(r / 64 % (nblock / 8));
+
+		snprintf(block, sizeof(block), "%llu", (unsigned long long)r);
+		if (r % 64 == 0)
+			pmemblk_set_error(w->pool, lba);
+		else if (r % 64 < 3)
+			pmemblk_set_zero(w->pool, lba);
+		else if (pmemblk_write(w->pool, block, lba) != 0)
+			abort();
+	}
+	sem_post(w->turn + 1);
+	while (sem_wait(w->leave) != 0)
+		;
+	return NULL;
+}
+
+static void make_base(unsigned k)
+{
+	const char *path = support_path(true, "base");
+	PMEMblkpool *pool;
+	pthread_t thread[NTHREAD];
+	struct writer w[NTHREAD];
+	sem_t turn[NTHREAD + 1];
+	sem_t leave;
+
+	unlink(path);
+	pool = pmemblk_create(path, base_bsize[k], PMEMBLK_MIN_POOL + 3 * 4096, 0600);
+	assert_non_null(pool);
+	sem_init(&leave, 0, 0);
+	for (unsigned i = 0; i <= NTHREAD; i++)
+		sem_init(&turn[i], 0, 0);
+	for (unsigned i = 0; i < NTHREAD; i++) {
+		w[i] = (struct writer){pool, &turn[i], &leave, i + 1, base_bsize[k]};
+		assert_int_equal(pthread_create(&thread[i], NULL, write_blocks, &w[i]),
+				 0);
+	}
+	sem_post(&turn[0]);
+	while (sem_wait(&turn[NTHREAD]) != 0)
+		;
+	for (unsigned i = 0; i < NTHREAD; i++)
+		sem_post(&leave);
+	for (unsigned i = 0; i < NTHREAD; i++)
+		pthread_join(thread[i], NULL);
+	pmemblk_close(pool);
+	base[k].p = support_read_file(path, &base[k].len);
+	assert_int_equal(
+	    btt_geometry_arena(base[k].len - ARENA, base_bsize[k], &base[k].geo), 0);
+}
+
+static int make_bases(void **state)
+{
+	int on = 1;
+
+	(void)state;
+	for (unsigned k = 0; k < NBASE; k++)
+		make_base(k);
+	return pmemblk_ctl_set(NULL, "copy_on_write.at_open", &on);
+}
+
+static int free_bases(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < NBASE; k++)
+		free(base[k].p);
+	free(tool_said);
+	return 0;
+}
+
+/* --- one case ---------------------------------------------------------------------------- */
+
+struct trial {
+	unsigned seed;
+	char what[256]; /* the damages */
+	const char *path;
+	const char *undo;
+	const char *undo2;
+	struct pool_file damaged;
+};
+
+#define CHECK(t, condition)                                                              \
+	do {                                                                             \
+		if (!(condition))                                                        \
+			fail_msg("seed %u (%s), line %d: %s\n%.3000s", (t)->seed,        \
+				 (t)->what, __LINE__, #condition, tool_said);            \
+	} while (0)
+
+/* Removes the backups and lays the damaged pool out again. */
+static void start(const struct trial *t)
+{
+	unlink(t->undo);
+	unlink(t->undo2);
+	store_file(t->path, &t->damaged);
+}
+
+static bool is_damaged(const struct trial *t)
+{
+	return is_file(t->path, &t->damaged);
+}
+
+/* 1 and 2. Returns the status that a dry run has. */
+static int read_only(const struct trial *t)
+{
+	int check = tool_run(cmd_check, t->path, NULL);
+	int dry = tool_run(cmd_repair, "-n", t->path, NULL);
+	int library = pmemblk_check(t->path, 0);
+	PMEMblkpool *pool = pmemblk_open(t->path, 0);
+
+	CHECK(t, dry == check);
+	CHECK(t, (library == 1) == (check == 0));
+	CHECK(t, library != 0 || check == 1);
+	CHECK(t, library != 1 || pool);
+	if (pool)
+		pmemblk_close(pool);
+	tool_run(cmd_info, "-s", t->path, NULL);
+	tool_run(cmd_dump, "-r", "0-5", t->path, NULL);
+	CHECK(t, is_damaged(t));
+	CHECK(t, access(t->undo, F_OK) != 0);
+	return dry;
+}
+
+/* A bitmap of the blocks that the output names. */
+static unsigned char *find_named(const struct trial *t)
+{
+	uint32_t n = t->damaged.geo.external_nlba;
+	unsigned char *named = calloc(1, n + 1);
+
+	assert_non_null(named);
+	for (const char *p = tool_said; (p = strstr(p, "block ")) != NULL; p++) {
+		unsigned long lba;
+
+		if ((p == tool_said || p[-1] == '\n') &&
+		    sscanf(p, "block %lu:", &lba) == 1 && lba < n)
+			named[lba] = 1;
+	}
+	return named;
+}
+
+static bool is_readable(const struct pool_file *f, uint32_t entry)
+{
+	return btt_map_postmap(entry) < f->geo.internal_nlba && !btt_map_is_error(entry);
+}
+
+/* 4. Map entries that are the same read the same: a repair stores to no data block. */
+static void compare_blocks(const struct trial *t)
+{
+	struct pool_file now = load_file(t->path, &t->damaged);
+	unsigned char *named = find_named(t);
+
+	for (uint32_t i = 0; i < now.geo.external_nlba; i++) {
+		uint32_t before = get_entry(&t->damaged, i);
+		uint32_t after = get_entry(&now, i);
+
+		if (before == after || named[i])
+			continue;
+		if (is_readable(&now, before) || is_readable(&now, after))
+			fail_msg("seed %u (%s): block %u is not named: %#x became "
+				 "%#x\n%.3000s",
+				 t->seed, t->what, i, before, after, tool_said);
+	}
+	CHECK(t, memcmp(now.p + ARENA + 4096, t->damaged.p + ARENA + 4096,
+			now.geo.map_arena_off - 4096) == 0);
+	free(named);
+	free(now.p);
+}
+
+/* 3 to 5. */
+static void repair_and_undo(const struct trial *t)
+{
+	CHECK(t, tool_run(cmd_repair, "-v", t->path, NULL) == 0);
+	CHECK(t, strstr(tool_said, ": repaired"));
+	compare_blocks(t);
+	CHECK(t, pmemblk_check(t->path, 0) == 1);
+	CHECK(t, tool_run(cmd_repair, t->path, NULL) == 0);
+	CHECK(t, strstr(tool_said, "consistent, nothing was changed"));
+	CHECK(t, tool_run(cmd_repair, "-u", t->undo, t->path, NULL) == 0);
+	CHECK(t, is_damaged(t));
+}
+
+enum ending { ENDED, KILLED, FAILED };
+
+/* Repairs, or undoes, in a child whose n-th sync kills it, or whose syncs fail from there on. */
+static enum ending disturb(const struct trial *t, const char *undo, bool kills,
+			   unsigned n)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int rc;
+
+		nsync = 0;
+		*(kills ? &kill_at : &fail_from) = n;
+		rc = undo ? tool_run(cmd_repair, "-u", undo, t->path, NULL)
+			  : tool_run(cmd_repair, t->path, NULL);
+		_exit(rc);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status)) {
+		CHECK(t, kills && WTERMSIG(status) == SIGKILL);
+		return KILLED;
+	}
+	CHECK(t, WIFEXITED(status));
+	if (WEXITSTATUS(status) == 0)
+		return ENDED;
+	CHECK(t, WEXITSTATUS(status) == 3);
+	return FAILED;
+}
+
+/* What was interrupted left the damaged pool, or a backup that takes it there. */
+static void take_back(const struct trial *t)
+{
+	if (access(t->undo, F_OK) != 0 ||
+	    tool_run(cmd_repair, "-u", t->undo, t->path, NULL) != 0)
+		CHECK(t, strstr(tool_said, "not complete") || access(t->undo, F_OK) != 0);
+	CHECK(t, is_damaged(t));
+	unlink(t->undo);
+	CHECK(t, tool_run(cmd_repair, t->path, NULL) == 0);
+	CHECK(t, pmemblk_check(t->path, 0) == 1);
+}
+
+/* Another repair instead, and both backups. */
+static void go_on(const struct trial *t)
+{
+	bool first = access(t->undo, F_OK) == 0;
+
+	CHECK(t, tool_run(cmd_repair, t->path, NULL) == 0);
+	CHECK(t, pmemblk_check(t->path, 0) == 1);
+	if (first && access(t->undo2, F_OK) == 0)
+		CHECK(t, tool_run(cmd_repair, "-u", t->undo2, t->path, NULL) == 0);
+	if (tool_run(cmd_repair, "-u", t->undo, t->path, NULL) != 0)
+		CHECK(t, strstr(tool_said, "not complete"));
+	CHECK(t, is_damaged(t));
+}
+
+/* 6. Returns false when the n-th sync is none of the repair any more. */
+static bool disturb_repair(const struct trial *t, bool kills, bool goes_on, unsigned n)
+{
+	enum ending ending;
+
+	start(t);
+	ending = disturb(t, NULL, kills, n);
+	if (ending == ENDED)
+		return false;
+	if (goes_on)
+		go_on(t);
+	else
+		take_back(t);
+	return true;
+}
+
+static bool disturb_undo(const struct trial *t, bool kills, unsigned n)
+{
+	enum ending ending;
+
+	start(t);
+	CHECK(t, tool_run(cmd_repair, t->path, NULL) == 0);
+	ending = disturb(t, t->undo, kills, n);
+	CHECK(t, tool_run(cmd_repair, "-u", t->undo, t->path, NULL) == 0);
+	CHECK(t, is_damaged(t));
+	return ending != ENDED;
+}
+
+/* One sync of a few; with CHECK_LONG each sync. */
+static void disturb_all(const struct trial *t, uint64_t *random)
+{
+	bool all = getenv("CHECK_LONG") != NULL;
+	unsigned chosen = (unsigned)(support_random(random) % 5);
+	unsigned n = 1 + (unsigned)(support_random(random) % 12);
+
+	for (unsigned way = 0; way < 5; way++) {
+		if (!all && way != chosen)
+			continue;
+		for (unsigned i = all ? 1 : n; i <= (all ? 100 : n); i++)
+			if (!(way < 4 ? disturb_repair(t, way & 1, way & 2, i)
+				      : disturb_undo(t, true, i)))
+				break;
+	}
+}
+
+static void try_case(unsigned seed, unsigned verdicts[4])
+{
+	uint64_t random = seed * UINT64_C(0x9e3779b97f4a7c15);
+	unsigned k = support_random(&random) % 4 == 0;
+	struct trial t = {.seed = seed,
+			  .path = support_path(true, "pool"),
+			  .undo = support_path(true, "pool.undo"),
+			  .undo2 = support_path(true, "pool.undo.1"),
+			  .damaged = clone_file(&base[k])};
+	int verdict;
+
+	damage(&t.damaged, &random, t.what, sizeof(t.what));
+	start(&t);
+	verdict = read_only(&t);
+	if (verdict == 1 && tool_run(cmd_repair, "-n", t.path, NULL) == 1 &&
+	    strstr(tool_said, "can be repaired")) {
+		repair_and_undo(&t);
+		disturb_all(&t, &random);
+		verdicts[1]++;
+	} else {
+		CHECK(&t, tool_run(cmd_repair, t.path, NULL) == verdict);
+		CHECK(&t, is_damaged(&t));
+		verdicts[verdict == 1 ? 2 : verdict]++;
+	}
+	unlink(t.undo);
+	unlink(t.undo2);
+	free(t.damaged.p);
+}
+
+static void whatever_is_damaged(void **state)
+{
+	unsigned verdicts[4] = {0}; /* consistent, mended, hopeless, refused */
+	const char *seed_text = getenv("SEED");
+	const char *cases = getenv("CASES");
+	unsigned first = seed_text ? (unsigned)atoi(seed_text) : 1;
+	unsigned n = cases ? (unsigned)atoi(cases) : getenv("CHECK_LONG") ? 2000 : 200;
+
+	(void)state;
+	for (unsigned seed = first; seed < first + n; seed++)
+		try_case(seed, verdicts);
+	print_message(
+	    "seeds %u to %u: %u consistent, %u mended, %u beyond repair, %u refused\n",
+	    first, first + n - 1, verdicts[0], verdicts[1], verdicts[2], verdicts[3]);
+	assert_true(n < 100 || verdicts[1] > n / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(whatever_is_damaged),
+	};
+
+	return cmocka_run_group_tests(tests, make_bases, free_bases);
+}
