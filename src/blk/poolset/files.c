@@ -72,14 +72,17 @@ static bool is_read_only(int err)
 	return err == EACCES || err == EPERM || err == EROFS || err == ETXTBSY;
 }
 
+/* What is there may have become a fifo meanwhile, for which nobody may have to wait. */
 static int open_file(struct poolset_part *part, enum poolset_access access)
 {
-	part->fd = open(part->path, O_RDWR | O_CLOEXEC);
+	const int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+	part->fd = open(part->path, O_RDWR | flags);
 	if (part->fd >= 0)
 		return 0;
 	if (access == POOLSET_READ && is_read_only(errno)) {
 		part->read_only = errno;
-		part->fd = open(part->path, O_RDONLY | O_CLOEXEC);
+		part->fd = open(part->path, O_RDONLY | flags);
 	}
 	if (part->fd >= 0)
 		return 0;

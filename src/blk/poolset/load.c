@@ -73,6 +73,10 @@ static int load_fd(int fd, const char *path, struct poolset **out)
 	struct stat st;
 	int ret;
 
+	if (fstat(fd, &st) != 0)
+		return errormsg_fail_sys(errno, "cannot stat %s", path);
+	if (!S_ISREG(st.st_mode))
+		return errormsg_fail(EINVAL, "%s is not a regular file any more", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		if (errno == EWOULDBLOCK)
 			return errormsg_fail(
@@ -81,8 +85,6 @@ static int load_fd(int fd, const char *path, struct poolset **out)
 			    path);
 		return errormsg_fail_sys(errno, "cannot lock %s", path);
 	}
-	if (fstat(fd, &st) != 0)
-		return errormsg_fail_sys(errno, "cannot stat %s", path);
 	if (st.st_size < (off_t)sizeof(signature))
 		return poolset_single(path, 0, out);
 	ret = read_exactly(fd, path, signature, sizeof(signature));
@@ -369,7 +371,8 @@ int poolset_load(const char *path, bool for_create, struct poolset **out)
 		return errormsg_fail(EINVAL, "%s is a directory", path);
 	if (type == FILE_DEVDAX)
 		return poolset_single(path, 0, out);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* It may have become a fifo meanwhile, for which nobody may have to wait. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return errormsg_fail_sys(errno, "cannot open %s", path);
 	ret = load_fd(fd, path, out);
