@@ -56,7 +56,7 @@ static inline void tool_end_catching(int fd, const int saved[2])
 /* Runs a command with the arguments up to NULL; returns its status. */
 static inline int tool_run(tool_function *command, ...)
 {
-	static const struct tool_command self = {"command", "", "", "", NULL};
+	static const struct tool_command self = {"command", "", "", NULL, NULL};
 	char *argv[TOOL_MAX_ARGS + 1];
 	char *arg;
 	int argc = 0;
