@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# check, repair and undo on a file system without room: with each number of free pages the pool is
+# repaired, or it is as it was, or the backup takes it back; nothing is killed by SIGBUS.
+. "$(dirname "$0")/lib.sh"
+if [ "${1:-}" != inside ]; then
+	[ "$(id -u)" = 0 ] || skip "only root can mount a file system"
+	unshare -m true 2>"$work/err" || skip "no mount namespace: $(cat "$work/err")"
+	rm -rf "$work"
+	exec unshare -m "$BASH" "$0" inside
+fi
+full=$work/full
+mkdir "$full"
+mount -t tmpfs -o size=20M,nr_inodes=100 none "$full" 2>"$work/err" || skip "no tmpfs: $(cat "$work/err")"
+trap 'umount "$full"; rm -rf "$work"' EXIT
+
+put32()
+{
+	local v=$3 bytes
+	printf -v bytes '\\x%02x' $((v & 255)) $((v >> 8 & 255)) $((v >> 16 & 255)) $((v >> 24 & 255))
+	printf "$bytes" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# Fills the file system but for so many pages.
+leave()
+{
+	rm -f "$full/fill"
+	dd if=/dev/zero of="$full/fill" bs=4k status=none 2>/dev/null || true
+	truncate -s $(($(stat -c %s "$full/fill") - 4096 * $1)) "$full/fill"
+}
+
+# Runs the tool; its status must be one of those given.
+status()
+{
+	local want=$1 rc=0
+	shift
+	tool "$@" >"$work/out" 2>"$work/err" </dev/null || rc=$?
+	case " $want " in
+	*" $rc "*) ;;
+	*) fail "pmemblk $*: exit status $rc, none of $want" ;;
+	esac
+	rc_was=$rc
+}
+
+same()
+{
+	cmp -s "$full/pool" "$work/damaged"
+}
+
+# --- a sparse pool: map pages that were never stored to are holes ------------------------------
+
+tool create -b 512 -s 17825792 "$work/base" >/dev/null
+printf x | tool import -f 10 - "$work/base" >/dev/null
+map=$((8192 + $(od -An -tu8 -N8 -j$((8192 + 96)) "$work/base")))
+cp "$work/base" "$work/damaged"
+put32 "$work/damaged" $((map + 4 * 10)) $((0xffffffff))
+put32 "$work/damaged" $((map + 4 * 20000)) $((0xfffffff0))
+put32 "$work/damaged" $((map + 4 * 30000)) $((0xffff0000))
+spread=$work/damaged
+
+lay_out()
+{
+	rm -f "$full"/*
+	cp --sparse=always "$spread" "$full/pool"
+}
+
+repaired=0 refused=0
+for free in 0 1 2 3 4 6 8 12 16 24 32 40 48 64 100; do
+	lay_out
+	leave $free
+	status "1 3" check "$full/pool"
+	status "1 3" repair -n "$full/pool"
+	same || fail "with $free pages free: reading changed the pool"
+	leave $free
+	status "0 3" repair "$full/pool"
+	case $rc_was in
+	0)
+		repaired=$((repaired + 1))
+		leave $free
+		status "0 3" repair -u "$full/pool.undo" "$full/pool"
+		if [ $rc_was = 3 ]; then
+			rm -f "$full/fill"
+			status 0 repair -u "$full/pool.undo" "$full/pool"
+		fi
+		;;
+	3)
+		refused=$((refused + 1))
+		rm -f "$full/fill"
+		[ ! -e "$full/pool.undo" ] || status 0 repair -u "$full/pool.undo" "$full/pool"
+		;;
+	esac
+	same || fail "with $free pages free: the pool is not what it was"
+	status 0 repair "$full/pool"
+	status 0 check "$full/pool"
+done
+[ $refused -gt 0 ] || fail "the disk was never full"
+[ $repaired -gt 0 ] || fail "the disk was always full"
+case_ok "a sparse pool on a full disk: $repaired repairs and $refused refusals, all taken back"
+
+# The backup lies elsewhere, and the pool has no room at all.
+lay_out
+leave 0
+status 3 check "$full/pool"
+said 'the page at offset|a page of it|cannot be accessed'
+status 3 repair -b "$work/undo" "$full/pool"
+[ ! -e "$work/undo" ] || fail "a backup of nothing was left"
+same || fail "the pool was changed"
+case_ok "check and repair say what could not be accessed"
+
+# --- a file that has lost its last page ---------------------------------------------------------
+
+for gone in 4096 100; do
+	cp "$work/base" "$work/cut"
+	truncate -s -$gone "$work/cut"
+	spread=$work/cut
+	for free in 0 1 2; do
+		rm -f "$full"/* "$work/undo"
+		cp --sparse=never "$work/cut" "$full/pool"
+		leave $free
+		status "0 3" repair -b "$work/undo" "$full/pool"
+		[ $gone != 4096 ] || [ $free != 0 ] || [ $rc_was = 3 ] || fail "there was no room for a page"
+		[ $rc_was = 0 ] || { [ ! -e "$work/undo" ] || fail "a backup of nothing was left"; }
+		[ $rc_was = 3 ] || status 0 repair -u "$work/undo" "$full/pool"
+		cmp "$full/pool" "$work/cut" || fail "the pool is not what it was"
+	done
+done
+case_ok "a page that cannot be appended leaves the file as it was"
+
+# --- a backup without room -----------------------------------------------------------------------
+
+cp "$work/base" "$work/damaged"
+for i in $(seq 0 37 3700); do
+	put32 "$work/damaged" $((map + 4 * i)) $((0xffffffff))
+done
+for free in 0 1 2 3; do
+	rm -f "$full"/* "$work/undo"
+	cp "$work/damaged" "$work/p"
+	leave $free
+	status "0 3" repair -b "$full/undo" "$work/p"
+	if [ $rc_was = 3 ]; then
+		[ ! -e "$full/undo" ] || fail "half a backup was left"
+		cmp -s "$work/p" "$work/damaged" || fail "changed without a backup"
+	fi
+	[ $free != 0 ] || [ $rc_was = 3 ] || fail "there was no room for the backup"
+done
+case_ok "without a complete backup nothing is changed"
