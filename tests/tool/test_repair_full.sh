@@ -102,8 +102,9 @@ case_ok "a sparse pool on a full disk: $repaired repairs and $refused refusals, 
 lay_out
 leave 0
 status 3 check "$full/pool"
-said 'the page at offset|a page of it|cannot be accessed'
+said 'the page at offset [0-9]* of the pool, which holds the map entries of blocks [0-9]+ to [0-9]+, cannot be accessed'
 status 3 repair -b "$work/undo" "$full/pool"
+said "the page at offset [0-9]* of the pool, which holds the map entries|cannot allocate"
 [ ! -e "$work/undo" ] || fail "a backup of nothing was left"
 same || fail "the pool was changed"
 case_ok "check and repair say what could not be accessed"

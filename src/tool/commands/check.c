@@ -46,9 +46,9 @@ static enum tool_status explain(const char *path, enum tool_status status, bool 
 		if (!quiet) {
 			plan_print_findings(&plan);
 			tool_say("%s: not consistent; %s", path,
-			       j.verdict == REPAIR_HOPELESS
-				   ? "pmemblk repair does not know how to mend it"
-				   : "pmemblk repair can mend it");
+				 j.verdict == REPAIR_HOPELESS
+				     ? "pmemblk repair does not know how to mend it"
+				     : "pmemblk repair can mend it");
 		}
 	}
 	plan_free(&plan);
@@ -74,6 +74,13 @@ static int check_guarded(void *arg)
 static enum tool_status check(const char *path, uint64_t bsize, bool quiet)
 {
 	struct library l = {.path = path, .bsize = bsize};
+	int on = 1;
+
+	/* The library gives the files free again after an access that failed. */
+	if (pmemblk_ctl_set(NULL, "sigbus.catch", &on) != 0) {
+		tool_complain("%s", pmemblk_errormsg());
+		return TOOL_FAILED;
+	}
 
 	switch (guard_run(path, NULL, check_guarded, &l)) {
 	case 1:
@@ -85,8 +92,9 @@ static enum tool_status check(const char *path, uint64_t bsize, bool quiet)
 		return explain(path, TOOL_DAMAGED, quiet);
 	case -1:
 		tool_complain("%s", pmemblk_errormsg());
-		return l.error == EINVAL ? explain(path, TOOL_FAILED, quiet)
-					 : TOOL_FAILED;
+		return l.error == EINVAL || l.error == EIO
+			   ? explain(path, TOOL_FAILED, quiet)
+			   : TOOL_FAILED;
 	default:
 		tool_complain("%s", errormsg_get());
 		return TOOL_FAILED;

@@ -9,6 +9,7 @@
 
 #include "base/pool_format.h"
 #include "errormsg.h"
+#include "image/place.h"
 
 static sigjmp_buf before_work;
 static const void *volatile struck; /* the address that could not be accessed */
@@ -32,12 +33,17 @@ static int fail(const char *path, const struct poolset_mapping *map)
 				     "medium has lost it, or the file "
 				     "was cut off";
 	uintptr_t at = (uintptr_t)struck - (map ? (uintptr_t)map->base : 0);
+	char what[128];
 
-	if (map && (uintptr_t)struck >= (uintptr_t)map->base && at < map->size)
-		return errormsg_fail(EIO,
-				     "%s: the page at offset %llu of the pool cannot be "
-				     "accessed: %s",
-				     path, ULL(at - at % POOL_PAGE), reason);
+	if (map && (uintptr_t)struck >= (uintptr_t)map->base && at < map->size) {
+		at -= at % POOL_PAGE;
+		place_describe(map, at, what, sizeof(what));
+		return errormsg_fail(
+		    EIO,
+		    "%s: the page at offset %llu of the pool, which holds "
+		    "%s, cannot be accessed: %s",
+		    path, ULL(at), what, reason);
+	}
 	return errormsg_fail(EIO, "%s: a page of it cannot be accessed: %s", path,
 			     reason);
 }
