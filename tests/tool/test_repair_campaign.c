@@ -18,6 +18,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -353,20 +354,27 @@ static bool disturb_undo(const struct trial *t, bool kills, unsigned n)
 	return ending != ENDED;
 }
 
-/* One sync of a few; with CHECK_LONG each sync. */
-static void disturb_all(const struct trial *t, uint64_t *random)
+static void disturb_at(const struct trial *t, unsigned way, unsigned first, unsigned last)
 {
-	bool all = getenv("CHECK_LONG") != NULL;
-	unsigned chosen = (unsigned)(support_random(random) % 5);
-	unsigned n = 1 + (unsigned)(support_random(random) % 12);
+	for (unsigned i = first; i <= last; i++)
+		if (!(way < 4 ? disturb_repair(t, way & 1, way & 2, i)
+			      : disturb_undo(t, true, i)))
+			break;
+}
+
+/* In one way, at some sync. In long runs in all ways, and now and then at each sync. */
+static void disturb_somewhere(const struct trial *t, uint64_t *random)
+{
+	bool is_long = getenv("CHECK_LONG") != NULL;
+	unsigned chosen = pick(random, 5);
 
 	for (unsigned way = 0; way < 5; way++) {
-		if (!all && way != chosen)
-			continue;
-		for (unsigned i = all ? 1 : n; i <= (all ? 100 : n); i++)
-			if (!(way < 4 ? disturb_repair(t, way & 1, way & 2, i)
-				      : disturb_undo(t, true, i)))
-				break;
+		unsigned n = 1 + pick(random, 12);
+
+		if (is_long && t->seed % 25 == 0)
+			disturb_at(t, way, 1, UINT_MAX);
+		else if (is_long || way == chosen)
+			disturb_at(t, way, n, n);
 	}
 }
 
@@ -387,7 +395,7 @@ static void try_case(unsigned seed, unsigned verdicts[4])
 	if (verdict == 1 && tool_run(cmd_repair, "-n", t.path, NULL) == 1 &&
 	    strstr(tool_said, "can be repaired")) {
 		repair_and_undo(&t);
-		disturb_all(&t, &random);
+		disturb_somewhere(&t, &random);
 		verdicts[1]++;
 	} else {
 		CHECK(&t, tool_run(cmd_repair, t.path, NULL) == verdict);
