@@ -14,6 +14,7 @@
 #include "pool_file.h"
 #include "repair/apply.h"
 #include "repair/repair.h"
+#include "repair/undo.h"
 #include "run_tool.h"
 
 #define BSIZE 4096u
@@ -454,6 +455,32 @@ static void what_a_repair_relies_on_is_stored_again_first(void **state)
 	free(work.p);
 }
 
+static void what_an_undo_finds_done_is_stored_again_first(void **state)
+{
+	struct pool_file damaged = damage_all();
+	struct pool_file work = clone_file(&damaged);
+	struct storage s = {.ops = &noting, .base = work.p, .size = work.len};
+	struct image image;
+	struct undo u;
+
+	(void)state;
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_int_equal(image_open(path, &image), 0);
+	assert_int_equal(undo_load(undo, &image, &u), 0);
+	memset(stored, 0, sizeof(stored));
+	is_fenced = false;
+	assert_int_equal(undo_store(&u, &s), 0);
+	assert_true(u.nrange > 4);
+	for (size_t i = 0; i < u.nrange; i++)
+		assert_true(stored[u.range[i].off / 4096]);
+	assert_memory_equal(work.p, damaged.p, work.len);
+	undo_free(&u);
+	image_close(&image);
+	free(damaged.p);
+	free(work.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +494,7 @@ int main(void)
 	    cmocka_unit_test(a_store_that_did_not_arrive_is_noticed),
 	    cmocka_unit_test(a_plan_that_leaves_damage_is_taken_back),
 	    cmocka_unit_test(what_a_repair_relies_on_is_stored_again_first),
+	    cmocka_unit_test(what_an_undo_finds_done_is_stored_again_first),
 	};
 
 	return cmocka_run_group_tests(tests, make_base, free_base);
