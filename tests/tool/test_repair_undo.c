@@ -233,6 +233,32 @@ static void a_backup_is_for_its_own_pool_and_for_nobody_else(void **state)
 	free(damaged.p);
 }
 
+/* Of many blocks the output names the first ones only. */
+static void the_backup_names_every_block(void **state)
+{
+	struct pool_file f = clone_file(&base);
+	char *text;
+
+	(void)state;
+	for (uint32_t i = 0; i < 200; i++)
+		put32(&f, map_off(&f, i), 0xffffffff);
+	unlink(undo);
+	store_file(path, &f);
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	assert_non_null(strstr(tool_said, "... and 150 more\n"));
+	text = read_text(undo);
+	for (unsigned i = 0; i < 200; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "\nnote block %u: its map entry", i);
+		assert_non_null(strstr(text, line));
+	}
+	free(text);
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_true(is_file(path, &f));
+	free(f.p);
+}
+
 /* --- version 1 ------------------------------------------------------------------------------- */
 
 static void print_hex(FILE *f, const unsigned char *p, size_t n)
@@ -488,6 +514,7 @@ int main(void)
 	    cmocka_unit_test(a_backup_cannot_empty_a_pool),
 	    cmocka_unit_test(what_is_no_regular_file_is_refused),
 	    cmocka_unit_test(a_backup_is_for_its_own_pool_and_for_nobody_else),
+	    cmocka_unit_test(the_backup_names_every_block),
 	    cmocka_unit_test(backups_of_version_1_are_still_read),
 	    cmocka_unit_test(a_page_that_version_1_appended_is_cut_off_again),
 	    cmocka_unit_test(a_file_that_was_cut_inside_a_page_gets_its_length_back),

@@ -44,7 +44,7 @@ static enum tool_status explain(const char *path, enum tool_status status, bool 
 	} else if (j.verdict == REPAIR_MENDABLE || j.verdict == REPAIR_HOPELESS) {
 		status = TOOL_DAMAGED;
 		if (!quiet) {
-			plan_print_findings(&plan);
+			plan_print_findings(&plan, SHOWN_FINDINGS);
 			tool_say("%s: not consistent; %s", path,
 				 j.verdict == REPAIR_HOPELESS
 				     ? "pmemblk repair does not know how to mend it"

@@ -83,14 +83,14 @@ static int plan_guarded(void *arg)
 	return repair_plan(w->image, w->plan, &w->verdict);
 }
 
-static enum tool_status repair(struct image *image, struct plan *plan, bool dry_run,
-			       const char *backup)
+static enum tool_status repair(struct image *image, struct plan *plan, size_t shown,
+			       bool dry_run, const char *backup)
 {
 	struct work w = {image, plan, REPAIR_REFUSED};
 
 	if (guard_run(image->path, &image->map, plan_guarded, &w) < 0)
 		return failed();
-	plan_print_findings(plan);
+	plan_print_findings(plan, shown);
 	switch (w.verdict) {
 	case REPAIR_REFUSED:
 		return failed();
@@ -140,9 +140,11 @@ enum tool_status cmd_repair(const struct tool_command *self, int argc, char **ar
 		return tool_usage_error(self, "--undo goes with no other option");
 	if (image_open(path, &image) < 0)
 		return failed();
-	plan_init(&plan, verbose ? SIZE_MAX : SHOWN_FINDINGS);
-	status =
-	    undo_file ? undo(undo_file, &image) : repair(&image, &plan, dry_run, backup);
+	/* The backup names all that was found. */
+	plan_init(&plan, dry_run && !verbose ? SHOWN_FINDINGS : SIZE_MAX);
+	status = undo_file ? undo(undo_file, &image)
+			   : repair(&image, &plan, verbose ? SIZE_MAX : SHOWN_FINDINGS,
+				    dry_run, backup);
 	plan_free(&plan);
 	image_close(&image);
 	return status;

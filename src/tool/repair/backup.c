@@ -138,6 +138,11 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 		return ret;
 	print(s, "length %" PRIu64 " %" PRIu64 "\n", length,
 	      plan->extend_to ? plan->extend_to : length);
+	for (size_t i = 0; i < plan->nfinding; i++) {
+		print(s, "note ");
+		put(s, plan->finding[i], strlen(plan->finding[i]));
+		print(s, "\n");
+	}
 	for (size_t i = 0; i < ranges.n && ret == 0; i++)
 		ret = print_range(s, plan, &ranges, i);
 	fprintf(s->f, "end %zu %016" PRIx64 "\n", ranges.n, s->sum);

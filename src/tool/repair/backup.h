@@ -6,6 +6,8 @@
  *	pmemblk backup 2
  *	pool OLD-UUID NEW-UUID
  *	length OLD NEW			of the file; of a set, of the pool image
+ *	note TEXT			one line for each finding, what the repair has printed
+ *	...
  *	OFFSET OLD PHASE:NEW ...	one line for each range
  *	...
  *	end COUNT CHECKSUM		ranges, and the sum of all bytes before this line

@@ -84,12 +84,14 @@ int plan_note_hopeless(struct plan *plan, const char *fmt, ...)
 	return ret;
 }
 
-void plan_print_findings(const struct plan *plan)
+void plan_print_findings(const struct plan *plan, size_t max)
 {
-	for (size_t i = 0; i < plan->nfinding; i++)
+	size_t n = plan->nfinding < max ? plan->nfinding : max;
+
+	for (size_t i = 0; i < n; i++)
 		puts(plan->finding[i]);
-	if (plan->findings > plan->nfinding)
-		printf("... and %llu more\n", ULL(plan->findings - plan->nfinding));
+	if (plan->findings > n)
+		printf("... and %llu more\n", ULL(plan->findings - n));
 }
 
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,

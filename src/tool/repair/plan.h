@@ -89,8 +89,8 @@ int plan_note(struct plan *plan, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CH
 int plan_note_hopeless(struct plan *plan, const char *fmt, ...)
     PRINTF_LIKE(2, 3) MUST_CHECK;
 
-/* The findings on stdout, one a line. */
-void plan_print_findings(const struct plan *plan);
+/* The findings on stdout, one a line, at most max of those that were kept. */
+void plan_print_findings(const struct plan *plan, size_t max);
 
 /* Plans len new bytes at off and puts them into the image; nothing if they are there. */
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,

@@ -274,7 +274,8 @@ static int MUST_CHECK read_all(struct reader *r)
 			return wrong(r, "the backup is not complete");
 		if (strncmp(r->line, "end ", 4) == 0)
 			return read_end(r);
-		ret = read_range(r);
+		if (r->undo->version == 1 || strncmp(r->line, "note ", 5) != 0)
+			ret = read_range(r);
 	}
 	return ret;
 }
