@@ -286,7 +286,7 @@ static void undo(const char *path, const char *backup, unsigned char *damaged)
 
 /* From what a power cut in the repair has left, `cut`: an undo, and one whose power fails, too. */
 static void undo_cut(unsigned char *cut, const char *backup, unsigned char *damaged,
-		     uint64_t *random)
+		     const bool *may_be_lost, bool usable, uint64_t *random)
 {
 	const char *path = support_path(true, "taken_back");
 	unsigned char *work = malloc(base.len);
@@ -311,6 +311,10 @@ static void undo_cut(unsigned char *cut, const char *backup, unsigned char *dama
 	phase = (unsigned)(support_random(random) % undoing.nfence);
 	apply_words(&undoing, work, phase, (unsigned)support_random(random), random);
 	undo(path, backup, damaged);
+	if (usable) {
+		store_bytes(path, work);
+		use_unrepaired(path, may_be_lost);
+	}
 	store_bytes(path, work);
 	undo(path, backup, damaged);
 	free(work);
@@ -361,7 +365,7 @@ static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usab
 			use_unrepaired(path, may_be_lost);
 		}
 		if (ncut++ % 3 == 0 || getenv("CHECK_LONG"))
-			undo_cut(work, file, damaged, &random);
+			undo_cut(work, file, damaged, may_be_lost, usable, &random);
 		store_bytes(path, work);
 		repair_file(path);
 		pool = pmemblk_open(path, BSIZE);
