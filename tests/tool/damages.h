@@ -99,6 +99,19 @@ static void shutdown_state(struct pool_file *f, uint64_t *random)
 		mend_header(f);
 }
 
+/* Open on other modules, in a header whose checksum covers that. */
+static void shutdown_state_under_the_sum(struct pool_file *f, uint64_t *random)
+{
+	struct pool_sds sds = {.usc = cpu_to_le64(7), .uuid = cpu_to_le64(8), .dirty = 1};
+
+	sds.checksum = cpu_to_le64(
+	    fletcher64(&sds, sizeof(sds), offsetof(struct pool_sds, checksum), 0));
+	put_bytes(f, offsetof(struct pool_header, sds), &sds, sizeof(sds));
+	put32(f, offsetof(struct pool_header, incompat),
+	      pick(random, 4) ? POOL_INCOMPAT_SDS : 0);
+	mend_header(f);
+}
+
 /* --- info blocks ------------------------------------------------------------------------- */
 
 static void info_bytes(struct pool_file *f, uint64_t *random)
@@ -374,6 +387,7 @@ static const struct damage_kind damage_kinds[] = {
     KIND(header_ro_compat),
     KIND(block_size),
     KIND(shutdown_state),
+    KIND(shutdown_state_under_the_sum),
     KIND(info_bytes),
     KIND(info_field),
     KIND(info_gone),
