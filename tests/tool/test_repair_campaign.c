@@ -9,16 +9,16 @@
  *   4. Every block that was readable reads the same after a repair, or the output names it. No
  *      block becomes readable unless the output names it.
  *   5. An undo restores bytes and length.
- *   6. So it does after a repair that was killed at a sync, or whose syncs failed from one on,
- *      and after an undo that was killed. Then a second repair comes to its end. It also does
- *      without an undo in between, and the two backups take back both repairs.
+ *   6. So it does after a repair or an undo that was killed at a sync, or whose syncs failed
+ *      from one on. Then a second repair comes to its end. It also does without an undo in
+ *      between, and the two backups take back both repairs.
+ *   7. A repair for which there is no room changes nothing and leaves no backup.
  *
  * SEED=N begins with the case of that number, CASES=N runs as many as that.
  */
 #include "support.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -38,19 +38,21 @@
 static struct pool_file base[NBASE];
 static const uint32_t base_bsize[NBASE] = {4096, 512};
 
-/* --- syncs that kill or fail ------------------------------------------------------------- */
+/* --- calls that kill or fail ------------------------------------------------------------- */
 
-static unsigned nsync; /* so far */
-static unsigned kill_at;
-static unsigned fail_from;
+enum trouble { KILL, FAIL, FULL };
 
+static enum trouble trouble;
+static unsigned trouble_at; /* in the n-th call, or from it on; 0: never */
+static unsigned ncall;	    /* so far */
+
+/* Syncs, and changes of the file's length. */
 static bool is_failing(void)
 {
-	nsync++;
-	if (nsync == kill_at)
-		raise(SIGKILL);
-	if (fail_from == 0 || nsync < fail_from)
+	if (trouble == FULL || trouble_at == 0 || ++ncall < trouble_at)
 		return false;
+	if (trouble == KILL)
+		raise(SIGKILL);
 	errno = EIO;
 	return true;
 }
@@ -68,6 +70,18 @@ SUPPORT_INTERPOSE int fsync(int fd)
 SUPPORT_INTERPOSE int fdatasync(int fd)
 {
 	return is_failing() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+SUPPORT_INTERPOSE int ftruncate(int fd, off_t len)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_ftruncate, fd, len);
+}
+
+SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
+{
+	if (trouble == FULL && trouble_at && ++ncall >= trouble_at)
+		return ENOSPC;
+	return syscall(SYS_fallocate, fd, 0, off, len) == 0 ? 0 : errno;
 }
 
 /* --- the sound pools --------------------------------------------------------------------- */
@@ -271,8 +285,8 @@ static void repair_and_undo(const struct trial *t)
 
 enum ending { ENDED, KILLED, FAILED };
 
-/* Repairs, or undoes, in a child whose n-th sync kills it, or whose syncs fail from there on. */
-static enum ending disturb(const struct trial *t, const char *undo, bool kills,
+/* Repairs, or undoes, in a child that gets into trouble at its n-th call. */
+static enum ending disturb(const struct trial *t, const char *undo, enum trouble kind,
 			   unsigned n)
 {
 	pid_t pid = fork();
@@ -282,15 +296,15 @@ static enum ending disturb(const struct trial *t, const char *undo, bool kills,
 	if (pid == 0) {
 		int rc;
 
-		nsync = 0;
-		*(kills ? &kill_at : &fail_from) = n;
+		trouble = kind;
+		trouble_at = n;
 		rc = undo ? tool_run(cmd_repair, "-u", undo, t->path, NULL)
 			  : tool_run(cmd_repair, t->path, NULL);
 		_exit(rc);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFSIGNALED(status)) {
-		CHECK(t, kills && WTERMSIG(status) == SIGKILL);
+		CHECK(t, kind == KILL && WTERMSIG(status) == SIGKILL);
 		return KILLED;
 	}
 	CHECK(t, WIFEXITED(status));
@@ -326,15 +340,15 @@ static void go_on(const struct trial *t)
 	CHECK(t, is_damaged(t));
 }
 
-/* 6. Returns false when the n-th sync is none of the repair any more. */
-static bool disturb_repair(const struct trial *t, bool kills, bool goes_on, unsigned n)
+/* 6. Returns false when the n-th call is none of the repair any more. */
+static bool disturb_repair(const struct trial *t, enum trouble kind, bool goes_on,
+			   unsigned n)
 {
-	enum ending ending;
-
 	start(t);
-	ending = disturb(t, NULL, kills, n);
-	if (ending == ENDED)
+	if (disturb(t, NULL, kind, n) == ENDED)
 		return false;
+	if (kind == FULL)
+		CHECK(t, is_damaged(t) && access(t->undo, F_OK) != 0);
 	if (goes_on)
 		go_on(t);
 	else
@@ -342,39 +356,53 @@ static bool disturb_repair(const struct trial *t, bool kills, bool goes_on, unsi
 	return true;
 }
 
-static bool disturb_undo(const struct trial *t, bool kills, unsigned n)
+static bool disturb_undo(const struct trial *t, enum trouble kind, unsigned n)
 {
 	enum ending ending;
 
 	start(t);
 	CHECK(t, tool_run(cmd_repair, t->path, NULL) == 0);
-	ending = disturb(t, t->undo, kills, n);
+	ending = disturb(t, t->undo, kind, n);
 	CHECK(t, tool_run(cmd_repair, "-u", t->undo, t->path, NULL) == 0);
 	CHECK(t, is_damaged(t));
 	return ending != ENDED;
 }
 
-static void disturb_at(const struct trial *t, unsigned way, unsigned first, unsigned last)
+#define NWAY 8
+
+static bool disturb_in_way(const struct trial *t, unsigned way, unsigned n)
 {
-	for (unsigned i = first; i <= last; i++)
-		if (!(way < 4 ? disturb_repair(t, way & 1, way & 2, i)
-			      : disturb_undo(t, true, i)))
-			break;
+	static const enum trouble kinds[] = {KILL, FAIL, FULL};
+
+	switch (way) {
+	case 0:
+	case 1:
+		return disturb_repair(t, kinds[way], false, n);
+	case 2:
+	case 3:
+		return disturb_repair(t, kinds[way - 2], true, n);
+	case 4:
+		return disturb_repair(t, FULL, false, n);
+	default:
+		return disturb_undo(t, kinds[way - 5], n);
+	}
 }
 
-/* In one way, at some sync. In long runs in all ways, and now and then at each sync. */
+/* In one way, at some call. In long runs in all ways, and now and then at each call. */
 static void disturb_somewhere(const struct trial *t, uint64_t *random)
 {
 	bool is_long = getenv("CHECK_LONG") != NULL;
-	unsigned chosen = pick(random, 5);
+	unsigned chosen = pick(random, NWAY);
 
-	for (unsigned way = 0; way < 5; way++) {
-		unsigned n = 1 + pick(random, 12);
+	for (unsigned way = 0; way < NWAY; way++) {
+		unsigned n = 1 + pick(random, way == 4 || way == 7 ? 3 : 12);
 
-		if (is_long && t->seed % 25 == 0)
-			disturb_at(t, way, 1, UINT_MAX);
-		else if (is_long || way == chosen)
-			disturb_at(t, way, n, n);
+		if (is_long && t->seed % 25 == 0) {
+			for (n = 1; disturb_in_way(t, way, n); n++)
+				;
+		} else if (is_long || way == chosen) {
+			disturb_in_way(t, way, n);
+		}
 	}
 }
 
