@@ -204,32 +204,44 @@ static void what_is_no_regular_file_is_refused(void **state)
 	alarm(0);
 }
 
-static void a_backup_is_for_its_own_pool_and_for_nobody_else(void **state)
+/* Two pools with the same damage. */
+static void a_backup_is_for_its_own_pool(void **state)
+{
+	struct pool_file damaged = clone_file(&base);
+	struct pool_file other;
+
+	(void)state;
+	put32(&damaged, map_off(&damaged, 30), 0xffffffff);
+	unlink(undo);
+	store_file(path, &damaged);
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	other = load_file(path, &base);
+	for (unsigned i = 0; i < UUID_SIZE; i++)
+		other.p[24 + i] ^= 0x55;
+	store_file(path, &other);
+	assert_refused(undo, &other);
+	assert_non_null(strstr(tool_said, "another pool's"));
+	free(other.p);
+	free(damaged.p);
+}
+
+static void a_backup_is_not_for_a_pool_that_was_used(void **state)
 {
 	struct pool_file damaged = damage_all();
-	struct pool_file other = clone_file(&base);
+	struct pool_file used;
 	char block[BSIZE] = "y";
 	PMEMblkpool *pool;
 
 	(void)state;
 	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
-	for (unsigned i = 0; i < 16; i++)
-		other.p[24 + i] ^= 0x55;
-	store_file(path, &other);
-	assert_refused(undo, &other);
-	free(other.p);
-
-	unlink(undo);
-	store_file(path, &damaged);
-	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
 	pool = pmemblk_open(path, 0);
 	assert_non_null(pool);
 	assert_int_equal(pmemblk_write(pool, block, 30), 0);
 	pmemblk_close(pool);
-	other = load_file(path, &base);
-	assert_refused(undo, &other);
+	used = load_file(path, &base);
+	assert_refused(undo, &used);
 	assert_non_null(strstr(tool_said, "changed after the repair"));
-	free(other.p);
+	free(used.p);
 	free(damaged.p);
 }
 
@@ -347,6 +359,46 @@ static void a_file_that_was_cut_inside_a_page_gets_its_length_back(void **state)
 		assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
 		assert_true(is_file(path, &cut));
 		free(cut.p);
+	}
+}
+
+/* --- sets ------------------------------------------------------------------------------------ */
+
+/* The map lies in the second part, the header in the first one. */
+static void a_pool_in_two_files_is_repaired_and_taken_back(void **state)
+{
+	const char *set = support_path(true, "set");
+	const char *set_undo = support_path(true, "set.undo");
+	const char *part[2] = {support_path(true, "part0"), support_path(true, "part1")};
+	struct pool_file damaged[2];
+	char block[BSIZE] = "z";
+	char text[1024];
+	PMEMblkpool *pool;
+	struct btt_geometry geo;
+
+	(void)state;
+	snprintf(text, sizeof(text), "PMEMPOOLSET\nOPTION SINGLEHDR\n9M %s\n9M %s\n",
+		 part[0], part[1]);
+	support_write_file(set, text, strlen(text));
+	pool = pmemblk_create(set, BSIZE, 0, 0600);
+	assert_non_null(pool);
+	assert_int_equal(pmemblk_write(pool, block, 7), 0);
+	pmemblk_close(pool);
+	assert_int_equal(btt_geometry_arena((18 << 20) - ARENA, BSIZE, &geo), 0);
+	for (int i = 0; i < 2; i++)
+		damaged[i].p = support_read_file(part[i], &damaged[i].len);
+	put32(&damaged[1], ARENA + geo.map_arena_off + 7 * 4 - (9 << 20), 0xffffffff);
+	damaged[0].p[ARENA + 40] ^= 1;
+	damaged[0].p[40] ^= 1;
+	for (int i = 0; i < 2; i++)
+		store_file(part[i], &damaged[i]);
+	assert_int_equal(tool_run(cmd_check, set, NULL), 1);
+	assert_int_equal(tool_run(cmd_repair, set, NULL), 0);
+	assert_int_equal(pmemblk_check(set, 0), 1);
+	assert_int_equal(tool_run(cmd_repair, "-u", set_undo, set, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(is_file(part[i], &damaged[i]));
+		free(damaged[i].p);
 	}
 }
 
@@ -513,11 +565,13 @@ int main(void)
 	    cmocka_unit_test(damaged_backups_are_refused),
 	    cmocka_unit_test(a_backup_cannot_empty_a_pool),
 	    cmocka_unit_test(what_is_no_regular_file_is_refused),
-	    cmocka_unit_test(a_backup_is_for_its_own_pool_and_for_nobody_else),
+	    cmocka_unit_test(a_backup_is_for_its_own_pool),
+	    cmocka_unit_test(a_backup_is_not_for_a_pool_that_was_used),
 	    cmocka_unit_test(the_backup_names_every_block),
 	    cmocka_unit_test(backups_of_version_1_are_still_read),
 	    cmocka_unit_test(a_page_that_version_1_appended_is_cut_off_again),
 	    cmocka_unit_test(a_file_that_was_cut_inside_a_page_gets_its_length_back),
+	    cmocka_unit_test(a_pool_in_two_files_is_repaired_and_taken_back),
 	    cmocka_unit_test(a_store_that_did_not_arrive_is_noticed),
 	    cmocka_unit_test(a_plan_that_leaves_damage_is_taken_back),
 	    cmocka_unit_test(what_a_repair_relies_on_is_stored_again_first),
