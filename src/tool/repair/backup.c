@@ -127,7 +127,7 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 				const struct image *image)
 {
 	uint64_t length = image_length(image);
-	struct plan_ranges ranges;
+	struct plan_ranges ranges = {0};
 	int ret;
 
 	print(s, BACKUP_HEADLINE);
