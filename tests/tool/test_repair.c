@@ -459,6 +459,27 @@ static void the_flog_proves_a_block_free(void **state)
 	free(f.p);
 }
 
+/* The write has to be completed before its record is gone. */
+static void an_unfinished_write_of_a_slot_that_is_rewritten(void **state)
+{
+	static const bool none[3 * NWRITTEN];
+	struct pool_file f = clone_file(&base);
+
+	(void)state;
+	for (unsigned n = 0; n < 2; n++) {
+		struct btt_flog_record r[2];
+		int cur;
+
+		get_slot(&f, n, r);
+		cur = btt_flog_find_current(r[0].seq, r[1].seq);
+		assert_true(cur >= 0 && r[cur].old_map != (BTT_MAP_NORMAL | r[cur].lba));
+		put32(&f, map_off(&f, r[cur].lba), r[cur].old_map);
+		put32(&f, map_off(&f, 2000 + n), r[cur].old_map);
+	}
+	cut_power(f.p, none, false, 8);
+	free(f.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +488,7 @@ int main(void)
 	    cmocka_unit_test(entries_out_of_range_and_info_blocks_gone),
 	    cmocka_unit_test(rivals_for_a_block),
 	    cmocka_unit_test(the_flog_proves_a_block_free),
+	    cmocka_unit_test(an_unfinished_write_of_a_slot_that_is_rewritten),
 	};
 
 	return cmocka_run_group_tests(tests, make_base, free_base);

@@ -85,6 +85,9 @@ static int load_fd(int fd, const char *path, struct poolset **out)
 			    path);
 		return errormsg_fail_sys(errno, "cannot lock %s", path);
 	}
+	/* once more: nobody else changes its length now */
+	if (fstat(fd, &st) != 0)
+		return errormsg_fail_sys(errno, "cannot stat %s", path);
 	if (st.st_size < (off_t)sizeof(signature))
 		return poolset_single(path, 0, out);
 	ret = read_exactly(fd, path, signature, sizeof(signature));

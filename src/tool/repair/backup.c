@@ -127,13 +127,14 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 				const struct image *image)
 {
 	uint64_t length = image_length(image);
-	struct plan_ranges ranges = {0};
+	struct plan_ranges ranges;
 	int ret;
 
 	print(s, BACKUP_HEADLINE);
 	ret = print_uuids(s, plan, image);
-	if (ret == 0)
-		ret = plan_ranges(plan, &ranges);
+	if (ret < 0)
+		return ret;
+	ret = plan_ranges(plan, &ranges);
 	if (ret < 0)
 		return ret;
 	print(s, "length %" PRIu64 " %" PRIu64 "\n", length,

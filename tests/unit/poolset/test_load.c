@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
-#include "pool/pool.h"
+#include "pool/open.h"
 #include "poolset/files.h"
 #include "poolset/load.h"
 
