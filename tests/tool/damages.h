@@ -412,7 +412,7 @@ static const struct damage_kind damage_kinds[] = {
 };
 
 /* One to four damages; the file has room to grow a little. Their names go to what. */
-static void damage(struct pool_file *f, uint64_t *random, char *what, size_t size)
+static inline void damage(struct pool_file *f, uint64_t *random, char *what, size_t size)
 {
 	static const uint32_t counts[] = {1, 1, 1, 2, 2, 3, 4};
 	uint32_t n = counts[pick(random, 7)];

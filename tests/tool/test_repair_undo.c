@@ -10,6 +10,7 @@
 
 #include <libpmemblk.h>
 
+#include "damages.h"
 #include "errormsg.h"
 #include "pool_file.h"
 #include "repair/apply.h"
@@ -468,6 +469,28 @@ static void a_plan_that_leaves_damage_is_taken_back(void **state)
 	free(damaged.p);
 }
 
+/* The header's checksum covers the shutdown state and has to change with it. */
+static void a_shutdown_state_under_the_checksum_is_closed(void **state)
+{
+	struct pool_file damaged = clone_file(&base);
+	uint64_t random = 1;
+
+	(void)state;
+	do
+		shutdown_state_under_the_sum(&damaged, &random);
+	while (get32(&damaged, offsetof(struct pool_header, incompat)) !=
+	       POOL_INCOMPAT_SDS);
+	unlink(undo);
+	store_file(path, &damaged);
+	assert_int_equal(tool_run(cmd_check, path, NULL), 1);
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	assert_non_null(strstr(tool_said, "it is set to closed"));
+	assert_int_equal(pmemblk_check(path, 0), 1);
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_true(is_file(path, &damaged));
+	free(damaged.p);
+}
+
 /* --- what a repair relies on ----------------------------------------------------------------- */
 
 static unsigned char stored[8192]; /* for each page: stored to before the first fence */
@@ -574,6 +597,7 @@ int main(void)
 	    cmocka_unit_test(a_pool_in_two_files_is_repaired_and_taken_back),
 	    cmocka_unit_test(a_store_that_did_not_arrive_is_noticed),
 	    cmocka_unit_test(a_plan_that_leaves_damage_is_taken_back),
+	    cmocka_unit_test(a_shutdown_state_under_the_checksum_is_closed),
 	    cmocka_unit_test(what_a_repair_relies_on_is_stored_again_first),
 	    cmocka_unit_test(what_an_undo_finds_done_is_stored_again_first),
 	};
