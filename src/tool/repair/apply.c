@@ -22,25 +22,16 @@ static bool is_hole(struct storage *s, uint64_t off, uint64_t end)
 
 /*
  * A sync that failed earlier may have left pages in memory that look like what is on the medium,
- * and are not: the kernel takes them for clean. A store of what is there makes them dirty.
+ * and are not: the kernel takes them for clean.
  */
-static void store_again(struct storage *s, struct storage_step *step,
-			const struct plan_basis *basis)
+static void renew(struct storage *s, struct storage_step *step,
+		  const struct plan_basis *basis)
 {
 	uint64_t end = basis->off + basis->len;
 
-	for (uint64_t off = basis->off, next; off < end; off = next) {
-		unsigned char word[8];
-
-		next = (off / POOL_PAGE + 1) * POOL_PAGE;
-		if (next > end)
-			next = end;
-		if (next - off < sizeof(word) || is_hole(s, off, next))
-			continue;
-		memcpy(word, storage_at(s, off), sizeof(word));
-		storage_write(s, step, off, word, sizeof(word));
-	}
-	storage_flush(s, step, basis->off, basis->len);
+	for (uint64_t off = basis->off; off < end; off += POOL_PAGE)
+		if (!is_hole(s, off, off + POOL_PAGE))
+			storage_renew(s, step, off, storage_at(s, off), POOL_PAGE);
 }
 
 int apply_store(const struct plan *plan, struct storage *s)
@@ -49,7 +40,7 @@ int apply_store(const struct plan *plan, struct storage *s)
 	int ret;
 
 	for (size_t i = 0; i < plan->nbasis; i++)
-		store_again(s, &step, &plan->basis[i]);
+		renew(s, &step, &plan->basis[i]);
 	ret = storage_fence(s, &step);
 	for (uint32_t phase = 0; phase < PLAN_NPHASE && ret == 0; phase++) {
 		bool stored = false;

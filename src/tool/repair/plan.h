@@ -102,7 +102,7 @@ void plan_replay(const struct plan *plan, struct image *image);
 /* Puts all changes, phase by phase, into an image that is as the files are. */
 void plan_replay_phases(const struct plan *plan, struct image *image);
 
-/* [off, off + len) has to be durable before the first change. */
+/* [off, off + len), whole pages, has to be durable before the first change. */
 int plan_add_basis(struct plan *plan, uint64_t off, uint64_t len) MUST_CHECK;
 
 /* --- the bytes that change --------------------------------------------------------------- */

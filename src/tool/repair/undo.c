@@ -167,19 +167,14 @@ void undo_free(struct undo *undo)
 
 /* --- storing ----------------------------------------------------------------------------- */
 
-static void store_again(const struct undo *u, struct storage *s,
-			struct storage_step *step)
+/* The 8-byte words that a range touches. */
+static void renew(struct storage *s, struct storage_step *step,
+		  const struct undo_range *r)
 {
-	unsigned char now[POOL_PAGE];
+	uint64_t off = r->off & ~UINT64_C(7);
+	uint64_t end = (r->off + r->len + 7) & ~UINT64_C(7);
 
-	for (size_t i = 0; i < u->nrange; i++) {
-		const struct undo_range *r = &u->range[i];
-
-		if (r->absent)
-			continue;
-		memcpy(now, storage_at(s, r->off), r->len);
-		storage_write(s, step, r->off, now, r->len);
-	}
+	storage_renew(s, step, off, storage_at(s, off), (size_t)(end - off));
 }
 
 int undo_store(const struct undo *undo, struct storage *s)
@@ -187,7 +182,9 @@ int undo_store(const struct undo *undo, struct storage *s)
 	struct storage_step step = STORAGE_STEP_INIT;
 	int ret;
 
-	store_again(undo, s, &step);
+	for (size_t i = 0; i < undo->nrange; i++)
+		if (!undo->range[i].absent)
+			renew(s, &step, &undo->range[i]);
 	ret = storage_fence(s, &step);
 	for (int phase = undo->reached; phase >= 0 && ret == 0; phase--) {
 		for (size_t i = 0; i < undo->nrange; i++) {
