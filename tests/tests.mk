@@ -144,13 +144,20 @@ $(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c lim
 bench: all $(BENCH_BIN)
 	@$(TEST_ENV) tests/bench/run.sh $(BENCH)
 
-# On real DAX, in emulated machines; not a part of check.
+# On real DAX, and on disks that lose power, in emulated machines; not a part of check.
 DAX_BIN := $(call test_bin,$(wildcard tests/dax/*.c))
+DAX_DISK_BIN := $(addprefix $(B)/tests/dax/,confirm cut judge mapper replay)
+$(B)/obj/tests/dax/%.o: INCLUDES += -Itests/dax
+$(DAX_DISK_BIN): $(call objs,$(wildcard tests/dax/disk/*.c))
 $(DAX_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
 	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
 
 check-dax: all $(DAX_BIN) $(B)/tests/compat/pool
 	@$(TEST_ENV) tests/dax/run.sh $(DAX) || [ $$? -eq 77 ]
+
+check-replay: DAX ?= replay
+check-replay: check-dax
+.PHONY: check-replay
 
 # The tests again in every variant that this machine can build, some of them longer;
 # VARIANTS="release thread" selects.

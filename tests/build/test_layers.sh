@@ -43,6 +43,7 @@ folders()
 	examples/*) ;;
 	tests/api/*) echo tests/support "$(dirname "$1")" ;;
 	tests/compat/* | tests/build/* | tests/machine/*) ;;
+	tests/dax/*) echo tests/dax ;;
 	tests/unit/*) echo src src/common src/pmem tests/support tests/unit "$(dirname "$1")" ;;
 	*) echo src src/common src/pmem tests/support "$(dirname "$1")" ;;
 	esac

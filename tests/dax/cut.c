@@ -25,6 +25,7 @@
 #include <libpmem.h>
 #include <libpmemblk.h>
 
+#include "disk/content.h"
 #include "guest.h"
 
 #define NBLOCK 64
@@ -48,28 +49,9 @@ struct target {
 	long long last;
 };
 
-enum kind { WRITE, ZERO, ERROR };
-
 static enum kind kind_of(const struct journal *j, uint64_t gen)
 {
-	if (gen == 0)
-		return ZERO;
-	switch (mix(gen) % 16) {
-	case 0:
-		return j->in_place ? WRITE : ZERO;
-	case 1:
-		return j->in_place ? WRITE : ERROR;
-	default:
-		return WRITE;
-	}
-}
-
-static void make_block(uint64_t *buf, size_t bsize, unsigned block, uint64_t gen)
-{
-	uint64_t seed = mix((uint64_t)block << GEN_BITS | gen);
-
-	for (size_t i = 0; i < bsize / 8; i++)
-		buf[i] = mix(seed + i);
+	return j->in_place && gen ? WRITE : content_kind(gen);
 }
 
 /* The blocks are spread over the whole pool, the first and the last among them. */
@@ -143,7 +125,7 @@ static void modify(const struct target *t, unsigned block, uint64_t gen, uint64_
 		rc = pmemblk_set_error(t->pool, place(t, block));
 		break;
 	default:
-		make_block(buf, j->bsize, block, gen);
+		content_fill(buf, j->bsize, block, gen);
 		if (j->in_place) {
 			pmem_memcpy_persist(t->memory + block * j->bsize, buf, j->bsize);
 			rc = 0;
@@ -220,7 +202,7 @@ static bool is_generation(const struct journal *j, const uint64_t *buf, int erro
 		memset(want, 0, j->bsize);
 		break;
 	default:
-		make_block(want, j->bsize, block, gen);
+		content_fill(want, j->bsize, block, gen);
 	}
 	return error == 0 && memcmp(buf, want, j->bsize) == 0;
 }

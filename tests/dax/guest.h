@@ -23,13 +23,19 @@ __attribute__((format(printf, 1, 2))) static inline _Noreturn void die(const cha
 	exit(1);
 }
 
-/* Ends the program unless this function of a library comes from the one under test. */
-static inline void assert_ours(const void *fn)
+/* Ends the program unless this function comes from the library under test, or Debian's. */
+static inline void assert_library(const void *fn, const char *name)
 {
+	const char *want = strcmp(name, "ours") == 0 ? "/ours/lib" : "/lib/";
 	Dl_info info;
 
-	if (!dladdr(fn, &info) || strncmp(info.dli_fname, "/ours/lib", 9) != 0)
+	if (!dladdr(fn, &info) || strncmp(info.dli_fname, want, strlen(want)) != 0)
 		die("runs on %s", info.dli_fname);
+}
+
+static inline void assert_ours(const void *fn)
+{
+	assert_library(fn, "ours");
 }
 
 static inline uint64_t number(const char *text)

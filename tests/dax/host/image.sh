@@ -62,12 +62,12 @@ key_of()
 make_base()
 {
 	local flavour=$1 root=$work/base tool path base=$cache/$1/base.cpio key
-	key=$(key_of $tools "$cache/busybox" "$cache/$flavour"/modules/*)
+	key=$(key_of $tools "$cache/busybox" "$cache/$flavour"/modules/* "$cache/$flavour"/more/*)
 	[ -f "$base" ] && [ "$key" = "$(cat "$base.key" 2>/dev/null)" ] && return
 	rm -rf "$root"
 	mkdir -p "$root"/bin "$root"/dev "$root"/proc "$root"/sys "$root"/tmp "$root"/mnt
 	cp "$cache/busybox" "$root/bin/busybox"
-	cp -r "$cache/$flavour/modules" "$root/modules"
+	cp -r "$cache/$flavour/modules" "$cache/$flavour/more" "$root"
 	for tool in $tools; do
 		path=$(program_of "$tool") || continue
 		copy_program "$path" "$root"

@@ -31,31 +31,45 @@ modules='crc32c_generic crc32c-intel crc16 libcrc32c mbcache jbd2 ext4 xfs virti
 	virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk libnvdimm nfit nd_e820
 	nd_virtio virtio_pmem nd_btt nd_pmem dax_pmem device_dax'
 
+# What a scene loads itself, if it needs it.
+more_modules='dm-mod dm-bufio dm-log-writes dm-flakey dm-snapshot brd'
+
+# Copies a module of the unpacked kernel, if there is one.
+copy_module()
+{
+	local file
+	file=$(find "$cache/unpacked" -name "$1.ko*" | head -n 1)
+	case $file in
+	*.ko) cp "$file" "$2" ;;
+	*.ko.xz) xz -dc "$file" >"$2" ;;
+	esac
+}
+
 # fetch_kernel FLAVOUR META-PACKAGE: $cache/FLAVOUR gets the kernel that the meta package depends
 # on, as vmlinux, and its modules, numbered by order.
 fetch_kernel()
 {
 	local flavour=$1 meta=$2 package name n=10 file to=$cache/$1
-	[ -f "$to/vmlinux" ] && return
+	[ -f "$to/vmlinux" ] && [ "$modules $more_modules" = "$(cat "$to/list" 2>/dev/null)" ] && return
 	package=$(apt-cache depends "$meta" 2>/dev/null |
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
 	[ -n "$package" ] || { echo "the package $meta is not known here"; return 1; }
 	echo "downloading $package"
 	unpack_package "$package" "$cache/unpacked" || return 1
 	rm -rf "$to"
-	mkdir -p "$to/modules"
+	mkdir -p "$to/modules" "$to/more"
 	for name in $modules; do
-		file=$(find "$cache/unpacked" -name "$name.ko*" | head -n 1)
-		case $file in
-		*.ko) cp "$file" "$to/modules/$n-$name.ko" ;;
-		*.ko.xz) xz -dc "$file" >"$to/modules/$n-$name.ko" ;;
-		esac
+		copy_module "$name" "$to/modules/$n-$name.ko"
 		n=$((n + 1))
+	done
+	for name in $more_modules; do
+		copy_module "$name" "$to/more/$name.ko"
 	done
 	# Where that fails, the kernel has to unpack itself.
 	extract_vmlinux "$cache/unpacked"/boot/vmlinuz-* "$to/vmlinux.new" ||
 		cp "$cache/unpacked"/boot/vmlinuz-* "$to/vmlinux.new"
 	mv "$to/vmlinux.new" "$to/vmlinux"
+	echo "$modules $more_modules" >"$to/list"
 	rm -rf "$cache/unpacked"
 }
 
