@@ -322,7 +322,7 @@ help:
 	@echo 'check-long  the tests in every variant, and the long ones'
 	@echo 'check-sanitizers  the programs under the sanitizers of gcc; a part of CI'
 	@echo 'check-dax   on virtual NVDIMMs, in emulated machines (DAX="..." for some parts)'
-	@echo 'check-replay on disks that lose power, in emulated machines'
+	@echo 'check-replay on disks that lose power or fail, in emulated machines'
 	@echo 'fuzz        libFuzzer (clang) over parsers and pools, FUZZ_TIME seconds each [60]'
 	@echo 'mutate      how strong the tests are: random changes of the code, about an hour'
 	@echo 'coverage    run the tests with COV=1 and sum up the lines they reach'

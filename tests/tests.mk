@@ -144,9 +144,9 @@ $(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c lim
 bench: all $(BENCH_BIN)
 	@$(TEST_ENV) tests/bench/run.sh $(BENCH)
 
-# On real DAX, and on disks that lose power, in emulated machines; not a part of check.
+# On real DAX, and on disks that fail, in emulated machines; not a part of check.
 DAX_BIN := $(call test_bin,$(wildcard tests/dax/*.c))
-DAX_DISK_BIN := $(addprefix $(B)/tests/dax/,confirm cut judge mapper replay)
+DAX_DISK_BIN := $(addprefix $(B)/tests/dax/,confirm cut failing judge mapper replay)
 $(B)/obj/tests/dax/%.o: INCLUDES += -Itests/dax
 $(DAX_DISK_BIN): $(call objs,$(wildcard tests/dax/disk/*.c))
 $(DAX_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
@@ -155,7 +155,7 @@ $(DAX_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
 check-dax: all $(DAX_BIN) $(B)/tests/compat/pool
 	@$(TEST_ENV) tests/dax/run.sh $(DAX) || [ $$? -eq 77 ]
 
-check-replay: DAX ?= replay
+check-replay: DAX ?= replay failing_disks
 check-replay: check-dax
 .PHONY: check-replay
 

@@ -3,8 +3,8 @@
 #
 # Runs the libraries of $BUILD on real persistent memory as far as one can have that without any:
 # in emulated machines with virtual NVDIMMs. Exits with 77 where what it takes is not there.
-# Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks]. One more is
-# about ordinary disks that lose their power: replay.
+# Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks]. Two more are
+# about ordinary disks that lose their power or fail: replay failing_disks.
 set -u
 here=$(dirname "$(readlink -f "$0")")
 cache=$SOURCE/build/dax-cache
@@ -42,7 +42,8 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 passed=0 failed=0 skipped=0
-declare -A sum=([cuts]=0 [old]=0 [new]=0 [torn]=0 [points]=0 [wrong]=0 [undone]=0 [done]=0)
+declare -A sum=([cuts]=0 [old]=0 [new]=0 [torn]=0 [points]=0 [wrong]=0 [undone]=0 [done]=0
+	[losses]=0 [harm]=0 [errors]=0)
 result()
 {
 	case $1 in
@@ -187,6 +188,13 @@ verdict_of_points()
 		"operations in flight: ${sum[undone]} not done, ${sum[done]} done"
 	[ "${sum[undone]}" -gt 0 ] && [ "${sum[done]}" -gt 0 ] ||
 		result "not ok operations in flight: ${sum[undone]} not done, ${sum[done]} done"
+}
+
+failing_disks()
+{
+	local limit=1800
+	scene failing_disks cloud none max failing_disks seed="${SEED:-1}"
+	echo "# ${sum[losses]} power losses judged, ${sum[harm]} times harm; ${sum[errors]} calls failed"
 }
 
 RANDOM=1
