@@ -313,9 +313,9 @@ static void last_write_fallen_back(struct pool_file *f, uint64_t *random)
 	int cur;
 
 	pick_slot(f, random, &cur, r);
-	if (r[cur].lba >= f->geo.external_nlba)
+	if (r[cur].premap >= f->geo.external_nlba)
 		return;
-	put32(f, map_off(f, r[cur].lba), r[cur].old_map);
+	put32(f, map_off(f, r[cur].premap), r[cur].old_map);
 	if (pick(random, 2))
 		put32(f, map_off(f, pick_written(f, random)), r[cur].new_map);
 }
@@ -327,8 +327,8 @@ static void last_two_writes_fallen_back(struct pool_file *f, uint64_t *random)
 
 	pick_slot(f, random, &cur, r);
 	for (int i = 0; i < 2; i++)
-		if (r[i].seq && r[i].lba < f->geo.external_nlba)
-			put32(f, map_off(f, r[i].lba), r[i].old_map);
+		if (r[i].seq && r[i].premap < f->geo.external_nlba)
+			put32(f, map_off(f, r[i].premap), r[i].old_map);
 }
 
 /* The record not in use names no block, and the free block is one in use. */
@@ -338,7 +338,7 @@ static void slot_to_clear_and_to_rewrite(struct pool_file *f, uint64_t *random)
 	int cur;
 	unsigned n = pick_slot(f, random, &cur, r);
 
-	r[cur ^ 1].lba = f->geo.external_nlba + pick(random, 1000);
+	r[cur ^ 1].premap = f->geo.external_nlba + pick(random, 1000);
 	r[cur].old_map = get_entry(f, pick_written(f, random));
 	put_record(f, n, 0, &r[0]);
 	put_record(f, n, 1, &r[1]);

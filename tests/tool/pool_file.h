@@ -89,7 +89,7 @@ static inline void put_record(struct pool_file *f, unsigned n, int i,
 {
 	uint64_t off = record_off(f, n, i);
 
-	put32(f, off, r->lba);
+	put32(f, off, r->premap);
 	put32(f, off + 4, r->old_map);
 	put32(f, off + 8, r->new_map);
 	put32(f, off + 12, r->seq);

@@ -471,8 +471,9 @@ static void an_unfinished_write_of_a_slot_that_is_rewritten(void **state)
 
 		get_slot(&f, n, r);
 		cur = btt_flog_find_current(r[0].seq, r[1].seq);
-		assert_true(cur >= 0 && r[cur].old_map != (BTT_MAP_NORMAL | r[cur].lba));
-		put32(&f, map_off(&f, r[cur].lba), r[cur].old_map);
+		assert_true(cur >= 0 &&
+			    r[cur].old_map != (BTT_MAP_NORMAL | r[cur].premap));
+		put32(&f, map_off(&f, r[cur].premap), r[cur].old_map);
 		put32(&f, map_off(&f, 2000 + n), r[cur].old_map);
 	}
 	cut_power(f.p, none, false, 8);

@@ -85,7 +85,7 @@ static void write_block(unsigned n, uint32_t lba)
 {
 	int cur = current(n);
 	struct btt_flog_record r = {
-	    .lba = lba,
+	    .premap = lba,
 	    .old_map = get_entry(&now, lba),
 	    .new_map = NORMAL(free_block(n)),
 	    .seq = btt_flog_next_seq(get32(&now, record_off(&now, n, cur) + 12)),

@@ -17,7 +17,7 @@
 #include "btt/open.h"
 
 #define BTT_MAP_LOCKS 256u
-#define BTT_NO_LBA UINT32_MAX
+#define BTT_NO_BLOCK UINT32_MAX
 
 /*
  * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod 256.
@@ -35,7 +35,8 @@ struct btt_slot {
 	_Alignas(64) uint32_t free_block; /* the data block that the next write goes to */
 	uint32_t seq;			  /* of the current record */
 	uint32_t next_record;		  /* the record to write next, 0 or 1 */
-	uint32_t prev_lba; /* the map update that may not be durable yet, or BTT_NO_LBA */
+	uint32_t
+	    prev_premap; /* the map update that may not be durable yet, or BTT_NO_BLOCK */
 	uint64_t prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
 };
 

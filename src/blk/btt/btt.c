@@ -350,11 +350,11 @@ static void flush_previous(struct btt *btt, struct btt_arena *arena,
 			   struct btt_slot *slot, struct storage_step *step,
 			   uint64_t thread)
 {
-	if (slot->prev_lba == BTT_NO_LBA)
+	if (slot->prev_premap == BTT_NO_BLOCK)
 		return;
 	if (btt->storage->eager_flush && slot->prev_thread == thread)
 		return; /* flushed by this thread when it was stored */
-	storage_flush(btt->storage, step, btt_arena_map_off(arena, slot->prev_lba),
+	storage_flush(btt->storage, step, btt_arena_map_off(arena, slot->prev_premap),
 		      BTT_MAP_ENTRY_SIZE);
 }
 
@@ -397,7 +397,7 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 	slot->seq = seq;
 	slot->next_record ^= 1;
 	slot->free_block = btt_map_postmap(old);
-	slot->prev_lba = premap;
+	slot->prev_premap = premap;
 	slot->prev_thread = thread;
 	store_entry_locked(btt, arena, premap, new_entry);
 	if (s->eager_flush)
@@ -500,10 +500,10 @@ int btt_sync(struct btt *btt)
 		for (unsigned n = 0; n < BTT_NFREE; n++) {
 			struct btt_slot *slot = &btt->arena[i].slot[n];
 
-			if (slot->prev_lba != BTT_NO_LBA)
+			if (slot->prev_premap != BTT_NO_BLOCK)
 				storage_flush(
 				    btt->storage, &step,
-				    btt_arena_map_off(&btt->arena[i], slot->prev_lba),
+				    btt_arena_map_off(&btt->arena[i], slot->prev_premap),
 				    BTT_MAP_ENTRY_SIZE);
 		}
 	ret = storage_fence(btt->storage, &step);

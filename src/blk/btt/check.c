@@ -61,7 +61,7 @@ static int check_arena(const struct btt *btt, const struct btt_arena *arena,
 		count(&c, btt_map_postmap(btt_map_normalize(entry, i)), "map entry", i);
 	}
 	for (unsigned n = 0; n < BTT_NFREE; n++)
-		if (arena->slot[n].free_block != BTT_NO_LBA)
+		if (arena->slot[n].free_block != BTT_NO_BLOCK)
 			count(&c, arena->slot[n].free_block, "flog slot", n);
 	for (uint32_t i = 0; i < geo->internal_nlba; i++) {
 		if (c.seen[i / 8] & 1u << i % 8)

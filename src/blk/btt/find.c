@@ -159,7 +159,7 @@ static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
 
 	btt_flog_decode(slot, r);
 	cur = btt_flog_find_current(r[0].seq, r[1].seq);
-	if (cur < 0 || r[cur].lba >= geo->external_nlba ||
+	if (cur < 0 || r[cur].premap >= geo->external_nlba ||
 	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
 	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
 		return false;

@@ -28,7 +28,7 @@ void btt_flog_decode(const struct btt_flog_slot_media *slot,
 
 	memcpy(m, slot->record, sizeof(m));
 	for (int i = 0; i < 2; i++) {
-		record[i].lba = le32_to_cpu(m[i].lba);
+		record[i].premap = le32_to_cpu(m[i].lba);
 		record[i].old_map = le32_to_cpu(m[i].old_map);
 		record[i].new_map = le32_to_cpu(m[i].new_map);
 		record[i].seq = le32_to_cpu(m[i].seq);

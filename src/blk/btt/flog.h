@@ -16,7 +16,7 @@
 #include "compiler.h"
 
 struct btt_flog_record {
-	uint32_t lba;
+	uint32_t premap; /* on the medium the field is called lba */
 	uint32_t old_map;
 	uint32_t new_map;
 	uint32_t seq;
@@ -32,9 +32,9 @@ int btt_flog_find_current(uint32_t seq0, uint32_t seq1);
 uint32_t btt_flog_next_seq(uint32_t seq);
 
 /* The halves of a record as host-order values of two aligned 8-byte stores. */
-static inline uint64_t btt_flog_first_half(uint32_t lba, uint32_t old_map)
+static inline uint64_t btt_flog_first_half(uint32_t premap, uint32_t old_map)
 {
-	return (uint64_t)old_map << 32 | lba;
+	return (uint64_t)old_map << 32 | premap;
 }
 
 static inline uint64_t btt_flog_second_half(uint32_t new_map, uint32_t seq)

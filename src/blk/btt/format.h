@@ -68,9 +68,9 @@ struct btt_info_media {
 #define BTT_FLOG_SLOT_SIZE 64u
 
 struct btt_flog_record_media {
-	le32 lba; /* arena-local number of the block written last through this slot */
-	le32
-	    old_map; /* the map entry that was replaced; its lba is the slot's free block */
+	le32 lba; /* a premap number: the block written last through this slot */
+	/* the map entry that was replaced; its block is the slot's free block */
+	le32 old_map;
 	le32 new_map; /* the map entry that was installed */
 	le32 seq;     /* 1, 2, 3, 1, ...; 0 = never written */
 };

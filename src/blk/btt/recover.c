@@ -44,12 +44,12 @@ static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *aren
 
 		btt_flog_decode(storage_at(btt->storage, off), r);
 		for (int i = 0; i < 2; i++)
-			if (r[i].lba >= btt->nblock)
+			if (r[i].premap >= btt->nblock)
 				return errormsg_fail(
 				    EINVAL,
 				    "%s: flog slot %u at offset %#llx names block "
 				    "%u of a pool with %llu blocks",
-				    btt->params.name, n, ULL(off), r[i].lba,
+				    btt->params.name, n, ULL(off), r[i].premap,
 				    ULL(btt->nblock));
 	}
 	return 0;
@@ -145,8 +145,8 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	int cur;
 
 	btt_flog_decode(storage_at(s, btt_arena_slot_off(arena, n)), r);
-	slot->free_block = BTT_NO_LBA;
-	slot->prev_lba = BTT_NO_LBA;
+	slot->free_block = BTT_NO_BLOCK;
+	slot->prev_premap = BTT_NO_BLOCK;
 	cur = btt_flog_find_current(r[0].seq, r[1].seq);
 	if (cur < 0) {
 		distrust(btt, arena, damaged, n,
@@ -170,9 +170,9 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	slot->free_block = btt_map_postmap(rec->old_map);
 	if (rec->old_map == rec->new_map)
 		return;
-	if (rec->lba >= geo->external_nlba) {
+	if (rec->premap >= geo->external_nlba) {
 		distrust(btt, arena, damaged, n, "names a block of another arena",
-			 rec->lba);
+			 rec->premap);
 		return;
 	}
 	if (btt_map_postmap(rec->new_map) >= geo->internal_nlba) {
@@ -180,10 +180,10 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 			 rec->new_map);
 		return;
 	}
-	slot->prev_lba = rec->lba;
-	map_off = btt_arena_map_off(arena, rec->lba);
+	slot->prev_premap = rec->premap;
+	map_off = btt_arena_map_off(arena, rec->premap);
 	raw = storage_load32(s, map_off, memory_order_relaxed);
-	if (btt_map_normalize(raw, rec->lba) == rec->old_map) {
+	if (btt_map_normalize(raw, rec->premap) == rec->old_map) {
 		storage_store32(s, map_off, rec->new_map);
 		storage_flush(s, step, map_off, BTT_MAP_ENTRY_SIZE);
 	} else {
@@ -208,7 +208,7 @@ static void check_free_blocks(struct btt *btt, struct btt_arena *arena, bool *da
 		block[n] = arena->slot[n].free_block;
 	qsort(block, BTT_NFREE, sizeof(block[0]), compare_blocks);
 	for (unsigned n = 1; n < BTT_NFREE; n++)
-		if (block[n] == block[n - 1] && block[n] != BTT_NO_LBA)
+		if (block[n] == block[n - 1] && block[n] != BTT_NO_BLOCK)
 			distrust(btt, arena, damaged, n,
 				 "frees the block of another slot", block[n]);
 }

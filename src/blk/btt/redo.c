@@ -22,7 +22,7 @@ static bool load_record(const struct btt *btt, const struct btt_arena *arena, un
 		return false;
 	first =
 	    storage_load64(btt->storage, off + 16 * (unsigned)cur, memory_order_relaxed);
-	*rec = (struct btt_flog_record){.lba = (uint32_t)first,
+	*rec = (struct btt_flog_record){.premap = (uint32_t)first,
 					.old_map = (uint32_t)(first >> 32),
 					.new_map = (uint32_t)second[cur]};
 	return true;
@@ -34,7 +34,7 @@ uint32_t btt_redo_entry_locked(const struct btt *btt, const struct btt_arena *ar
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		struct btt_flog_record rec;
 
-		if (load_record(btt, arena, n, &rec) && rec.lba == premap &&
+		if (load_record(btt, arena, n, &rec) && rec.premap == premap &&
 		    rec.old_map == btt_map_normalize(entry, premap) &&
 		    rec.old_map != rec.new_map)
 			entry = rec.new_map;

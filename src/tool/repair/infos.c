@@ -96,7 +96,7 @@ static bool makes_sense(const struct btt_flog_slot_media *slot,
 	btt_flog_decode(slot, r);
 	cur = btt_flog_find_current(r[0].seq, r[1].seq);
 	return cur >= 0 && r[cur].seq >= 1 && r[cur].seq <= 3 &&
-	       r[cur].lba < geo->external_nlba &&
+	       r[cur].premap < geo->external_nlba &&
 	       btt_map_postmap(r[cur].old_map) < geo->internal_nlba &&
 	       btt_map_postmap(r[cur].new_map) < geo->internal_nlba;
 }

@@ -18,11 +18,11 @@ static const char *judge(const struct claims *t, struct claims_slot *slot)
 		return "a sequence number without successor";
 	if (btt_map_postmap(r->old_map) >= t->geo->internal_nlba)
 		return "a data block out of range";
-	if (r->lba >= t->total_nlba)
+	if (r->premap >= t->total_nlba)
 		return "a block number out of range";
 	if (r->old_map == r->new_map)
 		return NULL;
-	if (r->lba >= t->geo->external_nlba)
+	if (r->premap >= t->geo->external_nlba)
 		return "a block number out of range";
 	if (btt_map_postmap(r->new_map) >= t->geo->internal_nlba)
 		return "a data block out of range";
@@ -50,7 +50,7 @@ static int MUST_CHECK load(struct claims *t, unsigned n)
 		return slots_call_bad(t, n, why);
 	slot->is_readable = true;
 	slot->state = SLOT_GOOD;
-	slot->clear_other = slot->record[slot->cur ^ 1].lba >= t->total_nlba;
+	slot->clear_other = slot->record[slot->cur ^ 1].premap >= t->total_nlba;
 	return 0;
 }
 
@@ -76,7 +76,7 @@ static bool is_confirmed(const struct claims *t, const struct claims_slot *slot)
 		for (int i = 0; i < 2; i++) {
 			const struct btt_flog_record *other = &t->slot[n].record[i];
 
-			if (other != r && other->seq != 0 && other->lba == r->lba &&
+			if (other != r && other->seq != 0 && other->premap == r->premap &&
 			    other->new_map == r->old_map)
 				return true;
 		}
@@ -119,7 +119,7 @@ static bool wins_over_map(const struct claims *t, const struct claims_slot *slot
 	if (bits_has(t->chained, b))
 		return false;
 	return is_pristine(slot) ||
-	       (claims_is_write(slot) && r->old_map == (BTT_MAP_NORMAL | r->lba)) ||
+	       (claims_is_write(slot) && r->old_map == (BTT_MAP_NORMAL | r->premap)) ||
 	       is_never_written(t, b);
 }
 

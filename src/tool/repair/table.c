@@ -88,7 +88,7 @@ static void count_claims(struct claims *t)
 static bool is_pending(const struct claims *t, const struct claims_slot *slot)
 {
 	return slot->is_readable && !slot->is_handled && claims_is_write(slot) &&
-	       claims_entry(t, claims_current(slot)->lba) ==
+	       claims_entry(t, claims_current(slot)->premap) ==
 		   claims_current(slot)->old_map;
 }
 
@@ -100,7 +100,7 @@ static bool is_last_write(const struct claims *t, const struct claims_slot *slot
 	if (!slot->is_readable || !claims_is_write(slot))
 		return false;
 	r = claims_current(slot);
-	return btt_map_postmap(claims_entry(t, r->lba)) == btt_map_postmap(r->new_map);
+	return btt_map_postmap(claims_entry(t, r->premap)) == btt_map_postmap(r->new_map);
 }
 
 /* Two slots' writes gave the same data block to different blocks. */
@@ -109,7 +109,7 @@ static bool are_rivals(const struct claims_slot *a, const struct claims_slot *b)
 	const struct btt_flog_record *x = claims_current(a);
 	const struct btt_flog_record *y = claims_current(b);
 
-	return x->lba != y->lba &&
+	return x->premap != y->premap &&
 	       btt_map_postmap(x->new_map) == btt_map_postmap(y->new_map);
 }
 
@@ -117,7 +117,7 @@ static bool are_rivals(const struct claims_slot *a, const struct claims_slot *b)
 static bool is_later(const struct claims_slot *slot, const struct claims_slot *rival)
 {
 	return claims_is_chained(slot) &&
-	       slot->record[slot->cur ^ 1].lba == claims_current(rival)->lba;
+	       slot->record[slot->cur ^ 1].premap == claims_current(rival)->premap;
 }
 
 /* The data block of a write is claimed by others: whether the flog proves that it is its own. */
@@ -146,10 +146,10 @@ static int MUST_CHECK complete(struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);
 	int ret = plan_note(t->plan, "block %llu: an unfinished write is completed",
-			    ULL(t->first_lba + r->lba));
+			    ULL(t->first_lba + r->premap));
 
 	if (ret == 0)
-		ret = claims_change_entry(t, PLAN_MAP_COMPLETE, r->lba, r->new_map);
+		ret = claims_change_entry(t, PLAN_MAP_COMPLETE, r->premap, r->new_map);
 	return ret;
 }
 
@@ -159,7 +159,7 @@ static int MUST_CHECK take_back(struct claims *t, unsigned n)
 	int ret = plan_note(t->plan,
 			    "block %llu: a write to it cannot be completed, because data "
 			    "block %u has another owner; it keeps what it had before",
-			    ULL(t->first_lba + r->lba), btt_map_postmap(r->new_map));
+			    ULL(t->first_lba + r->premap), btt_map_postmap(r->new_map));
 
 	return ret < 0 ? ret
 		       : slots_call_bad(t, n, "an unfinished write to a block in use");
@@ -230,7 +230,7 @@ static bool is_proven(const struct claims *t, uint32_t i, uint32_t b)
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		const struct claims_slot *slot = &t->slot[n];
 
-		if (slot->proves && claims_current(slot)->lba == i &&
+		if (slot->proves && claims_current(slot)->premap == i &&
 		    btt_map_postmap(claims_current(slot)->new_map) == b)
 			return true;
 	}

@@ -46,7 +46,7 @@ static void halves_are_the_bytes_of_a_record(void **state)
 	memcpy(&slot.record[1], half, sizeof(half));
 	btt_flog_decode(&slot, r);
 	assert_int_equal(r[0].seq, 0);
-	assert_int_equal(r[1].lba, 0x11223344);
+	assert_int_equal(r[1].premap, 0x11223344);
 	assert_int_equal(r[1].old_map, 0x80000005);
 	assert_int_equal(r[1].new_map, 0xc0000007);
 	assert_int_equal(r[1].seq, 3);
@@ -60,7 +60,7 @@ static void a_pristine_slot_owns_its_block(void **state)
 	(void)state;
 	btt_flog_encode_pristine(17, 1000, &slot);
 	btt_flog_decode(&slot, r);
-	assert_int_equal(r[0].lba, 17);
+	assert_int_equal(r[0].premap, 17);
 	assert_int_equal(r[0].old_map, 0x80000000 | 1017);
 	assert_int_equal(r[0].new_map, r[0].old_map);
 	assert_int_equal(btt_flog_find_current(r[0].seq, r[1].seq), 0);
