@@ -11,8 +11,8 @@
 #include <stddef.h>
 
 struct config {
-	unsigned
-	    disabled; /* features (engine.h) not to be used although the CPU has them */
+	/* features (engine.h) not to be used although the CPU has them */
+	unsigned disabled;
 	int no_flush; /* PMEM_NO_FLUSH: 0 always flush, 1 never, -1 as the platform says */
 	int wc_workaround; /* PMEM_WC_WORKAROUND: 0, 1, -1 as the CPU needs it */
 	bool has_nt_threshold;

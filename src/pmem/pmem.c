@@ -15,7 +15,7 @@
 #include "log.h"
 #include "map_file.h"
 
-/* They are ignored, but in the debug variant not without a word. */
+/* Unknown flags are ignored. The debug variant logs them. */
 static void note_unknown_flags(unsigned flags)
 {
 #ifdef DEBUG
@@ -134,9 +134,9 @@ API_EXPORT int pmem_deep_persist(const void *addr, size_t len)
 	return pmem_deep_drain(addr, len);
 }
 
-/* Out of line, so that the copy that is only a copy need not save a register for the others. */
-static __attribute__((noinline)) void *move_by_flags(void *dest, const void *src,
-						     size_t len, unsigned flags)
+/* Out of line: a caller that only copies then has no register to save. */
+static NOINLINE void *move_by_flags(void *dest, const void *src, size_t len,
+				    unsigned flags)
 {
 	return copy_move(&engine, dest, src, len, flags);
 }

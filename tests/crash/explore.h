@@ -60,8 +60,8 @@ struct scenario {
 	const char *then; /* of the process after the crash; NULL: no second process */
 	enum explore_base base;
 	unsigned fail_fence; /* the fence with this number fails (from 1); 0: none */
-	unsigned
-	    fail_then; /* the same for the second process, whose open has the first */
+	/* the same for the second process, whose open has the first */
+	unsigned fail_then;
 	/*
 	 * After the failure, pages that it left clean are dropped: with this salt, see
 	 * medium_drop(), before the event that is drop_in events later (0: the next).

@@ -64,8 +64,8 @@ struct medium_chain {
 	uint64_t key;
 	unsigned n;
 	unsigned cap;
-	unsigned
-	    lost; /* all of its stores, or 0: no sync will write them, medium_fail() */
+	/* all of its stores, or 0: no sync will write them, medium_fail() */
+	unsigned lost;
 	struct medium_store *store;
 };
 
@@ -104,8 +104,8 @@ struct medium {
 	unsigned fail_in; /* the fence that many calls from now and all later ones fail */
 	bool failed;	  /* one did */
 	bool any_lost;	  /* so there may be lost chains */
-	uint64_t
-	    page; /* bytes that the kernel takes for dirty or clean together; 8 at least */
+	/* bytes that the kernel takes for dirty or clean together; 8 at least */
+	uint64_t page;
 	bool lie; /* and says that it did not */
 
 	struct site mutant;

@@ -187,8 +187,8 @@ unsigned char *support_load_sparse(const char *path, size_t *len)
 
 struct loaded {
 	const char *build;
-	char
-	    foreign[PATH_MAX]; /* of the libraries a loaded one that is not below build */
+	/* of the libraries a loaded one that is not below build */
+	char foreign[PATH_MAX];
 };
 
 static int look_at_loaded(struct dl_phdr_info *info, size_t size, void *arg)

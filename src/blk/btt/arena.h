@@ -35,8 +35,8 @@ struct btt_slot {
 	_Alignas(64) uint32_t free_block; /* the data block that the next write goes to */
 	uint32_t seq;			  /* of the current record */
 	uint32_t next_record;		  /* the record to write next, 0 or 1 */
-	uint32_t
-	    prev_premap; /* the map update that may not be durable yet, or BTT_NO_BLOCK */
+	/* the map update that may not be durable yet, or BTT_NO_BLOCK */
+	uint32_t prev_premap;
 	uint64_t prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
 };
 
@@ -52,15 +52,15 @@ struct btt_view {
 };
 
 struct btt_arena {
-	uint64_t
-	    off; /* of the arena's start; this and the next three from the storage's */
+	/* Offsets in the storage: of the arena, its data, its map and its flog. */
+	uint64_t off;
 	uint64_t data_off;
 	uint64_t map_off;
 	uint64_t flog_off;
 	struct btt_info info;
 	_Atomic(bool) read_only; /* relaxed: set while opening, before any other thread */
-	struct btt_map_lock
-	    *map_lock;	       /* BTT_MAP_LOCKS of them, to be held through the guard */
+	/* BTT_MAP_LOCKS of them, to be held through the guard */
+	struct btt_map_lock *map_lock;
 	uint32_t first_lock;   /* number of the first one in the table */
 	struct btt_slot *slot; /* BTT_NFREE of them; lanes use the first ones */
 	struct btt_view view;
@@ -72,8 +72,8 @@ struct btt {
 	uint64_t nblock;
 	struct lanes lanes;
 	struct map_guard guard; /* for the map locks of all arenas */
-	bool
-	    maps_untouched; /* the maps are initial on the medium: layout need not look */
+	/* the maps are initial on the medium: layout need not look */
+	bool maps_untouched;
 
 	struct lock layout_lock;
 	/*
@@ -86,8 +86,8 @@ struct btt {
 	struct btt_arena *arena;
 	unsigned narena;
 
-	_Atomic(bool)
-	    poisoned; /* relaxed: a sync failed; modifying calls fail from now on */
+	/* relaxed: a sync failed; modifying calls fail from now on */
+	_Atomic(bool) poisoned;
 };
 
 /* The arena's run-time state for an info block; -ENOMEM, message set. */

@@ -28,8 +28,8 @@ int btt_sync(struct btt *btt) MUST_CHECK;
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
 /*
- * The common case of it: true, and buf holds the block, where it is a written block of the first
- * arena that nobody writes to meanwhile. No system call, and errno stays.
+ * btt_read() for the common case: a written block of the first arena, and nobody writes to it
+ * meanwhile. Returns true if buf holds the block. Makes no system call and leaves errno alone.
  */
 bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 int btt_write(struct btt *btt, const void *buf, uint64_t lba) MUST_CHECK;
@@ -37,8 +37,9 @@ int btt_set_zero(struct btt *btt, uint64_t lba) MUST_CHECK;
 int btt_set_error(struct btt *btt, uint64_t lba) MUST_CHECK;
 
 /*
- * The map entry of a block as it stands, 0 where there is none; each write of the block changes
- * it. For readers whom another process's writes do not tell: see pool/foreign.c.
+ * The map entry of a block as it stands on the medium, 0 if the table is not laid out. Each write of
+ * the block changes it. Readers in another process than the writer use it, because they do not see
+ * the writer's versions: see pool/foreign.c.
  */
 uint32_t btt_entry(const struct btt *btt, uint64_t lba);
 

@@ -32,8 +32,8 @@ struct search {
 	struct storage *s;
 	const struct btt_params *params;
 	bool signature_seen; /* an info block that is not another pool's */
-	bool
-	    misfit_seen; /* a sound info block of ours that does not fit file or block size */
+	/* a sound info block of ours that does not fit file or block size */
+	bool misfit_seen;
 };
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)

@@ -27,11 +27,11 @@ struct btt_found_arena {
 
 struct btt_found {
 	enum btt_layout layout;
-	struct btt_found_arena
-	    *arena; /* all arenas of a valid layout; freed by btt_find_free */
+	/* all arenas of a valid layout; freed by btt_find_free */
+	struct btt_found_arena *arena;
 	unsigned narena;
-	bool
-	    unfinished; /* valid, but a first layout was cut off before all copies stood */
+	/* valid, but a first layout was cut off before all copies stood */
+	bool unfinished;
 	bool untouched;	     /* no layout: info blocks and flogs are all zeros */
 	bool maps_are_holes; /* no layout, and nothing was ever stored in the maps */
 };

@@ -3,14 +3,18 @@
  * Lanes: each write owns one while it runs, and with it one flog slot (and its free block) in
  * every arena.
  *
- * A locked instruction waits until earlier cache line write-backs have completed, so that a
- * lock in front of each write would cost as much as a third fence. Therefore most lanes are
- * private: a thread that has one of the LANES_PRIVATE numbers, which are unique among live
- * threads, uses the two lanes of that number in turn without any lock. In turn, because a block
- * that a write has freed must not be overwritten before the fences of another write: readers
- * that still copy it recognise that by a version whose store may otherwise be overtaken by
- * non-temporal stores. Threads beyond those numbers share the other lanes and take whichever is
- * free, so that a stalled writer holds up nobody else.
+ * A locked instruction waits until earlier write-backs of cache lines have completed. A lock in
+ * front of each write would cost as much as a third fence. So most lanes are private. A thread has
+ * one of LANES_PRIVATE numbers, which no other live thread has, and uses the two lanes of that
+ * number without a lock.
+ *
+ * It uses them in turn. A block that a write through one lane has freed is then overwritten only
+ * after a write through the other lane, whose fences lie in between. Without a fence, the
+ * non-temporal stores into the block could overtake the store of the version, by which a reader
+ * that still copies the block notices the change (R11 in btt/btt.c).
+ *
+ * Threads without a number share the other lanes. They take any that is free, so that a stalled
+ * writer holds up nobody else.
  */
 #ifndef LANES_H
 #define LANES_H 1
@@ -26,8 +30,8 @@
 #define LANES_PRIVATE 120u
 
 struct lane_ring {
-	_Alignas(
-	    64) unsigned turn; /* 0 or 1; touched by the thread of this number only */
+	/* 0 or 1; touched by the thread of this number only */
+	_Alignas(64) unsigned turn;
 };
 
 struct lane_shared {

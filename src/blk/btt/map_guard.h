@@ -2,11 +2,11 @@
 /*
  * Holding a map lock, for free while only one thread writes.
  *
- * A locked instruction in the middle of a write waits for the non-temporal stores of its data
- * and for the write-back that ended the write before: a third of the whole. Most pools have one
- * writing thread at a time. So a table is biased: its first writer owns all map locks together
- * and enters with two plain stores. When another thread wants a map lock, the bias goes over to
- * it; after a few such changes, or when the owner is inside at that moment, the bias ends for
+ * A locked instruction in the middle of a write waits for the non-temporal stores of the data and
+ * for the write-back that ended the previous write. That is a third of a write's time. Most pools
+ * have one writing thread at a time. So a table is biased: its first writer owns all map locks
+ * together and enters with two plain stores. When another thread wants a map lock, it becomes the
+ * owner. After MAP_GUARD_TURNS changes, or if the owner is inside at that moment, the bias ends for
  * good, and everybody takes the locks.
  *
  *	owner                               another thread, one at a time
@@ -15,12 +15,12 @@
  *	(compiler barrier)                  membarrier
  *	state as it was? then go ahead      its cell 0? then the next turn is mine, else state = OFF
  *
- * membarrier(2) runs a full barrier on every CPU that runs a thread of this process: either the
- * store to the cell is visible to the other thread after it, or the former owner sees that it is
- * the owner no longer. Each turn of ownership has a cell of its own: a former owner may still be
- * about to store to its cell, and must not wipe out the mark of its successor. Nobody uses the
- * locks themselves before the state is OFF. An owner that is stopped inside then holds up those
- * only who want the very lock that it is under.
+ * membarrier(2) runs a full barrier on every CPU that runs a thread of this process. After it,
+ * either the other thread sees the store to the cell, or the previous owner sees that the state has
+ * changed. Each turn of ownership has a cell of its own, because a previous owner may still be about
+ * to store to its cell and must not overwrite the mark of its successor. Nobody takes the locks
+ * themselves before the state is OFF. An owner that is stopped inside then holds up only those
+ * threads that want the lock under which it stopped.
  */
 #ifndef MAP_GUARD_H
 #define MAP_GUARD_H 1

@@ -31,7 +31,7 @@ int pool_attach(struct pmemblk *pool, struct poolset *set) MUST_CHECK;
 /* Stores the shutdown state durably, down to the memory modules. */
 int pool_store_sds(struct pmemblk *pool, bool dirty) MUST_CHECK;
 
-/* The second half of it: takes down to the modules what is durable otherwise. */
+/* Flushes a shutdown state that is durable already down to the memory modules. */
 int pool_deepen_sds(struct pmemblk *pool) MUST_CHECK;
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Creating. Whatever can be known to fail is found out before the first file is made, and
- * whatever can fail for lack of memory before the first byte is stored, so that files of
- * the user are not touched in vain. Should storing fail all the same, what was stored is
- * taken back as well as that goes.
+ * Creating a pool, in an order that leaves files as they were if it fails:
+ *
+ * 1. everything that can be checked without a change is checked
+ * 2. files are made, and all memory is allocated
+ * 3. headers are stored, the one that makes a pool of the files last
+ *
+ * If step 3 fails, the stores are undone. That can fail, too, when the disk does not take them.
  */
 #include "pool/create.h"
 

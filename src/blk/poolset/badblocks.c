@@ -30,8 +30,8 @@
 #define LIST_SIZE 4096
 
 struct bad_list {
-	uint64_t
-	    origin; /* where the part's device starts in what the list is about, bytes */
+	/* where the part's device starts in what the list is about, bytes */
+	uint64_t origin;
 	char text[LIST_SIZE + 1]; /* lines "sector count" */
 };
 

@@ -16,8 +16,8 @@
 
 struct poolset_part {
 	char *path;
-	uint64_t
-	    size; /* length that it must have, bytes; 0: what it has (AUTO in a set file) */
+	/* length that it must have, bytes; 0: what it has (AUTO in a set file) */
+	uint64_t size;
 	unsigned line; /* in the set file; 0: from no set file */
 
 	/* Filled in while the files are open, see poolset/files.h. */
@@ -55,7 +55,10 @@ int poolset_add_part(struct poolset *set, char *path, uint64_t size,
  */
 void poolset_free(struct poolset *set);
 
-/* Where in its file part i of the pool image starts, and the bytes of it there. */
+/*
+ * Part i of the pool image: where it starts in its file, and how many bytes of a file of this length
+ * belong to it.
+ */
 uint64_t poolset_part_skip(const struct poolset *set, unsigned i);
 uint64_t poolset_part_used(const struct poolset *set, unsigned i, uint64_t length);
 

@@ -2,15 +2,14 @@
 /*
  * Three media behind one seam.
  *
- * Persistent memory: stores are written back line by line, or go around the cache, and a
- * store fence waits for them. Non-temporal stores are ordered with nothing before that
- * fence, so it has to be a real one even where libpmem's drain may be none (CPUs with
- * clflush only, caches inside the power-fail domain).
+ * Persistent memory: stores are cached and written back line by line, or non-temporal. A store
+ * fence waits for both. Non-temporal stores are ordered by nothing else, so the fence has to be a
+ * real one. libpmem's drain need not be one: on CPUs with clflush only, and where the caches are
+ * saved on power loss.
  *
- * Files: stores are plain. To renew is to store again, which makes the page dirty. A step collects the range that its flushes cover; the fence
- * syncs that range at once, together with the ranges of other threads that wait for theirs (see
- * storage/sync_group.h). Which bytes become durable earlier, and in which order, is the
- * kernel's business.
+ * Files: stores are plain. To renew is to store again, which makes the page dirty. A step collects
+ * the range that its flushes cover. The fence syncs that range, together with the ranges of other
+ * threads (storage/sync_group.h). The kernel may write any page earlier, in any order.
  *
  * Private copies: nothing becomes durable. Fences still order stores between threads.
  *

@@ -31,10 +31,9 @@ void storage_pool_watch(struct storage *s, struct sigbus_watch *watch);
  * platform saves them, and its modules count when it could not. What is to be compared with
  * that count must not wait in these buffers itself.
  *
- * A file on persistent memory is flushed deeply through any of its pages, by msync(2). A
- * device DAX has no msync(2); libpmem knows which memory region lies below those that it has
- * mapped itself. So it gets a mapping of the device for that purpose alone, and nobody ever
- * touches a byte of it.
+ * A file on persistent memory is flushed deeply by msync(2) of any of its pages. A device DAX has
+ * no msync(2), but libpmem knows the memory region below each device that it has mapped itself.
+ * So libpmem maps the device once more, for this purpose alone. Nobody uses that mapping.
  */
 struct storage_deep {
 	void *addr;

@@ -119,8 +119,8 @@ struct plan_range {
 struct plan_ranges {
 	struct plan_range *range;
 	size_t n;
-	size_t
-	    *member; /* indices of changes, for each range in the order of their phases */
+	/* indices of changes, for each range in the order of their phases */
+	size_t *member;
 };
 
 int plan_ranges(const struct plan *plan, struct plan_ranges *ranges) MUST_CHECK;

@@ -358,7 +358,8 @@ static void a_mark_in_a_file_goes_through_msync(void **state)
 	skip();
 #endif
 	if (geteuid() != 0) {
-		print_message("a file in the making has mode 0: only root can look into it\n");
+		print_message(
+		    "a file in the making has mode 0: only root can look into it\n");
 		skip();
 	}
 	make_machine(0, REGION, "2097152\n");
@@ -429,8 +430,8 @@ static void it_leaves_nothing_on_any_device_that_it_wrote_to(void **state)
 /* Each mapping of the devices fails in turn, those for the headers of the later ones, too. */
 static void only_devices_that_it_wrote_to_are_cleared(void **state)
 {
-	unsigned ncleared =
-	    0; /* creates that had stored the second header, but not the third */
+	/* creates that had stored the second header, but not the third */
+	unsigned ncleared = 0;
 	unsigned at;
 
 	(void)state;
