@@ -20,27 +20,106 @@
 struct census {
 	const struct btt *btt;
 	const struct btt_arena *arena;
-	unsigned char *seen; /* one bit for each data block */
+	uint64_t *seen; /* one bit for each data block */
+	uint32_t nblock;
 	bool damaged;
 };
 
-static void count(struct census *c, uint32_t postmap, const char *what, uint32_t number)
-{
-	unsigned char bit = (unsigned char)(1u << postmap % 8);
+#define WORD_BITS 64u
 
-	if (postmap >= c->arena->info.geo.internal_nlba) {
-		c->damaged = true;
+static NOINLINE void note_conflict(struct census *c, uint32_t postmap, const char *what,
+				   uint32_t number)
+{
+	c->damaged = true;
+	if (postmap >= c->nblock)
 		errormsg_set("%s: arena at offset %#llx: %s %u names data block %u of %u",
 			     c->btt->params.name, ULL(c->arena->off), what, number,
-			     postmap, c->arena->info.geo.internal_nlba);
-	} else if (c->seen[postmap / 8] & bit) {
-		c->damaged = true;
+			     postmap, c->nblock);
+	else
 		errormsg_set(
 		    "%s: arena at offset %#llx: %s %u names data block %u, which has "
 		    "another owner",
 		    c->btt->params.name, ULL(c->arena->off), what, number, postmap);
-	} else {
-		c->seen[postmap / 8] |= bit;
+}
+
+static void count(struct census *c, uint32_t postmap, const char *what, uint32_t number)
+{
+	uint64_t bit = UINT64_C(1) << postmap % WORD_BITS;
+
+	if (postmap >= c->nblock || c->seen[postmap / WORD_BITS] & bit)
+		note_conflict(c, postmap, what, number);
+	else
+		c->seen[postmap / WORD_BITS] |= bit;
+}
+
+/* Counts the initial entries [from, to), which own the blocks of their own numbers. */
+static void count_initial(struct census *c, uint32_t from, uint32_t to)
+{
+	while (from < to) {
+		uint64_t *word = &c->seen[from / WORD_BITS];
+
+		if (from % WORD_BITS == 0 && to - from >= WORD_BITS && *word == 0) {
+			*word = UINT64_MAX;
+			from += WORD_BITS;
+		} else {
+			count(c, from, "map entry", from);
+			from++;
+		}
+	}
+}
+
+/*
+ * Counts the entries [from, to). Neighbours often own neighbours, so the word of bits stays in a
+ * register as long as it serves.
+ */
+static void count_entries(struct census *c, uint32_t from, uint32_t to)
+{
+	const _Atomic(uint32_t) *map = c->arena->view.map;
+	uint64_t *seen = c->seen;
+	uint32_t at = 0;
+	uint64_t word = seen[0];
+
+	for (uint32_t i = from; i < to; i++) {
+		uint32_t entry = le32_to_cpu(
+		    (le32){atomic_load_explicit(&map[i], memory_order_relaxed)});
+		uint32_t postmap = btt_map_postmap(btt_map_normalize(entry, i));
+		uint64_t bit = UINT64_C(1) << postmap % WORD_BITS;
+
+		if (unlikely(postmap >= c->nblock)) {
+			note_conflict(c, postmap, "map entry", i);
+			continue;
+		}
+		if (postmap / WORD_BITS != at) {
+			seen[at] = word;
+			at = postmap / WORD_BITS;
+			word = seen[at];
+		}
+		if (unlikely(word & bit))
+			note_conflict(c, postmap, "map entry", i);
+		word |= bit;
+	}
+	seen[at] = word;
+}
+
+/* Holes and other runs of zeros are initial entries, and no page of a hole is touched. */
+static void count_map(struct census *c)
+{
+	const struct btt_arena *arena = c->arena;
+	uint32_t n = arena->info.geo.external_nlba;
+	uint64_t end = arena->map_off + (uint64_t)n * BTT_MAP_ENTRY_SIZE;
+	uint32_t i = 0;
+
+	while (i < n) {
+		uint64_t off = arena->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE;
+		uint64_t data = btt_find_nonzero(c->btt->storage, off, end);
+		uint32_t first = (uint32_t)((data - arena->map_off) / BTT_MAP_ENTRY_SIZE);
+		uint32_t stop = n - first < BTT_PAGE / BTT_MAP_ENTRY_SIZE
+				    ? n
+				    : first + BTT_PAGE / BTT_MAP_ENTRY_SIZE;
+
+		count_initial(c, i, first);
+		count_entries(c, first, stop);
+		i = stop;
 	}
 }
 
@@ -48,23 +127,24 @@ static int check_arena(const struct btt *btt, const struct btt_arena *arena,
 		       bool *damaged)
 {
 	const struct btt_geometry *geo = &arena->info.geo;
-	struct census c = {btt, arena, alloc_zeroed(geo->internal_nlba / 8 + 1), false};
+	uint32_t nword = geo->internal_nlba / WORD_BITS + 1;
+	struct census c = {btt, arena, alloc_zeroed(nword * sizeof(uint64_t)),
+			   geo->internal_nlba, false};
 
 	if (!c.seen)
 		return errormsg_fail(ENOMEM,
 				     "%s: out of memory for the census of %u blocks",
 				     btt->params.name, geo->internal_nlba);
-	for (uint32_t i = 0; i < geo->external_nlba; i++) {
-		uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, i),
-						memory_order_relaxed);
-
-		count(&c, btt_map_postmap(btt_map_normalize(entry, i)), "map entry", i);
-	}
+	count_map(&c);
 	for (unsigned n = 0; n < BTT_NFREE; n++)
 		if (arena->slot[n].free_block != BTT_NO_BLOCK)
 			count(&c, arena->slot[n].free_block, "flog slot", n);
 	for (uint32_t i = 0; i < geo->internal_nlba; i++) {
-		if (c.seen[i / 8] & 1u << i % 8)
+		if (i % WORD_BITS == 0 && c.seen[i / WORD_BITS] == UINT64_MAX) {
+			i += WORD_BITS - 1;
+			continue;
+		}
+		if (c.seen[i / WORD_BITS] >> i % WORD_BITS & 1)
 			continue;
 		c.damaged = true;
 		errormsg_set("%s: arena at offset %#llx: data block %u belongs to nobody",
