@@ -36,7 +36,7 @@ $(B)/obj/tests/unit/%.o: INCLUDES += -Itests/unit -Isrc/pmem -Isrc/blk -Isrc
 $(B)/obj/tests/crash/%.o: INCLUDES += -Isrc/blk -Isrc
 $(B)/obj/tests/concurrency/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
 $(B)/obj/tests/fuzz/%.o: INCLUDES += -Isrc/blk -Isrc
-$(B)/obj/tests/%.o: OWN_CFLAGS += -UNDEBUG
+$(B)/obj/tests/%.o: private OWN_CFLAGS += -UNDEBUG
 
 # Everything inside the libraries, for tests and the tool's repair; common/ only once.
 INTERNALS := -Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive
@@ -69,7 +69,7 @@ HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
 CRASH_WRAP += -Wl,--wrap=memcpy
 # Their arenas are smaller, too, so that a pool can have two: 64 KiB more than the least size.
 CRASH_ARENA := -DBTT_CRASH_TEST_ARENA_SIZE=0x1010000ull
-$(B)/obj/tests/crash/%.o: OWN_CFLAGS += -DHOOKED=1 $(CRASH_ARENA)
+$(B)/obj/tests/crash/%.o: private OWN_CFLAGS += -DHOOKED=1 $(CRASH_ARENA)
 else
 HOOKED_BLK := $(BLK_OBJ)
 endif
