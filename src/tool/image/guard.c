@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/pool_format.h"
 #include "errormsg.h"
@@ -53,17 +54,21 @@ int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(v
 {
 	struct sigaction sa = {.sa_flags = SA_SIGINFO};
 	struct sigaction outer;
+	sigjmp_buf before_outer_work;
 	int ret;
 
 	sigemptyset(&sa.sa_mask);
 	sa.sa_sigaction = leave;
 	if (sigaction(SIGBUS, &sa, &outer) != 0)
 		return errormsg_fail_sys(errno, "cannot handle SIGBUS");
+	memcpy(&before_outer_work, &before_work, sizeof(before_work));
 	if (sigsetjmp(before_work, 1) == 0) {
 		ret = work(arg);
+		memcpy(&before_work, &before_outer_work, sizeof(before_work));
 		sigaction(SIGBUS, &outer, NULL);
 		return ret;
 	}
+	memcpy(&before_work, &before_outer_work, sizeof(before_work));
 	sigaction(SIGBUS, &outer, NULL);
 	return fail(path, map);
 }

@@ -14,7 +14,7 @@
  * in the middle, and what it had allocated is lost. The message names path and, if the access was
  * to a page of the mapping, as it is then, which one; map NULL: nothing is known about that.
  *
- * Not nested, and by one thread only.
+ * May be nested: the innermost call is the one that ends. For one thread only.
  */
 int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(void *),
 	      void *arg) MUST_CHECK;
