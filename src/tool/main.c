@@ -4,8 +4,10 @@
  */
 #include "commands/tool.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libpmemblk.h>
 
@@ -78,6 +80,18 @@ static void catch_lost_pages(void)
 		tool_complain("%s", pmemblk_errormsg());
 }
 
+/*
+ * A standard stream that is closed must not become the next file that is opened: messages
+ * would be written into the copy of a pool. What takes its place fails as the closed one does.
+ */
+static void occupy_closed_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			open("/", O_PATH); /* where there is no /dev */
+}
+
 static enum tool_status run(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
@@ -102,5 +116,6 @@ static enum tool_status run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	occupy_closed_streams();
 	return (int)tool_finish_output(run(argc, argv));
 }

@@ -47,6 +47,28 @@ if [ -w /dev/full ]; then
 fi
 case_ok "pipes, devices and open descriptors need no --force"
 
+cp "$p" "$work/damaged"
+expect 0 info --json "$p"
+offset()
+{
+	sed -nE "s/^ *\"$1\": ([0-9]+),?\$/\1/p" "$work/out"
+}
+map=$(($(offset offset) + $(offset map_offset)))
+printf '\0\0\0\x40' | dd of="$work/damaged" bs=1 seek=$((map + 8)) conv=notrunc status=none
+expect 1 export -e "$work/damaged" "$work/skipped"
+said 'block 2: .*marked as bad$'
+n=0
+for closed in '2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+	eval "tool export -e '$work/damaged' '$work/closed$n' $closed" && fail "$closed: a bad block"
+	cmp "$work/skipped" "$work/closed$n" || fail "$closed: a message was written into the copy"
+	n=$((n + 1))
+done
+tool export "$p" - >&- 2>"$work/err" && fail "a closed standard output"
+said 'cannot write to the standard output: Bad file descriptor'
+tool import - "$p" <&- 2>"$work/err" && fail "a closed standard input"
+said 'cannot read the standard input: Bad file descriptor'
+case_ok "no message gets into the copy where standard streams are closed"
+
 expect 3 export "$p" "$work/all"
 said 'all: File exists \(--force overwrites it\)$'
 echo long enough to be seen >"$work/old"
