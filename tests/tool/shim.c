@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -69,4 +70,6 @@ INTERPOSE(int, posix_fallocate, (int fd, off_t off, off_t len), (fd, off, len))
 INTERPOSE(int, fchmod, (int fd, mode_t mode), (fd, mode))
 INTERPOSE(int, msync, (void *addr, size_t len, int flags), (addr, len, flags))
 INTERPOSE(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))
+INTERPOSE(int, flock, (int fd, int operation), (fd, operation))
+INTERPOSE(int, unlink, (const char *name), (name))
 INTERPOSE(int, poll, (struct pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))

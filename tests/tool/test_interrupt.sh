@@ -72,6 +72,20 @@ for signal in 2 15 1; do
 	interrupted $signal write 50 export "$p" "$work/copy"
 	absent "$work/copy"
 done
+# The first lock is that of the pool, the second one that of the new file.
+interrupted 2 flock 2 export "$p" "$work/copy"
+absent "$work/copy"
+cp "$p" "$work/damaged"
+offset()
+{
+	sed -nE "s/^ *\"$1\": ([0-9]+),?\$/\1/p" "$work/out"
+}
+expect 0 info --json "$p"
+printf '\0\0\0\x40' | dd of="$work/damaged" bs=1 seek=$(($(offset offset) + $(offset map_offset) + 8)) conv=notrunc status=none
+expect 1 export "$work/damaged" "$work/copy"
+said 'block 2: .*marked as bad$'
+interrupted 2 unlink 1 export "$work/damaged" "$work/copy"
+absent "$work/copy"
 printf old >"$work/copy"
 interrupted 2 write 50 export --force "$p" "$work/copy"
 [ -e "$work/copy" ] || fail "a file that was there before was removed"

@@ -10,6 +10,7 @@
 
 #include "commands/blocks.h"
 #include "commands/tool.h"
+#include "file.h"
 #include "poolset/load.h"
 
 /* A hole may be as small as this. */
@@ -110,15 +111,29 @@ static int open_existing(const char *name, bool force)
 	return open(name, S_ISBLK(st.st_mode) ? flags | O_EXCL : flags);
 }
 
-/* A copy is for nobody's eyes who may not read the pool. */
-static int make_new(const char *name, const struct output_source *source)
+/*
+ * A copy is for nobody's eyes who may not read the pool. A signal waits until it is known
+ * which file is to be removed.
+ */
+static int make_new(struct output *out, const struct output_source *source)
 {
-	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, source->mode & 0666);
 	struct stat st;
+	int fd;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_gid != source->gid &&
-	    (st.st_mode & 070) != 0)
-		fchmod(fd, st.st_mode & 0707);
+	interrupt_hold();
+	fd =
+	    open(out->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, source->mode & 0666);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		out->is_new = true;
+		out->file = (struct interrupt_file){.path = out->name,
+						    .is_known = true,
+						    .dev = st.st_dev,
+						    .ino = st.st_ino};
+		interrupt_remove(&out->file, 1);
+		if (st.st_gid != source->gid && (st.st_mode & 070) != 0)
+			fchmod(fd, st.st_mode & 0707);
+	}
+	interrupt_release();
 	return fd;
 }
 
@@ -136,11 +151,19 @@ static int open_file(struct output *out, bool force, const struct output_source 
 		errno = ETXTBSY;
 		return -1;
 	}
-	fd = make_new(out->name, source);
-	out->is_new = fd >= 0;
+	fd = make_new(out, source);
 	if (fd < 0 && errno == EEXIST)
 		fd = open_existing(out->name, force);
 	return fd;
+}
+
+/* Closes it; a file of its own making is removed first, if it is not to be kept. */
+static void finish(struct output *out, bool keep)
+{
+	if (!keep && out->is_new)
+		file_remove_made(out->file.path, out->fd);
+	interrupt_keep();
+	close(out->fd);
 }
 
 /* Empties it and looks once more at what was really opened. */
@@ -154,8 +177,6 @@ static bool prepare(struct output *out, const struct output_source *source)
 		errno = ETXTBSY;
 		return false;
 	}
-	out->file = (struct interrupt_file){
-	    .path = out->name, .is_known = true, .dev = st.st_dev, .ino = st.st_ino};
 	if (!S_ISREG(st.st_mode) || out->is_given)
 		return true;
 	out->has_holes = true;
@@ -192,13 +213,9 @@ bool output_open(struct output *out, const char *name, bool force,
 	}
 	if (!prepare(out, source)) {
 		complain(out, source, "write to");
-		close(out->fd);
-		if (out->is_new)
-			unlink(out->name);
+		finish(out, false);
 		return false;
 	}
-	if (out->is_new)
-		interrupt_remove(&out->file, 1);
 	return true;
 }
 
@@ -251,9 +268,6 @@ bool output_finish(struct output *out, bool ok)
 		tool_complain("cannot write to %s: %s", out->name, strerror(errno));
 		ok = false;
 	}
-	interrupt_keep();
-	close(out->fd);
-	if (!ok && out->is_new)
-		unlink(out->name);
+	finish(out, ok);
 	return ok;
 }
