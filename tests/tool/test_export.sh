@@ -153,8 +153,44 @@ if [ "$(id -u)" = 0 ]; then
 	rm "$work/setcopy"
 	(umask 0 && tool export "$work/set" "$work/setcopy") || fail "export of a set of two groups"
 	[ "$(stat -c %a "$work/setcopy")" = 606 ] || fail "two groups: $(stat -c %a "$work/setcopy")"
+	# Members of a part's group may not read it, whatever others may.
+	chmod 604 "$work/part0"
+	rm "$work/setcopy"
+	(umask 0 && tool export "$work/set" "$work/setcopy") || fail "export of a set of two groups"
+	[ "$(stat -c %a "$work/setcopy")" = 600 ] || fail "a group is shut out: $(stat -c %a "$work/setcopy")"
+	chmod 604 "$p"
+	rm "$work/copy"
+	(umask 0 && tool export "$p" "$work/copy") || fail "export of another group's pool"
+	[ "$(stat -c %a "$work/copy")" = 600 ] || fail "the group is shut out: $(stat -c %a "$work/copy")"
 fi
 case_ok "the copy is no more readable than the pool"
+
+# acl FILE access|default TAG:PERMISSIONS:ID... as the kernel has them in the attribute.
+acl()
+{
+	python3 - "$@" <<-'END' 2>/dev/null
+		import os, struct, sys
+		entries = [struct.pack("<HHI", *map(int, entry.split(":"))) for entry in sys.argv[3:]]
+		os.setxattr(sys.argv[1], "system.posix_acl_" + sys.argv[2], struct.pack("<I", 2) + b"".join(entries))
+	END
+}
+no=4294967295
+chmod 600 "$p"
+rm -f "$work/copy"
+# The owner, the user 1000 and nobody else: the bits show that as a right of the group.
+if acl "$p" access 1:6:$no 2:4:1000 4:0:$no 16:4:$no 32:0:$no; then
+	[ "$(stat -c %a "$p")" = 640 ] || fail "the list does not show"
+	(umask 0 && tool export "$p" "$work/copy") || fail "export of a pool with a list"
+	[ "$(stat -c %a "$work/copy")" = 600 ] || fail "a pool with a list: $(stat -c %a "$work/copy")"
+	expect 0 create -b 4K -m 640 "$work/pool2"
+	mkdir "$work/shared"
+	acl "$work/shared" default 1:7:$no 2:7:1000 4:5:$no 16:7:$no 32:5:$no
+	(umask 0 && tool export "$work/pool2" "$work/shared/copy") || fail "export to a folder with a list"
+	[ "$(stat -c %a "$work/shared/copy")" = 600 ] || fail "a folder with a list: $(stat -c %a "$work/shared/copy")"
+	case_ok "access control lists open the copy to nobody"
+else
+	echo "skipped: access control lists need python3 and a file system that has them"
+fi
 
 # --- a block device -------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "commands/blocks.h"
@@ -16,21 +17,33 @@
 /* A hole may be as small as this. */
 #define PIECE ((size_t)64 << 10)
 
+/* The attribute that is an access control list. */
+#define ACL "system.posix_acl_access"
+
 /* --- the pool ------------------------------------------------------------------------ */
 
-static void add_file(struct output_source *source, const char *path, bool is_part)
+/* Of a file with an access control list only the owner's bits say who may read it. */
+static void add_part(struct output_source *source, const char *path,
+		     const struct stat *st, bool is_first)
 {
-	struct stat *st = &source->file[source->n];
+	mode_t mode = st->st_mode;
 
-	if (stat(path, st) != 0)
-		return;
+	if (getxattr(path, ACL, NULL, 0) > 0)
+		mode &= 0700;
+	if (is_first)
+		source->gid = st->st_gid;
+	else if (source->gid != st->st_gid)
+		source->is_one_group = false;
+	source->mode &= mode;
+	source->others &= mode & mode >> 3;
+}
+
+static bool add_file(struct output_source *source, const char *path)
+{
+	if (stat(path, &source->file[source->n]) != 0)
+		return false;
 	source->n++;
-	if (!is_part)
-		return;
-	if ((source->mode & 070) && source->gid != (gid_t)-1 && source->gid != st->st_gid)
-		source->mode &= ~(mode_t)070;
-	source->gid = st->st_gid;
-	source->mode &= st->st_mode;
+	return true;
 }
 
 void output_source_init(struct output_source *source, const char *path)
@@ -38,13 +51,18 @@ void output_source_init(struct output_source *source, const char *path)
 	struct poolset *set = NULL;
 	unsigned npart = poolset_load(path, false, &set) == 0 ? set->npart : 0;
 
-	*source = (struct output_source){.path = path, .mode = 0666, .gid = (gid_t)-1};
+	*source = (struct output_source){.path = path,
+					 .mode = 0666,
+					 .others = 06,
+					 .gid = (gid_t)-1,
+					 .is_one_group = true};
 	source->file = calloc(npart + 1, sizeof(*source->file));
-	if (source->file) {
-		add_file(source, path, npart == 0);
-		for (unsigned i = 0; i < npart; i++)
-			add_file(source, set->part[i].path, true);
-	}
+	if (source->file && add_file(source, path) && npart == 0)
+		add_part(source, path, &source->file[0], true);
+	for (unsigned i = 0; source->file && i < npart; i++)
+		if (add_file(source, set->part[i].path))
+			add_part(source, set->part[i].path, &source->file[source->n - 1],
+				 i == 0);
 	if (npart != 0)
 		poolset_free(set);
 }
@@ -112,9 +130,25 @@ static int open_existing(const char *name, bool force)
 }
 
 /*
- * A copy is for nobody's eyes who may not read the pool. A signal waits until it is known
- * which file is to be removed.
+ * A copy is for nobody's eyes who may not read the pool. Until it is known what the folder
+ * has given it, its group and an access control list, it is the owner's alone.
  */
+static void set_mode(int fd, const struct stat *st, const struct output_source *source)
+{
+	mode_t mask = umask(077);
+	mode_t mode = source->mode & 0666;
+
+	umask(mask);
+	if (!source->is_one_group || st->st_gid != source->gid)
+		mode &= 0600 | source->others;
+	if (fgetxattr(fd, ACL, NULL, 0) > 0)
+		mode &= 0600;
+	mode &= ~mask;
+	if (mode != (st->st_mode & 07777))
+		fchmod(fd, mode);
+}
+
+/* A signal waits until it is known which file is to be removed. */
 static int make_new(struct output *out, const struct output_source *source)
 {
 	struct stat st;
@@ -122,7 +156,7 @@ static int make_new(struct output *out, const struct output_source *source)
 
 	interrupt_hold();
 	fd =
-	    open(out->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, source->mode & 0666);
+	    open(out->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, source->mode & 0600);
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		out->is_new = true;
 		out->file = (struct interrupt_file){.path = out->name,
@@ -130,8 +164,7 @@ static int make_new(struct output *out, const struct output_source *source)
 						    .dev = st.st_dev,
 						    .ino = st.st_ino};
 		interrupt_remove(&out->file, 1);
-		if (st.st_gid != source->gid && (st.st_mode & 070) != 0)
-			fchmod(fd, st.st_mode & 0707);
+		set_mode(fd, &st, source);
 	}
 	interrupt_release();
 	return fd;

@@ -15,7 +15,9 @@ struct output_source {
 	size_t n;
 	struct stat *file; /* the set file and the parts; path alone if it is no set */
 	mode_t mode;	   /* who may read and write all of the parts */
-	gid_t gid;	   /* their group; meaningless where group bits are not in mode */
+	mode_t others;	   /* the bits of others in mode that the groups have as well */
+	gid_t gid;	   /* of the first part */
+	bool is_one_group; /* all parts have that */
 };
 
 /* Looks at the files of the pool at path; those that cannot be found are left out. */
