@@ -212,8 +212,10 @@ TOOL_LIBS = $(TOOL_OBJ) -L$(LIB) -lpmemblk $(B)/blk-internals.a -lpmem -ldl
 $(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/blk-internals.a $(BLK_SO) Makefile
 	$(link) $(call rpath,../lib) $(TOOL_LIBS)
 
-# As it is installed: the loader finds system folders without help.
-SYSTEM_LIBDIRS := /lib /lib64 /usr/lib /usr/lib64 /lib/$(MACHINE) /usr/lib/$(MACHINE)
+# As it is installed: the loader finds system folders without help. Where it has folders for each
+# machine, as Debian, these go before the others and may hold the distribution's libraries.
+SYSTEM_LIBDIRS := /lib/$(MACHINE) /usr/lib/$(MACHINE) \
+	$(if $(wildcard /usr/lib/*/libc.so.6),,/lib /lib64 /usr/lib /usr/lib64)
 LIBDIR_FROM_BINDIR = $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')
 $(B)/installed/pmemblk: $(B)/bin/pmemblk FORCE
 	$(link) $(if $(filter $(SYSTEM_LIBDIRS),$(LIBDIR)),,$(call rpath,$(LIBDIR_FROM_BINDIR))) $(TOOL_LIBS)

@@ -74,6 +74,12 @@ done
 system=/usr/lib/$($CC -dumpmachine)
 run_make install PREFIX=/usr DESTDIR="$work/system" LIBDIR="$system"
 ! readelf -d "$work/system/usr/bin/pmemblk" | grep -E 'RPATH|RUNPATH' || fail "a run path to a system folder"
+# The loader searches /usr/lib behind $system, where the distribution's libraries are.
+if [ -e "$system/libc.so.6" ]; then
+	run_make install PREFIX=/usr DESTDIR="$work/usr"
+	version "$work/usr/usr/bin/pmemblk" | diff - <(printf '%s\n' "$VERSION" "$work/usr/usr/lib/libpmemblk.so.1.0.0" \
+		"$work/usr/usr/lib/libpmem.so.1.0.0") || fail "the tool in /usr/bin does not run on /usr/lib"
+fi
 case_ok "the tool's run path leads from it to its libraries, unless these are in a system folder"
 
 touch "$work/stage/opt/p/lib/x86/other"
