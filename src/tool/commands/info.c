@@ -5,8 +5,12 @@
  */
 #include "commands/tool.h"
 
+#include "commands/output.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -15,7 +19,9 @@
 #include "errormsg.h"
 #include "image/facts.h"
 #include "image/image.h"
+#include "image/picture.h"
 #include "pool/header.h"
+#include "repair/verdict.h"
 
 /* The first three groups stand on the medium as little-endian numbers. */
 static void show_uuid(struct facts *f, const char *name, const struct uuid *uuid)
@@ -214,6 +220,74 @@ static enum tool_status show_image(struct facts *f, struct image *image, bool st
 	return status;
 }
 
+/* What the picture says of damage: the words of check. */
+static int find_problem(struct image *image, char *problem, size_t size)
+{
+	bool is_consistent;
+	int ret = verdict_of(image, &is_consistent);
+
+	if (ret == 0 && !is_consistent)
+		snprintf(problem, size, "%s", errormsg_get());
+	return ret;
+}
+
+static int draw(FILE *out, struct image *image)
+{
+	char problem[1024] = "";
+	struct btt_found found;
+	int ret = btt_find_layout(&image->storage, &image->params, &found);
+
+	if (ret == 0)
+		ret = find_problem(image, problem, sizeof(problem));
+	if (ret == 0)
+		ret = picture_draw(out, image, &found, problem);
+	btt_find_free(&found);
+	return ret;
+}
+
+static enum tool_status save_picture(const char *path, struct image *image,
+				     const char *file, bool force)
+{
+	enum tool_status status = TOOL_FAILED;
+	struct output_source source;
+	struct output out;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *memory = open_memstream(&text, &size);
+	int ret = memory ? draw(memory, image) : -ENOMEM;
+
+	if (memory && fclose(memory) != 0)
+		ret = -ENOMEM;
+	if (ret < 0) {
+		tool_complain("%s", ret == -ENOMEM ? "out of memory for the picture"
+						   : errormsg_get());
+		free(text);
+		return TOOL_FAILED;
+	}
+	output_source_init(&source, path);
+	if (output_open(&out, file, force, &source) &&
+	    output_finish(&out, output_put(&out, text, size)))
+		status = TOOL_OK;
+	output_source_fini(&source);
+	free(text);
+	return status;
+}
+
+/* Draws the pool at path, whatever state it is in. */
+static enum tool_status draw_map(const char *path, const char *file, bool force)
+{
+	enum tool_status status;
+	struct image image;
+
+	if (image_open(path, &image) < 0) {
+		tool_complain("%s", errormsg_get());
+		return TOOL_FAILED;
+	}
+	status = save_picture(path, &image, file, force);
+	image_close(&image);
+	return status;
+}
+
 /* One JSON object, or lines, whatever happens. */
 static enum tool_status show(const char *path, bool json, bool stats)
 {
@@ -240,16 +314,22 @@ enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv
 	enum tool_status status;
 	bool json = false;
 	bool stats = false;
+	bool force = false;
+	const char *map = NULL;
 	const char *path;
 	const struct tool_option options[] = {
 	    {'j', "json", NULL, "for programs", TOOL_FLAG, &json, 0, 0},
 	    {'s', "stats", NULL, "count the blocks in each state (reads the whole map)",
 	     TOOL_FLAG, &stats, 0, 0},
+	    {'m', "map", "FILE",
+	     "draw the pool and its blocks as SVG; - is the standard output", TOOL_TEXT,
+	     &map, 0, 0},
+	    {'f', "force", NULL, "overwrite FILE", TOOL_FLAG, &force, 0, 0},
 	    {0},
 	};
 	const struct tool_operand operands[] = {{"PATH", &path}, {0}};
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
-	return show(path, json, stats);
+	return map ? draw_map(path, map, force) : show(path, json, stats);
 }

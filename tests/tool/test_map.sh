@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk(1): the picture of a pool that info --map draws.
+. "$(dirname "$0")/lib.sh"
+
+# well_formed FILE: every element is closed, and no byte is there that XML does not allow.
+well_formed()
+{
+	! grep -qP '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' "$1" || fail "$1 holds control characters"
+	iconv -f UTF-8 -t UTF-8 "$1" >/dev/null || fail "$1 is no UTF-8"
+	awk '
+		/^<\?xml/ || /^<rect .*\/>$/ { next }
+		/^<svg .*>$/ { open++; next }
+		/^<text [^<>]*>[^<>]*<\/text>$/ { next }
+		/^<\/svg>$/ { open--; next }
+		{ print FILENAME ":" FNR ": " $0; bad = 1 }
+		END { exit bad || open != 0 }' "$1" || fail "$1 is not well-formed"
+}
+
+p=$work/pool
+expect 0 create -b 4096 -s 32M "$p"
+expect 0 info --map="$work/empty.svg" "$p"
+well_formed "$work/empty.svg"
+grep -q 'No block was written yet' "$work/empty.svg" || fail "a pool without arenas"
+
+head -c 400000 /dev/urandom >"$work/raw"
+expect 0 import -f 100 "$work/raw" "$p"
+map=$((8192 + $(od -An -tu8 -j8288 -N8 "$p" | tr -d ' ')))
+printf '\5\0\0\100\6\0\0\200\7\0\0\200' | dd of="$p" bs=1 seek=$((map + 20)) conv=notrunc status=none
+sum=$(cksum <"$p")
+expect 0 info -m "$work/map.svg" "$p"
+well_formed "$work/map.svg"
+[ "$(cksum <"$p")" = "$sum" ] || fail "the pool has changed"
+expect 0 info -j -s "$p"
+for state in 'never written:never_written' zero:zero data:data 'marked as bad:error'; do
+	n=$(grep -oE "\"${state#*:}\": [0-9]+" "$work/out" | grep -oE '[0-9]+$' | head -n 1)
+	grep -q ">${state%:*}: $n</text>" "$work/map.svg" || fail "the picture has other than $n blocks of ${state%:*}"
+done
+# 7935 blocks, 2 in each square: block 5 is the right half of the third one.
+blocks=$(grep -oE '>[0-9]+ blocks of 4096 bytes, 2 in each square<' "$work/map.svg") || fail "the number of blocks"
+bad=$(grep -nE 'x="40" y="[0-9]+" width="7" height="7" fill="#c0392b"' "$work/map.svg" | wc -l)
+[ "$bad" = 1 ] || fail "the square of the bad block ($blocks)"
+case_ok "the squares and the legend show the states of the blocks"
+
+expect 2 info --map="$work/map.svg" --nothing "$p"
+cp "$work/map.svg" "$work/before"
+expect 3 info --map="$work/map.svg" "$p"
+cmp -s "$work/map.svg" "$work/before" || fail "an existing file was overwritten"
+expect 0 info --force --map="$work/map.svg" "$p"
+expect 3 info --force --map="$p" "$p"
+said 'is the pool itself'
+[ "$(cksum <"$p")" = "$sum" ] || fail "the picture went over the pool"
+tool info --map=- "$p" | cmp - "$work/before" || fail "the standard output"
+case_ok "an existing file stays, and the pool in any case"
+
+printf damage | dd of="$p" bs=1 seek=8292 conv=notrunc status=none
+expect 0 info -m "$work/damaged.svg" "$p"
+well_formed "$work/damaged.svg"
+[ "$(grep -c '>damaged<' "$work/damaged.svg")" = 1 ] || fail "one area is damaged"
+grep -q 'the info block is damaged' "$work/damaged.svg" || fail "what check says"
+grep -q 'stroke="#c0392b"' "$work/damaged.svg" || fail "the frame"
+! grep -q 'damaged' "$work/before" || fail "a sound pool is called damaged"
+case_ok "damaged areas are marked, with the words of check"
+
+name=$work/$'a<b>&"c\e[1m'
+cp "$p" "$name"
+expect 0 info -m "$work/name.svg" "$name"
+well_formed "$work/name.svg"
+grep -qF 'a&lt;b&gt;&amp;&quot;c\x1b[1m' "$work/name.svg" || fail "the name"
+case_ok "names of files are escaped"
+
+rm -f "$p" "$name"
+truncate -s 1T "$work/large"
+PMEMBLK_CONF='fallocate.at_create=0;' expect 0 create -b 512 -s 0 "$work/large"
+expect 0 import "$work/raw" "$work/large"
+expect 0 info -m "$work/large.svg" "$work/large"
+well_formed "$work/large.svg"
+[ "$(stat -c %s "$work/large.svg")" -lt 200000 ] || fail "the picture of a terabyte is too large"
+grep -q '>Arena 1<' "$work/large.svg" || fail "the second arena"
+grep -q '>data: 782<' "$work/large.svg" || fail "the blocks of a terabyte"
+case_ok "the picture of a sparse terabyte is small"
