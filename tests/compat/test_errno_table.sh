@@ -18,12 +18,14 @@ cat >"$work/known" <<-'END'
 	pmemblk_open 0
 END
 
-# table LIBS DIR WRITES
+# table LIBS DIR WRITES: 124 if it did not come to its end.
 table()
 {
-	on "$1" "$BUILD/tests/compat/errno_table" "$2" "$1" "$3" >"$work/table" 2>"$work/messages" ||
-		{ cat "$work/table" "$work/messages"; fail "$1: a call failed in $2"; }
+	local rc=0
+	on "$1" timeout 60 "$BUILD/tests/compat/errno_table" "$2" "$1" "$3" >"$work/table" 2>"$work/messages" || rc=$?
+	[ $rc = 0 ] || [ $rc = 124 ] || { cat "$work/table" "$work/messages"; fail "$1: a call failed in $2"; }
 	sort "$work/table"
+	return $rc
 }
 
 # compare DIR WRITES FORCE
@@ -31,14 +33,18 @@ compare()
 {
 	local what="PMEM_IS_PMEM_FORCE=$3, $1"
 	export PMEM_IS_PMEM_FORCE=$3
-	table ours "$1" "$2" >"$work/ours.table"
+	table ours "$1" "$2" >"$work/ours.table" || fail "$what: a call does not return"
 	! grep -v '^pmem_map_file ' "$work/ours.table" | grep -v ' -$' || fail "$what: errno was changed"
 	grep -q '^pmem_is_pmem -$' "$work/ours.table" && grep -q '^pmemblk_write -$' "$work/ours.table" ||
 		fail "$what: the table is not complete"
 	[ "$(grep '^pmem_map_file ' "$work/ours.table")" = 'pmem_map_file 95' ] ||
 		fail "$what: $(grep '^pmem_map_file ' "$work/ours.table")"
 	case_ok "$what: $(wc -l <"$work/ours.table") lines"
-	table original "$1" "$2" >"$work/original.table"
+	# Its writers can wait for each other for ever when they contend.
+	if ! table original "$1" "$2" >"$work/original.table"; then
+		echo "not tested: $what, as with the original: its threads hang"
+		return
+	fi
 	! comm -13 "$work/ours.table" "$work/original.table" | grep -vxFf "$work/known" ||
 		fail "$what: the original does otherwise"
 	case_ok "$what: as with the original, but for $(comm -13 "$work/ours.table" "$work/original.table" | wc -l) known lines"
