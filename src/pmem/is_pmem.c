@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "fork_lock.h"
 #include "unload.h"
 
 struct entry {
@@ -40,18 +41,18 @@ struct table {
 	struct entry entries[];
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fork_lock lock = FORK_LOCK_INIT;
 static atomic_uint sequence; /* changed under lock */
 static _Atomic(struct table *) tables[2];
 
 static void lock_for_fork(void)
 {
-	pthread_mutex_lock(&lock);
+	fork_lock_before(&lock);
 }
 
 static void unlock_after_fork(void)
 {
-	pthread_mutex_unlock(&lock);
+	fork_lock_after(&lock);
 }
 
 void is_pmem_load(void)
@@ -239,14 +240,14 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	unsigned seq;
 	int ret;
 
-	pthread_mutex_lock(&lock);
+	fork_lock_acquire(&lock);
 	seq = atomic_load_explicit(&sequence, memory_order_relaxed);
 	for (int i = 0; i < 2; i++) {
 		ret = grow(atomic_load_explicit(&tables[i], memory_order_relaxed),
 			   &grown[i]);
 		if (ret < 0) {
 			free(grown[0]);
-			pthread_mutex_unlock(&lock);
+			fork_lock_release(&lock);
 			return ret;
 		}
 	}
@@ -259,7 +260,7 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 		t = atomic_load_explicit(&tables[i], memory_order_relaxed);
 		replace(t, begin, end, fresh);
 	}
-	pthread_mutex_unlock(&lock);
+	fork_lock_release(&lock);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "fork_lock.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -24,7 +25,7 @@
  * All pools of this process that have an owner. Held for a few instructions, and by the
  * handlers across a fork.
  */
-static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fork_lock list_lock = FORK_LOCK_INIT;
 static struct pool_owner *list;
 
 static uint64_t next_turn(uint64_t word, uint32_t owner)
@@ -70,6 +71,7 @@ static void prepare_owner(struct pool_owner *o)
 	struct pool_local *l = o->local;
 
 	o->forker = 0;
+	l->is_copied = true;
 	if (!pool_owner_is_self(o))
 		return;
 	if (!l->mark.at) {
@@ -85,7 +87,7 @@ static void prepare(void)
 {
 	int before = errno;
 
-	pthread_mutex_lock(&list_lock);
+	fork_lock_before(&list_lock);
 	for (struct pool_owner *o = list; o; o = o->next)
 		prepare_owner(o);
 	errno = before;
@@ -93,18 +95,22 @@ static void prepare(void)
 
 static void in_parent(void)
 {
-	pthread_mutex_unlock(&list_lock);
+	fork_lock_after(&list_lock);
 }
 
 static void in_child(void)
 {
 	for (struct pool_owner *o = list; o; o = o->next) {
-		/* a kernel that is too old has not done it */
-		memset(o->local, 0, sizeof(*o->local));
+		/*
+		 * A kernel that is too old has not done it. Where it has, handlers of the
+		 * program may have used the pool by now, and what they did stays.
+		 */
+		if (o->local->is_copied)
+			memset(o->local, 0, sizeof(*o->local));
 		o->local->parent = o->forker;
 		o->local->parent_word = o->forker_word;
 	}
-	pthread_mutex_unlock(&list_lock);
+	fork_lock_after(&list_lock);
 }
 
 void pool_owner_setup(void)
@@ -150,13 +156,13 @@ int pool_owner_init(struct pool_owner *o)
 	o->local->word = next_turn(0, UNMARKED);
 	atomic_store_explicit(&o->shared->word, o->local->word, memory_order_release);
 	pool_owner_confirm(o);
-	pthread_mutex_lock(&list_lock);
+	fork_lock_acquire(&list_lock);
 	o->next = list;
 	o->link = &list;
 	if (list)
 		list->link = &o->next;
 	list = o;
-	pthread_mutex_unlock(&list_lock);
+	fork_lock_release(&list_lock);
 	return 0;
 }
 
@@ -166,11 +172,11 @@ void pool_owner_fini(struct pool_owner *o)
 
 	if (!l)
 		return;
-	pthread_mutex_lock(&list_lock);
+	fork_lock_acquire(&list_lock);
 	*o->link = o->next;
 	if (o->next)
 		o->next->link = o->link;
-	pthread_mutex_unlock(&list_lock);
+	fork_lock_release(&list_lock);
 	if (l->word)
 		atomic_store_explicit(&o->shared->word, next_turn(l->word, NOBODY),
 				      memory_order_release);

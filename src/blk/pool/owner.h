@@ -61,8 +61,9 @@ struct pool_shared {
 /* One page of this process alone; all zero in a child. */
 struct pool_local {
 	_Atomic(uint32_t) role; /* enum pool_role; release after what it stands for */
-	bool has_waited;	/* for a parent that is about to exit */
-	struct lock lock;	/* see pool_owner_lock() */
+	bool is_copied;	  /* set before each fork; true in a child: nobody cleared it */
+	bool has_waited;  /* for a parent that is about to exit */
+	struct lock lock; /* see pool_owner_lock() */
 	struct liveness_mark mark;
 	uint64_t word;	      /* by which this process became the owner; 0: it did not */
 	pid_t parent;	      /* that forked this process as the owner, or 0 */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "fork_lock.h"
 #include "thread_memory.h"
 
 #define MAX_WATCHED 256
@@ -35,7 +36,7 @@ static struct {
 	_Atomic(uintptr_t) end;
 } watched[MAX_WATCHED];
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
+static struct fork_lock lock = FORK_LOCK_INIT; /* of what follows */
 static unsigned nwatched;
 static bool is_installed;
 static struct sigaction before; /* what SIGBUS did; read by the handler */
@@ -220,12 +221,12 @@ static void remove_locked(void)
 
 static void lock_for_fork(void)
 {
-	pthread_mutex_lock(&lock);
+	fork_lock_before(&lock);
 }
 
 static void unlock_after_fork(void)
 {
-	pthread_mutex_unlock(&lock);
+	fork_lock_after(&lock);
 }
 
 void sigbus_setup(void)
@@ -237,10 +238,10 @@ int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
 {
 	int ret;
 
-	pthread_mutex_lock(&lock);
+	fork_lock_acquire(&lock);
 	ret = install_locked();
 	if (ret < 0) {
-		pthread_mutex_unlock(&lock);
+		fork_lock_release(&lock);
 		return errormsg_fail_sys(-ret, "cannot handle SIGBUS");
 	}
 	for (unsigned i = 0; i < MAX_WATCHED && w->slot == 0; i++)
@@ -253,7 +254,7 @@ int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
 			w->slot = i + 1;
 			nwatched++;
 		}
-	pthread_mutex_unlock(&lock);
+	fork_lock_release(&lock);
 	if (w->slot == 0)
 		return errormsg_fail(
 		    ENOMEM,
@@ -267,12 +268,12 @@ void sigbus_unwatch(struct sigbus_watch *w)
 {
 	if (w->slot == 0)
 		return;
-	pthread_mutex_lock(&lock);
+	fork_lock_acquire(&lock);
 	atomic_store_explicit(&watched[w->slot - 1].end, 0, memory_order_release);
 	w->slot = 0;
 	if (--nwatched == 0)
 		remove_locked();
-	pthread_mutex_unlock(&lock);
+	fork_lock_release(&lock);
 }
 
 void sigbus_enter(struct sigbus_watch *w)
