@@ -38,8 +38,11 @@ static bool is_same_turn(uint64_t a, uint64_t b)
 	return a >> 32 == b >> 32;
 }
 
-/* Sets a mark if that is possible; what stands for it in the word. */
-static uint32_t set_mark(struct pool_owner *o)
+/*
+ * Sets a mark if that is possible; what stands for it in the word. A child that another thread
+ * forks meanwhile would inherit the mark, and keep it: the list's lock holds that up.
+ */
+static uint32_t set_mark_locked(struct pool_owner *o)
 {
 	struct pool_local *l = o->local;
 
@@ -76,7 +79,7 @@ static void prepare_owner(struct pool_owner *o)
 		return;
 	if (!l->mark.at) {
 		make_witness(o);
-		l->word = l->word >> 32 << 32 | set_mark(o);
+		l->word = l->word >> 32 << 32 | set_mark_locked(o);
 		atomic_store_explicit(&o->shared->word, l->word, memory_order_release);
 	}
 	o->forker = getpid();
@@ -247,7 +250,9 @@ int pool_owner_claim(struct pool_owner *o)
 				    "the pool belongs to another process, which is "
 				    "still running");
 		}
-		mine = next_turn(word, set_mark(o));
+		fork_lock_acquire(&list_lock);
+		mine = next_turn(word, set_mark_locked(o));
+		fork_lock_release(&list_lock);
 		if (atomic_compare_exchange_strong_explicit(&o->shared->word, &word, mine,
 							    memory_order_acq_rel,
 							    memory_order_acquire)) {
