@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/alloc.h"
@@ -26,7 +27,8 @@ _Atomic(uint64_t) lane_last_serial;
 
 static _Atomic(uint64_t) taken[WORDS]; /* one bit for each number; acquire and release */
 static pthread_key_t key;
-static bool has_key; /* set at load only: a key that was deleted remembers nothing */
+/* Relaxed; false from unload on: then the key may be another library's. */
+static atomic_bool has_key;
 
 static unsigned take_number(void)
 {
@@ -62,7 +64,7 @@ static void end_thread(void *value)
 /* Of the calling thread, 0 if it has none yet. */
 static uint64_t find_thread(void)
 {
-	if (unlikely(!has_key))
+	if (unlikely(!atomic_load_explicit(&has_key, memory_order_relaxed)))
 		return 0;
 	return (uint64_t)(uintptr_t)pthread_getspecific(key);
 }
@@ -85,21 +87,25 @@ __attribute__((constructor)) static void load(void)
 	if (pthread_key_create(&key, end_thread) != 0)
 		return;
 	if (pthread_atfork(NULL, NULL, forget_other_threads) == 0)
-		has_key = true;
+		atomic_store_explicit(&has_key, true, memory_order_relaxed);
 	else
 		pthread_key_delete(key);
 }
 
-/* Threads that end later must not call end_thread(), which will be gone. */
+/*
+ * Threads that end later must not call end_thread(), which will be gone. Those that go on while the
+ * process ends are new ones at each call.
+ */
 __attribute__((destructor)) static void unload(void)
 {
-	if (has_key)
+	if (atomic_exchange_explicit(&has_key, false, memory_order_relaxed))
 		pthread_key_delete(key);
 }
 
 static bool remember(uint64_t thread)
 {
-	return has_key && pthread_setspecific(key, (void *)(uintptr_t)thread) == 0;
+	return atomic_load_explicit(&has_key, memory_order_relaxed) &&
+	       pthread_setspecific(key, (void *)(uintptr_t)thread) == 0;
 }
 
 /*
