@@ -4,9 +4,13 @@
  * unloading the library (from whatever thread) frees them all, and so that nothing here needs a
  * lock that a fork could leave taken. In a forked child the blocks of the other threads stay
  * taken.
+ *
+ * When the process ends, the key goes as well, because the library may still be unloaded; but the
+ * threads go on. From then on a block is found by its thread.
  */
 #include "thread_memory.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +23,10 @@ struct thread_block {
 	struct thread_block *next;
 	char *bytes;
 	size_t size;
+	struct thread_memory *memory; /* that it belongs to; before owner */
 	atomic_bool used; /* by a live thread; release on thread exit, acquire on claim */
+	/* Its pthread_self(), 0: none, or not for certain; release and acquire. */
+	_Atomic(uintptr_t) owner;
 };
 
 static _Alignas(16) char spare_bytes[SPARES][THREAD_MEMORY_SPARE];
@@ -29,6 +36,7 @@ static void release(void *block)
 {
 	struct thread_block *b = block;
 
+	atomic_store_explicit(&b->owner, 0, memory_order_release);
 	memset(b->bytes, 0, b->size);
 	atomic_store_explicit(&b->used, false, memory_order_release);
 }
@@ -43,12 +51,15 @@ int thread_memory_load(struct thread_memory *m)
 
 void thread_memory_unload(struct thread_memory *m)
 {
+	bool at_exit = unload_is_exit();
 	struct thread_block *b;
 
-	/* First of all: threads that end later must not call release(), which will be gone. */
-	if (atomic_exchange_explicit(&m->has_key, false, memory_order_relaxed))
+	if (at_exit)
+		atomic_store_explicit(&m->is_exit, true, memory_order_release);
+	/* Threads that end later must not call release(), which may be gone. */
+	if (atomic_exchange_explicit(&m->has_key, false, memory_order_release))
 		pthread_key_delete(m->key);
-	if (unload_is_exit())
+	if (at_exit)
 		return;
 	b = atomic_exchange(&m->blocks, NULL);
 	while (b) {
@@ -102,25 +113,68 @@ static struct thread_block *claim_spare(void)
 	return NULL;
 }
 
+static uintptr_t self(void)
+{
+	return (uintptr_t)pthread_self();
+}
+
+static bool is_own(const struct thread_memory *m, const struct thread_block *b)
+{
+	return atomic_load_explicit(&b->owner, memory_order_acquire) == self() &&
+	       b->memory == m;
+}
+
+static struct thread_block *find_by_thread(struct thread_memory *m)
+{
+	struct thread_block *b = atomic_load_explicit(&m->blocks, memory_order_acquire);
+
+	for (; b; b = b->next)
+		if (is_own(m, b))
+			return b;
+	for (size_t i = 0; i < SPARES; i++)
+		if (is_own(m, &spares[i]))
+			return &spares[i];
+	return NULL;
+}
+
+/* Set before the key goes, which may happen at any moment. */
+static bool is_exit(struct thread_memory *m)
+{
+	return atomic_load_explicit(&m->is_exit, memory_order_acquire);
+}
+
 static struct thread_block *find(struct thread_memory *m)
 {
-	if (!atomic_load_explicit(&m->has_key, memory_order_relaxed))
-		return NULL;
-	return pthread_getspecific(m->key);
+	struct thread_block *b = NULL;
+
+	if (likely(atomic_load_explicit(&m->has_key, memory_order_acquire)))
+		b = pthread_getspecific(m->key);
+	if (unlikely(!b) && is_exit(m))
+		b = find_by_thread(m);
+	return b;
+}
+
+static bool remember(struct thread_memory *m, struct thread_block *b)
+{
+	b->memory = m;
+	atomic_store_explicit(&b->owner, self(), memory_order_release);
+	return (atomic_load_explicit(&m->has_key, memory_order_acquire) &&
+		pthread_setspecific(m->key, b) == 0) ||
+	       is_exit(m);
 }
 
 static struct thread_block *make(struct thread_memory *m)
 {
 	struct thread_block *b;
 
-	if (!atomic_load_explicit(&m->has_key, memory_order_relaxed))
+	if (!atomic_load_explicit(&m->has_key, memory_order_acquire) && !is_exit(m))
 		return NULL; /* it would never be released */
 	b = claim_unused(m);
 	if (!b)
 		b = add_block(m);
 	if (!b)
 		b = claim_spare();
-	if (b && pthread_setspecific(m->key, b) != 0) {
+	if (b && !remember(m, b)) {
 		release(b);
 		return NULL;
 	}

@@ -22,7 +22,8 @@ struct thread_block;
 struct thread_memory {
 	size_t size;	     /* of a block, at least THREAD_MEMORY_SPARE */
 	pthread_key_t key;   /* of the threads' blocks */
-	atomic_bool has_key; /* relaxed; false before load and after unload */
+	atomic_bool has_key; /* false before load and after unload; release and acquire */
+	atomic_bool is_exit; /* the process ends, threads go on; release and acquire */
 	_Atomic(struct thread_block *) blocks; /* all of them; release and acquire */
 };
 

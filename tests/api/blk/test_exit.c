@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Programs that end while their threads are inside the libraries: fail, write, map. A program
- * ends by return from main as soon as the threads have begun.
+ * ends by return from main as soon as the threads have begun. In some of them the threads go on
+ * when the libraries' destructors have run.
  */
+#include <errno.h>
 #include <libpmem.h>
 #include <libpmemblk.h>
 #include <pthread.h>
@@ -18,10 +20,14 @@
 #include "require.h"
 #include "support.h"
 
-enum { TIMES = 20, THREADS = 4 };
+enum { TIMES = 20, THREADS = 4, LATE_KEYS = 16, LATE_CALLS = 200, LOST_BLOCK = 30000 };
 
 static PMEMblkpool *pool;
 static atomic_int calls;
+
+/* Made when the destructors have run, as by another library; the threads' values stay NULL. */
+static pthread_key_t late_key[LATE_KEYS];
+static atomic_bool is_late;
 
 static void *fail_always(void *arg)
 {
@@ -73,14 +79,91 @@ static void *write_always(void *arg)
 	return NULL;
 }
 
+static void *write_beside_late_keys(void *arg)
+{
+	char buf[512] = "text";
+
+	for (;;) {
+		REQUIRE(pmemblk_write(pool, buf, arg ? 7 : 8) == 0, "the write");
+		for (int i = 0; atomic_load(&is_late) && i < LATE_KEYS; i++)
+			REQUIRE(pthread_getspecific(late_key[i]) == NULL,
+				"a foreign value");
+		atomic_fetch_add(&calls, 1);
+	}
+	return NULL;
+}
+
+static void *read_lost_page(void *arg)
+{
+	char buf[512];
+
+	(void)arg;
+	for (;;) {
+		REQUIRE(pmemblk_read(pool, buf, LOST_BLOCK) == -1 && errno == EIO,
+			"the read");
+		atomic_fetch_add(&calls, 1);
+	}
+	return NULL;
+}
+
+static void make_late_keys(void)
+{
+	for (int i = 0; i < LATE_KEYS; i++)
+		REQUIRE(pthread_key_create(&late_key[i], NULL) == 0, "no key");
+	atomic_store(&is_late, true);
+}
+
+/* Runs after the libraries' destructors. */
+static void go_on(int status, void *late)
+{
+	int begin = atomic_load(&calls);
+
+	(void)status;
+	if (!*(bool *)late)
+		return;
+	alarm(30);
+	make_late_keys();
+	while (atomic_load(&calls) < begin + LATE_CALLS)
+		sched_yield();
+}
+
+static bool goes_on;
+
+/*
+ * Before the constructors of all libraries; what is registered there is called last, unless it
+ * belongs to the program, as with atexit(3).
+ */
+static void register_early(void)
+{
+	on_exit(go_on, &goes_on);
+}
+
+__attribute__((section(".preinit_array"),
+	       used)) static void (*const first)(void) = register_early;
+
+static void lose_page(const char *path)
+{
+	char buf[512] = "text";
+
+	REQUIRE(pmemblk_write(pool, buf, LOST_BLOCK) == 0, "the write");
+	REQUIRE(truncate(path, 1 << 20) == 0, "truncate");
+}
+
 typedef void *thread_function(void *);
 
 static thread_function *const functions[] = {fail_always, start_failing_threads,
-					     write_always};
-static const char *const names[] = {"fail", "start", "write"};
+					     write_always, write_beside_late_keys,
+					     read_lost_page};
+static const char *const names[] = {"fail", "start", "write", "late keys", "lost page"};
 
 static int run_program(const char *name, const char *path)
 {
+	bool loses = strcmp(name, "lost page") == 0;
+	int catches = 1;
+
+	goes_on = loses || strcmp(name, "late keys") == 0;
+	if (loses)
+		REQUIRE(pmemblk_ctl_set(NULL, "sigbus.catch", &catches) == 0, "ctl");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		pthread_t thread;
 
@@ -88,7 +171,10 @@ static int run_program(const char *name, const char *path)
 			continue;
 		pool = pmemblk_create(path, 512, PMEMBLK_MIN_POOL, 0600);
 		REQUIRE(pool != NULL, "%s", pmemblk_errormsg());
-		for (uintptr_t k = 0; k < THREADS; k++) {
+		if (loses)
+			lose_page(path);
+		/* several would meet each other's replacements, a race to ThreadSanitizer */
+		for (uintptr_t k = 0; k < (loses ? 1 : THREADS); k++) {
 			REQUIRE(pthread_create(&thread, NULL, functions[i],
 					       (void *)(k & 1)) == 0,
 				"no thread");
@@ -144,6 +230,18 @@ static void while_threads_write_a_program_ends_in_peace(void **state)
 	run_programs("write");
 }
 
+static void threads_that_write_to_the_very_end_leave_other_keys_alone(void **state)
+{
+	(void)state;
+	run_programs("late keys");
+}
+
+static void threads_survive_lost_pages_to_the_very_end(void **state)
+{
+	(void)state;
+	run_programs("lost page");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +249,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(
 		while_threads_fail_for_the_first_time_and_end_a_program_ends),
 	    cmocka_unit_test(while_threads_write_a_program_ends_in_peace),
+	    cmocka_unit_test(threads_that_write_to_the_very_end_leave_other_keys_alone),
+	    cmocka_unit_test(threads_survive_lost_pages_to_the_very_end),
 	};
 
 	if (argc > 2)
