@@ -102,21 +102,29 @@ static void call_program(int sig, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_SETMASK, &now, NULL);
 }
 
+static bool is_handler(const struct sigaction *sa)
+{
+	return sa->sa_flags & SA_SIGINFO ||
+	       (sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN);
+}
+
+/* By a process, or by the kernel about memory that nobody has accessed. */
+static bool is_sent(const siginfo_t *info)
+{
+	return info->si_code <= 0 || info->si_code == BUS_MCEERR_AO;
+}
+
 static void pass_on(int sig, siginfo_t *info, void *context)
 {
-	bool is_sent = info->si_code <= 0; /* by a process, not by an access */
-	bool is_handled = before.sa_flags & SA_SIGINFO ||
-			  (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN);
-
-	if (is_handled) {
+	if (is_handler(&before)) {
 		call_program(sig, info, context);
-	} else if (before.sa_handler == SIG_DFL || !is_sent) {
+	} else if (before.sa_handler == SIG_DFL || !is_sent(info)) {
 		/*
 		 * An access is repeated after the return, and ends the process: the kernel
 		 * does not let a program ignore that.
 		 */
 		signal(sig, SIG_DFL);
-		if (is_sent)
+		if (is_sent(info))
 			raise(sig);
 	}
 }
@@ -187,7 +195,7 @@ static void handle(int sig, siginfo_t *info, void *context)
 
 static int install_locked(void)
 {
-	struct sigaction sa = {.sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction sa = {.sa_flags = SA_SIGINFO};
 
 	if (is_installed)
 		return 0;
@@ -202,6 +210,8 @@ static int install_locked(void)
 	if (!(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN)
 		sa.sa_flags |= SA_RESTART;
 	sa.sa_flags |= before.sa_flags & SA_RESTART;
+	/* the program's handler runs on the stack that it asked for */
+	sa.sa_flags |= is_handler(&before) ? before.sa_flags & SA_ONSTACK : SA_ONSTACK;
 	if (sigaction(SIGBUS, &sa, &before) != 0)
 		return -errno;
 	is_installed = true;

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static volatile sig_atomic_t own_calls;
@@ -193,6 +194,18 @@ static void without_the_setting_the_signal_stays(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);                         \
 	} while (0)
 
+/* As the kernel does where a process wants to know early: nobody has accessed the memory. */
+static void tell_of_lost_memory(void)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = SIGBUS;
+	info.si_code = BUS_MCEERR_AO;
+	info.si_addr = &info;
+	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
+}
+
 static void the_default_action_stays_for_others(void **state)
 {
 	pid_t pid;
@@ -215,6 +228,12 @@ static void the_default_action_stays_for_others(void **state)
 		raise(SIGBUS);
 	});
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+	CHILD({
+		signal(SIGBUS, SIG_DFL);
+		create_pool("own");
+		tell_of_lost_memory();
+	});
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 	drop_pool();
 }
 
@@ -234,6 +253,15 @@ static void a_signal_that_is_ignored_stays_ignored(void **state)
 		/* Nor does it interrupt a system call. */
 		sigaction(SIGBUS, NULL, &now);
 		_exit(now.sa_flags & SA_RESTART && get(5) == 0 ? 0 : 2);
+	});
+	assert_int_equal(status, 0);
+	CHILD({
+		signal(SIGBUS, SIG_IGN);
+		create_pool("own");
+		tell_of_lost_memory();
+		_exit(sigaction(SIGBUS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO
+			  ? 0
+			  : 2);
 	});
 	assert_int_equal(status, 0);
 	/* What cannot be ignored without the library cannot be ignored with it. */
@@ -289,6 +317,40 @@ static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
 	drop_pool();
 }
 
+static char other_stack[1 << 16];
+
+static void note_stack(int sig)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	(void)sig;
+	own_calls += here - (uintptr_t)other_stack < sizeof(other_stack) ? 10 : 1;
+}
+
+static void the_programs_handler_runs_on_the_stack_that_it_asked_for(void **state)
+{
+	const stack_t stack = {.ss_sp = other_stack, .ss_size = sizeof(other_stack)};
+	struct sigaction own = {.sa_handler = note_stack};
+	pid_t pid;
+	int status;
+
+	(void)state;
+	make_pool();
+	for (int on_other = 0; on_other < 2; on_other++) {
+		CHILD({
+			own.sa_flags = on_other ? SA_ONSTACK : 0;
+			sigaltstack(&stack, NULL);
+			sigaction(SIGBUS, &own, NULL);
+			create_pool("own");
+			raise(SIGBUS);
+			_exit(own_calls);
+		});
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), on_other ? 10 : 1);
+	}
+	drop_pool();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +360,7 @@ int main(void)
 		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
 	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
 	    cmocka_unit_test(the_programs_handler_runs_with_its_mask_and_flags),
+	    cmocka_unit_test(the_programs_handler_runs_on_the_stack_that_it_asked_for),
 	    cmocka_unit_test(without_the_setting_the_signal_stays),
 	    cmocka_unit_test(the_default_action_stays_for_others),
 	};
