@@ -13,7 +13,7 @@
 #include "errormsg.h"
 #include "log.h"
 #include "mapping.h"
-#include "pool/owner.h"
+#include "pool/pool.h"
 #include "storage/sigbus.h"
 #include "version_note.h"
 
@@ -26,7 +26,7 @@ __attribute__((constructor)) static void load(void)
 	log_load("libpmemblk", "PMEMBLK");
 	mapping_init();
 	sigbus_setup();
-	pool_owner_setup();
+	pool_setup();
 	ctl_config_load();
 	edge_leave(edge, 0);
 }

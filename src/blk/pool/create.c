@@ -285,6 +285,7 @@ static int create(struct poolset *set, const char *path, uint32_t bsize, mode_t 
 		ret = build(set, pool, mode);
 	if (ret < 0) {
 		poolset_files_remove_created(set);
+		poolset_map_forget(set);
 		pool_destroy(pool);
 		poolset_files_restore_holes(set);
 		return ret;
@@ -310,7 +311,10 @@ int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
 	if (ret < 0)
 		return ret;
 	ret = create(set, path, (uint32_t)bsize, mode, out);
-	poolset_files_close(set);
+	if (ret == 0)
+		poolset_files_close(set);
+	else
+		poolset_files_unlock_and_close(set);
 	poolset_free(set);
 	return ret;
 }

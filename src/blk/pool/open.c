@@ -167,16 +167,21 @@ static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
 		*out = pool;
 		return 0;
 	}
+	poolset_map_forget(*set);
 	pool_destroy(pool);
 fail:
-	poolset_files_close(*set);
+	poolset_files_unlock_and_close(*set);
 	poolset_free(*set);
 	return ret;
 }
 
-static void drop_set(struct poolset *set)
+/* Keeps the lock if the pool was opened. */
+static void drop_set(struct poolset *set, bool is_opened)
 {
-	poolset_files_close(set);
+	if (is_opened)
+		poolset_files_close(set);
+	else
+		poolset_files_unlock_and_close(set);
 	poolset_free(set);
 }
 
@@ -209,7 +214,7 @@ int pool_open(const char *path, size_t bsize, struct pmemblk **out)
 	if (ret == 0 && pool->keeps_sds)
 		ret = pool_store_sds(pool, true);
 	ret = pool_leave(pool, ret);
-	drop_set(set);
+	drop_set(set, ret == 0);
 	if (ret < 0) {
 		pool_destroy(pool);
 		return ret;
@@ -237,7 +242,7 @@ int pool_check(const char *path, size_t bsize)
 		ret = btt_check(&pool->storage, &pool->params);
 		ret = pool_leave(pool, ret);
 	}
-	drop_set(set);
+	drop_set(set, false);
 	pool_destroy(pool);
 	return ret;
 }

@@ -80,7 +80,7 @@ struct pool_owner {
 	struct pool_owner **link;
 };
 
-/* Registers the fork handlers. Called once, by the library's constructor. */
+/* Registers the fork handlers. Called once, by pool_setup(). */
 void pool_owner_setup(void);
 
 /* Makes the calling process the owner. -ENOMEM, message set. */

@@ -5,9 +5,17 @@
 #include "errormsg.h"
 #include "pool/build.h"
 #include "pool/watched.h"
+#include "poolset/fork.h"
+
+void pool_setup(void)
+{
+	poolset_fork_setup();
+	pool_owner_setup();
+}
 
 void pool_destroy(struct pmemblk *pool)
 {
+	poolset_map_keep_from_children(&pool->map);
 	btt_close(atomic_load_explicit(&pool->btt, memory_order_relaxed));
 	while (pool->retired) {
 		struct retired_btt *next = pool->retired->next;

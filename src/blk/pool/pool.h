@@ -48,6 +48,9 @@ struct pmemblk {
 	char *path;
 };
 
+/* Registers the fork handlers. Called once, by the library's constructor. */
+void pool_setup(void);
+
 void pool_close(struct pmemblk *pool);
 
 /* Frees a pool, half-built ones too, and stores nothing. */

@@ -13,6 +13,7 @@
 #include "file.h"
 #include "mapping.h"
 #include "base/pool_format.h"
+#include "poolset/fork.h"
 #include "storage/pool.h"
 
 /* Whether another part that is open already is the same file as st. */
@@ -72,17 +73,32 @@ static bool is_read_only(int err)
 	return err == EACCES || err == EPERM || err == EROFS || err == ETXTBSY;
 }
 
+/* -1 and errno as open(2). */
+static int open_fd(struct poolset_part *part, int flags)
+{
+	struct stat st;
+
+	poolset_fork_hold();
+	part->fd = open(part->path, flags | O_CLOEXEC, 0);
+	if (part->fd >= 0 && fstat(part->fd, &st) == 0) {
+		part->dev = st.st_dev;
+		part->ino = st.st_ino;
+	}
+	poolset_fork_release();
+	return part->fd;
+}
+
 /* What is there may have become a fifo meanwhile, for which nobody may have to wait. */
 static int open_file(struct poolset_part *part, enum poolset_access access)
 {
-	const int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	const int flags = O_NONBLOCK | O_NOCTTY;
 
-	part->fd = open(part->path, O_RDWR | flags);
+	open_fd(part, O_RDWR | flags);
 	if (part->fd >= 0)
 		return 0;
 	if (access == POOLSET_READ && is_read_only(errno)) {
 		part->read_only = errno;
-		part->fd = open(part->path, O_RDONLY | flags);
+		open_fd(part, O_RDONLY | flags);
 	}
 	if (part->fd >= 0)
 		return 0;
@@ -125,8 +141,7 @@ static int open_devdax(const struct poolset *set, struct poolset_part *part)
 	if (ret < 0)
 		return ret;
 	part->length -= part->length % part->align;
-	part->fd = open(part->path, O_RDWR | O_CLOEXEC);
-	if (part->fd < 0)
+	if (open_fd(part, O_RDWR) < 0)
 		return errormsg_fail_sys(errno, "cannot open %s", part->path);
 	ret = lock_part(set, part);
 	return ret < 0 ? ret : check_length(set, part);
@@ -200,6 +215,9 @@ static int open_parts(struct poolset *set, bool for_create, enum poolset_access 
 {
 	int ret = 0;
 
+	poolset_fork_hold();
+	poolset_fork_enter_held(set);
+	poolset_fork_release();
 	*all_new = true;
 	for (unsigned i = 0; i < set->npart && ret == 0; i++) {
 		struct poolset_part *part = &set->part[i];
@@ -218,7 +236,7 @@ static int open_parts(struct poolset *set, bool for_create, enum poolset_access 
 	if (ret == 0)
 		ret = check_devices(set);
 	if (ret < 0)
-		poolset_files_close(set);
+		poolset_files_unlock_and_close(set);
 	return ret;
 }
 
@@ -248,8 +266,7 @@ static int make_part(const struct poolset *set, struct poolset_part *part)
 {
 	int ret;
 
-	part->fd = open(part->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0);
-	if (part->fd < 0) {
+	if (open_fd(part, O_RDWR | O_CREAT | O_EXCL) < 0) {
 		int err = errno;
 		struct stat st;
 
@@ -335,11 +352,22 @@ void poolset_files_restore_holes(const struct poolset *set)
 
 void poolset_files_close(struct poolset *set)
 {
+	poolset_fork_hold();
 	for (unsigned i = 0; i < set->npart; i++)
 		if (set->part[i].fd >= 0) {
 			close(set->part[i].fd);
 			set->part[i].fd = -1;
 		}
+	poolset_fork_leave_held(set);
+	poolset_fork_release();
+}
+
+void poolset_files_unlock_and_close(struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++)
+		if (set->part[i].fd >= 0)
+			flock(set->part[i].fd, LOCK_UN);
+	poolset_files_close(set);
 }
 
 uint64_t poolset_files_image_size(const struct poolset *set)

@@ -51,7 +51,9 @@ void poolset_files_restore_holes(const struct poolset *set);
 
 void poolset_files_remove_created(struct poolset *set);
 
+/* The mapping keeps the lock; the second gives it up, whoever has a copy of the descriptors. */
 void poolset_files_close(struct poolset *set);
+void poolset_files_unlock_and_close(struct poolset *set);
 
 /* The size of the pool image in bytes, from the lengths of the parts. */
 uint64_t poolset_files_image_size(const struct poolset *set);

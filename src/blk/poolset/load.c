@@ -379,6 +379,8 @@ int poolset_load(const char *path, bool for_create, struct poolset **out)
 	if (fd < 0)
 		return errormsg_fail_sys(errno, "cannot open %s", path);
 	ret = load_fd(fd, path, out);
+	/* a child may have been forked meanwhile, and have a copy */
+	flock(fd, LOCK_UN);
 	close(fd);
 	if (ret == 0 && (*out)->is_file) {
 		ret = resolve(*out, for_create);

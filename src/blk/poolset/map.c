@@ -8,6 +8,7 @@
 #include "blame.h"
 #include "errormsg.h"
 #include "poolset/files.h"
+#include "poolset/fork.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -49,7 +50,6 @@ static int place_parts(const struct poolset *set, enum mapping_kind kind,
 {
 	uint64_t off = 0;
 
-	*all_sync = true;
 	for (unsigned i = 0; i < set->npart; i++) {
 		const struct poolset_part *part = &set->part[i];
 		uint64_t skip = poolset_part_skip(set, i);
@@ -91,11 +91,29 @@ static enum storage_medium choose_medium(const struct poolset *set,
 	return STORAGE_FILE;
 }
 
-int poolset_map(const struct poolset *set, enum mapping_kind kind,
-		struct poolset_mapping *map)
+static int map_held(struct poolset *set, enum mapping_kind kind,
+		    struct poolset_mapping *map, bool *all_sync)
 {
-	bool all_sync;
 	void *base;
+	int ret = mapping_reserve((size_t)map->size, map->unit, &base);
+
+	if (ret < 0)
+		return blame_file(set->path, ret);
+	map->base = base;
+	ret = place_parts(set, kind, map, all_sync);
+	if (ret < 0) {
+		poolset_unmap(map);
+		return ret;
+	}
+	set->mapped = base;
+	set->mapped_size = (size_t)map->size;
+	set->mapped_unit = map->unit;
+	return 0;
+}
+
+int poolset_map(struct poolset *set, enum mapping_kind kind, struct poolset_mapping *map)
+{
+	bool all_sync = true;
 	int ret;
 
 	map->size = poolset_files_image_size(set);
@@ -106,15 +124,11 @@ int poolset_map(const struct poolset *set, enum mapping_kind kind,
 		if (unit > map->unit)
 			map->unit = unit;
 	}
-	ret = mapping_reserve((size_t)map->size, map->unit, &base);
+	poolset_fork_hold();
+	ret = map_held(set, kind, map, &all_sync);
+	poolset_fork_release();
 	if (ret < 0)
-		return blame_file(set->path, ret);
-	map->base = base;
-	ret = place_parts(set, kind, map, &all_sync);
-	if (ret < 0) {
-		poolset_unmap(map);
 		return ret;
-	}
 	map->medium = choose_medium(set, map, kind, all_sync);
 	return 0;
 }
@@ -131,6 +145,19 @@ void poolset_map_prefault(const struct poolset_mapping *map)
 
 		*p = *p;
 	}
+}
+
+void poolset_map_forget(struct poolset *set)
+{
+	poolset_fork_hold();
+	set->mapped = NULL;
+	poolset_fork_release();
+}
+
+void poolset_map_keep_from_children(const struct poolset_mapping *map)
+{
+	if (map->base)
+		madvise(map->base, (size_t)map->size, MADV_DONTFORK);
 }
 
 void poolset_unmap(struct poolset_mapping *map)

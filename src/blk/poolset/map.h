@@ -19,11 +19,17 @@ struct poolset_mapping {
  * -EOPNOTSUPP for device DAX. -EINVAL where the pages of the machine or of a file system are
  * too large for the set. Else -ENOMEM and as from mmap(2), message set.
  */
-int poolset_map(const struct poolset *set, enum mapping_kind kind,
+int poolset_map(struct poolset *set, enum mapping_kind kind,
 		struct poolset_mapping *map) MUST_CHECK;
 
 /* Makes all pages resident, writable ones without their data changing. */
 void poolset_map_prefault(const struct poolset_mapping *map);
+
+/* To be called before the mapping goes while the files are open. */
+void poolset_map_forget(struct poolset *set);
+
+/* Children that are forked from now on do not get it: they could not give it back. */
+void poolset_map_keep_from_children(const struct poolset_mapping *map);
 
 void poolset_unmap(struct poolset_mapping *map);
 

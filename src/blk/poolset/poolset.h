@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "compiler.h"
 #include "file.h"
@@ -21,7 +22,9 @@ struct poolset_part {
 	unsigned line; /* in the set file; 0: from no set file */
 
 	/* Filled in while the files are open, see poolset/files.h. */
-	int fd;		  /* -1: not open */
+	int fd;	   /* -1: not open */
+	dev_t dev; /* of the open file */
+	ino_t ino;
 	int read_only;	  /* errno of opening it for writing too; 0: that was possible */
 	uint64_t length;  /* of the file, bytes */
 	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
@@ -41,6 +44,13 @@ struct poolset {
 	unsigned nreplica; /* local and remote, the first one included */
 	unsigned npart;
 	struct poolset_part *part; /* of the first replica */
+
+	/* While the files are open, see poolset/fork.h. */
+	struct poolset *next;
+	struct poolset **link; /* NULL: in no list */
+	void *mapped;	       /* the mapping, which is no pool's yet; NULL: none */
+	size_t mapped_size;
+	size_t mapped_unit;
 };
 
 /* A set of one file; size as in struct poolset_part. -ENOMEM, message set. */

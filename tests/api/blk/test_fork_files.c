@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A child that is forked in the middle of a call that opens files gets nothing of them: it knows
+ * of no pool that it could close, and must not keep one locked until it ends.
+ */
+#include "fork_fixture.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static unsigned forks_when_locked; /* at which lock from now on; opening takes two */
+static bool forks_when_mapped;
+static pid_t child;
+static int parent_is_there[2];
+
+/* The child lives until the test is over; when this returns, its handlers have run. */
+static void fork_now(void)
+{
+	int child_is_there[2];
+
+	assert_int_equal(pipe(child_is_there), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(30);
+		hand_over(child_is_there[1]);
+		close(parent_is_there[1]);
+		await(parent_is_there[0]);
+		_exit(0);
+	}
+	assert_true(await(child_is_there[0]));
+	close(child_is_there[0]);
+	close(child_is_there[1]);
+}
+
+SUPPORT_INTERPOSE int flock(int fd, int operation)
+{
+	int ret = (int)syscall(SYS_flock, fd, operation);
+
+	if (operation != LOCK_UN && forks_when_locked && --forks_when_locked == 0)
+		fork_now();
+	return ret;
+}
+
+/* The pool is mapped by then, and its files are still open. */
+SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
+{
+	if (forks_when_mapped && advice == MADV_WIPEONFORK) {
+		forks_when_mapped = false;
+		fork_now();
+	}
+	return (int)syscall(SYS_madvise, addr, len, advice);
+}
+
+static void make_pool(void)
+{
+	PMEMblkpool *p = create();
+
+	assert_int_equal(byteblock_put(p, 3, 7), 0);
+	pmemblk_close(p);
+	assert_int_equal(pipe2(parent_is_there, O_CLOEXEC), 0);
+}
+
+/* While the child lives. */
+static void assert_pool_is_free(void)
+{
+	PMEMblkpool *p = pmemblk_open(path, 0);
+
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	pmemblk_close(p);
+	assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
+	close(parent_is_there[1]);
+	assert_ends_well(child);
+	close(parent_is_there[0]);
+	unlink(path);
+}
+
+static void a_fork_during_a_check_leaves_the_pool_free(void **state)
+{
+	(void)state;
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		make_pool();
+		forks_when_locked = nth;
+		assert_int_equal(pmemblk_check(path, 0), 1);
+		assert_int_equal(forks_when_locked, 0);
+		assert_pool_is_free();
+	}
+}
+
+static void a_fork_while_a_pool_is_opened_leaves_it_free_after_the_close(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		PMEMblkpool *p;
+
+		make_pool();
+		forks_when_locked = i;
+		forks_when_mapped = i == 0;
+		p = pmemblk_open(path, 0);
+		assert_non_null(p);
+		assert_false(forks_when_locked || forks_when_mapped);
+		assert_int_equal(byteblock_get(p, 3), 7);
+		pmemblk_close(p);
+		assert_pool_is_free();
+	}
+}
+
+static void a_fork_while_a_pool_is_created_leaves_it_free_after_the_close(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		PMEMblkpool *p;
+
+		assert_int_equal(pipe2(parent_is_there, O_CLOEXEC), 0);
+		forks_when_locked = i == 0 ? 1 : 0;
+		forks_when_mapped = i == 1;
+		p = create();
+		assert_false(forks_when_locked || forks_when_mapped);
+		assert_int_equal(byteblock_put(p, 3, 7), 0);
+		pmemblk_close(p);
+		assert_pool_is_free();
+	}
+}
+
+static void a_fork_during_an_open_that_fails_leaves_the_pool_free(void **state)
+{
+	(void)state;
+	make_pool();
+	forks_when_locked = 2;
+	assert_null(pmemblk_open(path, 4096));
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(forks_when_locked, 0);
+	assert_pool_is_free();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(a_fork_during_a_check_leaves_the_pool_free, new_path),
+	    cmocka_unit_test_setup(
+		a_fork_while_a_pool_is_opened_leaves_it_free_after_the_close, new_path),
+	    cmocka_unit_test_setup(
+		a_fork_while_a_pool_is_created_leaves_it_free_after_the_close, new_path),
+	    cmocka_unit_test_setup(a_fork_during_an_open_that_fails_leaves_the_pool_free,
+				   new_path),
+	};
+
+	return run_on_both("fork_files", tests, sizeof(tests) / sizeof(tests[0]));
+}
