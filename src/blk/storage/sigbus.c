@@ -34,6 +34,7 @@
 static struct {
 	_Atomic(uintptr_t) base;
 	_Atomic(uintptr_t) end;
+	_Atomic(struct sigbus_watch *) watch; /* NULL in a free slot */
 } watched[MAX_WATCHED];
 
 static struct fork_lock lock = FORK_LOCK_INIT; /* of what follows */
@@ -44,9 +45,14 @@ static size_t page_size;
 
 /* One thread's, between sigbus_enter() and sigbus_leave(). */
 struct call {
-	struct sigbus_watch *entered; /* NULL outside */
-	uint64_t epoch;		      /* when it entered */
-	uint64_t mine; /* its pages, one bit for each in entered->replaced */
+	/*
+	 * NULL outside. A thread may leave by siglongjmp() from a handler of the program, and be
+	 * inside for ever: the watch may be gone, unless its slot says that it is there.
+	 */
+	struct sigbus_watch *entered;
+	unsigned slot;	/* of entered */
+	uint64_t epoch; /* when it entered */
+	uint64_t mine;	/* its pages, one bit for each in entered->replaced */
 };
 
 _Static_assert(sizeof(struct call) <= THREAD_MEMORY_SPARE, "it needs more memory");
@@ -67,11 +73,13 @@ static struct call *current(void)
 	return c && c->entered ? c : NULL;
 }
 
-static bool is_watched(const struct sigbus_watch *w, uintptr_t addr)
+static bool is_watched(const struct call *c, uintptr_t addr)
 {
-	unsigned i = w->slot - 1;
+	unsigned i = c->slot - 1;
 
-	return w->slot != 0 &&
+	return c->slot != 0 &&
+	       atomic_load_explicit(&watched[i].watch, memory_order_acquire) ==
+		   c->entered &&
 	       addr < atomic_load_explicit(&watched[i].end, memory_order_acquire) &&
 	       addr >= atomic_load_explicit(&watched[i].base, memory_order_relaxed);
 }
@@ -187,8 +195,7 @@ static void handle(int sig, siginfo_t *info, void *context)
 	struct call *c = current();
 	uintptr_t addr = (uintptr_t)info->si_addr;
 
-	if (!c || info->si_code <= 0 || !is_watched(c->entered, addr) ||
-	    !replace(c, addr))
+	if (!c || info->si_code <= 0 || !is_watched(c, addr) || !replace(c, addr))
 		pass_on(sig, info, context);
 	errno = err;
 }
@@ -258,6 +265,7 @@ int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
 		if (atomic_load_explicit(&watched[i].end, memory_order_relaxed) == 0) {
 			atomic_store_explicit(&watched[i].base, (uintptr_t)base,
 					      memory_order_relaxed);
+			atomic_store_explicit(&watched[i].watch, w, memory_order_relaxed);
 			atomic_store_explicit(&watched[i].end,
 					      (uintptr_t)base + (uintptr_t)size,
 					      memory_order_release);
@@ -279,6 +287,7 @@ void sigbus_unwatch(struct sigbus_watch *w)
 	if (w->slot == 0)
 		return;
 	fork_lock_acquire(&lock);
+	atomic_store_explicit(&watched[w->slot - 1].watch, NULL, memory_order_relaxed);
 	atomic_store_explicit(&watched[w->slot - 1].end, 0, memory_order_release);
 	w->slot = 0;
 	if (--nwatched == 0)
@@ -295,6 +304,7 @@ void sigbus_enter(struct sigbus_watch *w)
 		return;
 	c->mine = 0;
 	c->epoch = sigbus_epoch(w);
+	c->slot = w->slot;
 	atomic_signal_fence(memory_order_seq_cst);
 	c->entered = w;
 	atomic_signal_fence(memory_order_seq_cst);

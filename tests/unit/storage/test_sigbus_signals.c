@@ -3,6 +3,7 @@
 #include "sigbus_fixture.h"
 
 #include <dlfcn.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -105,6 +106,55 @@ static void a_fault_in_the_callers_buffer_goes_to_the_programs_handler(void **st
 	pool = NULL;
 	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 	drop_pool();
+}
+
+static sigjmp_buf way_out;
+
+static void jump(int sig)
+{
+	(void)sig;
+	own_calls++;
+	siglongjmp(way_out, 1);
+}
+
+static void *map_page(int flags, int fd)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	assert_true(page != MAP_FAILED);
+	return page;
+}
+
+/* Later faults of it are none in the pool that it has left, which may be gone by then. */
+static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **state)
+{
+	struct sigbus_watch *w = map_page(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *memory = map_page(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+	char *lost = map_page(MAP_SHARED, fd);
+	struct sigaction own = {.sa_handler = jump};
+	static struct sigbus_watch other;
+	struct sigaction old;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	assert_int_equal(sigbus_watch(w, memory, 4096), 0);
+	assert_int_equal(sigbus_watch(&other, memory, 4096), 0);
+	own_calls = 0;
+	sigbus_enter(w);
+	if (sigsetjmp(way_out, 1) == 0)
+		*(volatile char *)lost = 1;
+	assert_int_equal(own_calls, 1);
+	sigbus_unwatch(w);
+	munmap(w, 4096);
+	if (sigsetjmp(way_out, 1) == 0)
+		*(volatile char *)lost = 1;
+	assert_int_equal(own_calls, 2);
+	sigbus_unwatch(&other);
+	munmap(lost, 4096);
+	munmap(memory, 4096);
+	close(fd);
+	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 }
 
 /* While this is set, the file is cut off when the handler is installed: mapped, but not read. */
@@ -356,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(other_errors_go_to_the_programs_handler),
 	    cmocka_unit_test(a_fault_in_the_callers_buffer_goes_to_the_programs_handler),
+	    cmocka_unit_test(a_thread_may_jump_out_of_a_call_before_the_pool_is_closed),
 	    cmocka_unit_test(
 		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
 	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
