@@ -73,13 +73,18 @@ static struct call *current(void)
 	return c && c->entered ? c : NULL;
 }
 
+/* Whether what the thread has entered is still there. */
+static bool is_there(const struct call *c)
+{
+	return c->slot != 0 && atomic_load_explicit(&watched[c->slot - 1].watch,
+						    memory_order_acquire) == c->entered;
+}
+
 static bool is_watched(const struct call *c, uintptr_t addr)
 {
 	unsigned i = c->slot - 1;
 
-	return c->slot != 0 &&
-	       atomic_load_explicit(&watched[i].watch, memory_order_acquire) ==
-		   c->entered &&
+	return is_there(c) &&
 	       addr < atomic_load_explicit(&watched[i].end, memory_order_acquire) &&
 	       addr >= atomic_load_explicit(&watched[i].base, memory_order_relaxed);
 }
@@ -295,21 +300,6 @@ void sigbus_unwatch(struct sigbus_watch *w)
 	fork_lock_release(&lock);
 }
 
-void sigbus_enter(struct sigbus_watch *w)
-{
-	size_t size;
-	struct call *c = thread_memory_get(&calls, &size);
-
-	if (!c)
-		return;
-	c->mine = 0;
-	c->epoch = sigbus_epoch(w);
-	c->slot = w->slot;
-	atomic_signal_fence(memory_order_seq_cst);
-	c->entered = w;
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
 /* Makes those of the replaced pages that the set names raise SIGBUS again. */
 static void take_away(struct sigbus_watch *w, uint64_t set)
 {
@@ -347,9 +337,36 @@ bool sigbus_leave(struct sigbus_watch *w)
 	return true;
 }
 
+/* From a call that the thread has jumped out of: all would wait for its replacements. */
+static void end_abandoned(struct call *c)
+{
+	if (unlikely(c->entered) && is_there(c))
+		sigbus_leave(c->entered);
+}
+
+void sigbus_enter(struct sigbus_watch *w)
+{
+	size_t size;
+	struct call *c = thread_memory_get(&calls, &size);
+
+	if (!c)
+		return;
+	end_abandoned(c);
+	c->mine = 0;
+	c->epoch = sigbus_epoch(w);
+	c->slot = w->slot;
+	atomic_signal_fence(memory_order_seq_cst);
+	c->entered = w;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 /* What was noted is in place, or was, or was about to be: each such page is a lost one. */
 void sigbus_forked(struct sigbus_watch *w)
 {
+	struct call *c = current();
+
+	if (c && c->entered == w)
+		c->entered = NULL; /* it jumped out before the fork */
 	take_away(w, UINT64_MAX);
 	atomic_store_explicit(&w->open, 0, memory_order_seq_cst);
 }
@@ -374,6 +391,8 @@ uint64_t sigbus_epoch(struct sigbus_watch *w)
 		epoch = atomic_load_explicit(&w->epoch, memory_order_seq_cst);
 		if (likely(atomic_load_explicit(&w->open, memory_order_seq_cst) == 0))
 			return epoch;
+		if (round == 0 && current())
+			end_abandoned(current());
 		wait_a_little(round);
 	}
 }

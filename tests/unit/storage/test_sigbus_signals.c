@@ -157,6 +157,38 @@ static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **sta
 	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 }
 
+/* Else it would wait for itself. */
+static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **state)
+{
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+	volatile char *memory = map_page(MAP_SHARED, fd);
+	volatile char *lost = map_page(MAP_SHARED, fd);
+	struct sigaction own = {.sa_handler = jump};
+	static struct sigbus_watch w;
+	struct sigaction old;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096), 0);
+	own_calls = 0;
+	sigbus_enter(&w);
+	assert_int_equal(*(volatile unsigned char *)memory, 0xff);
+	if (sigsetjmp(way_out, 1) == 0)
+		*lost = 1;
+	assert_int_equal(own_calls, 1);
+	alarm(20);
+	sigbus_epoch(&w);
+	sigbus_enter(&w);
+	alarm(0);
+	assert_false(sigbus_leave(&w));
+	assert_int_equal(own_calls, 1);
+	sigbus_unwatch(&w);
+	munmap((void *)(uintptr_t)memory, 4096);
+	munmap((void *)(uintptr_t)lost, 4096);
+	close(fd);
+	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+}
+
 /* While this is set, the file is cut off when the handler is installed: mapped, but not read. */
 static bool cuts_file;
 
@@ -407,6 +439,7 @@ int main(void)
 	    cmocka_unit_test(other_errors_go_to_the_programs_handler),
 	    cmocka_unit_test(a_fault_in_the_callers_buffer_goes_to_the_programs_handler),
 	    cmocka_unit_test(a_thread_may_jump_out_of_a_call_before_the_pool_is_closed),
+	    cmocka_unit_test(a_thread_that_jumped_out_after_a_lost_page_may_come_again),
 	    cmocka_unit_test(
 		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
 	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
