@@ -125,12 +125,13 @@ check: all $(HELPER_BIN) $(BENCH_BIN) $(filter-out %.sh,$(TESTS))
 
 # The programs again under the address and undefined sanitizers, and those with threads, forks and
 # locks under ThreadSanitizer. What steps through code, or compares it with the code of another
-# build, learns nothing from that.
-NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding
+# build, learns nothing from that; the long crash tests are left to check-long.
+NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding \
+	crash/test_enumerate crash/test_judge crash/test_mutants
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
 	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
 	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \
-	tests/api/blk/test_msync.c tests/api/blk/test_errno*.c tests/api/pmem/test_process.c)
+	tests/api/blk/test_contended.c tests/api/blk/test_msync.c tests/api/pmem/test_process.c)
 check-sanitizers:
 	+$(MAKE) check SAN=address,undefined TESTS='$$(filter-out $$(addprefix %/,$$(NOT_SANITIZED)),$$(TEST_BIN))'
 	+$(MAKE) check SAN=thread TESTS='$$(call test_bin,$$(THREADED))'
