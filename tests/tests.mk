@@ -120,9 +120,6 @@ TEST_ENV = BUILD=$(abspath $(B)) SOURCE=$(CURDIR) VERSION=$(VERSION) CC='$(CC)' 
 QEMU_CPU_aarch64 = -cpu cortex-a72
 RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%,$(CROSS)))
 
-check: all $(HELPER_BIN) $(BENCH_BIN) $(filter-out %.sh,$(TESTS))
-	@$(TEST_ENV) tests/support/run.sh $(TESTS)
-
 # The programs again under the address and undefined sanitizers, and those with threads, forks and
 # locks under ThreadSanitizer. What steps through code, or compares it with the code of another
 # build, learns nothing from that; the long crash tests are left to check-long.
@@ -132,6 +129,10 @@ THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/
 	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
 	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \
 	tests/api/blk/test_contended.c tests/api/blk/test_msync.c tests/api/pmem/test_process.c)
+
+check: all $(HELPER_BIN) $(BENCH_BIN) $(filter-out %.sh,$(TESTS))
+	@$(TEST_ENV) tests/support/run.sh $(TESTS)
+
 check-sanitizers:
 	+$(MAKE) check SAN=address,undefined TESTS='$$(filter-out $$(addprefix %/,$$(NOT_SANITIZED)),$$(TEST_BIN))'
 	+$(MAKE) check SAN=thread TESTS='$$(call test_bin,$$(THREADED))'
