@@ -18,6 +18,7 @@
 #include "btt/map.h"
 #include "errormsg.h"
 #include "image/facts.h"
+#include "image/guard.h"
 #include "image/image.h"
 #include "image/picture.h"
 #include "pool/header.h"
@@ -97,26 +98,70 @@ static void show_header(struct facts *f, const struct image *image)
 	facts_number(f, "unsafe_shutdowns", le64_to_cpu(h->sds.usc));
 }
 
-static void show_map(struct facts *f, const struct image *image,
-		     const struct btt_found_arena *arena)
-{
-	uint64_t map = arena->off + arena->info.geo.map_arena_off;
-	uint64_t n[4] = {0, 0, 0, 0};
+/* The blocks of an arena, by the two bits of their map entries. */
+struct counts {
+	uint64_t n[4];
+};
 
-	for (uint32_t i = 0; i < arena->info.geo.external_nlba; i++)
-		n[storage_load32(&image->storage, map + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
-				 memory_order_relaxed) >>
-		  30]++;
+/* What is read from the mapped files, which may not give a page. */
+struct look {
+	struct image *image;
+	struct btt_found found;
+	struct counts *counts; /* of each arena */
+};
+
+static int find_guarded(void *arg)
+{
+	struct look *l = arg;
+
+	return btt_find_layout(&l->image->storage, &l->image->params, &l->found);
+}
+
+static int count_guarded(void *arg)
+{
+	struct look *l = arg;
+
+	for (unsigned i = 0; i < l->found.narena; i++) {
+		const struct btt_found_arena *arena = &l->found.arena[i];
+		uint64_t map = arena->off + arena->info.geo.map_arena_off;
+
+		for (uint32_t k = 0; k < arena->info.geo.external_nlba; k++)
+			l->counts[i]
+			    .n[storage_load32(&l->image->storage,
+					      map + (uint64_t)k * BTT_MAP_ENTRY_SIZE,
+					      memory_order_relaxed) >>
+			       30]++;
+	}
+	return 0;
+}
+
+static int count_states(struct look *l)
+{
+	int ret;
+
+	l->counts = calloc(l->found.narena ? l->found.narena : 1, sizeof(*l->counts));
+	if (!l->counts)
+		return errormsg_fail(ENOMEM, "out of memory for %s", l->image->path);
+	ret = guard_run(l->image->path, &l->image->map, count_guarded, l);
+	if (ret < 0) {
+		free(l->counts);
+		l->counts = NULL;
+	}
+	return ret;
+}
+
+static void show_counts(struct facts *f, const struct counts *c)
+{
 	facts_begin_named(f, "blocks");
-	facts_number(f, "never_written", n[BTT_MAP_INITIAL >> 30]);
-	facts_number(f, "zero", n[BTT_MAP_ZERO >> 30]);
-	facts_number(f, "error", n[BTT_MAP_ERROR >> 30]);
-	facts_number(f, "data", n[BTT_MAP_NORMAL >> 30]);
+	facts_number(f, "never_written", c->n[BTT_MAP_INITIAL >> 30]);
+	facts_number(f, "zero", c->n[BTT_MAP_ZERO >> 30]);
+	facts_number(f, "error", c->n[BTT_MAP_ERROR >> 30]);
+	facts_number(f, "data", c->n[BTT_MAP_NORMAL >> 30]);
 	facts_end_group(f);
 }
 
-static void show_arena(struct facts *f, const struct image *image,
-		       const struct btt_found_arena *arena, unsigned number, bool stats)
+static void show_arena(struct facts *f, const struct btt_found_arena *arena,
+		       unsigned number, const struct counts *counts)
 {
 	const struct btt_geometry *geo = &arena->info.geo;
 	char title[32];
@@ -137,8 +182,8 @@ static void show_arena(struct facts *f, const struct image *image,
 	facts_number(f, "map_offset", geo->map_arena_off);
 	facts_number(f, "flog_offset", geo->flog_arena_off);
 	facts_number(f, "info_copy_offset", geo->info_arena_off);
-	if (stats)
-		show_map(f, image, arena);
+	if (counts)
+		show_counts(f, counts);
 	facts_end_group(f);
 }
 
@@ -170,9 +215,10 @@ static void show_files(struct facts *f, const struct image *image)
 	facts_number(f, "size", image->map.size);
 }
 
-static void show_table(struct facts *f, const struct image *image,
-		       const struct btt_found *found, bool stats)
+static void show_table(struct facts *f, const struct look *l, bool stats)
 {
+	const struct image *image = l->image;
+	const struct btt_found *found = &l->found;
 	static const char *const layouts[] = {"none yet", "written", "damaged"};
 
 	facts_number(f, "block_size", image->params.bsize);
@@ -184,7 +230,7 @@ static void show_table(struct facts *f, const struct image *image,
 		facts_text(f, "statistics", "no block was written yet");
 	facts_begin_list(f, "arenas");
 	for (unsigned i = 0; i < found->narena; i++)
-		show_arena(f, image, &found->arena[i], i, stats);
+		show_arena(f, &found->arena[i], i, l->counts ? &l->counts[i] : NULL);
 	facts_end_list(f);
 }
 
@@ -199,7 +245,7 @@ static void show_error(struct facts *f, const char *text)
 static enum tool_status show_image(struct facts *f, struct image *image, bool stats)
 {
 	enum tool_status status = TOOL_OK;
-	struct btt_found found;
+	struct look look = {.image = image};
 	int ret = image_check_headers(image);
 
 	show_files(f, image);
@@ -207,16 +253,25 @@ static enum tool_status show_image(struct facts *f, struct image *image, bool st
 		show_error(f, errormsg_get());
 		return TOOL_DAMAGED;
 	}
-	if (btt_find_layout(&image->storage, &image->params, &found) < 0) {
+	if (guard_run(image->path, &image->map, find_guarded, &look) < 0) {
 		show_error(f, errormsg_get());
 		return TOOL_FAILED;
 	}
-	if (found.layout == BTT_LAYOUT_LOST)
+	if (look.found.layout == BTT_LAYOUT_LOST)
 		show_error(f, errormsg_get());
-	show_table(f, image, &found, stats);
-	if (!is_whole(&found) || image->params.bsize == 0)
+	if (!is_whole(&look.found) || image->params.bsize == 0)
 		status = TOOL_DAMAGED;
-	btt_find_free(&found);
+	if (stats && count_states(&look) < 0) {
+		/* There is one member "error" only. */
+		if (look.found.layout == BTT_LAYOUT_LOST)
+			tool_complain("%s", errormsg_get());
+		else
+			show_error(f, errormsg_get());
+		status = TOOL_FAILED;
+	}
+	show_table(f, &look, stats);
+	free(look.counts);
+	btt_find_free(&look.found);
 	return status;
 }
 
@@ -231,8 +286,15 @@ static int find_problem(struct image *image, char *problem, size_t size)
 	return ret;
 }
 
-static int draw(FILE *out, struct image *image)
+struct drawing {
+	FILE *out;
+	struct image *image;
+};
+
+static int draw_guarded(void *arg)
 {
+	const struct drawing *d = arg;
+	struct image *image = d->image;
 	char problem[1024] = "";
 	struct btt_found found;
 	int ret = btt_find_layout(&image->storage, &image->params, &found);
@@ -240,9 +302,16 @@ static int draw(FILE *out, struct image *image)
 	if (ret == 0)
 		ret = find_problem(image, problem, sizeof(problem));
 	if (ret == 0)
-		ret = picture_draw(out, image, &found, problem);
+		ret = picture_draw(d->out, image, &found, problem);
 	btt_find_free(&found);
 	return ret;
+}
+
+static int draw(FILE *out, struct image *image)
+{
+	struct drawing drawing = {.out = out, .image = image};
+
+	return guard_run(image->path, &image->map, draw_guarded, &drawing);
 }
 
 static enum tool_status save_picture(const char *path, struct image *image,
