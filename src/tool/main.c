@@ -5,6 +5,7 @@
 #include "commands/tool.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -117,5 +118,7 @@ static enum tool_status run(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	occupy_closed_streams();
+	/* A file that may grow no more is an error with a message, and not the end. */
+	signal(SIGXFSZ, SIG_IGN);
 	return (int)tool_finish_output(run(argc, argv));
 }

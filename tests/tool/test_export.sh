@@ -45,6 +45,9 @@ if [ -w /dev/full ]; then
 	tool export "$p" - >/dev/full 2>"$work/err" && fail "a full standard output"
 	said 'cannot write to the standard output: No space left on device'
 fi
+(ulimit -f 1024 && tool export "$p" "$work/limited" 2>"$work/err") && fail "a file longer than the limit"
+said '/limited: File too large'
+[ ! -e "$work/limited" ] || fail "a copy up to the limit was left"
 case_ok "pipes, devices and open descriptors need no --force"
 
 cp "$p" "$work/damaged"
