@@ -200,8 +200,18 @@ fi
 [ "$(id -u)" = 0 ] && command -v losetup >/dev/null || skip "a block device needs root and losetup (package mount)"
 head -c 24M /dev/zero | tr '\0' x >"$work/disk"
 loop=$(losetup -f --show "$work/disk" 2>/dev/null) || skip "no loop device can be had here"
-trap 'losetup -d "$loop" 2>/dev/null; rm -rf "$work"' EXIT
+own=
+trap 'losetup -d "$loop" $own 2>/dev/null; rm -rf "$work"' EXIT
 expect 0 export "$p" "$loop"
 cmp -n "$(stat -c %s "$work/all")" "$work/all" "$loop" || fail "the copy on a block device"
 [ "$(tail -c 1 "$work/disk")" = x ] || fail "more than the blocks was written"
 case_ok "a block device needs no --force"
+
+own=$(losetup -f --show "$work/part1" 2>/dev/null) || skip "no second loop device can be had here"
+sum=$(sha256sum <"$work/part1")
+expect 3 export "$work/set" "$own"
+said "^pmemblk: $own is the pool itself, or a file of it"
+expect 3 import "$own" "$work/set"
+said "^pmemblk: $own is the pool itself, or a file of it"
+[ "$(sha256sum <"$work/part1")" = "$sum" ] || fail "the part under a block device was changed"
+case_ok "a block device that is a file of the pool is not written to"

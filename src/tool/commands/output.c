@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include "commands/tool.h"
 #include "file.h"
 #include "poolset/load.h"
+#include "sysfs.h"
 
 /* A hole may be as small as this. */
 #define PIECE ((size_t)64 << 10)
@@ -72,8 +75,33 @@ void output_source_fini(struct output_source *source)
 	free(source->file);
 }
 
+/* The file behind a loop device, or behind the one that this is a partition of. */
+static bool find_behind_loop(dev_t dev, struct stat *st)
+{
+	static const char *const places[] = {"loop", "../loop"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		char path[PATH_MAX];
+		char name[PATH_MAX + 1];
+		ssize_t n = -1;
+
+		if (sysfs_path(path, "dev/block/%u:%u/%s/backing_file", major(dev),
+			       minor(dev), places[i]) == 0)
+			n = sysfs_read(path, name, sizeof(name) - 1);
+		if (n > 1) {
+			name[n - 1] = '\0'; /* the newline */
+			return stat(name, st) == 0;
+		}
+	}
+	return false;
+}
+
 bool output_source_has(const struct output_source *source, const struct stat *st)
 {
+	struct stat behind;
+
+	if (S_ISBLK(st->st_mode) && find_behind_loop(st->st_rdev, &behind))
+		return output_source_has(source, &behind);
 	for (size_t i = 0; i < source->n; i++) {
 		const struct stat *file = &source->file[i];
 

@@ -22,7 +22,7 @@ struct output_source {
 
 /* Looks at the files of the pool at path; those that cannot be found are left out. */
 void output_source_init(struct output_source *source, const char *path);
-/* Whether it is one of them, by whatever name. */
+/* Whether it is one of them, by whatever name, or a loop device on one. */
 bool output_source_has(const struct output_source *source, const struct stat *st);
 void output_source_fini(struct output_source *source);
 
