@@ -26,6 +26,10 @@ printed '^  00000000  78 00 .*\|x\.\.'
 expect 0 dump -r 5770- "$work/io"
 printed '^blocks [0-9]+-[0-9]+: zeros$'
 [ "$(grep -c '^block ' "$work/out")" -ge 2 ] || fail "dump shows too little"
+expect 0 create -b 512 "$work/conf"
+head -c 5000 "$work/raw" >"$work/start"
+PMEMBLK_CONF='copy_on_write.at_open=1' tool import "$work/start" "$work/conf" >/dev/null || fail "import with settings"
+tool export "$work/conf" - | cmp -n 5000 - "$work/start" || fail "the import went into a private copy"
 case_ok "import, export and dump agree"
 
 expect 3 export "$work/io" "$work/back"

@@ -8,8 +8,12 @@
 
 PMEMblkpool *blocks_open(const char *path)
 {
-	PMEMblkpool *pool = pmemblk_open(path, 0);
+	int off = 0;
+	PMEMblkpool *pool = NULL;
 
+	/* What PMEMBLK_CONF may say for programs would lose all that is written. */
+	if (pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off) == 0)
+		pool = pmemblk_open(path, 0);
 	if (!pool)
 		tool_complain("%s", pmemblk_errormsg());
 	return pool;
