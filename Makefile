@@ -200,8 +200,10 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # The tool calls the shared libraries. Info and repair need some of libpmemblk's internals
-# besides: what the library does not export comes from the archive behind it.
-$(B)/blk-internals.a: $(COMMON_OBJ) $(BLK_OBJ)
+# besides: what the library does not export comes from the archive behind it. That has none of the
+# public functions: with -flto the linker takes these from an archive although it has seen the
+# library first.
+$(B)/blk-internals.a: $(COMMON_OBJ) $(filter-out $(call objs,$(wildcard src/blk/*.c)),$(BLK_OBJ))
 	$(call pack,$^)
 
 # It runs on the libraries beside it. DT_RPATH, unlike DT_RUNPATH, also leads libpmemblk to our

@@ -132,3 +132,8 @@ for lib in libpmem libpmemblk; do
 	[ -n "${COV:-}" ] || ! grep -xE 'getenv|environ|__environ|_environ' "$work/$lib.imported" || fail "$lib: reads the environment"
 done
 case_ok "the environment is read with secure_getenv only"
+
+$nm --defined-only "$BUILD/blk-internals.a" 2>/dev/null | sed -n 's/.* T //p' >"$work/internals"
+grep -q '^btt_' "$work/internals" || fail "blk-internals.a has no internals"
+! grep '^pmemblk_' "$work/internals" || fail "with -flto the tool would take these from the archive, not from the library"
+case_ok "what the tool has of libpmemblk besides the library is none of the public functions"
