@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # pmemblk(1): a sparse pool on a disk that is full: an import ends with the number of the block for
-# which there is no space, and info with the page of the map, and not by a signal.
+# which there is no space, and not by a signal; and info reads such a pool.
 . "$(dirname "$0")/lib.sh"
 [ -z "${RUNNER:-}" ] || skip "not under emulation: it has no signal for a lost page"
 [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip "a small file system needs root and mount namespaces"
@@ -17,13 +17,8 @@ run()
 	PMEMBLK_CONF='fallocate.at_create=0' "$BUILD/bin/pmemblk" create -b 4K -s 0 "$1/pool"
 	"$BUILD/bin/pmemblk" import -f 100 "$2" "$1/pool" 2>"$2.err" || rc=$?
 	[ "$rc" = 3 ] || exit "$((rc + 1))"
-	rc=0
-	"$BUILD/bin/pmemblk" info --json --stats "$1/pool" >"$2.json" 2>"$2.info" || rc=$?
-	[ "$rc" = 3 ] || exit "$((rc + 1))"
-	rc=0
-	"$BUILD/bin/pmemblk" info --map - "$1/pool" >"$2.svg" 2>"$2.map" || rc=$?
-	[ "$rc" = 3 ] && [ ! -s "$2.svg" ] || exit "$((rc + 1))"
-	cmp "$2.info" "$2.map"
+	"$BUILD/bin/pmemblk" info --json --stats "$1/pool" >"$2.json"
+	"$BUILD/bin/pmemblk" info --map - "$1/pool" >/dev/null
 	# On tmpfs reading a hole takes a page, too.
 	rm "$1/filler"
 	"$BUILD/bin/pmemblk" export "$1/pool" - >"$2.back"
@@ -48,10 +43,12 @@ printed ': consistent$'
 case_ok "an import names the block that finds no space, and what is before it is there"
 
 cp "$work/raw.json" "$work/out"
-cp "$work/raw.info" "$work/err"
-said '^pmemblk: .*/pool: the page at offset [0-9]+ of the pool, which holds the map entries .* cannot be accessed'
-printed '^  "error": ".* cannot be accessed: .*",$'
-printed '"map_offset": [0-9]+'
+count()
+{
+	sed -nE "s/^ *\"$1\": ([0-9]+),?\$/\1/p" "$work/out"
+}
+written=$((bytes / 4096))
+[ "$(count data)" -ge $written ] || fail "$(count data) blocks of data, $written were written"
+[ $(($(count data) + $(count never_written))) = 9965 ] || fail "not all blocks are counted"
 printed '^}$'
-! grep -q '"never_written"' "$work/out" || fail "numbers that nobody has counted"
-case_ok "info says what it knows when the map cannot be read"
+case_ok "info counts the blocks of a sparse pool when there is no room for its holes"

@@ -72,6 +72,16 @@ END
 expect 0 info --stats "$p"
 diff "$work/expected" "$work/out" || fail "info says something else (right) than is there (left)"
 expect 0 info "$p"
+# The only byte that is not zero, of the first entry that is not, is its last one.
+cp "$p" "$work/odd"
+map=$((8192 + $(sed -n 's/^  map_offset: //p' "$work/expected")))
+printf '\0\0\0\100' | dd of="$work/odd" bs=1 seek=$((map + 4 * 7918)) conv=notrunc status=none
+head -c $((4 * 7918)) /dev/zero | dd of="$work/odd" bs=1M oflag=seek_bytes seek=$map conv=notrunc status=none
+expect 0 info --stats "$work/odd"
+printed '^    never_written: 7918$'
+printed '^    error: 1$'
+printed '^    data: 0$'
+expect 0 info "$p"
 sed '/^  blocks/,$d' "$work/expected" | diff - "$work/out" || fail "without --stats"
 case_ok "info shows what stands in the files"
 

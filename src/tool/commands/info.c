@@ -117,21 +117,32 @@ static int find_guarded(void *arg)
 	return btt_find_layout(&l->image->storage, &l->image->params, &l->found);
 }
 
+/* Runs of zeros are passed over: on a full tmpfs a hole cannot even be read. */
+static void count_arena(struct storage *s, const struct btt_found_arena *arena,
+			struct counts *c)
+{
+	uint64_t at = arena->off + arena->info.geo.map_arena_off;
+	uint64_t end = at + (uint64_t)arena->info.geo.external_nlba * BTT_MAP_ENTRY_SIZE;
+
+	while (at < end) {
+		uint64_t next = btt_find_nonzero(s, at, end);
+
+		next -= (next - at) % BTT_MAP_ENTRY_SIZE; /* any byte of an entry */
+		c->n[BTT_MAP_INITIAL >> 30] += (next - at) / BTT_MAP_ENTRY_SIZE;
+		at = next;
+		for (unsigned k = 0; k < BTT_PAGE / BTT_MAP_ENTRY_SIZE && at < end; k++) {
+			c->n[storage_load32(s, at, memory_order_relaxed) >> 30]++;
+			at += BTT_MAP_ENTRY_SIZE;
+		}
+	}
+}
+
 static int count_guarded(void *arg)
 {
 	struct look *l = arg;
 
-	for (unsigned i = 0; i < l->found.narena; i++) {
-		const struct btt_found_arena *arena = &l->found.arena[i];
-		uint64_t map = arena->off + arena->info.geo.map_arena_off;
-
-		for (uint32_t k = 0; k < arena->info.geo.external_nlba; k++)
-			l->counts[i]
-			    .n[storage_load32(&l->image->storage,
-					      map + (uint64_t)k * BTT_MAP_ENTRY_SIZE,
-					      memory_order_relaxed) >>
-			       30]++;
-	}
+	for (unsigned i = 0; i < l->found.narena; i++)
+		count_arena(&l->image->storage, &l->found.arena[i], &l->counts[i]);
 	return 0;
 }
 
