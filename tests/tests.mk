@@ -61,7 +61,8 @@ $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ
 # the table is compiled as for ThreadSanitizer, and tests/crash/hooks.c stands in for its run time.
 # With a sanitizer or for coverage the ordinary objects are used: points at the storage only.
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
-CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate
+CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate \
+	-Wl,--wrap=btt_redo_entry_locked
 ifeq ($(SAN)$(COV),)
 HOOKED_SRC := $(wildcard src/blk/btt/*.c)
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
@@ -105,7 +106,7 @@ $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
 # libc's place, asks which of its pages are resident or wants more address space than the emulator
 # has. pmem/test_store_width skips itself: only x86-64 lets a program step itself, and the emulator
 # has no ptrace.
-NOT_EMULATED := btt/test_btt blk/test_ctl blk/test_damage blk/test_fork blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers \
+NOT_EMULATED := btt/test_btt blk/test_ctl blk/test_damage blk/test_dropped_pages blk/test_fork blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers \
 	blk/test_fork_mark blk/test_fork_owner blk/test_fork_read blk/test_full_disk blk/test_msync blk/test_settings
 ifneq ($(CROSS),)
 TESTS ?= $(filter-out $(addprefix %/,$(NOT_EMULATED)),$(TEST_BIN))

@@ -109,6 +109,7 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 	unsigned i = history_index(h->phase, thread, op_index);
 	unsigned char buf[EXPLORE_BSIZE];
 	bool failed = history_failed(h);
+	bool blind = m->untold;
 	unsigned char value;
 	char name[32];
 	int ret;
@@ -121,6 +122,9 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 	w->op[thread] = NO_OP;
 	history_end(h, i, ret == 0);
 	if (op->kind == 'r') {
+		/* nobody can know yet that pages have gone: this is the medium as it is */
+		if (blind || m->untold)
+			return;
 		/* of what returned EIO anything may have happened, and be undone by a drop */
 		if (m->failed)
 			h->past[i].reads |= history_allowed(h, op->block);
@@ -225,6 +229,7 @@ static uint64_t state_key(struct explorer *ex)
 	for (unsigned i = 0; i < NPAST; i++)
 		if (st->history.past[i].state == PAST_RUNNING)
 			key = mix64(key, st->history.past[i].reads + i);
+	key = mix64(key ^ explore_level(ex, 0)->untold, st->live.lose_in);
 	return mix64(key, st->live.drop + 8 * st->live.drop_in);
 }
 
@@ -241,8 +246,8 @@ static bool meet(struct explorer *ex)
 	ex->stats.states++;
 	explore_images(&st->live);
 	if (st->scenario->then && ex->kill_share && !st->violated &&
-	    (explore_level(ex, 0)->failed ||
-	     (!st->scenario->fail_fence &&
+	    (explore_level(ex, 0)->failed || explore_level(ex, 0)->any_lost ||
+	     (!st->scenario->fail_fence && !st->scenario->lose_in &&
 	      mix64(medium_hash(explore_level(ex, 0), true), 9) % ex->kill_share == 0)))
 		explore_kill(&st->live);
 	return true;
@@ -323,6 +328,7 @@ static void run(struct explorer *ex)
 	st->live = (struct watch){.ex = ex,
 				  .level = 0,
 				  .history = &st->history,
+				  .lose_in = st->scenario->lose_in,
 				  .drop = st->scenario->drop,
 				  .drop_in = st->scenario->drop_in};
 	explore_watch(&st->live);

@@ -14,7 +14,7 @@
  *   - if the scenario says so, the process is killed: another one opens what the page cache
  *     holds and runs a second program, losing power at each point. The same after a power
  *     loss, on a share of the images.
- *   - if a sync has failed in it, some of the pages that are clean since go out of memory: before
+ *   - if a sync has failed in it, or a write of the kernel that no sync has told of yet, some of the pages that are clean since go out of memory: before
  *     the other process opens the pool, or while it runs. Its syncs may fail in turn; then a third
  *     one comes.
  *
@@ -62,6 +62,11 @@ struct scenario {
 	unsigned fail_fence; /* the fence with this number fails (from 1); 0: none */
 	/* the same for the second process, whose open has the first */
 	unsigned fail_then;
+	/*
+	 * Before the event with this number (from 1; 0: none) the kernel fails to write all that is
+	 * dirty; the next sync is the first to tell.
+	 */
+	unsigned lose_in;
 	/*
 	 * After the failure, pages that it left clean are dropped: with this salt, see
 	 * medium_drop(), before the event that is drop_in events later (0: the next).

@@ -243,7 +243,8 @@ void explore_kill(struct watch *from)
 {
 	struct explorer *ex = from->ex;
 	struct explorer_state *st = ex->state;
-	bool failed = explore_level(ex, from->level)->failed;
+	const struct medium *m = explore_level(ex, from->level);
+	bool failed = m->failed || m->any_lost;
 	unsigned ndrop = from->history->phase ? 1 : ex->drop_share;
 
 	kill_once(from, 0, 0, 0);
@@ -260,6 +261,8 @@ void explore_drop(struct watch *w)
 {
 	struct medium *m = explore_level(w->ex, w->level);
 
+	if (w->lose_in && --w->lose_in == 0)
+		medium_lose(m);
 	if (!w->drop || !m->any_lost)
 		return;
 	if (w->drop_in-- == 0) {

@@ -44,6 +44,7 @@ struct watch {
 	const unsigned char *value;
 	bool nested;	      /* images after the crash of a recovery */
 	unsigned op[NTHREAD]; /* index in the history of what each thread is doing */
+	unsigned lose_in;     /* events until the kernel fails to write; 0: it does not */
 	uint64_t drop;	      /* before one of the next events: see struct scenario */
 	unsigned drop_in;
 	bool dropped;

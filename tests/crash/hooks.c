@@ -14,11 +14,13 @@
 #include "hooks.h"
 #include "btt/lanes.h"
 #include "btt/lock.h"
+#include "btt/redo.h"
 #include "sched.h"
 #include "base/uuid.h"
 
 bool hooks_blind;
 enum hooks_deaf hooks_deaf;
+bool hooks_no_redo;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
 
@@ -26,6 +28,12 @@ unsigned __wrap_lane_hint(uint64_t thread);
 uint64_t __wrap_lane_thread(void);
 void __wrap_lock_wait_slow(struct lock *lock);
 int __wrap_uuid_generate(struct uuid *uuid);
+uint32_t __real_btt_redo_entry_locked(const struct btt *btt,
+				      const struct btt_arena *arena, uint32_t premap,
+				      uint32_t entry);
+uint32_t __wrap_btt_redo_entry_locked(const struct btt *btt,
+				      const struct btt_arena *arena, uint32_t premap,
+				      uint32_t entry);
 
 /*
  * Lane 0 stands for the lanes that the thread has for itself, if there are any; lane 1 for those
@@ -62,6 +70,15 @@ int __wrap_uuid_generate(struct uuid *uuid)
 {
 	memset(uuid, 0x3c, sizeof(*uuid));
 	return 0;
+}
+
+uint32_t __wrap_btt_redo_entry_locked(const struct btt *btt,
+				      const struct btt_arena *arena, uint32_t premap,
+				      uint32_t entry)
+{
+	if (hooks_no_redo)
+		return entry;
+	return __real_btt_redo_entry_locked(btt, arena, premap, entry);
 }
 
 #ifdef HOOKED

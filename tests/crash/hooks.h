@@ -17,6 +17,9 @@ extern bool hooks_blind;
 enum hooks_deaf { HOOKS_DEAF_NOBODY, HOOKS_DEAF_WRITER, HOOKS_DEAF_READER };
 extern enum hooks_deaf hooks_deaf;
 
+/* The mutation of whoever looks into the flog for a map update that has gone: there is none. */
+extern bool hooks_no_redo;
+
 /* The running thread begins or ends (NULL) a write or a read; where the poison mark stands. */
 void hooks_writing(const void *poison);
 void hooks_reading(const void *poison);

@@ -371,7 +371,7 @@ static int op_fence(struct storage *s, struct storage_step *step)
 		return 0;
 	step->lo = UINT64_MAX;
 	step->hi = 0;
-	if (m->failed || (m->fail_in && --m->fail_in == 0)) {
+	if (m->failed || m->untold || (m->fail_in && --m->fail_in == 0)) {
 		medium_fail(m);
 		return m->lie ? 0 : -EIO;
 	}
@@ -464,7 +464,7 @@ void medium_forget(struct medium *m)
 	m->durable_hash = 0;
 	m->nfence = m->nflush = m->nstore = 0;
 	m->fail_in = 0;
-	m->failed = m->any_lost = m->at_fence = false;
+	m->failed = m->untold = m->any_lost = m->at_fence = false;
 	m->thread = 0;
 	memset(m->last_step, 0, sizeof(m->last_step));
 	table_clear(&m->lines);

@@ -103,6 +103,7 @@ struct medium {
 	bool split;	  /* bulk writes go word by word, with a call of before() each */
 	unsigned fail_in; /* the fence that many calls from now and all later ones fail */
 	bool failed;	  /* one did */
+	bool untold;	  /* see medium_lose() */
 	bool any_lost;	  /* so there may be lost chains */
 	/* bytes that the kernel takes for dirty or clean together; 8 at least */
 	uint64_t page;
@@ -164,6 +165,12 @@ bool medium_drop(struct medium *m, uint64_t salt);
  */
 bool medium_images(struct medium *m, size_t limit, uint64_t *rng,
 		   bool (*fn)(void *arg, const unsigned *pick, uint64_t hash), void *arg);
+
+/*
+ * The kernel tries to write all that is not durable yet, in vain. The next sync, whoever asks for it,
+ * tells that by failing.
+ */
+void medium_lose(struct medium *m);
 
 /* Makes dst (at rest) the image of src that pick stands for, all of it durable. */
 void medium_lose_power(struct medium *dst, const struct medium *src,

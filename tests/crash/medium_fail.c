@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is left when a sync fails.
+ * What is left when a sync fails, or when the kernel has failed to write and no sync has told it yet.
  *
  * The kernel may have tried to write any dirty page of the file, and takes each one that it tried
  * for clean, written or not. That is worst for all of them, so all of them are lost: later syncs
@@ -15,15 +15,29 @@ static uint64_t page_of(const struct medium *m, const struct medium_chain *c)
 	return c->key / m->page * m->page;
 }
 
-void medium_fail(struct medium *m)
+static void lose_all(struct medium *m)
 {
 	for (unsigned i = 0; i < m->nchain; i++)
 		if (m->chain[i].n) {
 			m->chain[i].lost = m->chain[i].n;
 			m->any_lost = true;
 		}
-	m->failed = true;
 	m->npending = 0;
+}
+
+void medium_fail(struct medium *m)
+{
+	lose_all(m);
+	m->failed = true;
+	m->untold = false;
+}
+
+void medium_lose(struct medium *m)
+{
+	if (medium_npending(m) == 0)
+		return;
+	lose_all(m);
+	m->untold = true;
 }
 
 void medium_dirty(struct medium *m, uint64_t off)

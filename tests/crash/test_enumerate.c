@@ -308,7 +308,10 @@ static const struct {
     {"w00 w00 w10", "w20 w20 w20 w20"},
     {"z0", "z0"},
     {"z0 w01 s", "w00 w00"},
+    {"w00 z0", "w00 w20"},
+    {"w01 e0 z0", "w00 w00"},
     {"e1 w10", "e1 w10"},
+    {"w01 | z0", "w00 w21"},
     {"w00 w11 w10", "w21 w21 w30"},
     {"w01 w11 w01", "w21 w31"},
     {"w00 r0 w10 r0", "w10 z0"},
@@ -363,6 +366,34 @@ static void failing_sync(void **state)
 		assert_true(ex.stats.drops > 100);
 		explore_free(&ex);
 	}
+}
+
+/* Pages go before any sync tells that they could not be written: at each event, at once or later. */
+static void failing_write_back(void **state)
+{
+	struct explorer ex;
+
+	(void)state;
+	init_failing(&ex);
+	for (unsigned event = 1; event <= 20; event++)
+		for (size_t i = event % (check_long ? 1 : 2); i < ARRAY_SIZE(failing);
+		     i += check_long ? 1 : 2) {
+			struct scenario s = {
+			    .program = failing[i].program,
+			    .then = failing[i].then,
+			    .base = (i + event) / 2 % 2 ? BASE_FRESH : BASE_USED,
+			    .lose_in = event,
+			    .drop = 1 + (i + event) % 3,
+			    .drop_in = event % 3,
+			};
+
+			ex.page = page_sizes[(event + i) % ARRAY_SIZE(page_sizes)];
+			ex.nlane = event % 3 ? 5 : 1;
+			explore_or_fail(&ex, &s);
+		}
+	print_stats("pages go before a sync tells", &ex.stats);
+	assert_true(ex.stats.drops > 100);
+	explore_free(&ex);
 }
 
 /* The syncs of the second process fail, too: those of its open and those of its operations. */
@@ -430,6 +461,7 @@ int main(void)
 	    cmocka_unit_test(two_arenas_layout),
 	    cmocka_unit_test(two_arenas_written),
 	    cmocka_unit_test(failing_sync),
+	    cmocka_unit_test(failing_write_back),
 	    cmocka_unit_test(failing_sync_twice),
 	    cmocka_unit_test(failing_sync_of_a_layout),
 	};

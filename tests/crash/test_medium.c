@@ -257,6 +257,28 @@ static void a_page_that_was_not_written_may_be_dropped(void **state)
 	end(&f);
 }
 
+static void a_write_that_failed_is_told_by_the_next_sync(void **state)
+{
+	struct fixture f;
+	uint64_t word;
+
+	(void)state;
+	begin(&f, MEDIUM_FILE);
+	medium_lose(&f.m);
+	storage_store64(f.s, 0, 1);
+	storage_flush(f.s, &f.step, 0, 8);
+	assert_int_equal(storage_fence(f.s, &f.step), 0);
+	storage_store64(f.s, 0, 2);
+	medium_lose(&f.m);
+	assert_true(medium_drop(&f.m, MEDIUM_DROP_ALL));
+	memcpy(&word, f.s->base, sizeof(word));
+	assert_int_equal(word, 1);
+	storage_store64(f.s, 64, 3);
+	storage_flush(f.s, &f.step, 64, 8);
+	assert_int_equal(storage_fence(f.s, &f.step), -EIO);
+	end(&f);
+}
+
 static void a_killed_process_leaves_what_was_visible_but_not_durable(void **state)
 {
 	struct fixture f;
@@ -308,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(a_failed_sync_is_final),
 	    cmocka_unit_test(a_page_that_was_not_written_is_clean_until_it_is_stored_to),
 	    cmocka_unit_test(a_page_that_was_not_written_may_be_dropped),
+	    cmocka_unit_test(a_write_that_failed_is_told_by_the_next_sync),
 	    cmocka_unit_test(a_killed_process_leaves_what_was_visible_but_not_durable),
 	    cmocka_unit_test(a_reset_brings_back_the_content_at_rest),
 	};

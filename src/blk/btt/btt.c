@@ -87,6 +87,12 @@
  *     memory it is the flush that is due anyway.
  * R15 Who has waited for a lane or a lock looks at the poison before the first store.
  *     The lane's block may belong to a record whose sync has failed and which has reached the medium.
+ * R16 set_zero and set_error put the flag on the entry that recovery would leave (files only).
+ *     A page of the map may go out of memory before any sync has reported that it could not be
+ *     written, and come back without an update whose record is durable. They store what they make of
+ *     the entry before they sync. On the old entry the flag would be there for good: recovery no
+ *     longer finds the old value, the freed block is back in the map, and the lane is its second
+ *     owner. A write stores no map entry before its two syncs, and the first one fails then.
  *
  * Not handled here. Media errors while running (SIGBUS), several processes: see pool/. A page that
  * could not be written and goes out of memory before any sync has reported it: until then readers
@@ -467,6 +473,8 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
+	if (btt->storage->drops_pages)
+		entry = btt_redo_entry_locked(btt, arena, premap, entry); /* R16 */
 	entry = btt_map_postmap(entry) | flag;
 	if (raw != entry)
 		store_entry_locked(btt, arena, premap, entry);

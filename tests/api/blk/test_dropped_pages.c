@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A disk that refuses to take pages, and a kernel that then takes them out of memory: they come back
+ * as the disk has them, before any sync has told of it or after.
+ *
+ * The disk is a copy of the file, made at each sync that succeeds.
+ */
+#include <libpmemblk.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "byteblock.h"
+#include "image.h"
+#include "support.h"
+
+#define SIZE ((size_t)17 << 20)
+#define PAGE 4096
+
+static const char *path;
+static unsigned char *disk;
+static bool refused; /* the next sync has to tell that pages could not be written */
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	int ret;
+
+	if (refused) {
+		refused = false;
+		errno = EIO;
+		return -1;
+	}
+	ret = (int)syscall(SYS_msync, addr, len, flags);
+	if (ret == 0)
+		image_read(path, 0, disk, SIZE);
+	return ret;
+}
+
+static uint64_t map_off(void)
+{
+	return IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_MAPOFF);
+}
+
+static void drop_first_page_of_map(void)
+{
+	uint64_t off = map_off();
+
+	image_write(path, off, disk + off, PAGE);
+}
+
+/* Blocks 0 to 9 hold ones. */
+static PMEMblkpool *begin(void)
+{
+	PMEMblkpool *p;
+
+	alarm(60);
+	refused = false;
+	unlink(path);
+	p = pmemblk_create(path, 512, SIZE, 0644);
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(byteblock_put(p, i, 1), 0);
+	return p;
+}
+
+static void a_flag_never_brings_a_freed_block_back(void **state)
+{
+	static int (*const set_flag[])(PMEMblkpool *, long long) = {pmemblk_set_zero,
+								    pmemblk_set_error};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		PMEMblkpool *p = begin();
+		int byte;
+
+		assert_int_equal(byteblock_put(p, 3, 2), 0);
+		/* now the entry of block 3 is as it was before that write */
+		drop_first_page_of_map();
+		refused = true;
+		errno = 0;
+		assert_int_equal(set_flag[i](p, 3), -1);
+		assert_int_equal(errno, EIO);
+		pmemblk_close(p);
+		assert_int_equal(pmemblk_check(path, 0), 1);
+		p = pmemblk_open(path, 0);
+		assert_non_null(p);
+		byte = byteblock_get(p, 3);
+		assert_true(byte == 2 || byte == (i ? -1 : 0));
+		pmemblk_close(p);
+	}
+}
+
+static void who_reads_after_a_failed_sync_reads_what_was_written(void **state)
+{
+	PMEMblkpool *p = begin();
+
+	(void)state;
+	assert_int_equal(byteblock_put(p, 3, 2), 0);
+	refused = true;
+	assert_int_equal(byteblock_put(p, 4, 2), -1);
+	drop_first_page_of_map();
+	assert_int_equal(byteblock_get(p, 3), 2);
+	pmemblk_close(p);
+	p = pmemblk_open(path, 0);
+	assert_non_null(p);
+	assert_int_equal(byteblock_get(p, 3), 2);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_flag_never_brings_a_freed_block_back),
+	    cmocka_unit_test(who_reads_after_a_failed_sync_reads_what_was_written),
+	};
+
+	unsetenv("PMEM_IS_PMEM_FORCE");
+	path = support_path(false, "pool");
+	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
+	disk = malloc(SIZE);
+	assert_non_null(disk);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
