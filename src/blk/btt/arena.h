@@ -101,6 +101,14 @@ void btt_arena_free_all(struct btt_arena *arena, unsigned n);
 /* Lets other threads use the arenas, which are complete. */
 void btt_arena_publish(struct btt *btt);
 
+/* Tells the processes that share the storage. */
+static inline void btt_note_progress(const struct btt *btt, enum btt_progress progress)
+{
+	if (btt->params.progress)
+		atomic_store_explicit(btt->params.progress, progress,
+				      memory_order_release);
+}
+
 static inline uint64_t btt_arena_map_off(const struct btt_arena *arena, uint32_t premap)
 {
 	return arena->map_off + (uint64_t)premap * BTT_MAP_ENTRY_SIZE;

@@ -58,7 +58,8 @@
  *     Nobody knows what has reached the medium, and a second sync would succeed without having
  *     written anything, because the kernel takes a page for clean after a failed write-back. Reads
  *     go on. A page of the map may now go out of memory and come back as the medium has it, without
- *     an update whose record is durable; so readers redo it for themselves (btt/redo.h).
+ *     an update whose record is durable; so readers redo it for themselves (btt/redo.h), and so do
+ *     those in forked processes, which a word in shared memory tells (enum btt_progress).
  * R10 The flush of the map entry after FENCE 2 may wait for the fence of a later step.
  *     R3 and R5 see to it that there is one. The flush is issued at once where that is cheap: it
  *     narrows the window in which the original library, opening the pool after this process was
@@ -174,13 +175,13 @@ static bool readers_redo(const struct btt *btt)
 }
 
 static int read_locked(const struct btt *btt, const struct btt_arena *arena,
-		       uint32_t premap, void *buf)
+		       uint32_t premap, void *buf, bool redo)
 {
 	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
 					memory_order_relaxed);
 	int ret;
 
-	if (readers_redo(btt))
+	if (redo || readers_redo(btt))
 		entry = btt_redo_entry_locked(btt, arena, premap, entry);
 	ret = read_flags(btt, arena, premap, entry, buf);
 	if (ret <= 0)
@@ -214,7 +215,8 @@ static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf
 	return likely(atomic_load_explicit(version, memory_order_relaxed) == before);
 }
 
-static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba)
+static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba,
+					       bool redo)
 {
 	struct btt_arena *arena;
 	struct lock *lock;
@@ -231,7 +233,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	ret = find_arena(btt, lba, &arena, &premap);
 	if (ret)
 		return ret;
-	for (int i = 0; i < READ_TRIES && !readers_redo(btt); i++) {
+	for (int i = 0; i < READ_TRIES && !redo && !readers_redo(btt); i++) {
 		uint32_t entry = storage_load32(
 		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
 
@@ -242,7 +244,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 			return 0;
 	}
 	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
-	ret = read_locked(btt, arena, premap, buf);
+	ret = read_locked(btt, arena, premap, buf, redo);
 	lock_release(lock);
 	return ret;
 }
@@ -257,7 +259,12 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 {
 	if (likely(btt_read_at_once(btt, buf, lba)))
 		return 0;
-	return read_slow(btt, buf, lba);
+	return read_slow(btt, buf, lba, false);
+}
+
+int btt_read_redone(struct btt *btt, void *buf, uint64_t lba)
+{
+	return read_slow(btt, buf, lba, true);
 }
 
 uint32_t btt_entry(const struct btt *btt, uint64_t lba)

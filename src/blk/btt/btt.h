@@ -27,6 +27,9 @@ int btt_sync(struct btt *btt) MUST_CHECK;
  */
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
+/* As btt_read() reads a table whose sync has failed, where another process knows of it. */
+int btt_read_redone(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
+
 /*
  * btt_read() for the common case: a written block of the first arena, and nobody writes to it
  * meanwhile. Returns true if buf holds the block. Makes no system call and leaves errno alone.

@@ -116,13 +116,6 @@ static int plan_arenas(struct btt *btt, struct btt_arena *arena, unsigned narena
 	return ret;
 }
 
-static void note_progress(struct btt *btt, enum btt_progress progress)
-{
-	if (btt->params.progress)
-		atomic_store_explicit(btt->params.progress, progress,
-				      memory_order_release);
-}
-
 int btt_layout_format_locked(struct btt *btt)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
@@ -143,7 +136,7 @@ int btt_layout_format_locked(struct btt *btt)
 				     btt->params.name, narena);
 	ret = plan_arenas(btt, arena, narena);
 	if (!ret) {
-		note_progress(btt, BTT_BEING_LAID_OUT);
+		btt_note_progress(btt, BTT_BEING_LAID_OUT);
 		ret = write_layout(btt, arena, narena);
 		if (ret)
 			ret = btt_poison(btt, ret);
@@ -156,7 +149,8 @@ int btt_layout_format_locked(struct btt *btt)
 		btt_recover_flog(btt, &arena[i], &step, &damaged);
 	btt->arena = arena;
 	btt->narena = narena;
+	/* in this order: from then on other threads may find that a sync fails */
+	btt_note_progress(btt, BTT_LAID_OUT);
 	btt_arena_publish(btt);
-	note_progress(btt, BTT_LAID_OUT);
 	return 0;
 }

@@ -20,11 +20,12 @@ struct btt_found;
 
 #define BTT_MAX_LANES 256u
 
-/* How far the first layout has come, for processes that share a table's storage. */
+/* What has become of a table, for processes that share its storage. */
 enum btt_progress {
 	BTT_UNTOUCHED, /* nothing was stored since the table was opened, not laid out */
 	BTT_BEING_LAID_OUT, /* or it was given up, or cut off; all blocks read as zeros */
 	BTT_LAID_OUT,
+	BTT_FAILED, /* laid out, and a sync has failed: readers have to redo, see btt/redo.h */
 };
 
 struct btt_params {
@@ -37,8 +38,9 @@ struct btt_params {
 	bool user_file;	    /* is_zeroed is 0: the file was supplied by the user */
 	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
 	/*
-	 * An enum btt_progress that the first layout keeps up to date, with release: it is
-	 * BTT_BEING_LAID_OUT before the first store. NULL: nobody wants to know.
+	 * An enum btt_progress that is kept up to date, with release: it is BTT_BEING_LAID_OUT
+	 * before the first store, and BTT_FAILED once a sync of a file has failed. NULL: nobody
+	 * wants to know.
 	 */
 	_Atomic(uint32_t) *progress;
 };

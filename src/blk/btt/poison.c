@@ -9,8 +9,11 @@
 int btt_poison(struct btt *btt, int err)
 {
 	atomic_store_explicit(&btt->poisoned, true, memory_order_relaxed);
-	if (btt->storage->drops_pages) /* readers have to redo, see btt/redo.h */
+	if (btt->storage->drops_pages) { /* readers have to redo, see btt/redo.h */
 		atomic_store_explicit(&btt->nfast, 0, memory_order_relaxed);
+		if (btt_is_laid_out(btt))
+			btt_note_progress(btt, BTT_FAILED);
+	}
 	return errormsg_fail(EIO, "%s: sync failed: %s; the pool takes no more changes",
 			     btt->params.name, strerror(-err));
 }

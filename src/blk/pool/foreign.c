@@ -8,7 +8,8 @@
  * drops all stores. A copy of a block counts only when its map entry is the same as before and
  * a second copy, made after the first was complete, is equal: the owner must have finished
  * with the block before it shows up in the map again, so a first copy taken in the middle of
- * that differs from the second.
+ * that differs from the second. After a sync of the owner has failed, which the same word tells,
+ * the view redoes map updates as the owner's readers do.
  *
  * Once the owner is gone, the first process that wants to modify the pool takes it over: it
  * opens the table anew, with recovery, marks the pool as open, and goes on as the owner. There
@@ -73,6 +74,11 @@ static enum btt_progress progress(const struct pmemblk *pool)
 
 /* --- taking over ------------------------------------------------------------------------- */
 
+static void set_progress(struct pmemblk *pool, enum btt_progress progress)
+{
+	atomic_store_explicit(pool->params.progress, progress, memory_order_release);
+}
+
 /* The table of the new owner. While nothing was stored, the present one is the opener's copy. */
 static int open_own_locked(struct pmemblk *pool, struct btt **out)
 {
@@ -113,8 +119,9 @@ static int take_over_locked(struct pmemblk *pool)
 	sync_group_init(&pool->group);
 	ret = prepare_own_locked(pool, &fresh);
 	if (ret == 0 && btt_is_laid_out(fresh))
-		atomic_store_explicit(pool->params.progress, BTT_LAID_OUT,
-				      memory_order_release);
+		set_progress(pool, BTT_LAID_OUT);
+	else if (ret < 0 && progress(pool) == BTT_LAID_OUT)
+		set_progress(pool, BTT_FAILED); /* perhaps a sync did */
 	if (ret == 0)
 		ret = install_locked(pool, fresh);
 	if (ret == 0)
@@ -156,16 +163,18 @@ static int open_view(struct pmemblk *pool)
 }
 
 static int read_steadily(struct btt *btt, void *buf, void *second, size_t bsize,
-			 uint64_t lba)
+			 uint64_t lba, bool redo)
 {
+	int (*read)(struct btt *, void *, uint64_t) = redo ? btt_read_redone : btt_read;
+
 	for (int i = 0; i < MAX_COPIES; i++) {
 		uint32_t entry = btt_entry(btt, lba);
-		int ret = btt_read(btt, buf, lba);
+		int ret = read(btt, buf, lba);
 
 		if (ret < 0)
 			return ret;
-		/* btt_read() orders its loads before those that come next. */
-		ret = btt_read(btt, second, lba);
+		/* read() orders its loads before those that come next. */
+		ret = read(btt, second, lba);
 		if (ret < 0)
 			return ret;
 		if (btt_entry(btt, lba) == entry && memcmp(buf, second, bsize) == 0)
@@ -176,7 +185,7 @@ static int read_steadily(struct btt *btt, void *buf, void *second, size_t bsize,
 }
 
 /* In the second copy's memory, and as long as another process changes the block. */
-static int read_view(struct pmemblk *pool, void *buf, uint64_t lba)
+static int read_view(struct pmemblk *pool, void *buf, uint64_t lba, bool redo)
 {
 	void *second;
 	int ret = open_view(pool);
@@ -187,7 +196,7 @@ static int read_view(struct pmemblk *pool, void *buf, uint64_t lba)
 	if (!second)
 		return errormsg_fail(ENOMEM, "%s: out of memory", pool->path);
 	ret = read_steadily(atomic_load_explicit(&pool->btt, memory_order_acquire), buf,
-			    second, pool->bsize, lba);
+			    second, pool->bsize, lba, redo);
 	alloc_free(second);
 	if (ret == -EBUSY)
 		return errormsg_fail(EBUSY,
@@ -202,8 +211,16 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 	if (lba >= pool->nblock)
 		return errormsg_fail(EINVAL, "%s has no block %lld, only 0 to %llu",
 				     pool->path, (long long)lba, ULL(pool->nblock - 1));
-	if (progress(pool) == BTT_LAID_OUT)
-		return read_view(pool, buf, lba);
-	memset(buf, 0, pool->bsize);
-	return 0;
+	for (;;) {
+		enum btt_progress before = progress(pool);
+		int ret = 0;
+
+		if (before >= BTT_LAID_OUT)
+			ret = read_view(pool, buf, lba, before == BTT_FAILED);
+		else
+			memset(buf, 0, pool->bsize);
+		/* a page may have gone meanwhile, or somebody have taken the pool over */
+		if (before < BTT_LAID_OUT || progress(pool) == before)
+			return ret;
+	}
 }

@@ -115,11 +115,74 @@ static void who_reads_after_a_failed_sync_reads_what_was_written(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+/* What the child does, one letter for each; its exit status is the sum of what went wrong. */
+static int child_main(PMEMblkpool *p, int fd)
+{
+	int wrong = 0;
+	char c;
+
+	while (read(fd, &c, 1) == 1)
+		switch (c) {
+		case 'r':
+			wrong += byteblock_get(p, 3) != 2;
+			break;
+		case 'f':
+			refused = true;
+			wrong += byteblock_put(p, 4, 3) != -1 || errno != EIO;
+			break;
+		default:
+			wrong += byteblock_put(p, 4, 3) != 0;
+			break;
+		}
+	return wrong;
+}
+
+/* The child had its view before or not; then the owner goes, and the child takes the pool over. */
+static void a_child_reads_after_a_failed_sync_what_was_written(void **state)
+{
+	static const char *const programs[] = {"r", "rr", "rr fr wr"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		PMEMblkpool *p = begin();
+		const char *at = programs[i];
+		int to_child[2];
+		int status;
+		pid_t pid;
+
+		assert_int_equal(pipe(to_child), 0);
+		assert_int_equal(byteblock_put(p, 3, 2), 0);
+		pid = fork();
+		if (pid == 0) {
+			close(to_child[1]);
+			_exit(child_main(p, to_child[0]));
+		}
+		close(to_child[0]);
+		if (i > 0) /* the map update is not on the disk, but the child sees it */
+			assert_int_equal(write(to_child[1], at++, 1), 1);
+		refused = true;
+		assert_int_equal(byteblock_put(p, 4, 2), -1);
+		drop_first_page_of_map();
+		if (i == 2)
+			pmemblk_close(p);
+		for (; *at; at++)
+			if (*at != ' ')
+				assert_int_equal(write(to_child[1], at, 1), 1);
+		close(to_child[1]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		if (i < 2)
+			pmemblk_close(p);
+		assert_int_equal(pmemblk_check(path, 0), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_flag_never_brings_a_freed_block_back),
 	    cmocka_unit_test(who_reads_after_a_failed_sync_reads_what_was_written),
+	    cmocka_unit_test(a_child_reads_after_a_failed_sync_what_was_written),
 	};
 
 	unsetenv("PMEM_IS_PMEM_FORCE");
