@@ -341,13 +341,16 @@ static void op_renew(struct storage *s, struct storage_step *step, uint64_t off,
 	struct medium *m = of(s);
 	const void *caller = __builtin_return_address(0);
 
+	bool old = m->twist == TWIST_OLD_FLOG && off >= m->flog_lo && off < m->flog_hi;
+
 	if (off % 8 || len % 8)
 		medium_die("renews parts of words");
 	before(m);
 	m->nflush++;
+	m->mutant_hit = m->mutant_hit || old;
 	if (suppressed(m, SITE_FLUSH, caller))
 		return;
-	if (!suppressed(m, SITE_RENEW, caller) && m->kind == MEDIUM_FILE)
+	if (!old && !suppressed(m, SITE_RENEW, caller) && m->kind == MEDIUM_FILE)
 		for (size_t at = 0; at < len; at += 8) {
 			uint64_t word;
 

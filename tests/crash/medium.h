@@ -48,9 +48,10 @@ struct site {
 /* Mutations of the order of a flog record's halves, and of a layout. */
 enum medium_twist {
 	TWIST_NONE,
-	TWIST_SWAP,	/* {new_map, seq} before {lba, old_map} */
-	TWIST_LATE,	/* {lba, old_map} only right before {new_map, seq} */
-	TWIST_LATE_FLOG /* of a layout: a flog is flushed with the info blocks only */
+	TWIST_SWAP,	 /* {new_map, seq} before {lba, old_map} */
+	TWIST_LATE,	 /* {lba, old_map} only right before {new_map, seq} */
+	TWIST_LATE_FLOG, /* of a layout: a flog is flushed with the info blocks only */
+	TWIST_OLD_FLOG	 /* of a recovery: a flog is flushed, but not stored again */
 };
 
 /* One store to an aligned 8-byte word. */

@@ -322,6 +322,7 @@ static const struct {
     {"w01 w21 | w31", "z0"},
     {"w00 w10 r0 | w10", "w00 w00"},
     {"w00 w20 w10 r0", "w30"},
+    {"w01 w21 r0", "w30"},
 };
 
 static const uint64_t page_sizes[] = {8, 64, 4096};
@@ -358,6 +359,12 @@ static void failing_sync(void **state)
 				    .drop_in = fence % 2,
 				};
 
+				explore_or_fail(&ex, &s);
+				if (!strchr(s.program, 'r'))
+					continue;
+				s.then = NULL;
+				s.drop = MEDIUM_DROP_ALL;
+				s.drop_in = 0;
 				explore_or_fail(&ex, &s);
 			}
 		snprintf(what, sizeof(what), "a sync fails, pages of %u bytes, %u lane%s",
@@ -421,6 +428,61 @@ static void failing_sync_twice(void **state)
 	explore_free(&ex);
 }
 
+#ifdef HOOKED
+/* Of two arenas: what the next process relies on is in the second, too. */
+static void failing_sync_of_two_arenas(void **state)
+{
+	static const struct {
+		const char *program, *then;
+	} pair[] = {
+	    {"w21 w31", "w20 w20"},    {"w01 w21 w01", "w31 w11"}, {"z2 e0", "z2 e0"},
+	    {"w00 w20 z2", "w30 w10"}, {"w20 w00 r2", "z2 w00"},
+	};
+	struct explorer ex;
+
+	(void)state;
+	init_failing(&ex);
+	ex.narena = 2;
+	for (unsigned fence = 1; fence <= 6; fence++)
+		for (size_t i = fence % (check_long ? 1 : 2); i < ARRAY_SIZE(pair);
+		     i += check_long ? 1 : 2) {
+			struct scenario s = {
+			    .program = pair[i].program,
+			    .then = pair[i].then,
+			    .base = (i + fence) / 2 % 2 ? BASE_FRESH : BASE_USED,
+			    .fail_fence = fence,
+			    .drop = 1 + fence % 2,
+			};
+
+			explore_or_fail(&ex, &s);
+			s.lose_in = 3 * s.fail_fence;
+			s.fail_fence = 0;
+			explore_or_fail(&ex, &s);
+		}
+	ex.image_limit = 2;
+	ex.fence_limit = 12;
+	ex.bulk_share = 1024;
+	ex.check_share = 4;
+	/* the sync of the layout's maps, and that of its info blocks */
+	for (unsigned fence = 1; fence <= 2; fence++) {
+		struct scenario s = {.program = "w20",
+				     .then = "w30 w10",
+				     .base = fence == 1 ? BASE_STALE : BASE_EMPTY,
+				     .fail_fence = fence};
+
+		explore_or_fail(&ex, &s);
+	}
+	print_stats("a sync fails, two arenas", &ex.stats);
+	assert_true(ex.stats.drops > 100);
+	explore_free(&ex);
+}
+#else
+static void failing_sync_of_two_arenas(void **state)
+{
+	two_arenas_layout(state);
+}
+#endif
+
 /* The layout's syncs: what the second process sees of it may be nowhere else. */
 static void failing_sync_of_a_layout(void **state)
 {
@@ -463,6 +525,7 @@ int main(void)
 	    cmocka_unit_test(failing_sync),
 	    cmocka_unit_test(failing_write_back),
 	    cmocka_unit_test(failing_sync_twice),
+	    cmocka_unit_test(failing_sync_of_two_arenas),
 	    cmocka_unit_test(failing_sync_of_a_layout),
 	};
 

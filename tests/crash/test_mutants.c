@@ -372,12 +372,46 @@ static void an_info_block_needs_the_flogs_of_all_arenas(void **state)
 	assert_int_equal(missed, 0);
 }
 
+/* The table as it is passes more of the same in test_enumerate. */
+static void recovery_stores_the_flogs_of_all_arenas_again(void **state)
+{
+	struct scenario s = {
+	    .program = "w21 w31", .then = "w20 w20", .base = BASE_FRESH, .fail_fence = 2};
+	unsigned missed = 0;
+
+	(void)state;
+	for (int mutant = 0; mutant < 2; mutant++) {
+		struct explorer ex;
+		bool ok;
+
+		explore_init(&ex, &sut_btt, MEDIUM_FILE);
+		ex.narena = 2;
+		ex.fine = false;
+		ex.image_limit = ex.fence_limit = 24;
+		ex.drop_share = 2;
+		ex.twist = mutant ? TWIST_OLD_FLOG : TWIST_NONE;
+		ok = explore(&ex, &s);
+		printf("%-72s %s%.90s\n",
+		       mutant ? "R14: the second arena's flog is not stored again"
+			      : "the same without the mutation",
+		       !mutant			 ? "passes"
+		       : ok			 ? "NOT CAUGHT"
+		       : explore_mutant_hit(&ex) ? "caught: "
+						 : "NOT MET: ",
+		       ex.why);
+		missed += ok == mutant || (mutant && !explore_mutant_hit(&ex));
+		explore_free(&ex);
+	}
+	assert_int_equal(missed, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_flush_and_fence_is_needed),
 	    cmocka_unit_test(the_order_of_the_halves_is_needed),
 	    cmocka_unit_test(an_info_block_needs_the_flogs_of_all_arenas),
+	    cmocka_unit_test(recovery_stores_the_flogs_of_all_arenas_again),
 	    cmocka_unit_test(a_failing_sync_must_be_heeded),
 #ifdef HOOKED
 	    cmocka_unit_test(who_comes_after_a_failed_sync_must_ask),
