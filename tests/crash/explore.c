@@ -173,7 +173,8 @@ void explore_point(void)
 
 void explore_fine_point(void)
 {
-	if (explore_running->fine)
+	/* constructors and destructors have no explorer */
+	if (sched_current() >= 0 && explore_running->fine)
 		explore_point();
 }
 
