@@ -83,6 +83,11 @@ printed '^    error: 1$'
 printed '^    data: 0$'
 expect 0 info "$p"
 sed '/^  blocks/,$d' "$work/expected" | diff - "$work/out" || fail "without --stats"
+for option in --json --stats; do
+	expect 2 info $option --map "$work/svg" "$p"
+	said '^pmemblk: --map goes with --force only$'
+	[ ! -e "$work/svg" ] || fail "a picture was drawn"
+done
 case_ok "info shows what stands in the files"
 
 # --- other pools: what differs from that one ------------------------------------------------------

@@ -411,5 +411,7 @@ enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
+	if (map && (json || stats))
+		return tool_usage_error(self, "--map goes with --force only");
 	return map ? draw_map(path, map, force) : show(path, json, stats);
 }
