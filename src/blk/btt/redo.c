@@ -31,6 +31,9 @@ static bool load_record(const struct btt *btt, const struct btt_arena *arena, un
 uint32_t btt_redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
 			       uint32_t premap, uint32_t entry)
 {
+	/* recovery redid nothing there that it did not trust */
+	if (atomic_load_explicit(&arena->read_only, memory_order_relaxed))
+		return entry;
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		struct btt_flog_record rec;
 
