@@ -26,6 +26,7 @@ struct census {
 };
 
 #define WORD_BITS 64u
+#define ENTRIES_PER_PAGE (BTT_PAGE / BTT_MAP_ENTRY_SIZE)
 
 static NOINLINE void note_conflict(struct census *c, uint32_t postmap, const char *what,
 				   uint32_t number)
@@ -113,9 +114,9 @@ static void count_map(struct census *c)
 		uint64_t off = arena->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE;
 		uint64_t data = btt_find_nonzero(c->btt->storage, off, end);
 		uint32_t first = (uint32_t)((data - arena->map_off) / BTT_MAP_ENTRY_SIZE);
-		uint32_t stop = n - first < BTT_PAGE / BTT_MAP_ENTRY_SIZE
-				    ? n
-				    : first + BTT_PAGE / BTT_MAP_ENTRY_SIZE;
+		/* up to the end of the page: the next one may be a hole */
+		uint32_t page_end = (first / ENTRIES_PER_PAGE + 1) * ENTRIES_PER_PAGE;
+		uint32_t stop = page_end < n ? page_end : n;
 
 		count_initial(c, i, first);
 		count_entries(c, first, stop);

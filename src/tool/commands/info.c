@@ -130,7 +130,9 @@ static void count_arena(struct storage *s, const struct btt_found_arena *arena,
 		next -= (next - at) % BTT_MAP_ENTRY_SIZE; /* any byte of an entry */
 		c->n[BTT_MAP_INITIAL >> 30] += (next - at) / BTT_MAP_ENTRY_SIZE;
 		at = next;
-		for (unsigned k = 0; k < BTT_PAGE / BTT_MAP_ENTRY_SIZE && at < end; k++) {
+		/* up to the end of the page: the next one may be a hole */
+		for (uint64_t stop = (at / BTT_PAGE + 1) * BTT_PAGE;
+		     at < stop && at < end;) {
 			c->n[storage_load32(s, at, memory_order_relaxed) >> 30]++;
 			at += BTT_MAP_ENTRY_SIZE;
 		}

@@ -21,6 +21,7 @@
 #define COLUMNS 114u
 #define MAX_ROWS 40u /* of cells, for all arenas together */
 #define CELL 8.0
+#define ENTRIES_PER_PAGE (BTT_PAGE / BTT_MAP_ENTRY_SIZE)
 #define MAX_ARENAS 6u /* those after them are only counted */
 
 enum state { STATE_NEVER, STATE_ZERO, STATE_DATA, STATE_BAD, NSTATE };
@@ -240,8 +241,9 @@ static void count_cells(const struct image *image, const struct btt_found_arena 
 			total[STATE_NEVER] += run;
 			i += run;
 		}
-		for (uint32_t k = 0; k < BTT_PAGE / BTT_MAP_ENTRY_SIZE && i < n;
-		     k++, i++) {
+		/* up to the end of the page: the next one may be a hole */
+		for (uint32_t end_of_page = (i / ENTRIES_PER_PAGE + 1) * ENTRIES_PER_PAGE;
+		     i < end_of_page && i < n; i++) {
 			enum state st = state_of(
 			    storage_load32(s, map + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
 					   memory_order_relaxed));
@@ -291,14 +293,14 @@ static void draw_cells(struct canvas *c, const struct cell *cells, size_t ncell)
 			"<rect x=\"%.0f\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" "
 			"fill=\"%s\"",
 			MARGIN + (double)(i % COLUMNS) * CELL,
-			c->y + (double)(i / COLUMNS) * CELL, (double)(k - i) * CELL - 1,
-			CELL - 1, states[st].colour);
+			c->y + (double)(unsigned)(i / COLUMNS) * CELL,
+			(double)(k - i) * CELL - 1, CELL - 1, states[st].colour);
 		if (full < 8)
 			fprintf(c->out, " fill-opacity=\"%.3f\"", full / 8.0);
 		fputs("/>\n", c->out);
 		i = k;
 	}
-	c->y += (double)((ncell + COLUMNS - 1) / COLUMNS) * CELL + 10;
+	c->y += (double)(unsigned)((ncell + COLUMNS - 1) / COLUMNS) * CELL + 10;
 }
 
 static int draw_blocks(struct canvas *c, const struct btt_found_arena *a, uint32_t each,
