@@ -293,7 +293,8 @@ format:
 	$(CLANG_FORMAT) -i $(C_FILES)
 
 lint: all
-	$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+	@echo "$(CLANG_FORMAT) of $(words $(C_FILES)) files"
+	@$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
 	@$(TEST_ENV) tests/build/test_layers.sh
 	@$(TEST_ENV) tests/build/test_symbols.sh
 	@# ipa=none: the analyser takes a callee of another file, which returns 0 or -errno, to be
