@@ -100,6 +100,9 @@ struct storage {
 	/* A flush takes effect with the thread's next fence, whatever step that belongs to. */
 	bool eager_flush;
 
+	/* A flush leaves the line in the cache, as far as is known; else it is better gone there. */
+	bool flush_keeps_line;
+
 	/* After a failed sync a page may go out of memory and come back as the medium has it. */
 	bool drops_pages;
 
