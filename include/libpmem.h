@@ -161,7 +161,7 @@ int pmem_has_auto_flush(void);
  * As the functions without "deep", but down to the smallest failure domain the platform
  * has, even where flushing the caches is not needed: deep_flush always writes the cache
  * lines back; deep_drain also waits for the kernel (msync, or the flush of a device DAX's
- * memory region). Slow. The int functions return 0 (also for len 0), or -1: ENOMEM (a
+ * NVDIMM region). Slow. The int functions return 0 (also for len 0), or -1: ENOMEM (a
  * page is not mapped), EIO and others of msync(2); of a device DAX, errors of its
  * region's deep_flush file when the kernel says that the flush is needed; EINVAL (the
  * range wraps around).

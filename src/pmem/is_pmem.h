@@ -9,7 +9,7 @@
 
 #include "compiler.h"
 
-/* What a range is made of: the number of a device DAX's memory region (region.h), or */
+/* What a range is made of: the number of a device DAX's NVDIMM region (region.h), or */
 enum {
 	IS_PMEM_NO_REGION = -1, /* a device DAX that has none */
 	IS_PMEM_FILE = -2,	/* a file mapped with MAP_SYNC */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The memory region (set of NVDIMMs) behind a device DAX, as the kernel's nd bus numbers
+ * The NVDIMM region behind a device DAX, as the kernel's nd bus numbers
  * it. Memory that is not on that bus (CXL, hmem) has none.
  */
 #ifndef REGION_H

@@ -24,13 +24,13 @@
 #define SIZE ((off_t)17 << 20)
 #define BSIZE 512
 
-enum { HEADER, INFO, TAIL, REGIONS };
+enum { HEADER, INFO, TAIL, NPIECE };
 
 /* Where the metadata of a pool of this size lie. */
 static const struct {
 	off_t off;
 	size_t len;
-} regions[REGIONS] = {
+} piece[NPIECE] = {
     [HEADER] = {0, 2 * PAGE},
     [INFO] = {2 * PAGE, PAGE},
     [TAIL] = {SIZE - (200 << 10), 200 << 10}, /* map, flog, copy */
@@ -39,7 +39,7 @@ static const struct {
 static struct pool {
 	char path[64];
 	int fd;
-	unsigned char *good[REGIONS];
+	unsigned char *good[NPIECE];
 	uint64_t map;
 	uint64_t flog;
 	uint64_t copy;
@@ -68,11 +68,11 @@ static void make(struct pool *pool, int fresh)
 	pmemblk_close(p);
 	pool->fd = open(pool->path, O_RDWR | O_CLOEXEC);
 	FUZZ_ASSERT(pool->fd >= 0);
-	for (int i = 0; i < REGIONS; i++) {
-		pool->good[i] = malloc(regions[i].len);
+	for (int i = 0; i < NPIECE; i++) {
+		pool->good[i] = malloc(piece[i].len);
 		FUZZ_ASSERT(pool->good[i]);
-		FUZZ_ASSERT(pread(pool->fd, pool->good[i], regions[i].len,
-				  regions[i].off) == (ssize_t)regions[i].len);
+		FUZZ_ASSERT(pread(pool->fd, pool->good[i], piece[i].len, piece[i].off) ==
+			    (ssize_t)piece[i].len);
 	}
 }
 
@@ -89,16 +89,16 @@ static void start(void)
 		pools[i].copy =
 		    2 * PAGE + image_get64(pools[0].path, 2 * PAGE + INFO_INFOOFF);
 	}
-	FUZZ_ASSERT((off_t)pools[0].map >= regions[TAIL].off);
+	FUZZ_ASSERT((off_t)pools[0].map >= piece[TAIL].off);
 	atexit(remove_files);
 }
 
 static void restore(const struct pool *pool)
 {
 	FUZZ_ASSERT(ftruncate(pool->fd, SIZE) == 0);
-	for (int i = 0; i < REGIONS; i++)
-		FUZZ_ASSERT(pwrite(pool->fd, pool->good[i], regions[i].len,
-				   regions[i].off) == (ssize_t)regions[i].len);
+	for (int i = 0; i < NPIECE; i++)
+		FUZZ_ASSERT(pwrite(pool->fd, pool->good[i], piece[i].len, piece[i].off) ==
+			    (ssize_t)piece[i].len);
 }
 
 static uint64_t hash(const struct pool *pool)
@@ -106,10 +106,10 @@ static uint64_t hash(const struct pool *pool)
 	static unsigned char now[200 << 10];
 	uint64_t h = 0;
 
-	for (int i = 0; i < REGIONS; i++) {
+	for (int i = 0; i < NPIECE; i++) {
 		memset(now, 0, sizeof(now));
-		FUZZ_ASSERT(pread(pool->fd, now, regions[i].len, regions[i].off) >= 0);
-		h = h * 31 + image_fletcher64(now, regions[i].len, SIZE_MAX - 8, 0);
+		FUZZ_ASSERT(pread(pool->fd, now, piece[i].len, piece[i].off) >= 0);
+		h = h * 31 + image_fletcher64(now, piece[i].len, SIZE_MAX - 8, 0);
 	}
 	return h;
 }

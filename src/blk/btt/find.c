@@ -179,7 +179,7 @@ struct traces {
 	bool map_is_hole;
 };
 
-/* Reads the regions of an arena that has no valid info block (or a layout in the making). */
+/* Reads the areas of an arena that has no valid info block (or a layout in the making). */
 static struct traces find_traces(struct storage *s, uint64_t off,
 				 const struct btt_geometry *geo)
 {

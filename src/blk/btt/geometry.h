@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How a data area is cut into arenas and an arena into its regions. Pure arithmetic; nothing
- * here does I/O or sets a message.
+ * How a data area is cut into arenas and an arena into areas (data blocks, map, flog).
+ * Pure arithmetic; nothing here does I/O or sets a message.
  */
 #ifndef BTT_GEOMETRY_H
 #define BTT_GEOMETRY_H 1
@@ -33,7 +33,7 @@ struct btt_geometry {
 uint64_t btt_geometry_arena_size(uint64_t data_size, uint64_t start);
 
 /*
- * The regions of an arena of arena_size bytes (a multiple of the page, at most 512 GiB) with
+ * The areas of an arena of arena_size bytes (a multiple of the page, at most 512 GiB) with
  * blocks of bsize bytes. -EINVAL when fewer than 512 data blocks fit or bsize is 0 or so large
  * that rounding it up leaves 32 bits.
  */

@@ -32,7 +32,7 @@ void storage_pool_watch(struct storage *s, struct sigbus_watch *watch);
  * that count must not wait in these buffers itself.
  *
  * A file on persistent memory is flushed deeply by msync(2) of any of its pages. A device DAX has
- * no msync(2), but libpmem knows the memory region below each device that it has mapped itself.
+ * no msync(2), but libpmem knows the NVDIMM region below each device that it has mapped itself.
  * So libpmem maps the device once more, for this purpose alone. Nobody uses that mapping.
  */
 struct storage_deep {

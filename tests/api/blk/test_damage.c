@@ -34,12 +34,12 @@ struct victim {
 	size_t bsize;
 	unsigned narena;
 	uint64_t map_size;
-	struct region {
+	struct area {
 		uint64_t off;
 		uint64_t len;
 		unsigned char *bytes;
-	} region[8];
-	unsigned nregion;
+	} area[8];
+	unsigned narea;
 	int fd;
 };
 
@@ -53,7 +53,7 @@ static uint64_t dice(uint64_t n)
 
 static void keep(struct victim *v, uint64_t off, uint64_t len)
 {
-	struct region *r = &v->region[v->nregion++];
+	struct area *r = &v->area[v->narea++];
 
 	r->off = off;
 	r->len = len;
@@ -65,25 +65,24 @@ static void keep(struct victim *v, uint64_t off, uint64_t len)
 static void restore(const struct victim *v)
 {
 	assert_int_equal(ftruncate(v->fd, (off_t)v->size), 0);
-	for (unsigned i = 0; i < v->nregion; i++)
-		assert_int_equal(pwrite(v->fd, v->region[i].bytes, v->region[i].len,
-					(off_t)v->region[i].off),
-				 v->region[i].len);
+	for (unsigned i = 0; i < v->narea; i++)
+		assert_int_equal(pwrite(v->fd, v->area[i].bytes, v->area[i].len,
+					(off_t)v->area[i].off),
+				 v->area[i].len);
 }
 
 static uint64_t hash_metadata(const struct victim *v)
 {
 	uint64_t hash = 0;
 
-	for (unsigned i = 0; i < v->nregion; i++) {
-		unsigned char *now = calloc(1, v->region[i].len);
+	for (unsigned i = 0; i < v->narea; i++) {
+		unsigned char *now = calloc(1, v->area[i].len);
 
 		assert_non_null(now);
 		/* Shorter where the file has been cut. */
-		assert_true(
-		    pread(v->fd, now, v->region[i].len, (off_t)v->region[i].off) >= 0);
-		hash =
-		    hash * 31 + image_fletcher64(now, v->region[i].len, SIZE_MAX - 8, 0);
+		assert_true(pread(v->fd, now, v->area[i].len, (off_t)v->area[i].off) >=
+			    0);
+		hash = hash * 31 + image_fletcher64(now, v->area[i].len, SIZE_MAX - 8, 0);
 		free(now);
 	}
 	return hash;
@@ -137,8 +136,8 @@ static void make_victim(struct victim *v, const char *name, uint64_t size, size_
 
 static void drop_victim(struct victim *v)
 {
-	for (unsigned i = 0; i < v->nregion; i++)
-		free(v->region[i].bytes);
+	for (unsigned i = 0; i < v->narea; i++)
+		free(v->area[i].bytes);
 	close(v->fd);
 	unlink(v->path);
 }
@@ -230,8 +229,8 @@ static uint64_t arena_off(const struct victim *v)
 /* Where the copy of the info block is while the primary is whole. */
 static uint64_t copy_off(const struct victim *v, uint64_t arena)
 {
-	for (unsigned i = 0; i < v->nregion; i++) {
-		const struct region *r = &v->region[i];
+	for (unsigned i = 0; i < v->narea; i++) {
+		const struct area *r = &v->area[i];
 
 		if (r->off > arena &&
 		    (r->off - IMAGE_DATA) >> 39 == (arena - IMAGE_DATA) >> 39 &&
@@ -322,7 +321,7 @@ static void damage_length(const struct victim *v)
 
 static void damage_anything(const struct victim *v)
 {
-	const struct region *r = &v->region[dice(v->nregion)];
+	const struct area *r = &v->area[dice(v->narea)];
 
 	put(v, r->off + dice(r->len), odd_value(), 1);
 }

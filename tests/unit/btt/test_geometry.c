@@ -39,7 +39,7 @@ static void block_counts_equal_the_vectors(void **state)
 	vectors_close(&v, 140);
 }
 
-static void regions_equal_the_vectors(void **state)
+static void areas_equal_the_vectors(void **state)
 {
 	struct vectors rows;
 
@@ -69,7 +69,7 @@ static void regions_equal_the_vectors(void **state)
 	vectors_close(&rows, 18);
 }
 
-static void regions_never_overlap(void **state)
+static void areas_never_overlap(void **state)
 {
 	uint64_t seed = 1;
 
@@ -114,8 +114,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(block_counts_equal_the_vectors),
-	    cmocka_unit_test(regions_equal_the_vectors),
-	    cmocka_unit_test(regions_never_overlap),
+	    cmocka_unit_test(areas_equal_the_vectors),
+	    cmocka_unit_test(areas_never_overlap),
 	    cmocka_unit_test(absurd_block_sizes_are_refused),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Pools on device DAX without the hardware: character devices that an imitation of sysfs
- * describes as device DAX of one memory region. Opening one gives an ordinary file that holds
+ * describes as device DAX of one NVDIMM region. Opening one gives an ordinary file that holds
  * what the device does, and that msync(2) refuses as a device does.
  *
  * Deep flushes are watched from outside: each is noted together with the mark, open or closed,
