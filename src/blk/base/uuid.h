@@ -2,6 +2,9 @@
 #ifndef UUID_H
 #define UUID_H 1
 
+#include <stdbool.h>
+#include <string.h>
+
 #include "compiler.h"
 
 #define UUID_SIZE 16
@@ -10,6 +13,11 @@
 struct uuid {
 	unsigned char bytes[UUID_SIZE];
 };
+
+static inline bool uuid_equals(const struct uuid *a, const struct uuid *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
 
 /*
  * A new random (version 4) uuid in the medium's byte order, from getrandom(2). 0 or

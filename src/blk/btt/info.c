@@ -58,7 +58,7 @@ enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *pare
 		return BTT_INFO_NONE;
 	if (le64_to_cpu(m.checksum) != checksum(&m) || le16_to_cpu(m.major) == 0)
 		return BTT_INFO_BROKEN;
-	if (memcmp(&m.parent_uuid, parent, sizeof(*parent)) != 0)
+	if (!uuid_equals(&m.parent_uuid, parent))
 		return BTT_INFO_FOREIGN;
 	if (!decode_numbers(&m, bsize, room, &decoded))
 		return BTT_INFO_MISFIT;

@@ -9,6 +9,7 @@
 
 #include "errormsg.h"
 #include "base/fletcher64.h"
+#include "base/uuid.h"
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -53,11 +54,6 @@ static uint64_t checksum(const struct pool_header *h)
 	return fletcher64(h, sizeof(*h), field, skip);
 }
 
-static bool same(const struct uuid *a, const struct uuid *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 void pool_header_make(struct pool_header *h, uint32_t compat, uint32_t incompat,
 		      const struct uuid *poolset, const struct uuid *part, unsigned npart,
 		      unsigned index, uint64_t crtime)
@@ -75,7 +71,7 @@ void pool_header_make(struct pool_header *h, uint32_t compat, uint32_t incompat,
 	h->next_repl_uuid = part[0];
 	h->crtime = cpu_to_le64(crtime);
 	h->arch = this_machine();
-	h->checksum = cpu_to_le64(checksum(h));
+	pool_header_seal(h);
 }
 
 bool pool_header_is_zero(const struct pool_header *h)
@@ -83,6 +79,16 @@ bool pool_header_is_zero(const struct pool_header *h)
 	static const struct pool_header zero;
 
 	return memcmp(h, &zero, sizeof(zero)) == 0;
+}
+
+bool pool_header_is_sealed(const struct pool_header *h)
+{
+	return le64_to_cpu(h->checksum) == checksum(h);
+}
+
+void pool_header_seal(struct pool_header *h)
+{
+	h->checksum = cpu_to_le64(checksum(h));
 }
 
 bool pool_header_has(le32 word, uint32_t feature)
@@ -146,7 +152,7 @@ int pool_header_check(const struct pool_header *h, const char *path)
 		    "%s needs features that are not known here: incompat "
 		    "flags %#x, known are %#x",
 		    path, le32_to_cpu(h->incompat), POOL_INCOMPAT_KNOWN);
-	if (le64_to_cpu(h->checksum) != checksum(h))
+	if (!pool_header_is_sealed(h))
 		return errormsg_fail(EINVAL,
 				     "the pool header of %s is damaged: checksum %#llx, "
 				     "expected %#llx",
@@ -162,12 +168,12 @@ int pool_header_check_links(const struct pool_header *h, unsigned npart, unsigne
 	const struct pool_header *prev = &h[(index + npart - 1) % npart];
 	const struct pool_header *next = &h[(index + 1) % npart];
 
-	if (!same(&own->poolset_uuid, &h->poolset_uuid))
+	if (!uuid_equals(&own->poolset_uuid, &h->poolset_uuid))
 		return errormsg_fail(EINVAL,
 				     "part %u, %s, belongs to another pool than part 0",
 				     index, path);
-	if (!same(&own->prev_part_uuid, &prev->uuid) ||
-	    !same(&own->next_part_uuid, &next->uuid)) {
+	if (!uuid_equals(&own->prev_part_uuid, &prev->uuid) ||
+	    !uuid_equals(&own->next_part_uuid, &next->uuid)) {
 		if (npart == 1)
 			return errormsg_fail(
 			    EINVAL,
@@ -191,8 +197,8 @@ int pool_header_check_links(const struct pool_header *h, unsigned npart, unsigne
 				     le32_to_cpu(own->ro_compat), le32_to_cpu(h->major),
 				     le32_to_cpu(h->compat), le32_to_cpu(h->incompat),
 				     le32_to_cpu(h->ro_compat));
-	if (index == 0 && (!same(&own->prev_repl_uuid, &own->uuid) ||
-			   !same(&own->next_repl_uuid, &own->uuid)))
+	if (index == 0 && (!uuid_equals(&own->prev_repl_uuid, &own->uuid) ||
+			   !uuid_equals(&own->next_repl_uuid, &own->uuid)))
 		return errormsg_fail(EINVAL, "%s belongs to a pool with replicas", path);
 	return 0;
 }

@@ -23,6 +23,11 @@ void pool_header_make(struct pool_header *h, uint32_t compat, uint32_t incompat,
 
 bool pool_header_is_zero(const struct pool_header *h);
 
+/* Whether the header's checksum is right: whoever wrote the header wrote it like this. */
+bool pool_header_is_sealed(const struct pool_header *h);
+/* Stores the checksum that belongs to the rest of the header. */
+void pool_header_seal(struct pool_header *h);
+
 /*
  * Judges one header on its own: type, version, features, checksum, machine. -EINVAL with
  * a message that names the file (path), what was found and what was wanted. Unknown

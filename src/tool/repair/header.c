@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "base/fletcher64.h"
 #include "base/uuid.h"
 #include "btt/geometry.h"
 #include "errormsg.h"
@@ -20,11 +19,6 @@
 #include "repair/witness.h"
 
 #define NLINKS 5
-
-static bool same(const struct uuid *a, const struct uuid *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
 
 /* How many of the five uuids of a single part agree; *uuid receives the one they agree on. */
 static unsigned count_links(const struct pool_header *h, struct uuid *uuid)
@@ -38,7 +32,7 @@ static unsigned count_links(const struct pool_header *h, struct uuid *uuid)
 		unsigned n = 0;
 
 		for (unsigned j = 0; j < NLINKS; j++)
-			if (same(link[i], link[j]))
+			if (uuid_equals(link[i], link[j]))
 				n++;
 		if (n > best) {
 			best = n;
@@ -46,22 +40,6 @@ static unsigned count_links(const struct pool_header *h, struct uuid *uuid)
 		}
 	}
 	return best;
-}
-
-static uint64_t checksum(const struct pool_header *h)
-{
-	const size_t field = offsetof(struct pool_header, checksum);
-	const size_t skip = pool_header_has(h->incompat, POOL_INCOMPAT_CKSUM_2K)
-				? offsetof(struct pool_header, unused2)
-				: field;
-
-	return fletcher64(h, sizeof(*h), field, skip);
-}
-
-/* Whether h is what somebody wrote, whatever it says. */
-static bool has_right_checksum(const struct pool_header *h)
-{
-	return le64_to_cpu(h->checksum) == checksum(h);
 }
 
 static bool is_named(const struct pool_header *h)
@@ -78,7 +56,7 @@ static bool rebuild_sound(const struct image *image, const struct witness *witne
 			  struct pool_header *fresh)
 {
 	const struct pool_header *h = image->header;
-	bool confirmed = witness && same(&witness->parent, &h->poolset_uuid);
+	bool confirmed = witness && uuid_equals(&witness->parent, &h->poolset_uuid);
 
 	if (links < NLINKS - 1 || (!is_named(h) && !confirmed) || h->ro_compat.raw)
 		return false;
@@ -129,7 +107,7 @@ static bool rebuild(const struct image *image, const struct witness *witness,
 	/* Where the links do not tell, another part's uuid is as good as the old one. */
 	if ((links < NLINKS - 1 || pool_header_is_zero(h)) && uuid_generate(&part) < 0)
 		return false;
-	if (has_right_checksum(h) && !pool_header_is_zero(h))
+	if (pool_header_is_sealed(h) && !pool_header_is_zero(h))
 		done = rebuild_sound(image, witness, &part, links, fresh);
 	else
 		done = rebuild_broken(image, witness, &part, links, fresh);
@@ -142,7 +120,7 @@ static bool rebuild(const struct image *image, const struct witness *witness,
 static bool is_damaged(const struct image *image)
 {
 	for (unsigned i = 0; i < image->nheader; i++)
-		if (!has_right_checksum(&image->header[i]) ||
+		if (!pool_header_is_sealed(&image->header[i]) ||
 		    pool_header_is_zero(&image->header[i]))
 			return true;
 	return false;
@@ -186,8 +164,7 @@ int header_repair_descriptor(struct image *image, struct plan *plan)
 
 	if (plan->cannot_be_mended)
 		return 0;
-	if (!witness_find(image, &witness) ||
-	    memcmp(&witness.parent, &p->parent, sizeof(p->parent)) != 0) {
+	if (!witness_find(image, &witness) || !uuid_equals(&witness.parent, &p->parent)) {
 		uint64_t nblock;
 
 		if (btt_geometry_count(p->data_size, p->bsize, &nblock) == 0)
@@ -218,7 +195,7 @@ static void close_header(struct pool_header *h, const struct shutdown_state *mod
 {
 	shutdown_state_make(&h->sds, modules, false);
 	if (!pool_header_keeps_sds(h))
-		h->checksum = cpu_to_le64(checksum(h));
+		pool_header_seal(h);
 }
 
 int header_repair_shutdown_state(struct image *image, struct plan *plan)

@@ -31,8 +31,7 @@ bool witness_find(const struct image *image, struct witness *witness)
 
 	if (!is_witness(image, start + size - BTT_INFO_SIZE, &copy))
 		return primary;
-	if (!primary ||
-	    memcmp(&copy.parent, &image->params.parent, sizeof(copy.parent)) == 0)
+	if (!primary || uuid_equals(&copy.parent, &image->params.parent))
 		*witness = copy;
 	return true;
 }

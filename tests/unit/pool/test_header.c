@@ -222,6 +222,20 @@ static void only_a_page_of_zeros_is_zero(void **state)
 	}
 }
 
+static void a_changed_header_counts_only_with_a_new_checksum(void **state)
+{
+	struct pool_header h = load("hdr-single-clean.hex");
+
+	(void)state;
+	assert_true(pool_header_is_sealed(&h));
+	h.crtime = cpu_to_le64(1);
+	assert_false(pool_header_is_sealed(&h));
+	assert_int_equal(judge(&h), -EINVAL);
+	pool_header_seal(&h);
+	assert_true(pool_header_is_sealed(&h));
+	assert_int_equal(judge(&h), 0);
+}
+
 static void the_shutdown_state_is_kept_only_outside_the_checksum(void **state)
 {
 	struct pool_header h = load("hdr-single-clean.hex");
@@ -245,6 +259,7 @@ int main(void)
 	    cmocka_unit_test(unknown_features_that_may_be_ignored_are),
 	    cmocka_unit_test(other_pool_types_are_named),
 	    cmocka_unit_test(only_a_page_of_zeros_is_zero),
+	    cmocka_unit_test(a_changed_header_counts_only_with_a_new_checksum),
 	    cmocka_unit_test(the_shutdown_state_is_kept_only_outside_the_checksum),
 	};
 
