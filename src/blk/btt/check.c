@@ -14,6 +14,7 @@
 #include "btt/arena.h"
 #include "btt/find.h"
 #include "btt/map.h"
+#include "btt/map_walk.h"
 #include "btt/recover.h"
 #include "errormsg.h"
 
@@ -26,7 +27,6 @@ struct census {
 };
 
 #define WORD_BITS 64u
-#define ENTRIES_PER_PAGE (BTT_PAGE / BTT_MAP_ENTRY_SIZE)
 
 static NOINLINE void note_conflict(struct census *c, uint32_t postmap, const char *what,
 				   uint32_t number)
@@ -102,25 +102,17 @@ static void count_entries(struct census *c, uint32_t from, uint32_t to)
 	seen[at] = word;
 }
 
-/* Holes and other runs of zeros are initial entries, and no page of a hole is touched. */
 static void count_map(struct census *c)
 {
-	const struct btt_arena *arena = c->arena;
-	uint32_t n = arena->info.geo.external_nlba;
-	uint64_t end = arena->map_off + (uint64_t)n * BTT_MAP_ENTRY_SIZE;
-	uint32_t i = 0;
+	struct btt_map_walk walk = btt_map_walk_begin(c->btt->storage, c->arena->map_off,
+						      c->arena->info.geo.external_nlba);
+	struct btt_map_run run;
 
-	while (i < n) {
-		uint64_t off = arena->map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE;
-		uint64_t data = btt_find_nonzero(c->btt->storage, off, end);
-		uint32_t first = (uint32_t)((data - arena->map_off) / BTT_MAP_ENTRY_SIZE);
-		/* up to the end of the page: the next one may be a hole */
-		uint32_t page_end = (first / ENTRIES_PER_PAGE + 1) * ENTRIES_PER_PAGE;
-		uint32_t stop = page_end < n ? page_end : n;
-
-		count_initial(c, i, first);
-		count_entries(c, first, stop);
-		i = stop;
+	while (btt_map_walk_next(&walk, &run)) {
+		if (run.zeros)
+			count_initial(c, run.first, run.end);
+		else
+			count_entries(c, run.first, run.end);
 	}
 }
 

@@ -24,6 +24,8 @@
 #include "base/alloc.h"
 #include "btt/flog.h"
 #include "btt/map.h"
+#include "btt/map_walk.h"
+#include "btt/nonzero.h"
 #include "errormsg.h"
 
 #define SEARCH_CHUNK (UINT64_C(1) << 30)
@@ -36,43 +38,9 @@ struct search {
 	bool misfit_seen;
 };
 
-static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
+static bool is_zero(struct storage *s, uint64_t off, uint64_t len)
 {
-	return s->next_data ? s->next_data(s, off, end) : off;
-}
-
-static bool all_zero(const unsigned char *p, size_t len)
-{
-	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
-}
-
-/* Number of zeros that p begins with, len at most. */
-static size_t count_zeros(const unsigned char *p, size_t len)
-{
-	size_t n = 0;
-
-	while (n < len && p[n] == 0)
-		n++;
-	return n;
-}
-
-uint64_t btt_find_nonzero(struct storage *s, uint64_t off, uint64_t end)
-{
-	while ((off = next_data(s, off, end)) < end) {
-		uint64_t stop = (off / BTT_PAGE + 1) * BTT_PAGE;
-		const unsigned char *p = storage_at(s, off);
-
-		if (stop > end)
-			stop = end;
-		/* the owner of a pool that is only viewed may clear the page meanwhile */
-		if (!all_zero(p, stop - off))
-			off += count_zeros(p, stop - off);
-		else
-			off = stop;
-		if (off < stop)
-			return off;
-	}
-	return end;
+	return btt_nonzero_find(s, off, off + len) == off + len;
 }
 
 /* The info block at data area offset `at` of the arena that begins at `start`. */
@@ -101,7 +69,7 @@ static bool search_chunk(struct search *search, uint64_t start, uint64_t lo, uin
 	bool found = false;
 	uint64_t at = lo;
 
-	while ((at = next_data(search->s, base + at, base + hi) - base) < hi) {
+	while ((at = storage_next_data(search->s, base + at, base + hi) - base) < hi) {
 		struct btt_info candidate;
 
 		at -= at % BTT_PAGE;
@@ -179,6 +147,20 @@ struct traces {
 	bool map_is_hole;
 };
 
+static bool is_initial_map(struct storage *s, uint64_t map, uint32_t nentry)
+{
+	struct btt_map_walk walk = btt_map_walk_begin(s, map, nentry);
+	struct btt_map_run run;
+
+	while (btt_map_walk_next(&walk, &run))
+		for (uint32_t i = run.first; !run.zeros && i < run.end; i++)
+			if (!btt_map_is_initial(
+				storage_load32(s, map + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
+					       memory_order_relaxed)))
+				return false;
+	return true;
+}
+
 /* Reads the areas of an arena that has no valid info block (or a layout in the making). */
 static struct traces find_traces(struct storage *s, uint64_t off,
 				 const struct btt_geometry *geo)
@@ -202,22 +184,11 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 		any_used = any_used || used;
 	}
 	t.plausible = t.plausible && any_used;
-	t.fresh = all_fresh;
-	for (uint64_t at = map; t.fresh && at < map_end; at += BTT_MAP_ENTRY_SIZE) {
-		uint32_t entry;
-
-		at = btt_find_nonzero(s, at, map_end);
-		if (at == map_end)
-			break;
-		at -= at % BTT_MAP_ENTRY_SIZE;
-		entry = storage_load32(s, at, memory_order_relaxed);
-		t.fresh = btt_map_is_initial(entry);
-	}
-	t.map_is_hole = next_data(s, map, map_end) == map_end;
-	t.untouched =
-	    btt_find_nonzero(s, flog, flog + geo->flog_size) == flog + geo->flog_size &&
-	    all_zero(storage_at(s, off), BTT_INFO_SIZE) &&
-	    all_zero(storage_at(s, off + geo->info_arena_off), BTT_INFO_SIZE);
+	t.fresh = all_fresh && is_initial_map(s, map, geo->external_nlba);
+	t.map_is_hole = storage_next_data(s, map, map_end) == map_end;
+	t.untouched = is_zero(s, flog, geo->flog_size) &&
+		      is_zero(s, off, BTT_INFO_SIZE) &&
+		      is_zero(s, off + geo->info_arena_off, BTT_INFO_SIZE);
 	return t;
 }
 

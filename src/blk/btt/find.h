@@ -41,7 +41,4 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found) MUST_CHECK;
 void btt_find_free(struct btt_found *found);
 
-/* The offset of the first byte in [off, end) that is not zero, end if there is none. */
-uint64_t btt_find_nonzero(struct storage *s, uint64_t off, uint64_t end);
-
 #endif

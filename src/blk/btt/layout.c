@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
-#include "btt/find.h"
+#include "btt/nonzero.h"
 #include "btt/flog.h"
 #include "btt/poison.h"
 #include "btt/recover.h"
@@ -40,7 +40,7 @@ static void clear_map(struct btt *btt, struct btt_arena *arena, struct storage_s
 	if (btt->maps_untouched)
 		return;
 	while (off < end) {
-		uint64_t next = btt_find_nonzero(btt->storage, off, end);
+		uint64_t next = btt_nonzero_find(btt->storage, off, end);
 
 		next -= next % BTT_PAGE;
 		if (!btt->params.zeroed)

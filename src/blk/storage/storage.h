@@ -120,12 +120,18 @@ struct storage {
 	struct sigbus_watch *watch;
 };
 
-/* Loads; the 4- and 8-byte ones are single atomic loads of an aligned value. */
 static inline const void *storage_at(const struct storage *s, uint64_t off)
 {
 	return s->base + off;
 }
 
+/* The first offset in [off, end) that may hold anything but zeros, or end. */
+static inline uint64_t storage_next_data(struct storage *s, uint64_t off, uint64_t end)
+{
+	return s->next_data ? s->next_data(s, off, end) : off;
+}
+
+/* Single atomic loads of an aligned value. */
 static inline uint32_t storage_load32(const struct storage *s, uint64_t off,
 				      memory_order order)
 {

@@ -16,6 +16,7 @@
 
 #include "btt/find.h"
 #include "btt/map.h"
+#include "btt/map_walk.h"
 #include "errormsg.h"
 #include "image/facts.h"
 #include "image/guard.h"
@@ -117,25 +118,23 @@ static int find_guarded(void *arg)
 	return btt_find_layout(&l->image->storage, &l->image->params, &l->found);
 }
 
-/* Runs of zeros are passed over: on a full tmpfs a hole cannot even be read. */
 static void count_arena(struct storage *s, const struct btt_found_arena *arena,
 			struct counts *c)
 {
-	uint64_t at = arena->off + arena->info.geo.map_arena_off;
-	uint64_t end = at + (uint64_t)arena->info.geo.external_nlba * BTT_MAP_ENTRY_SIZE;
+	uint64_t map_off = arena->off + arena->info.geo.map_arena_off;
+	struct btt_map_walk walk =
+	    btt_map_walk_begin(s, map_off, arena->info.geo.external_nlba);
+	struct btt_map_run run;
 
-	while (at < end) {
-		uint64_t next = btt_find_nonzero(s, at, end);
-
-		next -= (next - at) % BTT_MAP_ENTRY_SIZE; /* any byte of an entry */
-		c->n[BTT_MAP_INITIAL >> 30] += (next - at) / BTT_MAP_ENTRY_SIZE;
-		at = next;
-		/* up to the end of the page: the next one may be a hole */
-		for (uint64_t stop = (at / BTT_PAGE + 1) * BTT_PAGE;
-		     at < stop && at < end;) {
-			c->n[storage_load32(s, at, memory_order_relaxed) >> 30]++;
-			at += BTT_MAP_ENTRY_SIZE;
+	while (btt_map_walk_next(&walk, &run)) {
+		if (run.zeros) {
+			c->n[BTT_MAP_INITIAL >> 30] += run.end - run.first;
+			continue;
 		}
+		for (uint32_t i = run.first; i < run.end; i++)
+			c->n[storage_load32(s, map_off + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
+					    memory_order_relaxed) >>
+			     30]++;
 	}
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "btt/map.h"
+#include "btt/map_walk.h"
 #include "errormsg.h"
 #include "printable.h"
 
@@ -21,7 +22,6 @@
 #define COLUMNS 114u
 #define MAX_ROWS 40u /* of cells, for all arenas together */
 #define CELL 8.0
-#define ENTRIES_PER_PAGE (BTT_PAGE / BTT_MAP_ENTRY_SIZE)
 #define MAX_ARENAS 6u /* those after them are only counted */
 
 enum state { STATE_NEVER, STATE_ZERO, STATE_DATA, STATE_BAD, NSTATE };
@@ -218,32 +218,34 @@ static enum state state_of(uint32_t entry)
 	return btt_map_is_zero(entry) ? STATE_ZERO : STATE_DATA;
 }
 
-/* Counts the entries of an arena into cells of `each` blocks. Runs of zeros are passed over. */
+/* Counts the initial entries [i, end) into cells of `each` blocks. */
+static void count_zeros(uint32_t i, uint32_t end, uint32_t each, struct cell *cells)
+{
+	while (i < end) {
+		uint32_t stop = (i / each + 1) * each;
+		uint32_t run = (stop < end ? stop : end) - i;
+
+		cells[i / each].n[STATE_NEVER] += run;
+		i += run;
+	}
+}
+
+/* Counts the entries of an arena into cells of `each` blocks. */
 static void count_cells(const struct image *image, const struct btt_found_arena *a,
 			uint32_t each, struct cell *cells, uint64_t total[NSTATE])
 {
 	struct storage *s = (struct storage *)(uintptr_t)&image->storage;
 	uint64_t map = a->off + a->info.geo.map_arena_off;
-	uint32_t n = a->info.geo.external_nlba;
-	uint64_t end = map + (uint64_t)n * BTT_MAP_ENTRY_SIZE;
-	uint32_t i = 0;
+	struct btt_map_walk walk = btt_map_walk_begin(s, map, a->info.geo.external_nlba);
+	struct btt_map_run run;
 
-	while (i < n) {
-		uint64_t at = map + (uint64_t)i * BTT_MAP_ENTRY_SIZE;
-		uint32_t next =
-		    (uint32_t)((btt_find_nonzero(s, at, end) - map) / BTT_MAP_ENTRY_SIZE);
-
-		for (; i < next;) {
-			uint32_t stop = (i / each + 1) * each;
-			uint32_t run = (stop < next ? stop : next) - i;
-
-			cells[i / each].n[STATE_NEVER] += run;
-			total[STATE_NEVER] += run;
-			i += run;
+	while (btt_map_walk_next(&walk, &run)) {
+		if (run.zeros) {
+			count_zeros(run.first, run.end, each, cells);
+			total[STATE_NEVER] += run.end - run.first;
+			continue;
 		}
-		/* up to the end of the page: the next one may be a hole */
-		for (uint32_t end_of_page = (i / ENTRIES_PER_PAGE + 1) * ENTRIES_PER_PAGE;
-		     i < end_of_page && i < n; i++) {
+		for (uint32_t i = run.first; i < run.end; i++) {
 			enum state st = state_of(
 			    storage_load32(s, map + (uint64_t)i * BTT_MAP_ENTRY_SIZE,
 					   memory_order_relaxed));

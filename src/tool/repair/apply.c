@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "btt/find.h"
+#include "btt/nonzero.h"
 #include "errormsg.h"
 #include "image/guard.h"
 #include "repair/backup.h"
@@ -17,7 +17,7 @@
 static bool is_hole(struct storage *s, uint64_t off, uint64_t end)
 {
 	return s->next_data && s->next_data(s, off, end) == end &&
-	       btt_find_nonzero(s, off, end) == end;
+	       btt_nonzero_find(s, off, end) == end;
 }
 
 /*

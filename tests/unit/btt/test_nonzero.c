@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "btt/find.h"
+#include "btt/nonzero.h"
 
 enum { PAGE = 4096, SEARCHES = 200000 };
 
@@ -35,7 +35,7 @@ static void a_search_stays_in_the_page_that_its_owner_clears_meanwhile(void **st
 	if (owner == 0)
 		change_for_ever((void *)(s.base + PAGE - 1));
 	for (int i = 0; i < SEARCHES; i++) {
-		uint64_t at = btt_find_nonzero(&s, 0, PAGE);
+		uint64_t at = btt_nonzero_find(&s, 0, PAGE);
 
 		assert_true(at == PAGE - 1 || at == PAGE);
 	}
@@ -50,16 +50,16 @@ static void a_search_finds_the_first_byte_that_is_not_zero(void **state)
 	struct storage s = {.base = image, .size = sizeof(image)};
 
 	(void)state;
-	assert_int_equal(btt_find_nonzero(&s, 0, sizeof(image)), sizeof(image));
+	assert_int_equal(btt_nonzero_find(&s, 0, sizeof(image)), sizeof(image));
 	image[PAGE + 7] = 1;
-	assert_int_equal(btt_find_nonzero(&s, 0, sizeof(image)), PAGE + 7);
-	assert_int_equal(btt_find_nonzero(&s, PAGE + 7, sizeof(image)), PAGE + 7);
-	assert_int_equal(btt_find_nonzero(&s, PAGE + 8, sizeof(image)), sizeof(image));
-	assert_int_equal(btt_find_nonzero(&s, 0, PAGE + 7), PAGE + 7);
+	assert_int_equal(btt_nonzero_find(&s, 0, sizeof(image)), PAGE + 7);
+	assert_int_equal(btt_nonzero_find(&s, PAGE + 7, sizeof(image)), PAGE + 7);
+	assert_int_equal(btt_nonzero_find(&s, PAGE + 8, sizeof(image)), sizeof(image));
+	assert_int_equal(btt_nonzero_find(&s, 0, PAGE + 7), PAGE + 7);
 	image[PAGE + 7] = 0;
 	image[3 * PAGE - 1] = 1;
-	assert_int_equal(btt_find_nonzero(&s, 5, sizeof(image)), 3 * PAGE - 1);
-	assert_int_equal(btt_find_nonzero(&s, 5, 3 * PAGE - 1), 3 * PAGE - 1);
+	assert_int_equal(btt_nonzero_find(&s, 5, sizeof(image)), 3 * PAGE - 1);
+	assert_int_equal(btt_nonzero_find(&s, 5, 3 * PAGE - 1), 3 * PAGE - 1);
 }
 
 int main(void)
