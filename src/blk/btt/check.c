@@ -12,10 +12,9 @@
 
 #include "base/alloc.h"
 #include "btt/arena.h"
-#include "btt/find.h"
 #include "btt/map.h"
 #include "btt/map_walk.h"
-#include "btt/recover.h"
+#include "btt/open.h"
 #include "errormsg.h"
 
 struct census {
@@ -150,21 +149,18 @@ static int check_arena(const struct btt *btt, const struct btt_arena *arena,
 
 int btt_check(struct storage *s, const struct btt_params *params)
 {
-	struct btt_found found;
+	enum btt_condition condition;
 	bool damaged = false;
 	struct btt *btt;
 	int ret;
 
-	ret = btt_setup(s, params, &btt, &found);
+	ret = btt_open_any(s, params, &btt, &condition);
 	if (ret)
 		return ret;
-	if (found.layout == BTT_LAYOUT_VALID)
-		ret = btt_recover(btt, &found, &damaged);
 	for (unsigned i = 0; !ret && i < btt->narena; i++)
 		ret = check_arena(btt, &btt->arena[i], &damaged);
-	if (!ret)
-		ret = found.layout == BTT_LAYOUT_LOST || damaged ? 0 : 1;
-	btt_find_free(&found);
 	btt_close(btt);
-	return ret;
+	if (ret)
+		return ret;
+	return condition == BTT_SOUND && !damaged ? 1 : 0;
 }

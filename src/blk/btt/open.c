@@ -45,18 +45,15 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 	return 0;
 }
 
-int btt_setup(struct storage *s, const struct btt_params *params, struct btt **out,
-	      struct btt_found *found)
+/* Makes a table without arenas for the layout that was found. */
+static int make_found(struct storage *s, const struct btt_params *params,
+		      const struct btt_found *found, struct btt **out)
 {
 	struct btt *btt;
-	int ret;
+	int ret = make(s, params, &btt);
 
-	ret = btt_find_layout(s, params, found);
 	if (ret)
 		return ret;
-	ret = make(s, params, &btt);
-	if (ret)
-		goto err;
 	if (found->layout == BTT_LAYOUT_NONE) {
 		ret = btt_count_blocks(params->name, params->data_size, params->bsize,
 				       &btt->nblock);
@@ -65,35 +62,50 @@ int btt_setup(struct storage *s, const struct btt_params *params, struct btt **o
 	}
 	for (unsigned i = 0; found->layout == BTT_LAYOUT_VALID && i < found->narena; i++)
 		btt->nblock += found->arena[i].info.geo.external_nlba;
-	if (ret) {
+	if (ret)
 		btt_close(btt);
-		goto err;
-	}
-	*out = btt;
-	return 0;
-err:
-	btt_find_free(found);
+	else
+		*out = btt;
+	return ret;
+}
+
+int btt_open_any(struct storage *s, const struct btt_params *params, struct btt **out,
+		 enum btt_condition *condition)
+{
+	struct btt_found found;
+	bool damaged = false;
+	struct btt *btt = NULL;
+	int ret;
+
+	ret = btt_find_layout(s, params, &found);
+	if (ret)
+		return ret;
+	ret = make_found(s, params, &found, &btt);
+	if (!ret && found.layout == BTT_LAYOUT_VALID)
+		ret = btt_recover(btt, &found, &damaged);
+	*condition = found.layout == BTT_LAYOUT_LOST ? BTT_LOST
+		     : damaged			     ? BTT_MENDED
+						     : BTT_SOUND;
+	btt_find_free(&found);
+	if (ret)
+		btt_close(btt);
+	else
+		*out = btt;
 	return ret;
 }
 
 int btt_open(struct storage *s, const struct btt_params *params, struct btt **out)
 {
-	struct btt_found found;
-	bool damaged = false;
+	enum btt_condition condition;
 	struct btt *btt;
 	int ret;
 
-	ret = btt_setup(s, params, &btt, &found);
+	ret = btt_open_any(s, params, &btt, &condition);
 	if (ret)
 		return ret;
-	if (found.layout == BTT_LAYOUT_LOST)
-		ret = -EINVAL;
-	else if (found.layout == BTT_LAYOUT_VALID)
-		ret = btt_recover(btt, &found, &damaged);
-	btt_find_free(&found);
-	if (ret) {
+	if (condition == BTT_LOST) {
 		btt_close(btt);
-		return ret;
+		return -EINVAL;
 	}
 	if (btt->narena > 0)
 		btt_arena_publish(btt);

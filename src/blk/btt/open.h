@@ -16,7 +16,6 @@
 #include "storage/storage.h"
 
 struct btt;
-struct btt_found;
 
 #define BTT_MAX_LANES 256u
 
@@ -79,12 +78,18 @@ bool btt_is_laid_out(const struct btt *btt);
 int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 		     uint64_t *nblock) MUST_CHECK;
 
+/* What was found when a table was opened. */
+enum btt_condition {
+	BTT_SOUND,
+	BTT_MENDED, /* recovery repaired damage */
+	BTT_LOST,   /* the layout is damaged beyond that: the table has no arenas */
+};
+
 /*
- * What open and check have in common: finds the layout (*found, to be freed with btt_find_free)
- * and makes a table without arenas that knows its number of blocks (*out, for btt_close).
- * Stores nothing. -EINVAL: the block size does not fit a pool that is not laid out. -ENOMEM.
+ * What open and check have in common: opens and recovers the table like btt_open(), but a lost
+ * layout is no error; a message says then what is damaged. No other thread sees the arenas yet.
  */
-int btt_setup(struct storage *s, const struct btt_params *params, struct btt **out,
-	      struct btt_found *found) MUST_CHECK;
+int btt_open_any(struct storage *s, const struct btt_params *params, struct btt **out,
+		 enum btt_condition *condition) MUST_CHECK;
 
 #endif
