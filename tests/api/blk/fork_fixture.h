@@ -42,6 +42,13 @@ static inline PMEMblkpool *create(void)
 	return p;
 }
 
+/* Whether another process owns the pool. */
+static inline bool is_busy(PMEMblkpool *p)
+{
+	errno = 0;
+	return byteblock_put(p, 0, 2) == -1 && errno == EBUSY;
+}
+
 /* Two processes that take turns. */
 struct turns {
 	int to_child[2];
