@@ -12,7 +12,8 @@ INTERNAL_TESTS := $(wildcard tests/unit/*/test_*.c tests/concurrency/test_*.c te
 CRASH_TESTS := $(wildcard tests/crash/test_*.c)
 PUBLIC_TESTS := $(wildcard tests/api/*/test_*.c)
 TOOL_TESTS := $(wildcard tests/tool/test_*.c)
-TEST_HELPERS := $(wildcard tests/compat/*.c tests/machine/*.c) tests/build/steps.c
+TEST_HELPERS := $(filter-out tests/compat/failures%,$(wildcard tests/compat/*.c tests/machine/*.c)) \
+	tests/build/steps.c
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 
 test_bin = $(patsubst %.c,$(B)/%,$(1))
@@ -101,6 +102,9 @@ $(B)/tests/api/blk/test_errno: $(call objs,$(wildcard tests/api/blk/conditions*.
 # Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
 $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
 	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
+
+# The one helper of several files.
+$(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 
 # Under emulation the scripts are left out, and what starts itself again, forks with threads, takes
 # libc's place, asks which of its pages are resident or wants more address space than the emulator

@@ -42,7 +42,8 @@ folders()
 	src/blk/* | src/tool/*) echo src/common ;;
 	examples/*) ;;
 	tests/api/*) echo tests/support "$(dirname "$1")" ;;
-	tests/compat/* | tests/build/* | tests/machine/*) ;;
+	tests/compat/*) echo tests/compat ;;
+	tests/build/* | tests/machine/*) ;;
 	tests/dax/*) echo tests/dax ;;
 	tests/unit/*) echo src src/common src/pmem tests/support tests/unit "$(dirname "$1")" ;;
 	*) echo src src/common src/pmem tests/support "$(dirname "$1")" ;;
