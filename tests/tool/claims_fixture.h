@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Cases of two claims on one data block.
+ *
+ * The pool is laid out and was never written: block i has data block i, slot n has data block
+ * E + n, E being the number of blocks. Each case writes through slots as the library would,
+ * then damages something, repairs, and looks at who has what.
+ */
+#ifndef CLAIMS_FIXTURE_H
+#define CLAIMS_FIXTURE_H 1
+
+#include "support.h"
+
+#include <libpmemblk.h>
+
+#include "pool_file.h"
+#include "run_tool.h"
+
+#define BSIZE 4096u
+#define NORMAL(b) (BTT_MAP_NORMAL | (b))
+
+static struct pool_file fresh; /* laid out */
+static struct pool_file now;   /* what the case makes of it, then the repaired pool */
+static uint32_t E;
+
+static inline int make_fresh(void **state)
+{
+	static const char zero[BSIZE];
+	const char *path = support_path(true, "fresh");
+	PMEMblkpool *pool = pmemblk_create(path, BSIZE, PMEMBLK_MIN_POOL, 0600);
+
+	(void)state;
+	if (!pool || pmemblk_write(pool, zero, 0) != 0)
+		return -1;
+	pmemblk_close(pool);
+	fresh.p = support_read_file(path, &fresh.len);
+	if (btt_geometry_arena(fresh.len - ARENA, BSIZE, &fresh.geo) != 0)
+		return -1;
+	E = fresh.geo.external_nlba;
+	put32(&fresh, map_off(&fresh, 0), 0);
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		btt_flog_encode_pristine(n, E, (void *)(fresh.p + slot_off(&fresh, n)));
+	return 0;
+}
+
+static inline int free_fresh(void **state)
+{
+	(void)state;
+	free(fresh.p);
+	free(tool_said);
+	return 0;
+}
+
+static inline int begin(void **state)
+{
+	(void)state;
+	now = clone_file(&fresh);
+	return 0;
+}
+
+static inline int end(void **state)
+{
+	(void)state;
+	free(now.p);
+	return 0;
+}
+
+static inline int current(unsigned n)
+{
+	struct btt_flog_record r[2];
+
+	get_slot(&now, n, r);
+	return btt_flog_find_current(r[0].seq, r[1].seq);
+}
+
+static inline void set_entry(uint32_t lba, uint32_t entry)
+{
+	put32(&now, map_off(&now, lba), entry);
+}
+
+static inline uint32_t free_block(unsigned n)
+{
+	return btt_map_postmap(get32(&now, record_off(&now, n, current(n)) + 4));
+}
+
+/* A write of the block through slot n, complete. */
+static inline void write_block(unsigned n, uint32_t lba)
+{
+	int cur = current(n);
+	struct btt_flog_record r = {
+	    .premap = lba,
+	    .old_map = get_entry(&now, lba),
+	    .new_map = NORMAL(free_block(n)),
+	    .seq = btt_flog_next_seq(get32(&now, record_off(&now, n, cur) + 12)),
+	};
+
+	put_record(&now, n, cur ^ 1, &r);
+	set_entry(lba, r.new_map);
+}
+
+/* The next write has begun to prepare its record, so that the other one does not confirm. */
+static inline void spoil_other_record(unsigned n)
+{
+	uint64_t at = record_off(&now, n, current(n) ^ 1);
+
+	put32(&now, at, 99);
+	put32(&now, at + 4, NORMAL(99));
+}
+
+static inline bool is_named(uint32_t lba)
+{
+	char text[32];
+	const char *p;
+
+	snprintf(text, sizeof(text), "block %u: ", lba);
+	p = strstr(tool_said, text);
+	return p && (p == tool_said || p[-1] == '\n');
+}
+
+static inline unsigned count_named(void)
+{
+	unsigned n = 0;
+
+	for (const char *p = tool_said; (p = strstr(p, "block ")) != NULL; p++)
+		if ((p == tool_said || p[-1] == '\n') && p[6] >= '0' && p[6] <= '9')
+			n++;
+	return n;
+}
+
+/* Repairs; the output names so many blocks. Repaired again and undone, too. */
+static inline void repair(unsigned nnamed)
+{
+	const char *path = support_path(true, "claims");
+	const char *undo = support_path(true, "claims.undo");
+	struct pool_file damaged = now;
+
+	unlink(undo);
+	store_file(path, &damaged);
+	assert_int_not_equal(pmemblk_check(path, 0), 1);
+	assert_int_equal(tool_run(cmd_repair, "-v", path, NULL), 0);
+	if (count_named() != nnamed)
+		fail_msg("%u blocks named instead of %u:\n%s", count_named(), nnamed,
+			 tool_said);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+	now = load_file(path, &fresh);
+	{
+		char *said = tool_said;
+
+		tool_said = NULL;
+		assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+		assert_true(is_file(path, &damaged));
+		free(tool_said);
+		tool_said = said;
+	}
+	free(damaged.p);
+}
+
+static inline void assert_entry(uint32_t lba, uint32_t entry)
+{
+	if (get_entry(&now, lba) != entry)
+		fail_msg("block %u: %#x instead of %#x", lba, get_entry(&now, lba),
+			 entry);
+}
+
+static inline void assert_error(uint32_t lba)
+{
+	assert_true(btt_map_is_error(get_entry(&now, lba)));
+	assert_true(is_named(lba));
+}
+
+/* Its entry stands in the error state and has the data block. */
+static inline void assert_error_with(uint32_t lba, uint32_t b)
+{
+	assert_error(lba);
+	assert_entry(lba, BTT_MAP_ERROR | b);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Creates on device DAX that fail: what is left on the devices. */
+#include "devdax_fixture.h"
+
+static void a_failed_create_leaves_nothing_of_a_pool(void **state)
+{
+	(void)state;
+	make_machine(1, REGION, "2097152\n");
+	arm(1);
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EIO);
+	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
+	assert_non_null(strstr(pmemblk_errormsg(), "deep_flush"));
+	assert_content(0, START);
+	/* Not only by the caches: once more all the way down, when the header is gone. */
+	assert_string_equal(flushes, "10");
+	/* When that fails, too, the message still tells of the first failure. */
+	arm(1);
+	goes_on_failing = true;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_string_equal(flushes, "10");
+	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
+	assert_content(0, START);
+	arm(0);
+	pmemblk_close(must(pmemblk_create(devices[0].path, 512, 0, 0600)));
+}
+
+static void it_leaves_nothing_on_any_device_that_it_wrote_to(void **state)
+{
+	(void)state;
+	make_machine(2, REGION, "4096\n");
+	arm(1);
+	assert_null(pmemblk_create(make_set(""), 512, 0, 0600));
+	assert_content(0, START);
+	assert_content(1, START);
+	/* The second device bears no header here. */
+	make_machine(2, REGION, "4096\n");
+	arm(1);
+	assert_null(pmemblk_create(make_set("OPTION SINGLEHDR\n"), 512, 0, 0600));
+	assert_content(0, START);
+	assert_content(1, PAGE);
+}
+
+/* Each mapping of the devices fails in turn, those for the headers of the later ones, too. */
+static void only_devices_that_it_wrote_to_are_cleared(void **state)
+{
+	/* creates that had stored the second header, but not the third */
+	unsigned ncleared = 0;
+	unsigned at;
+
+	(void)state;
+#ifdef MAP_SYNC_UNUSABLE
+	skip();
+#endif
+	for (at = 1; at < 100; at++) {
+		PMEMblkpool *p;
+		unsigned char byte;
+		bool is_cleared;
+
+		make_machine(3, REGION, "4096\n");
+		atomic_store(&map_sync_failing, at);
+		errno = 0;
+		p = pmemblk_create(make_set(""), 512, 0, 0600);
+		if (p) {
+			pmemblk_close(p);
+			break;
+		}
+		assert_int_equal(errno, ENOMEM);
+		image_read(devices[1].content, START - 1, &byte, 1);
+		is_cleared = byte == 0;
+		ncleared += is_cleared;
+		assert_content(0, PAGE);
+		assert_content(1, is_cleared ? START : PAGE);
+		assert_content(2, PAGE);
+	}
+	assert_in_range(at, 5, 99);
+	assert_int_equal(ncleared, 1);
+}
+
+static void a_create_that_fails_before_it_stores_changes_nothing(void **state)
+{
+	(void)state;
+	make_machine(1, REGION, "2097152\n");
+	failing_open = 2; /* to be flushed deeply */
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EMFILE);
+	assert_int_equal(opens, 2);
+	assert_content(0, PAGE);
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 1u << 30, 0, 0600));
+	assert_int_equal(errno, EINVAL);
+	assert_content(0, PAGE);
+}
+
+static void a_device_that_holds_a_pool_keeps_it(void **state)
+{
+	PMEMblkpool *p;
+	unsigned char *before;
+	unsigned char *after;
+	size_t len;
+
+	(void)state;
+	make_machine(2, REGION, "4096\n");
+	p = must(pmemblk_create(devices[0].path, 512, 0, 0600));
+	pmemblk_close(p);
+	before = support_read_file(devices[0].content, &len);
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EEXIST);
+	errno = 0;
+	assert_null(pmemblk_create(make_set(""), 512, 0, 0600));
+	assert_int_equal(errno, EEXIST);
+	after = support_read_file(devices[0].content, &len);
+	assert_memory_equal(before, after, SIZE);
+	assert_content(1, PAGE);
+	free(before);
+	free(after);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_failed_create_leaves_nothing_of_a_pool),
+	    cmocka_unit_test(it_leaves_nothing_on_any_device_that_it_wrote_to),
+	    cmocka_unit_test(only_devices_that_it_wrote_to_are_cleared),
+	    cmocka_unit_test(a_create_that_fails_before_it_stores_changes_nothing),
+	    cmocka_unit_test(a_device_that_holds_a_pool_keeps_it),
+	};
+
+	return run_on_durable("devdax_create", tests, sizeof(tests) / sizeof(tests[0]));
+}
