@@ -403,7 +403,7 @@ static void an_info_block_needs_the_flogs_of_all_arenas(void **state)
 	assert_int_equal(missed, 0);
 }
 
-/* The table as it is passes more of the same in test_enumerate. */
+/* The table as it is passes more of the same in test_failing_syncs. */
 static void recovery_stores_the_flogs_of_all_arenas_again(void **state)
 {
 	struct scenario s = {
