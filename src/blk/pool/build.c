@@ -9,7 +9,7 @@
 #include "blame.h"
 #include "errormsg.h"
 #include "pool/shutdown_devices.h"
-#include "poolset/files.h"
+#include "poolset/io.h"
 
 struct pmemblk *pool_alloc(const char *path)
 {
@@ -27,7 +27,7 @@ struct pmemblk *pool_alloc(const char *path)
 
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
 {
-	return poolset_files_next_data(s->holes, off, end);
+	return poolset_io_next_data(s->holes, off, end);
 }
 
 void pool_prepare(struct pmemblk *pool, struct poolset *set)

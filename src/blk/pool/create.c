@@ -28,6 +28,7 @@
 #include "pool/header.h"
 #include "pool/watched.h"
 #include "poolset/files.h"
+#include "poolset/io.h"
 #include "poolset/load.h"
 
 static int plan_set(const char *path, size_t poolsize, struct poolset **set)
@@ -50,7 +51,7 @@ static int check_empty(const struct poolset *set)
 
 		if (set->part[i].fd < 0 || !poolset_part_has_header(set, i))
 			continue;
-		ret = poolset_files_read(set, i, 0, &h, sizeof(h));
+		ret = poolset_io_read(set, i, 0, &h, sizeof(h));
 		if (ret < 0)
 			return ret;
 		if (!pool_header_is_zero(&h))
@@ -147,7 +148,7 @@ static int store_headers(struct poolset *set, struct pmemblk *pool, struct pool_
 	int ret = 0;
 
 	for (unsigned i = 1; i < nheader && ret == 0; i++)
-		ret = poolset_files_write(set, i, 0, &h[i], sizeof(h[i]));
+		ret = poolset_io_write(set, i, 0, &h[i], sizeof(h[i]));
 	if (ret < 0)
 		return ret;
 	set->part[0].is_stored = true;
@@ -203,7 +204,7 @@ static void take_back(struct poolset *set, struct pmemblk *pool, unsigned nheade
 	}
 	for (unsigned i = 1; i < nheader; i++)
 		if (set->part[i].is_stored && !set->part[i].is_created)
-			ret |= poolset_files_clear(set, i);
+			ret |= poolset_io_clear(set, i);
 	ret |= poolset_deep_drain(&pool->deep);
 	if (ret < 0)
 		errormsg_set("%s", message);

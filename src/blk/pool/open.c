@@ -20,6 +20,7 @@
 #include "pool/watched.h"
 #include "poolset/badblocks.h"
 #include "poolset/files.h"
+#include "poolset/io.h"
 #include "poolset/load.h"
 
 /* --- judging ------------------------------------------------------------------------- */
@@ -55,7 +56,7 @@ static int check_headers(const struct poolset *set, struct pool_header *first)
 		return errormsg_fail(ENOMEM, "out of memory for the headers of %s",
 				     set->path);
 	for (unsigned i = 0; i < nheader && ret == 0; i++) {
-		ret = poolset_files_read(set, i, 0, &h[i], sizeof(h[i]));
+		ret = poolset_io_read(set, i, 0, &h[i], sizeof(h[i]));
 		if (ret == 0)
 			ret = pool_header_check(&h[i], set->part[i].path);
 	}
@@ -86,7 +87,7 @@ static int check_descriptor(const struct poolset *set, size_t bsize, struct pmem
 		return errormsg_fail(
 		    EINVAL, "%s has %llu usable bytes, a pool needs at least %llu",
 		    set->path, ULL(image), ULL(POOL_MIN_SIZE));
-	ret = poolset_files_read(set, 0, POOL_DESCRIPTOR_OFF, d, sizeof(*d));
+	ret = poolset_io_read(set, 0, POOL_DESCRIPTOR_OFF, d, sizeof(*d));
 	if (ret < 0)
 		return ret;
 	stored = le32_to_cpu(d->bsize);

@@ -58,26 +58,4 @@ void poolset_files_unlock_and_close(struct poolset *set);
 /* The size of the pool image in bytes, from the lengths of the parts. */
 uint64_t poolset_files_image_size(const struct poolset *set);
 
-/*
- * Reads or writes len bytes at off of part i; what was written is durable. -EIO also where
- * the file is too short. A write marks the part as stored to as soon as it may have changed.
- */
-int poolset_files_read(const struct poolset *set, unsigned i, uint64_t off, void *buf,
-		       size_t len) MUST_CHECK;
-
-int poolset_files_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
-			size_t len) MUST_CHECK;
-
-/*
- * Leaves nothing of a header in part i, durably: zeroes its page, or all of the start of a
- * device DAX. -errno, and what could be zeroed is.
- */
-int poolset_files_clear(struct poolset *set, unsigned i) MUST_CHECK;
-
-/*
- * The first offset in [off, end) of the pool image that may hold anything but zeros, end if
- * there is none, from the holes that the file system knows of.
- */
-uint64_t poolset_files_next_data(struct poolset *set, uint64_t off, uint64_t end);
-
 #endif

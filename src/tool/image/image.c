@@ -15,6 +15,7 @@
 #include "image/guard.h"
 #include "pool/header.h"
 #include "poolset/files.h"
+#include "poolset/io.h"
 #include "poolset/load.h"
 #include "pool/shutdown_devices.h"
 
@@ -23,7 +24,7 @@ static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
 	const struct image *image =
 	    (const void *)((const char *)s - offsetof(struct image, storage));
 
-	return poolset_files_next_data(image->set, off, end);
+	return poolset_io_next_data(image->set, off, end);
 }
 
 static int read_headers(struct image *image)
@@ -35,7 +36,7 @@ static int read_headers(struct image *image)
 	if (!image->header)
 		return errormsg_fail(ENOMEM, "out of memory for %s", image->path);
 	for (unsigned i = 0; i < image->nheader && ret == 0; i++)
-		ret = poolset_files_read(image->set, i, 0, &image->header[i],
+		ret = poolset_io_read(image->set, i, 0, &image->header[i],
 					 sizeof(image->header[i]));
 	return ret;
 }
@@ -173,7 +174,7 @@ static int read_tail(const struct image *image, void *page)
 {
 	uint64_t size = image->map.size;
 
-	return poolset_files_read(image->set, 0, size, page,
+	return poolset_io_read(image->set, 0, size, page,
 				  (size_t)(image_length(image) - size));
 }
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
-#include "poolset/files.h"
+#include "poolset/io.h"
 
 #define MAX_NAMES 1000
 
@@ -111,7 +111,7 @@ static int MUST_CHECK print_uuids(struct sink *s, const struct plan *plan,
 				  const struct image *image)
 {
 	struct pool_header h;
-	int ret = poolset_files_read(image->set, 0, 0, &h, sizeof(h));
+	int ret = poolset_io_read(image->set, 0, 0, &h, sizeof(h));
 
 	if (ret < 0)
 		return ret;

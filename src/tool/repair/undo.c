@@ -8,7 +8,7 @@
 
 #include "errormsg.h"
 #include "image/guard.h"
-#include "poolset/files.h"
+#include "poolset/io.h"
 #include "repair/undo_read.h"
 
 #define WORD 4u
@@ -88,7 +88,7 @@ static int MUST_CHECK check_absent(struct undo *u, struct undo_range *r,
 {
 	unsigned char page[POOL_PAGE] = {0};
 	uint64_t tail = image_length(image) - image->map.size;
-	int ret = poolset_files_read(image->set, 0, image->map.size, page, (size_t)tail);
+	int ret = poolset_io_read(image->set, 0, image->map.size, page, (size_t)tail);
 
 	if (ret < 0)
 		return ret;
