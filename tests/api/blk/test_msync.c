@@ -122,28 +122,43 @@ static PMEMblkpool *fresh_pool(bool laid_out)
 	return p;
 }
 
-static void a_failed_create_leaves_no_file(void **state)
+static PMEMblkpool *create_pool(void)
 {
+	return pmemblk_create(path, 512, SIZE, 0644);
+}
+
+static PMEMblkpool *open_pool(void)
+{
+	return pmemblk_open(path, 0);
+}
+
+/* Each sync of the attempt fails in turn, and with it the attempt; then it succeeds. */
+static void fail_each_sync(PMEMblkpool *(*attempt)(void), bool leaves_file)
+{
+	PMEMblkpool *p = NULL;
 	unsigned at;
 
-	(void)state;
-	unlink(path);
 	for (at = 1; at < 100; at++) {
-		PMEMblkpool *p;
-
 		arm(at);
 		errno = 0;
-		p = pmemblk_create(path, 512, SIZE, 0644);
-		if (p) {
-			assert_true(syncs < at);
-			pmemblk_close(p);
+		p = attempt();
+		if (p)
 			break;
-		}
 		assert_int_equal(errno, EIO);
 		assert_non_null(strstr(pmemblk_errormsg(), path));
-		assert_int_equal(access(path, F_OK), -1);
+		assert_int_equal(access(path, F_OK), leaves_file ? 0 : -1);
 	}
+	assert_non_null(p);
+	assert_true(syncs < at);
+	pmemblk_close(p);
 	assert_in_range(at, 2, 10);
+}
+
+static void a_failed_create_leaves_no_file(void **state)
+{
+	(void)state;
+	unlink(path);
+	fail_each_sync(create_pool, false);
 }
 
 static void a_failed_create_takes_back_what_it_stored_in_the_users_files(void **state)
@@ -281,25 +296,9 @@ static void a_failed_close_leaves_the_pool_marked_as_open_and_whole(void **state
 
 static void a_failed_open_is_an_error_and_may_be_tried_again(void **state)
 {
-	unsigned at;
-
 	(void)state;
 	pmemblk_close(fresh_pool(true));
-	for (at = 1; at < 100; at++) {
-		PMEMblkpool *p;
-
-		arm(at);
-		errno = 0;
-		p = pmemblk_open(path, 0);
-		if (p) {
-			assert_true(syncs < at);
-			pmemblk_close(p);
-			break;
-		}
-		assert_int_equal(errno, EIO);
-		assert_non_null(strstr(pmemblk_errormsg(), path));
-	}
-	assert_in_range(at, 2, 10);
+	fail_each_sync(open_pool, true);
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
