@@ -2,9 +2,9 @@
 /*
  * libpmemblk: an array of blocks of one size in a file, each written atomically.
  *
- * A block holds either what the last completed write left there or, if the power failed
- * during a write, all of the old or all of the new contents; never a mixture. Two blocks
- * are not written atomically together.
+ * A block holds what the last completed write left there. If the power failed during a
+ * write, the block holds all of its old or all of its new contents, never a mixture. Two
+ * blocks are not written atomically together.
  *
  *	PMEMblkpool *pool = pmemblk_create(path, 4096, 64 << 20, 0644);
  *	char block[4096] = "hello";
@@ -20,19 +20,21 @@
  * Errors. Functions that return NULL or -1 have set errno and a message for
  * pmemblk_errormsg(). A call that succeeds leaves both alone.
  *
- * Threads. pmemblk_read, _write, _set_zero, _set_error, _bsize and _nblock may be called
- * for the same pool by any number of threads at once, also for the same block: a read
- * sees the block as one of the writes left it. pmemblk_close must come after all of them.
- * No function is a cancellation point: a thread that is cancelled completes its call first. A
- * thread with asynchronous cancelability (PTHREAD_CANCEL_ASYNCHRONOUS) must not call them.
+ * Threads. Any number of threads may call pmemblk_read, _write, _set_zero, _set_error,
+ * _bsize and _nblock for the same pool at once, also for the same block: a read sees the
+ * block as one of the writes left it. pmemblk_close must come after all of these calls.
+ * No function is a cancellation point: a thread that is cancelled completes its call
+ * first. A thread with asynchronous cancelability (PTHREAD_CANCEL_ASYNCHRONOUS) must not
+ * call them.
  *
- * Fork. A pool stays usable for reading in both processes. Modifying it is the right of
- * one process, at first the one that opened it; in others these calls fail with EBUSY.
- * Once the owner has closed the pool, has exited or has executed another program, the
- * first process that modifies the pool takes it over, so that a program may open its pool
- * and then become a daemon; libpmemblk(7) says how an owner is known to be gone. A child
- * may close the pool at any time, whatever the threads of its parent are doing. The file
- * stays locked until the last of the processes has closed the pool or ended.
+ * Fork. Both processes may read the pool. Only one process may modify it, its owner: at
+ * first the one that opened it. In other processes the modifying calls fail with EBUSY.
+ * When the owner has closed the pool, has exited or has executed another program, the
+ * next process that modifies the pool becomes its owner. So a program may open its pool
+ * and then become a daemon. libpmemblk(7) says how the library knows that an owner is
+ * gone. A child may close the pool at any time, whatever the threads of its parent are
+ * doing. The file stays locked until the last of the processes has closed the pool or
+ * ended.
  *
  * Caveats.
  *
@@ -42,21 +44,23 @@
  *   repeated; calls do not return early with EINTR.
  * - Failed syncs. After EIO from a modifying call, close the pool and open it again before you
  *   write. Opening stores again what a failed write-back may have left out.
- * - Full disks. pmemblk_create() allocates all space. A file with holes (copied sparsely, or made
- *   by you and opened with fallocate.at_create=0) needs space at the first store to a hole.
- *   If there is none, the kernel sends SIGBUS; with sigbus.catch=1 the call fails with EIO.
- * - Changes from outside. Do not cut, punch or write to the files of an open pool. A page that is
- *   no longer there raises SIGBUS as above; bytes that change meanwhile are not noticed.
- * - Backups. A copy that is read while the pool is open holds parts of different moments, and is
- *   no pool. Close the pool first, or use a snapshot of the volume: it is like a power loss, and
- *   opens as after one.
+ * - Full disks. pmemblk_create() allocates all space. A file with holes (copied sparsely,
+ *   or made by you and used with fallocate.at_create=0) needs space at the first store to
+ *   a hole. If there is none, the kernel sends SIGBUS; with sigbus.catch=1 the call fails
+ *   with EIO.
+ * - Changes from outside. Do not truncate, punch holes into or write to the files of an
+ *   open pool. An access to a page that is gone raises SIGBUS, as above. The library does
+ *   not notice bytes that somebody else changes.
+ * - Backups. A copy that is read while the pool is open holds parts of different moments
+ *   and is not a valid pool. Close the pool first, or take a snapshot of the volume: it
+ *   opens as a pool does after a power loss.
  * - Network file systems. The lock is flock(2), which some of them keep on one machine only, and
  *   a sync may end in a cache of the server. Keep pools on local file systems.
- * - Containers. The lock works between all containers of a machine that share the file. In a
- *   child in another pid namespace the owner of a pool counts as alive until it is known to be
- *   gone.
- * - Descriptors. None stays open, so close_range(2) and daemon(3) do no harm. The locks are given
- *   back when the pool is closed or the process ends.
+ * - Containers. The lock works between all containers of a machine that share the file. A
+ *   child in another pid namespace takes the owner of a pool for alive until it knows
+ *   that the owner is gone.
+ * - Descriptors. None stays open, so close_range(2) and daemon(3) do no harm. The locks
+ *   are released when the pool is closed or the process ends.
  * - Programs that end without pmemblk_close() lose nothing. The pool is recovered when it is
  *   opened next.
  */
@@ -102,20 +106,21 @@ typedef struct pmemblk PMEMblkpool;
  *
  *	path	 the file to make; with poolsize 0 an existing file, device DAX or pool set
  *		 file, see poolset(5)
- *	bsize	 bytes per block, 1 to 4294967295; the number of blocks follows from it and
- *		 from the size of the pool, and must be at least 256
+ *	bsize	 bytes per block, 1 to 4294967295. The number of blocks follows from it and
+ *		 from the size of the pool; it must be at least 256
  *	poolsize length of the file to make, at least PMEMBLK_MIN_POOL; or 0 for a pool in
  *		 the whole of an existing file whose first 4096 bytes are zero
  *	mode	 permission bits of the files made here; the umask is NOT applied. Files that
  *		 existed before keep theirs
  *
  * All blocks read as zeros. The space is allocated. A file made here has no permission
- * bits until it is complete. When the call fails, the files it made are removed and those
- * that existed are as they were. Of a device DAX that it had begun to write to, the first
- * 2 MiB are zero then.
+ * bits until it is complete. A call that fails removes the files that it made, and leaves
+ * files that existed as they were. If it had begun to write to a device DAX, the first 2
+ * MiB of the device are zero afterwards.
  *
- *	EINVAL	bsize or poolsize out of range; fewer than 256 blocks; not a file that can
- *		hold a pool, or on hugetlbfs not a multiple of its huge page; error in the pool set file or in PMEMBLK_CONF(_FILE)
+ *	EINVAL	bsize or poolsize is out of range; fewer than 256 blocks; not a file that can
+ *		hold a pool; on hugetlbfs, a size that is not a multiple of the huge page;
+ *		an error in the pool set file or in PMEMBLK_CONF(_FILE)
  *	EEXIST	poolsize is not 0 and path exists; the file's first 4096 bytes are not zero
  *	ENOENT	poolsize is 0 and path does not exist; a folder does not exist
  *	EAGAIN	a file is locked, most often because another process has the pool open; a
@@ -132,11 +137,13 @@ typedef struct pmemblk PMEMblkpool;
 PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize, mode_t mode);
 
 /*
- * Opens a pool: completes or drops what was interrupted when it was last in use, and locks
- * it until pmemblk_close(). bsize has to be the pool's block size, or 0 for any.
+ * Opens a pool and locks it until pmemblk_close(). Writes that were interrupted when the
+ * pool was last in use are completed or dropped. bsize has to be the pool's block size,
+ * or 0 for any.
  *
- * A pool with features that this version does not know, but may read, is opened read-only:
- * modifying calls fail with EROFS, and the file stays as it is.
+ * If the pool has features that this version does not know but may ignore for reading,
+ * the pool is opened read-only: modifying calls fail with EROFS, and the file is not
+ * changed.
  *
  *	EINVAL	not a pool of blocks; another block size; damaged in a way that opening must
  *		not decide on its own (pmemblk_check() says what); a pool set file that does
@@ -159,20 +166,24 @@ PMEMblkpool *pmemblk_open(const char *path, size_t bsize);
 void pmemblk_close(PMEMblkpool *pbp);
 
 /*
- * Examines a pool that nobody has open. Returns 1 if it is consistent, which includes a
- * pool whose writer was killed in the middle of a write; 0 if it is not, the message saying
- * what was found last; -1 if it could not be examined, errno as from pmemblk_open().
- * Nothing is ever changed, and permission to read is enough.
+ * Examines a pool that nobody has open. Returns 1 if it is consistent; a pool whose
+ * writer was killed in the middle of a write is consistent. Returns 0 if it is not; the
+ * message says what was found last. Returns -1 if the pool could not be examined, with
+ * errno as from pmemblk_open(). Nothing is ever changed, and permission to read is
+ * enough.
  */
 int pmemblk_check(const char *path, size_t bsize);
 
-/* Bytes per block, as the pool was created with, and the number of blocks. Never fail. */
+/*
+ * Return the bytes per block that the pool was created with, and its number of blocks.
+ * Never fail.
+ */
 size_t pmemblk_bsize(PMEMblkpool *pbp);
 size_t pmemblk_nblock(PMEMblkpool *pbp);
 
 /*
- * Block numbers are long long, which C89 and C++98 do not have. Their compilers know it all the
- * same, and are told here that it is meant, so that -pedantic does not mind.
+ * Block numbers are long long, which C89 and C++98 do not have. Compilers accept it all
+ * the same; the pragma silences the warning that -pedantic gives.
  */
 #ifdef __GNUC__
 #pragma GCC diagnostic push
@@ -186,8 +197,8 @@ size_t pmemblk_nblock(PMEMblkpool *pbp);
  * blocks set to zero read as zeros.
  *
  *	EINVAL	blockno is negative or not less than the number of blocks
- *	EIO	the block is in the error state, or the pool is damaged there; what buf
- *		holds then is not defined
+ *	EIO	the block is in the error state, or the pool is damaged there; the contents
+ *		of buf are undefined then
  */
 int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno);
 
@@ -198,9 +209,9 @@ int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno);
  *	EINVAL	as pmemblk_read()
  *	EROFS	the pool is read-only
  *	EBUSY	another process owns the pool, see "Fork" above
- *	EIO	that part of the pool is damaged and can only be read; or the file could not
- *		be synchronised: the block may then be old or new when the pool is opened
- *		again, and all modifying calls fail until then
+ *	EIO	that part of the pool is damaged and can only be read; or the sync of the file
+ *		failed: all modifying calls fail until the pool is opened again, and the
+ *		block may then be old or new
  */
 int pmemblk_write(PMEMblkpool *pbp, const void *buf, long long blockno);
 
@@ -224,19 +235,19 @@ int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
 
 /*
  * Checks at run time whether the library offers the interface that a program was compiled
- * with. Returns NULL if it does, else a text that says what is missing.
+ * with. Returns NULL if it does, otherwise a text that says what is missing.
  */
 const char *pmemblk_check_version(unsigned major_required, unsigned minor_required);
 
 /*
- * The message of the calling thread's last failure, "" if there was none; never NULL.
- * Valid until the thread's next failure.
+ * Returns the message of the calling thread's last failure, "" if there was none; never
+ * NULL. The text is valid until the thread's next failure.
  */
 const char *pmemblk_errormsg(void);
 
 /*
- * Sets the functions from which the library takes and to which it returns its memory; NULL
- * stands for the C library's. To be called before any other function of the library.
+ * Sets the functions with which the library allocates and frees its memory; NULL stands
+ * for the function of the C library. Call this before any other function of the library.
  */
 void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void *ptr),
 		       void *(*realloc_func)(void *ptr, size_t size),
@@ -253,14 +264,15 @@ void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void
  *						 and gone after pmemblk_close()
  *	sigbus.catch				 [0] see "Media errors" below
  *
- * Media errors. A page of persistent memory that is lost raises SIGBUS on access, and so
- * does a store to a sparse file on a full disk. Pools that are created, opened or checked
- * while sigbus.catch is 1 survive that: pmemblk_read() of a block on such a page fails with
- * EIO, and so does a modifying call that meets one, with all later ones until the pool is
- * opened again. The library's SIGBUS handler serves only accesses that its own functions
- * make to these pools; everything else goes to the handler that was installed before the
- * first of them was opened. A program that installs another one while they are open has to
- * pass on what it does not know.
+ * Media errors. An access to a lost page of persistent memory raises SIGBUS, and so does
+ * a store to a hole of a file on a full disk. Pools that are created, opened or checked
+ * while sigbus.catch is 1 survive that. pmemblk_read() of a block on such a page fails
+ * with EIO. A modifying call that meets such a page fails with EIO, and so do all later
+ * ones until the pool is opened again. The library's SIGBUS handler serves only accesses
+ * that its own functions make to these pools; every other SIGBUS goes to the handler that
+ * was installed before the first of these pools was opened. A program that installs
+ * another handler while they are open has to call the old one for each SIGBUS that is not
+ * its own.
  *
  * Return 0, or -1 with EINVAL for an unknown name or a NULL argument. The environment
  * variables PMEMBLK_CONF ("name=value;name=value") and PMEMBLK_CONF_FILE (a file with the
