@@ -68,8 +68,9 @@ int auto_flush_read(void)
 }
 
 /*
- * Threads that ask at the same time may read more than once. That needs nothing that a fork could
- * leave half-done: with pthread_once(3), a child on musl would wait for the thread that reads.
+ * Threads that ask at the same time may all read. pthread_once(3) would prevent that, but
+ * a child that is forked meanwhile would, with musl, wait for a thread that it does not
+ * have.
  */
 int auto_flush_get(void)
 {

@@ -10,7 +10,10 @@
 #include "compiler.h"
 #include "engine.h"
 
-/* A number at the start of the text; what follows it is ignored, no number is no value. */
+/*
+ * Reads a number at the start of the text and ignores the rest. False if there is no
+ * number.
+ */
 static bool parse_number(const char *text, long long *value)
 {
 	char *end;
@@ -128,7 +131,7 @@ int config_is_pmem_force(void)
 
 	if (likely(value != UNREAD))
 		return value;
-	before = errno; /* a number out of range changes it */
+	before = errno; /* strtoll changes errno for a number out of range */
 	value = config_read_is_pmem_force(secure_getenv);
 	errno = before;
 	if (!atomic_compare_exchange_strong(&force, &unread, value))

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Long cached copies are flushed piece by piece while the lines are still near; pieces end
- * at line boundaries, so that no line is flushed twice. Every step goes in the direction
- * that overlap asks for: source bytes are read before a step stores over them.
+ * Long cached copies are flushed piece by piece, while the lines are still in the nearest
+ * cache. Pieces end at line boundaries, so that no line is flushed twice. If source and
+ * destination overlap, the pieces go in the direction in which no source byte is
+ * overwritten before it was read.
  */
 #include "copy.h"
 
 /*
- * Flushed in one go; multiples of the line. Measured: copies keep source and destination
- * in the first-level cache with short pieces; long sets run best in long ones.
+ * Bytes that are flushed together, a multiple of the line. Measured: with short pieces
+ * copies keep source and destination in the first-level cache; long sets run best in long
+ * pieces.
  */
 #define PIECE ((size_t)512)
 #define LONG_SET ((size_t)32 << 10)
@@ -75,13 +77,15 @@ static NOINLINE void move_in_pieces_backward(const struct engine *e, char *dest,
 	}
 }
 
-/* How many of len bytes from the start of a line on are stored non-temporally. */
+/* How many of len bytes, which begin at a line, are stored non-temporally. */
 static size_t nt_part(size_t len)
 {
 	return len % 4 ? len & ~(ENGINE_LINE - 1) : len;
 }
 
-/* With a fence after each burst, for CPUs that evict write-combining buffers early. */
+/*
+ * With a fence after each burst: for CPUs that evict write-combining buffers too early.
+ */
 static NOINLINE void move_bursts_forward(const struct engine *e, char *dest,
 					 const char *src, size_t len)
 {
@@ -101,7 +105,9 @@ static NOINLINE void move_bursts_backward(const struct engine *e, char *dest,
 					  const char *src, size_t len)
 {
 	while (len) {
-		/* Bursts start at lines; the last line may not be whole. */
+		/*
+		 * A burst starts at a line; the last line of a copy may be a partial one.
+		 */
 		size_t n = min(len, e->nt_burst);
 
 		n = len - ((len - n + ENGINE_LINE - 1) & ~(ENGINE_LINE - 1));
@@ -112,7 +118,7 @@ static NOINLINE void move_bursts_backward(const struct engine *e, char *dest,
 	}
 }
 
-/* len >= ENGINE_LINE in both. */
+/* For both functions: len >= ENGINE_LINE. */
 static void move_nt_forward(const struct engine *e, char *dest, const char *src,
 			    size_t len)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The driver of the copy functions: decides by length and flags whether the stores are cached
- * or non-temporal, runs the engine's kernel and backend, and drains. "nt" in a name stands for
- * non-temporal.
+ * The driver of the copy functions: it decides by length and flags whether the stores are
+ * cached or non-temporal, runs the engine's kernel and backend, and drains. "nt" in a
+ * name means non-temporal. Which flag wins:
  *
  *	flushing	NOFLUSH	> NONTEMPORAL, WC > TEMPORAL, WB > length >= threshold
  *	not flushing	NOFLUSH > NONTEMPORAL; everything else is cached
  *
- * The beginning of a non-temporal copy, up to a line, is cached and flushed. So is its end,
- * unless it consists of whole words. A copy of less than a line is non-temporal only if it
- * begins at a line.
+ * A non-temporal copy stores its beginning, up to the first line boundary, through the
+ * cache and flushes it. It does the same with its end, unless the end consists of whole
+ * words. A copy of less than a line is non-temporal only if it begins at a line boundary.
  */
 #ifndef COPY_H
 #define COPY_H 1
@@ -20,15 +20,15 @@
 #include "small.h"
 
 /*
- * What is not copied inline. Long: a line and more. Short: less than a line, perhaps with
- * non-temporal stores. All functions here return dest.
+ * The copies that are not inlined. Long: at least a line. Short: less than a line,
+ * perhaps with non-temporal stores. All these functions return dest.
  */
 void *copy_move_long(const struct engine *e, char *dest, const char *src, size_t len,
 		     unsigned flags);
 void *copy_set_long(const struct engine *e, char *dest, int c, size_t len,
 		    unsigned flags);
 
-/* With non-temporal stores, whatever the length's threshold; a line and more. */
+/* With non-temporal stores, also below the threshold; at least a line. */
 void *copy_move_nt(const struct engine *e, char *dest, const char *src, size_t len,
 		   unsigned flags);
 void *copy_set_nt(const struct engine *e, char *dest, int c, size_t len, unsigned flags);
@@ -38,7 +38,10 @@ void *copy_move_short(const struct engine *e, char *dest, const char *src, size_
 void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
 		     unsigned flags);
 
-/* The lines of a short copy. A call would cost a third of it. */
+/*
+ * Flushes the lines of a short copy. Inline, because a call would add a third to its
+ * time.
+ */
 static inline void copy_flush(const struct engine *e, const char *dest, size_t len)
 {
 #ifdef __x86_64__
@@ -54,7 +57,7 @@ static inline void copy_flush(const struct engine *e, const char *dest, size_t l
 	e->flush(dest, len);
 }
 
-/* The end of a cached copy. */
+/* What a cached copy does after its stores. */
 static inline void copy_finish(const struct engine *e, const void *dest, size_t len,
 			       unsigned flags)
 {
@@ -71,7 +74,7 @@ static inline bool copy_is_small(const struct engine *e, size_t len, unsigned fl
 	       !(flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC));
 }
 
-/* Only a copy, by the kernel alone. */
+/* Whether the kernel alone does the copy, without a flush. */
 static inline bool copy_is_plain(size_t len, unsigned flags)
 {
 	return flags & PMEM_F_MEM_NOFLUSH && len > SMALL_MAX;

@@ -12,7 +12,7 @@
 #include "memcheck.h"
 #include "region.h"
 
-/* The kernel rounds the end up to a page and does not notice when that wraps around. */
+/* The kernel rounds the end up to a page, and does not notice if that wraps around. */
 static int check_range(const void *addr, size_t len)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -31,7 +31,10 @@ static int sync_pages(uintptr_t begin, uintptr_t end)
 	int ret;
 
 	memcheck_begin_sync((void *)begin, end - begin);
-	/* some file systems let a signal interrupt it; then nothing was tried in vain */
+	/*
+	 * A signal interrupts it on some file systems. Then nothing has failed: repeat
+	 * it.
+	 */
 	do
 		ret = msync((void *)from, end - from, MS_SYNC);
 	while (ret != 0 && errno == EINTR);

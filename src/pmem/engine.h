@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The seam between the entry points and the CPU. An engine is put together once, at load,
- * from one flush backend, one copy kernel and a few numbers; they are chosen apart from
- * each other, so that a new one of either kind is one file with one const table.
+ * The interface between the entry points and the CPU. An engine consists of one flush
+ * backend, one copy kernel and a few numbers. It is put together once, when the library
+ * is loaded. Backend and kernel are chosen independently, so that a new backend or a new
+ * kernel is one file with one const table.
  *
- * A flush backend writes cache lines back. A copy kernel stores, cached or non-temporally,
- * and knows nothing of flushing. The driver (copy.h) combines them.
+ * A flush backend writes cache lines back. A copy kernel stores, cached or
+ * non-temporally, and does not flush. The driver (copy.h) combines them.
  */
 #ifndef ENGINE_H
 #define ENGINE_H 1
@@ -14,10 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The unit of flushing and of non-temporal copies. Backends may know larger lines. */
+/* The unit of flushing and of non-temporal copies. The lines of a CPU may be larger. */
 #define ENGINE_LINE ((size_t)64)
 
-/* What a CPU can do; a backend or kernel is usable when the CPU has all that it needs. */
+/*
+ * Features of a CPU. A backend or kernel is usable if the CPU has all the features it
+ * needs.
+ */
 enum {
 	ENGINE_CLFLUSH = 1u << 0,
 	ENGINE_CLFLUSHOPT = 1u << 1,
@@ -29,7 +33,7 @@ enum {
 	ENGINE_DCPOP = 1u << 7,	    /* aarch64: clean to the point of persistence */
 	ENGINE_DCPODP = 1u << 8,    /* aarch64: clean to the point of deep persistence */
 	ENGINE_ZICBOM = 1u << 9,    /* riscv64: cache block management */
-	ENGINE_PORTABLE = 1u << 10, /* no CPU lacks it: the kernel in C */
+	ENGINE_PORTABLE = 1u << 10, /* every CPU has it: the kernel in C */
 	ENGINE_NEON = 1u << 11,
 };
 
@@ -46,7 +50,7 @@ struct engine_flush {
 	const char *name;
 	unsigned needs;
 	bool durable; /* flush and fence reach persistent memory */
-	/* Starts the write-back of every line that [addr, addr + len) touches. Nothing when
+	/* Starts the write-back of every line that [addr, addr + len) touches. Does nothing if
 	 * len is 0 or the range wraps around. */
 	void (*flush)(const void *addr, size_t len);
 	/* The same down to the smallest failure domain that the CPU can name. */
@@ -63,14 +67,13 @@ struct engine_kernel {
 	const char *name;
 	unsigned needs;
 	bool wc_bursts; /* suffers from evicted write-combining buffers */
-	/* memmove and memset with cached stores; they return dest, too. len >=
-	 * ENGINE_LINE. */
+	/* memmove and memset with cached stores; len >= ENGINE_LINE. They return dest. */
 	void *(*move)(char *dest, const char *src, size_t len);
 	void *(*set)(char *dest, int c, size_t len);
 	/*
-	 * With non-temporal stores; dest is line aligned, len a multiple of 4. The first is
-	 * for dest below src or without overlap, the second for dest above src. All three are
-	 * NULL where the CPU has no such stores.
+	 * With non-temporal stores; dest is at a line boundary, len is a multiple of 4.
+	 * The first function is for dest below src or without overlap, the second for
+	 * dest above src. All three are NULL if the CPU has no such stores.
 	 */
 	void (*move_nt_forward)(char *dest, const char *src, size_t len);
 	void (*move_nt_backward)(char *dest, const char *src, size_t len);
@@ -80,14 +83,14 @@ struct engine_kernel {
 struct engine {
 	const struct engine_flush *flush_backend;
 	const struct engine_kernel *kernel;
-	/* The backend's functions, at hand for the entry points. */
+	/* Copies of the backend's function pointers, for the entry points. */
 	void (*flush)(const void *addr, size_t len); /* does nothing when not flushing */
 	void (*fence)(void);
-	bool clwb;	     /* flushing with clwb; see copy_flush() */
-	bool nt;	     /* flushing, with a kernel that has non-temporal stores */
+	bool clwb;	     /* the backend flushes with clwb; see copy_flush() */
+	bool nt;	     /* flushing is on, and the kernel has non-temporal stores */
 	bool flushing;	     /* the caches are not written back on power loss */
 	size_t nt_threshold; /* copies of this length and more are non-temporal */
-	size_t nt_burst;     /* a fence after so many bytes of a non-temporal copy */
+	size_t nt_burst;     /* a non-temporal copy fences after so many bytes */
 };
 
 /* The engine in use; written only while the library is loaded. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The choice of an engine; pure. */
+/* Chooses an engine. Pure. */
 #ifndef ENGINE_SELECT_H
 #define ENGINE_SELECT_H 1
 
 #include "config.h"
 #include "engine.h"
 
-/* Non-temporal stores from this length on, unless PMEM_MOVNT_THRESHOLD says otherwise. */
+/* Copies of this length and more are non-temporal; PMEM_MOVNT_THRESHOLD changes it. */
 #define ENGINE_NT_THRESHOLD ((size_t)256)
 
 /* Bytes between the fences of the write-combining workaround. */

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A sorted table that is searched without a lock and changed under one.
+ * A sorted table. Readers search it without a lock; writers change it under one.
  *
- * There are two copies of the table and a sequence number; its lowest bit tells readers
- * which copy is at rest. A writer raises the number, changes the copy that readers have
- * just left, raises it again and makes the same change to the other. A reader whose number
- * has changed meanwhile looks again; it never waits for a writer, not even one that was
- * interrupted by the signal handler in which the reader runs, or that was in the middle of
- * a change when another thread forked.
+ * There are two copies of the table and a sequence number. The lowest bit of the number
+ * tells readers which copy is not being changed. A writer raises the number, changes the
+ * copy that readers no longer use, raises the number again and makes the same change to
+ * the other copy. A reader searches again if the number has changed meanwhile. It never
+ * waits for a writer. So a signal handler can search while the writer that it interrupted
+ * is in the middle of a change, and so can a child that was forked in the middle of a
+ * change of another thread.
  *
- * The entries are atomics, stored with release and loaded with acquire order: whoever sees
- * an entry of a change sees the number that announced it. A table that has become too small
- * is replaced and kept until unload, because readers may still look at it; the sizes
- * double, so that all the old ones together are smaller than the current one.
+ * The entries are atomics, stored with release and loaded with acquire order: a reader
+ * that sees an entry of a change also sees the number that announced the change. A table
+ * that has become too small is replaced, and kept until unload, because readers may still
+ * search it. The sizes double, so all old tables together are smaller than the current
+ * one.
  *
- * The order is descending: the kernel hands out addresses from the top down, and a new
- * mapping is then an entry at the end.
+ * The order is descending: the kernel assigns addresses from the top down, so a new
+ * mapping is an entry at the end.
  */
 #include "is_pmem.h"
 
@@ -93,7 +95,9 @@ static size_t count_of(const struct table *t)
 	return t ? atomic_load_explicit(&t->count, memory_order_acquire) : 0;
 }
 
-/* Number of entries that end above addr; the last of them is the lowest in memory. */
+/*
+ * The number of entries that end above addr. The last of these is the lowest in memory.
+ */
 static size_t count_above(const struct table *t, uintptr_t addr)
 {
 	size_t from = 0;
@@ -114,7 +118,7 @@ static const struct table *begin_read(unsigned *seq)
 	return atomic_load_explicit(&tables[*seq & 1], memory_order_acquire);
 }
 
-/* The loads before it have acquire order, so it comes last. */
+/* The loads before this one have acquire order, so this load comes last. */
 static bool is_read_valid(unsigned seq)
 {
 	return likely(atomic_load_explicit(&sequence, memory_order_relaxed) == seq);
@@ -177,7 +181,7 @@ static void copy_entry(struct table *to, size_t i, const struct table *from, siz
 		  atomic_load_explicit(&from->entries[j].region, memory_order_relaxed));
 }
 
-/* Puts fresh (if not NULL) in the place of whatever is in [begin, end). */
+/* Replaces everything in [begin, end) by fresh, or by nothing if that is NULL. */
 static void replace(struct table *t, uintptr_t begin, uintptr_t end,
 		    const struct is_pmem_range *fresh)
 {
@@ -210,7 +214,9 @@ static void replace(struct table *t, uintptr_t begin, uintptr_t end,
 			      memory_order_release);
 }
 
-/* Makes a table with room for two more entries than t has, if t has not; *grown is it. */
+/*
+ * If t has no room for two more entries, *grown receives a larger table, otherwise NULL.
+ */
 static int grow(struct table *t, struct table **grown)
 {
 	size_t count = count_of(t);
@@ -264,7 +270,7 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	return 0;
 }
 
-/* The end of the last page of [addr, addr + len); the highest page never counts. */
+/* The end of the last page of [addr, addr + len). The highest page of all is left out. */
 static uintptr_t end_of_pages(const void *addr, size_t len)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

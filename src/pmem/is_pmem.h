@@ -9,15 +9,18 @@
 
 #include "compiler.h"
 
-/* What a range is made of: the number of a device DAX's NVDIMM region (region.h), or */
+/*
+ * The memory of a range: the number of a device DAX's NVDIMM region (region.h), or one of
+ * these.
+ */
 enum {
-	IS_PMEM_NO_REGION = -1, /* a device DAX that has none */
+	IS_PMEM_NO_REGION = -1, /* a device DAX without a region */
 	IS_PMEM_FILE = -2,	/* a file mapped with MAP_SYNC */
 };
 
 struct is_pmem_range {
 	uintptr_t begin;
-	uintptr_t end; /* first byte after it */
+	uintptr_t end; /* first byte after the range */
 	int region;
 };
 
@@ -27,14 +30,14 @@ void is_pmem_load(void);
 void is_pmem_unload(void);
 
 /*
- * Adds [addr, addr + len), to the byte. What was known about its pages before is stale
- * (the program has used munmap(2)) and is forgotten. -ENOMEM.
+ * Adds [addr, addr + len), exact to the byte. Forgets what was known about its pages
+ * before: that is out of date, because the program has called munmap(2). -ENOMEM.
  */
 int is_pmem_add(const void *addr, size_t len, int region) MUST_CHECK;
 
 /*
- * Forgets the pages of [addr, addr + len); a range may be cut or split by it. -ENOMEM, and
- * then nothing has changed.
+ * Forgets the pages of [addr, addr + len), which may shorten or split a range. -ENOMEM;
+ * nothing has changed then.
  */
 int is_pmem_remove(const void *addr, size_t len) MUST_CHECK;
 
@@ -44,7 +47,10 @@ int is_pmem_remove(const void *addr, size_t len) MUST_CHECK;
  */
 bool is_pmem_covers(const void *addr, size_t len);
 
-/* The lowest range that ends above addr, if any; as above. */
+/*
+ * Finds the lowest range that ends above addr; false if there is none. As
+ * is_pmem_covers().
+ */
 bool is_pmem_find(uintptr_t addr, struct is_pmem_range *range);
 
 #endif

@@ -20,7 +20,10 @@ VERSION_NOTE("libpmem");
 
 struct engine engine;
 
-/* Before the constructors of programs that are linked with the archive and use it there. */
+/*
+ * The priority puts it before the constructors of a program that is linked with the
+ * archive.
+ */
 __attribute__((constructor(102))) static void load(void)
 {
 	struct edge edge = edge_enter(true);

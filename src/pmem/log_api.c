@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The logging interface: which messages the program wants, and where they go if it has no
- * function of its own.
+ * The logging interface: which messages the program wants, and where they go if the
+ * program has set no function.
  *
- * syslog(3) is not used, because it would leave a descriptor open in the program, and
- * closelog(3) would close the one that the program may have opened for itself. The
- * protocol is one datagram per message.
+ * This file does not use syslog(3), which would leave a descriptor open in the program,
+ * nor closelog(3), which would close a descriptor that the program opened with
+ * openlog(3). The protocol is one datagram per message.
  */
 #include "log_api.h"
 
@@ -68,7 +68,7 @@ static void send_to_syslog(enum log_level level, const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return;
-	/* Nobody may be listening; there is nobody to tell, either. */
+	/* If nobody listens, there is nobody to report it to. */
 	(void)sendto(fd, datagram, strnlen(datagram, sizeof(datagram)), MSG_NOSIGNAL,
 		     (const struct sockaddr *)&addr, sizeof(addr));
 	close(fd);

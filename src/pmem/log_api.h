@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The logging interface is public; this is for its test. */
+/* For the test of the logging interface, which itself is public. */
 #ifndef LOG_API_H
 #define LOG_API_H 1
 

@@ -3,9 +3,10 @@
  * The order of the checks decides which error is reported, and programs rely on it: path,
  * kind of file, flags, length, open, truncation, allocation, mapping.
  *
- * A failure after the file was opened undoes what the call has done to it: a file of its
- * own making is removed, an existing one gets its old length back. It keeps the space that was
- * allocated in it: others may be using the file, and taking that back could take their data.
+ * A call that fails after it has opened the file undoes what it has done to the file: it
+ * removes a file that it made, and gives an existing one its old length back. It does not
+ * free the space that it allocated in an existing file: others may have stored data there
+ * meanwhile.
  */
 #include "map_file.h"
 
@@ -83,7 +84,7 @@ static int check_file(const char *path, size_t len, int flags)
 
 /* --- opening ------------------------------------------------------------------------- */
 
-/* For file systems that have no files without names. */
+/* For file systems without O_TMPFILE. */
 static int open_and_unlink(const char *dir)
 {
 	char name[PATH_MAX];
@@ -113,7 +114,7 @@ static int open_tmpfile(struct opened *file, int flags)
 	return 0;
 }
 
-/* Makes the file, or opens the one that is there, and knows which of the two. */
+/* Makes the file or opens the existing one, and notes which of the two it did. */
 static int open_or_create(struct opened *file, bool exists, bool excl, mode_t mode)
 {
 	const int flags = O_RDWR | O_CLOEXEC;
@@ -130,7 +131,7 @@ static int open_or_create(struct opened *file, bool exists, bool excl, mode_t mo
 	}
 	if (excl || errno != EEXIST)
 		return -1;
-	/* A symbolic link to nothing, or somebody else was faster. */
+	/* A symbolic link to nothing; or another process has made the file meanwhile. */
 	file->fd = open(file->path, flags);
 	if (file->fd >= 0 || errno != ENOENT)
 		return file->fd;
@@ -183,7 +184,10 @@ static int give_length(struct opened *file, size_t len, bool sparse)
 	if (ret < 0)
 		return blame_file(file->path, ret);
 	file->resized = true;
-	/* Both by these names and through the C library: programs interpose them. */
+	/*
+	 * Both are called by these names in the C library, because programs interpose
+	 * them.
+	 */
 	if (ftruncate(file->fd, (off_t)len) != 0)
 		return fail_length(file, len, errno);
 	if (!sparse)
@@ -201,7 +205,7 @@ static void undo(const struct opened *file)
 	if (file->created)
 		file_remove_made(file->path, file->fd);
 	else if (file->resized && ftruncate(file->fd, file->old_size) != 0)
-		return; /* it had this length before; there is nothing better to do */
+		return; /* it had this length before; nothing else can be done */
 }
 
 /* --- mapping ------------------------------------------------------------------------- */

@@ -11,13 +11,14 @@
 struct map_file_result {
 	void *addr;
 	size_t len;
-	const char *why_not; /* a reason why it is not persistent memory, or NULL */
-	bool sync_refused;   /* MAP_SYNC was asked for in vain */
+	const char
+	    *why_not; /* the reason why the mapping is not persistent memory, or NULL */
+	bool sync_refused; /* the file system refused MAP_SYNC */
 };
 
 /*
- * As pmem_map_file; registers the range with is_pmem where it is persistent memory. 0, or
- * -errno with the message set, and then files are as before.
+ * As pmem_map_file. Registers the range with is_pmem if it is persistent memory. 0, or
+ * -errno with the message set; files are as they were before then.
  */
 int map_file(const char *path, size_t len, int flags, mode_t mode,
 	     struct map_file_result *result) MUST_CHECK;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * msync(2) for programs that run under valgrind's memcheck. It works on whole pages, and these may
- * hold bytes that the program has declared not addressable, as libpmemobj does with what is free.
- * That is no error of the program, so memcheck looks at the bytes that the program has asked for,
- * and at nothing during the system call.
+ * msync(2) for programs that run under valgrind's memcheck. msync works on whole pages,
+ * and these may hold bytes that the program has declared not addressable, as libpmemobj
+ * does with free memory. That is not an error of the program. So memcheck is told to
+ * check only the bytes that the program asked for, and nothing during the system call.
  *
- * The requests are a few instructions that do nothing outside of valgrind. Where its header is not
- * installed they are left out.
+ * The requests to valgrind are a few instructions that do nothing outside of it. They are
+ * left out if valgrind's header is not installed.
  */
 #ifndef MEMCHECK_H
 #define MEMCHECK_H 1

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The entry points: nothing but the step from the public contract to the parts. */
+/* The entry points. They only connect the public contract to the parts. */
 #include <errno.h>
 
 #include "auto_flush.h"
@@ -49,7 +49,10 @@ API_EXPORT void *pmem_map_file(const char *path, size_t len, int flags, mode_t m
 	LOG(LOG_LEVEL_NOTICE, "mapped %zu bytes of %s at %p", result.len, path,
 	    result.addr);
 	edge_leave(edge, 0);
-	/* No failure of the call; but fio knows by it that this is not persistent memory. */
+	/*
+	 * The call has not failed, but fio knows by this errno that it is not persistent
+	 * memory.
+	 */
 	if (result.sync_refused)
 		errno = EOPNOTSUPP;
 	if (mapped_lenp)
@@ -134,7 +137,7 @@ API_EXPORT int pmem_deep_persist(const void *addr, size_t len)
 	return pmem_deep_drain(addr, len);
 }
 
-/* Out of line: a caller that only copies then has no register to save. */
+/* Not inlined, so that the path that only copies has no register to save. */
 static NOINLINE void *move_by_flags(void *dest, const void *src, size_t len,
 				    unsigned flags)
 {

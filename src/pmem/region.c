@@ -31,7 +31,8 @@ int region_deep_flush(int region)
 		return 0;
 	n = sysfs_read(path, text, sizeof(text));
 	if (n != 2 ||
-	    text[0] == '0') /* there are no flush hints: nothing below the caches */
+	    text[0] ==
+		'0') /* no flush hints: there are no buffers to flush below the caches */
 		return 0;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)

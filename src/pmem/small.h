@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Copies and sets of at most one line, without a call. Everything is loaded before
- * anything is stored, so overlap needs no thought, and lengths in between are two stores
- * that overlap. The widths keep the promise of pmem_memmove: 1, 2, 4 and 8 bytes are one
- * store, a multiple of 8 is made of stores of at least 8 bytes.
+ * Copies and sets of at most one line, inlined. All bytes are loaded before the first
+ * store, so source and destination may overlap. A length between two widths takes two
+ * stores that overlap. The widths keep the promise of pmem_memmove: 1, 2, 4 and 8 bytes
+ * are one store, and a multiple of 8 takes stores of at least 8 bytes.
  *
- * This needs a CPU that stores to any address in one piece; others use the portable kernel.
+ * This needs a CPU that does unaligned stores in one piece; other CPUs use the portable
+ * kernel.
  */
 #ifndef SMALL_H
 #define SMALL_H 1
@@ -25,7 +26,9 @@ typedef uint64_t small_u64 __attribute__((aligned(1), may_alias));
 typedef uint32_t small_u32 __attribute__((aligned(1), may_alias));
 typedef uint16_t small_u16 __attribute__((aligned(1), may_alias));
 
-/* A pair of type values at both ends of len bytes; one store where the ends are the same. */
+/*
+ * Copies a value of the type at each end of len bytes; one store if the two are the same.
+ */
 #define SMALL_MOVE_ENDS(type)                                                            \
 	do {                                                                             \
 		type head_ = *(const type *)src;                                         \

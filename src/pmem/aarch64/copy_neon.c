@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Four registers of 16 bytes at a time, a line. There are no non-temporal stores: the
- * non-temporal pair of this architecture is a hint that orders nothing.
+ * Copies a line at a time, in four registers of 16 bytes. It has no non-temporal stores:
+ * the non-temporal pair (STNP) of this architecture is a hint without any guarantee of
+ * order.
  */
 #include "aarch64/tables.h"
 

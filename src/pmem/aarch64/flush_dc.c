@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Cleaning by address. The drain is a DSB: a DMB would order the stores, but only a DSB
- * waits until the cleaning is done. The encodings are spelled out where assemblers want a
- * newer architecture for the name.
+ * waits until the cleaning is done. Some instructions are written as encodings, because
+ * assemblers accept the names for newer architectures only.
  */
 #include "aarch64/tables.h"
 
@@ -61,7 +61,7 @@ const struct engine_flush flush_cvap = {
     .fence = fence,
 };
 
-/* Where the CPU knows no point of persistence, that of coherency is the memory. */
+/* On a CPU without a point of persistence, the point of coherency is the memory. */
 const struct engine_flush flush_cvac = {
     .name = "dc cvac",
     .needs = 0,

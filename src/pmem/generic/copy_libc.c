@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The C library gives no promise on the width of its stores (it may use string
- * instructions, which store byte by byte), so aligned multiples of 8 are left to the
- * portable kernel.
+ * The C library does not promise the width of its stores (it may use string instructions,
+ * which store byte by byte). So the portable kernel copies aligned multiples of 8.
  */
 #include <string.h>
 

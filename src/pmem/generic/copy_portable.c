@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Stores are relaxed atomics: that keeps the compiler from splitting, joining or replacing
- * them by a call of memmove.
+ * Stores are relaxed atomics, so that the compiler neither splits nor joins them, nor
+ * replaces them by a call of memmove.
  */
 #include "generic/copy_portable.h"
 
@@ -31,7 +31,10 @@ static void store_1(char *dest, char v)
 	atomic_store_explicit((_Atomic(char) *)dest, v, memory_order_relaxed);
 }
 
-/* The widest store that starts, or ends, at dest and has at most len bytes. */
+/*
+ * The width of the widest aligned store that starts or ends at dest and has at most len
+ * bytes.
+ */
 static size_t width(uintptr_t dest, size_t len)
 {
 	for (size_t w = 8; w > 1; w /= 2)

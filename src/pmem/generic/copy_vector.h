@@ -14,9 +14,9 @@
  *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
- * and includes this file. Short lengths: all is loaded before anything is stored, and stores
- * that overlap write the same bytes twice. The barriers keep compilers from turning a loop into
- * a call of memmove.
+ * and includes this file. For short lengths all bytes are loaded before the first store,
+ * and two stores may overlap. The barriers keep compilers from turning a loop into a call
+ * of memmove.
  */
 #include <stdint.h>
 
@@ -63,7 +63,7 @@ static inline vec splat(int c)
 #endif
 }
 
-/* Up to 2, 4, 8 and 16 vectors; all are loaded before the first is stored. */
+/* Up to 2, 4, 8 and 16 vectors. All are loaded before the first is stored. */
 static inline void move_2(char *dest, const char *src, size_t len)
 {
 	vec a = load(src);
@@ -110,7 +110,7 @@ static inline void move_8(char *dest, const char *src, size_t len)
 	store(dest + len - V, z);
 }
 
-/* No array: for that gcc aligns the stack, in the callers, too. */
+/* Without an array: gcc would align the stack for it, also in the callers. */
 static inline void move_16(char *dest, const char *src, size_t len)
 {
 	vec h0 = load(src);
@@ -150,8 +150,9 @@ static inline void move_16(char *dest, const char *src, size_t len)
 }
 
 /*
- * Ends up to the next vector, then whole aligned vectors, in the order that overlap asks for: no
- * store crosses a line, for which a flush behind it would wait.
+ * First the ends up to a vector boundary, then whole aligned vectors, in the order in
+ * which no source byte is overwritten too early. So no store crosses a line: a flush
+ * after such a store would have to wait for it.
  */
 static void move_forward(char *dest, const char *src, size_t len)
 {
@@ -257,7 +258,7 @@ static void *set(char *dest, int c, size_t len)
 
 #ifdef VEC_NT
 
-/* The part of a line at the end of a copy, from its widest store to its narrowest. */
+/* Stores the partial line at the end of a copy, the widest store first. */
 static inline void store_nt_end(char *dest, const char *src, size_t len)
 {
 	vec32 a = {0};
@@ -265,7 +266,7 @@ static inline void store_nt_end(char *dest, const char *src, size_t len)
 	uint64_t c = 0;
 	uint32_t d = 0;
 
-	/* the usual ends first */
+	/* the most frequent lengths first */
 	if (len == 8) {
 		VEC_NT_8(dest, *(const uword *)src);
 		return;

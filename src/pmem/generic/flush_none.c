@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory is then never reported as persistent, so that programs use msync. */
+/* With this backend no memory is reported as persistent, so that programs use msync. */
 #include "generic/kernels.h"
 
 static void flush(const void *addr, size_t len)

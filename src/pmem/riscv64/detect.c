@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel tells by riscv_hwprobe(2) whether programs may use Zicbom. Without it nothing
- * can be made durable from user space, and no mapping counts as persistent memory.
+ * riscv_hwprobe(2) tells whether programs may use Zicbom. Without Zicbom user space
+ * cannot write cache lines back, and no mapping counts as persistent memory.
  */
 #include <sys/syscall.h>
 #include <unistd.h>

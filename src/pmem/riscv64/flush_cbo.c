@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cache block management (Zicbom). The instructions are spelled out (MISC-MEM, function 2,
- * the operation as the immediate), because assemblers may not know their names.
+ * Cache block management (Zicbom). The instructions are written as encodings (MISC-MEM,
+ * function 2, the operation as the immediate), because some assemblers do not know their
+ * names.
  */
 #include "riscv64/tables.h"
 

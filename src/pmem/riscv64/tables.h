@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The flush backend of riscv64; there is no copy kernel of its own. */
+/* The flush backend of riscv64, which has no copy kernel of its own. */
 #ifndef TABLES_H
 #define TABLES_H 1
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whole lines as direct stores, the rest as with AVX. PMEM_MOVDIR64B turns it on where the
- * CPU has it.
+ * Stores whole lines with MOVDIR64B, the rest like the AVX kernel. PMEM_MOVDIR64B turns
+ * it on if the CPU has the instruction.
  */
 #include <immintrin.h>
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What this CPU and this kernel offer: the registers are read here, features.c decides. */
+/*
+ * Reads the registers that tell what this CPU and this kernel offer; features.c decodes
+ * them.
+ */
 #include <cpuid.h>
 
 #include "generic/kernels.h"
@@ -15,7 +18,7 @@ static unsigned read_xcr0(void)
 	return low;
 }
 
-/* Leaves the registers of a leaf that the CPU does not have at zero. */
+/* The registers of a leaf that the CPU does not have stay zero. */
 static void read_raw(struct features_raw *raw)
 {
 	unsigned a = 0, b = 0, c = 0, d = 0;

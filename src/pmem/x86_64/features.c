@@ -4,7 +4,7 @@
 #include <cpuid.h>
 #include <string.h>
 
-#define EDX_CLFLUSH (1u << 19) /* compilers do not agree on a name for it */
+#define EDX_CLFLUSH (1u << 19) /* the compilers' headers have different names for it */
 #define XCR0_AVX 0x6u	       /* SSE and AVX state */
 #define XCR0_AVX512 0xe6u      /* and the opmask and ZMM state */
 

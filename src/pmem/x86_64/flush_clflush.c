@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * clflush is ordered with stores and with other clflush, but a fence still has to follow:
- * non-temporal stores are not ordered by it, and the caller must not go on before it is
- * done.
+ * clflush is ordered with stores and with other clflush. A fence still has to follow, for
+ * two reasons: clflush does not order non-temporal stores, and the caller must not go on
+ * before the flush is done.
  */
 #include "x86_64/flush_lines.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Evicts the line. Flushes of different lines go in parallel. */
+/* Evicts the line. Flushes of different lines run in parallel. */
 #include "x86_64/flush_lines.h"
 
 static inline void flush_line(char *line)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the flush backends of x86-64 share: a file defines flush_line() and makes its table
- * with FLUSH_BACKEND.
+ * The common part of the flush backends of x86-64. A backend's file defines flush_line()
+ * and makes its table with FLUSH_BACKEND.
  */
 #ifndef FLUSH_LINES_H
 #define FLUSH_LINES_H 1

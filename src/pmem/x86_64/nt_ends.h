@@ -8,7 +8,7 @@
 #ifdef __AVX__
 #define VEC_NT_32(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 #else
-/* The compiler makes two registers of it. */
+/* The compiler uses two registers for it. */
 #define VEC_NT_32(p, v)                                                                  \
 	do {                                                                             \
 		VEC_NT_16(p, __builtin_shufflevector(v, v, 0, 1));                       \
