@@ -9,7 +9,7 @@ int blame_file(const char *path, int ret)
 {
 	char text[1024];
 
-	/* A copy: the message must not be formatted into itself. */
+	/* A copy, because the message must not be formatted into itself. */
 	snprintf(text, sizeof(text), "%s", errormsg_get());
 	errormsg_set("%s: %s", path, text);
 	return ret;

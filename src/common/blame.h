@@ -5,8 +5,8 @@
 #include "compiler.h"
 
 /*
- * Puts the name of the file before the message that a layer below, which does not know it,
- * has set. Returns ret.
+ * Puts the name of the file in front of the message that a lower layer has set, which
+ * does not know the name. Returns ret.
  */
 int blame_file(const char *path, int ret) MUST_CHECK;
 

@@ -9,13 +9,16 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_arg, first) __attribute__((format(printf, fmt_arg, first)))
 
-/* Keeps a function out of its callers, so that their short ways stay short. */
+/* The function is never inlined, so that the frequent path of its callers stays short. */
 #define NOINLINE __attribute__((noinline))
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-/* For printing with %llu and the like: what 64 bits are called differs between machines. */
+/*
+ * For printing 64-bit values with %llu: their type has different names on different
+ * machines.
+ */
 #define ULL(x) ((unsigned long long)(x))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The edge of a library: what public functions do first and last that may take long or try what
- * may fail on the way to success.
+ * The edge of a library: the first and the last step of each public function that may
+ * take long, or in which a call may fail although the function succeeds.
  *
- * They are no cancellation points: a thread that was cancelled in the middle would leave locks
- * behind. They leave errno alone when they succeed.
+ * Public functions are not cancellation points: a thread that is cancelled in the middle
+ * would leave locks behind. They do not change errno when they succeed.
  */
 #ifndef EDGE_H
 #define EDGE_H 1
@@ -14,12 +14,12 @@
 #include <stdbool.h>
 
 struct edge {
-	int err; /* errno as it was */
+	int err; /* errno at the start */
 	bool shielded;
-	int cancel_state; /* as it was, if shielded */
+	int cancel_state; /* at the start, if shielded */
 };
 
-/* shield: whether a cancellation point may be reached. */
+/* shield: whether the function may reach a cancellation point. */
 static inline struct edge edge_enter(bool shield)
 {
 	struct edge edge = {.err = errno, .shielded = shield};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages live in a block of each thread, see thread_memory.h, which it gets at its first
- * failure. Where no memory is to be had, the text is cut off, or lost: an error text must never be
- * the reason to abort.
+ * Each thread has a block of memory for its message, see thread_memory.h. The thread gets
+ * it at its first failure. If there is no memory, the text is truncated or lost: an error
+ * text must never be the reason to abort.
  */
 #include "errormsg.h"
 
@@ -40,11 +40,11 @@ PRINTF_LIKE(2, 0) static void format(int err, const char *fmt, va_list ap)
 	n = vsnprintf(text, size, fmt, ap);
 	if (n < 0)
 		*text = '\0';
-	else /* of the whole message, so that no name can be forgotten */
+	else /* the whole message is escaped, so that no name can be forgotten */
 		at = printable_make(text, size);
 	if (!err)
 		return;
-	if (at + room > size) /* a long path must not push the reason out */
+	if (at + room > size) /* a long path must not displace the reason */
 		at = size - room;
 	snprintf(text + at, size - at, ": %s", reason);
 }

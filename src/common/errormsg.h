@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The text behind pmem_errormsg() and pmemblk_errormsg(): one message per thread and per
- * library. It describes the last failure of the thread and is never cleared by success.
- * Control characters in it, from the names of files, are escaped (printable.h).
+ * library. It describes the last failure of the thread; a success never clears it.
+ * Control characters, which come from names of files, are escaped (printable.h).
  */
 #ifndef ERRORMSG_H
 #define ERRORMSG_H 1
 
 #include "compiler.h"
 
-/* The message holds at most this many bytes, the final NUL included; more is cut off. */
+/* The longest message in bytes, with its final NUL. A longer one is truncated. */
 #define ERRORMSG_MAX 8192
 
 /*
@@ -22,13 +22,16 @@ const char *errormsg_get(void);
 void errormsg_set(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /*
- * Sets the message and returns -err, so that the place that detects an error can say
- * `return errormsg_fail(EINVAL, "...")`. err is a positive errno value. errormsg_fail_sys
- * is for failed system calls: it adds ": " and the text of err. Both log the message with
- * the place of the call.
+ * Sets the message and returns -err. So the place that detects an error can write `return
+ * errormsg_fail(EINVAL, "...")`. err is a positive errno value. errormsg_fail_sys is for
+ * failed system calls: it adds ": " and the text of err. Both log the message and the
+ * place in the source.
  */
 #ifdef __clang_analyzer__
-/* The analyser does not see into errormsg.c and has to be told that these return no 0. */
+/*
+ * The analyser does not see errormsg.c, so this tells it that the functions never return
+ * 0.
+ */
 #define errormsg_fail(err, ...) (errormsg_set(__VA_ARGS__), (void)(err), -1)
 #define errormsg_fail_sys(err, ...) (errormsg_set(__VA_ARGS__), (void)(err), -1)
 #else

@@ -60,8 +60,9 @@ int file_classify(const char *path, enum file_type *type)
 }
 
 /*
- * posix_fallocate restarts from zero when a signal interrupts it, so that a large file
- * may never get done under a timer; pieces make progress.
+ * posix_fallocate starts again from the beginning when a signal interrupts it. In a
+ * program with a timer it may never finish a large file. Allocating in pieces makes
+ * progress.
  */
 static int allocate_pieces(int fd, uint64_t len)
 {
@@ -93,8 +94,8 @@ static int allocate_pieces(int fd, uint64_t len)
 }
 
 /*
- * Has the byte at off written as it is, so that its block is allocated. A block that holds
- * anything but zero there is.
+ * Writes the byte at off again, so that its block is allocated. If the byte is not zero,
+ * the block is already allocated.
  */
 static int touch(int fd, off_t off)
 {
@@ -119,8 +120,8 @@ static int touch(int fd, off_t off)
 }
 
 /*
- * For file systems that cannot allocate (ext2, ramfs), where not every C library does this by
- * itself: extends the file and touches its blocks.
+ * Extends the file and writes to each of its blocks. For file systems that cannot
+ * allocate (ext2, ramfs): some C libraries do this themselves, others do not.
  */
 static int allocate_by_touching(int fd, uint64_t len)
 {
@@ -180,8 +181,8 @@ int file_check_size_limit(uint64_t len)
 }
 
 /*
- * Reads one of a device's attributes. The kernel has moved them: first they belonged to
- * the region behind the device, then to the device on the dax bus.
+ * Reads an attribute of a device. It stands in several places, because the kernel has
+ * moved the attributes: from the region of the device to the device on the dax bus.
  */
 static int read_devdax(const char *dev, const char *const *places, uint64_t *value)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is needed of the kernel's interface beyond the C library's. C libraries other than glibc
- * come without the kernel's headers, so the few names stand here. The values are the same on
- * every machine that these libraries are for.
+ * The parts of the kernel's interface that the C library does not define. C libraries
+ * other than glibc come without the kernel's headers, so the few names are defined here.
+ * The values are the same on every machine that these libraries support.
  */
 #ifndef KERNEL_H
 #define KERNEL_H 1
@@ -20,7 +20,7 @@
 /* statfs(2) */
 #define HUGETLBFS_MAGIC 0x958458f6u
 
-/* Where a file lies on its device: ioctl(2) with FS_IOC_FIEMAP. */
+/* ioctl(2) with FS_IOC_FIEMAP tells where a file lies on its device. */
 struct fiemap_extent {
 	uint64_t fe_logical;  /* bytes, in the file */
 	uint64_t fe_physical; /* bytes, on the device */
@@ -34,8 +34,8 @@ struct fiemap {
 	uint64_t fm_start;
 	uint64_t fm_length;
 	uint32_t fm_flags;
-	uint32_t fm_mapped_extents; /* that the kernel has written */
-	uint32_t fm_extent_count;   /* that there is room for */
+	uint32_t fm_mapped_extents; /* number of extents that the kernel has written */
+	uint32_t fm_extent_count;   /* number of extents that there is room for */
 	uint32_t fm_reserved;
 	struct fiemap_extent fm_extents[];
 };

@@ -21,7 +21,8 @@ atomic_int log_limit = -1;
 
 static _Atomic(log_sink *) program_sink;
 static atomic_int program_limit = -1;
-static int file_limit = -1; /* written at load only, like the rest of the file's */
+static int file_limit =
+    -1; /* written at load only, like the other variables of the file below */
 
 static void update_limit(void)
 {
@@ -45,7 +46,7 @@ static const char *library_name;
 static int file = STDERR_FILENO;
 static int column;
 
-/* The classic level of a message: 1 errors ... 4 everything. */
+/* The level of a message in PMDK's older numbering: 1 errors ... 4 everything. */
 static int classic_level(enum log_level level)
 {
 	static const int levels[] = {
@@ -96,7 +97,7 @@ static void write_line(enum log_level level, const char *name, unsigned line,
 	int n = snprintf(place, sizeof(place), "<%s>: <%d> [%s:%u %s]", library_name,
 			 classic_level(level), name, line, function);
 
-	/* One write, so that lines of threads do not mix. */
+	/* One write, so that the lines of several threads do not mix. */
 	dprintf(file, "%s%*s %s\n", place, column > n ? column - n : 0, "", message);
 }
 
@@ -163,7 +164,10 @@ void log_write(enum log_level level, const char *path, unsigned line,
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	char message[MESSAGE_MAX];
-	/* The caller may still succeed or hold locks, and the sink is foreign. */
+	/*
+	 * The sink is the program's code; the caller may still succeed, and may hold
+	 * locks.
+	 */
 	struct edge edge = edge_enter(true);
 	va_list ap;
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Log messages. Each library has its own state. Nothing is written before somebody wants
- * it: a sink set by the program (libpmem's logging interface), or in the debug variant the
- * environment:
+ * Log messages. Each library has its own state. Nothing is logged until somebody asks for
+ * it: the program sets a sink (libpmem's logging interface), or, in the debug variant,
+ * the environment says so:
  *
  *	<PREFIX>_LOG_LEVEL	1 errors, 2 basic operations, 3 more of them, 4 and above all
- *	<PREFIX>_LOG_FILE	written anew; "-" at its end stands for the process id; without
- *				it, and where it cannot be opened, standard error
+ *	<PREFIX>_LOG_FILE	the file, which is overwritten; "-" at its end stands for the
+ *				process id. Standard error if it is not set or cannot be opened
  *	PMDK_LOG_ALIGN		column in which the texts begin
  *
- * The release variant ignores these. errno stays as it is.
+ * The release variant ignores these. Logging does not change errno.
  */
 #ifndef LOG_H
 #define LOG_H 1
@@ -20,7 +20,7 @@
 
 /* In the order of enum pmem_log_level. */
 enum log_level {
-	LOG_LEVEL_HARK, /* about the library itself; whoever logs at all gets it */
+	LOG_LEVEL_HARK, /* about the library itself; logged whenever anything is logged */
 	LOG_LEVEL_FATAL,
 	LOG_LEVEL_ERROR,
 	LOG_LEVEL_WARNING,
@@ -29,7 +29,7 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* file is a base name, message has no newline; both are gone after the call. */
+/* file is a base name, message has no newline; both are valid during the call only. */
 typedef void log_sink(enum log_level level, const char *file, unsigned line,
 		      const char *function, const char *message);
 
@@ -37,11 +37,11 @@ typedef void log_sink(enum log_level level, const char *file, unsigned line,
 void log_load(const char *library, const char *prefix);
 void log_unload(void);
 
-/* From now on sink gets the messages up to limit; NULL: nobody. */
+/* From now on sink receives the messages up to level limit. NULL: no sink. */
 void log_set_sink(log_sink *sink, enum log_level limit);
 
-/* The highest level that anybody wants; -1 for none. Relaxed: a hint, messages may get
- * lost or come late around a change. */
+/* The highest level that anybody wants; -1 for none. Relaxed, because it is a hint only: at the
+ * moment of a change a message may be lost, or logged late. */
 extern atomic_int log_limit;
 
 void log_write(enum log_level level, const char *file, unsigned line,

@@ -12,7 +12,7 @@
 #include "errormsg.h"
 #include "kernel.h"
 
-/* The kernel's values, for C libraries that are older than the kernel. */
+/* The kernel's values, for C libraries that do not know them yet. */
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
 #endif
@@ -111,7 +111,7 @@ static uintptr_t find_hole(size_t len, uintptr_t align)
 
 static void *reserve_at_hint(size_t len, uintptr_t align)
 {
-	/* Another thread may take the hole first; look again then, but not forever. */
+	/* Another thread may take the hole first. Then look again, but not for ever. */
 	for (int i = 0; i < 64; i++) {
 		uintptr_t hole = find_hole(len, align);
 		void *got;
@@ -123,7 +123,7 @@ static void *reserve_at_hint(size_t len, uintptr_t align)
 		if (got == (void *)hole)
 			return got;
 		if (got !=
-		    MAP_FAILED) /* a kernel that takes the address as a mere wish */
+		    MAP_FAILED) /* an old kernel, which takes the address as a hint */
 			munmap(got, len);
 		else if (errno != EEXIST)
 			break;
@@ -132,15 +132,16 @@ static void *reserve_at_hint(size_t len, uintptr_t align)
 }
 
 /*
- * Where the next reservation may end: below the last one, or where the last one was that
- * has been released. A mere guess that saves two calls if it is right, so relaxed order is
- * enough.
+ * Where the next reservation may end: below the last reservation, or where the last
+ * released one was. It is only a guess, which saves two system calls if it is right, so
+ * relaxed order is enough.
  */
 static atomic_uintptr_t guess;
 
 /*
- * Two tries that take no byte more than asked for, because the address space may be limited
- * (RLIMIT_AS): where the guess says, and right below where the kernel has put the first try.
+ * Tries twice to reserve exactly len bytes, because the address space may be limited
+ * (RLIMIT_AS). The first attempt is at the guess; the second one is right below the place
+ * where the kernel put the first one.
  */
 static void *reserve_exactly(size_t len, uintptr_t align)
 {
@@ -160,7 +161,7 @@ static void *reserve_exactly(size_t len, uintptr_t align)
 	return NULL;
 }
 
-/* Takes more than needed and gives both ends back. */
+/* Reserves more than needed and releases both ends. */
 static void *reserve_anywhere(size_t len, uintptr_t align)
 {
 	char *start;
@@ -185,7 +186,7 @@ static void *reserve_anywhere(size_t len, uintptr_t align)
 	return start + before;
 }
 
-/* The length that is reserved for len bytes in whole units; false if there is no such. */
+/* Rounds len up to whole units. False if the result does not fit a uintptr_t. */
 static bool round_length(size_t len, size_t unit, uintptr_t *rounded)
 {
 	uintptr_t page = page_size();
@@ -223,7 +224,7 @@ int mapping_reserve(size_t len, size_t unit, void **addr)
 	return 0;
 }
 
-/* The range has been unmapped: a good place for the next reservation. */
+/* A range has been unmapped: the next reservation may fit there. */
 static void note_free(uintptr_t end)
 {
 	atomic_store_explicit(&guess, end, memory_order_relaxed);
@@ -240,9 +241,10 @@ void mapping_release(void *addr, size_t len, size_t unit)
 }
 
 /*
- * The kernel unmaps huge pages only whole, and says EINVAL where the end lies within one. It
- * does not say how large they are. So the end is rounded up to ever larger pages: the first
- * that is accepted is the end of the page in which it lies, never one further.
+ * The kernel unmaps whole huge pages only. It returns EINVAL if the end lies within one,
+ * and does not tell how large the huge pages are. So the end is rounded up to larger and
+ * larger pages. The first end that the kernel accepts is the end of the huge page in
+ * which the old end lies.
  */
 int mapping_unmap(void *addr, size_t len)
 {
@@ -271,9 +273,9 @@ static int map_at(void *addr, size_t len, int fd, uint64_t off, int flags)
 }
 
 /*
- * Asks for MAP_SYNC with one page in another place. A file system may refuse only after
- * the kernel has emptied the place, and another thread could move in before a second
- * attempt there.
+ * Asks for MAP_SYNC by mapping one page at another address. If the file system refused
+ * MAP_SYNC at the final address, the kernel would already have unmapped the reservation
+ * there, and another thread could take the address before the second attempt.
  */
 static int probe_sync(int fd, uint64_t off)
 {

@@ -8,7 +8,7 @@
 
 #include "sysfs.h"
 
-/* The number n of a name "<prefix><n>"; -1 if it is none. */
+/* The number n of a name "<prefix><n>"; -1 for other names. */
 static int numbered(const char *name, const char *prefix)
 {
 	size_t len = strlen(prefix);
@@ -22,15 +22,16 @@ static int numbered(const char *name, const char *prefix)
 }
 
 /*
- * A device's folder lies below that of its region, which lies in that of its bus. The cxl bus has
- * regions, too, which are numbered on their own.
+ * The folder of a device lies below that of its region, which lies in that of the bus.
+ * The cxl bus has regions, too, with numbers of their own.
  */
 int nd_region_find(dev_t dev, bool is_char_device, char folder[PATH_MAX], int *number)
 {
 	char link[PATH_MAX];
 	char *slash;
 
-	if (major(dev) == 0) /* tmpfs, overlays, network: no block device below */
+	if (major(dev) ==
+	    0) /* tmpfs, overlays, network file systems: there is no block device */
 		return -ENODEV;
 	if (sysfs_path(link, "dev/%s/%u:%u", is_char_device ? "char" : "block",
 		       major(dev), minor(dev)) != 0 ||

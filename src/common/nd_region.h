@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which region of persistent memory (a set of NVDIMMs) a device belongs to, from sysfs. Memory
- * that is on no NVDIMM bus (CXL, hmem) has none. Nothing here sets a message.
+ * Finds in sysfs the region (a set of NVDIMMs) to which a device belongs. Memory that is
+ * on no NVDIMM bus (CXL, hmem) has no region. Nothing here sets a message.
  */
 #ifndef ND_REGION_H
 #define ND_REGION_H 1
@@ -13,8 +13,9 @@
 #include "compiler.h"
 
 /*
- * Finds the region's folder in sysfs, .../ndbus<n>/region<number>, and its number. 0; -ENODEV if
- * the device is in none: an ordinary disk, a file system in memory, other memory.
+ * Finds the folder of the region in sysfs, .../ndbus<n>/region<number>, and its number.
+ * 0, or -ENODEV if the device has no region: an ordinary disk, a file system in memory,
+ * other memory.
  */
 int nd_region_find(dev_t dev, bool is_char_device, char folder[PATH_MAX],
 		   int *number) MUST_CHECK;

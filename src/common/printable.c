@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Strictly: the shortest form only, no surrogates, nothing above 0x10ffff. */
+/* Accepts the shortest form only, no surrogates, and nothing above 0x10ffff. */
 size_t printable_decode(const char *text, uint32_t *code)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -14,7 +14,7 @@ size_t printable_decode(const char *text, uint32_t *code)
 		return 0;
 	*code = len == 1 ? *c : *c & (0x7fu >> len);
 	for (size_t i = 1; i < len; i++) {
-		if ((c[i] & 0xc0) != 0x80) /* so is the NUL at the end */
+		if ((c[i] & 0xc0) != 0x80) /* this also stops at the NUL at the end */
 			return 0;
 		*code = *code << 6 | (c[i] & 0x3fu);
 	}
@@ -28,12 +28,14 @@ bool printable_is(uint32_t code)
 {
 	if (code < 0x20 || (code >= 0x7f && code < 0xa0))
 		return false;
-	/* Marks, embeddings and isolates of direction; separators of lines and paragraphs. */
+	/* Direction marks, embeddings and isolates; line and paragraph separators. */
 	return code != 0x200e && code != 0x200f && !(code >= 0x2028 && code <= 0x202e) &&
 	       !(code >= 0x2066 && code <= 0x2069) && code != 0x061c;
 }
 
-/* The length of the character, or byte, at text; whether it has to be escaped. */
+/*
+ * Returns the length of the character or byte at text, and whether it has to be escaped.
+ */
 static size_t look(const char *text, bool *escape)
 {
 	uint32_t code;
@@ -71,7 +73,9 @@ size_t printable_make(char *text, size_t size)
 		in += len;
 		out += shown;
 	}
-	/* From the end of the room, so that what is written never meets what is to be read. */
+	/*
+	 * Read from the end of the buffer, so that the output never overtakes the input.
+	 */
 	memmove(text + (out - in), text, in);
 	text[out] = '\0';
 	for (from = text + (out - in); from < text + out;) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Text that may be shown. Names of files hold any byte but NUL and '/': sequences that move
- * a terminal's cursor or clear it, newlines that look like further messages, and characters
- * that turn the direction of what follows. Messages show such bytes as \xHH, whatever they
- * came from; UTF-8 stays as it is, and so does the backslash.
+ * Makes text safe to show. The name of a file can hold every byte except NUL and '/':
+ * sequences that move a terminal's cursor or clear the screen, newlines that look like
+ * the start of another message, and characters that change the writing direction.
+ * Messages show such bytes as \xHH. Other UTF-8 and the backslash are not changed.
  */
 #ifndef PRINTABLE_H
 #define PRINTABLE_H 1
@@ -15,14 +15,15 @@
 #include "compiler.h"
 
 /*
- * Escapes a string in place. size: bytes at text, the NUL included; what finds no room is
- * cut off, at a whole character. Returns the length. Doing it twice changes nothing more.
+ * Escapes a string in place. size: bytes at text, with the NUL. If the result is too
+ * long, it is truncated after a whole character. Returns the length. A second call
+ * changes nothing.
  */
 size_t printable_make(char *text, size_t size);
 
 /*
- * The character of UTF-8 at the beginning of a string that is not empty: its length in
- * bytes, and its number in *code. 0 if there is none.
+ * Decodes the UTF-8 character at the beginning of a non-empty string. Returns its length
+ * in bytes and stores its number in *code. 0 if there is no valid character.
  */
 size_t printable_decode(const char *text, uint32_t *code) MUST_CHECK;
 

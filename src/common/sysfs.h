@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading the kernel's description of devices. Paths are relative to sysfs_root; nothing
- * here changes the working directory, keeps a descriptor or sets a message.
+ * Reads the kernel's description of devices. Nothing here changes the working directory,
+ * keeps a descriptor open or sets a message.
  */
 #ifndef SYSFS_H
 #define SYSFS_H 1
@@ -13,7 +13,7 @@
 
 #include "compiler.h"
 
-/* "/sys". Only tests set it, to a folder that imitates a machine. */
+/* "/sys". Only tests change it, to a folder that imitates a machine. */
 extern const char *sysfs_root;
 
 /* Writes "<sysfs_root>/<formatted path>" to path; -ENAMETOOLONG. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Blocks are handed on when their thread ends. They are kept on a list that only grows, so that
- * unloading the library (from whatever thread) frees them all, and so that nothing here needs a
- * lock that a fork could leave taken. In a forked child the blocks of the other threads stay
- * taken.
+ * When a thread ends, another thread can get its block. All blocks are on a list that
+ * only grows. So any thread that unloads the library can free all of them, and nothing
+ * here needs a lock, which a fork could leave locked. In a forked child the blocks of the
+ * other threads stay in use.
  *
- * When the process ends, the key goes as well, because the library may still be unloaded; but the
- * threads go on. From then on a block is found by its thread.
+ * When the process ends, the key is deleted, because the library may still be unloaded,
+ * but other threads go on. From then on a thread finds its block by its pthread_self().
  */
 #include "thread_memory.h"
 
@@ -23,9 +23,13 @@ struct thread_block {
 	struct thread_block *next;
 	char *bytes;
 	size_t size;
-	struct thread_memory *memory; /* that it belongs to; before owner */
-	atomic_bool used; /* by a live thread; release on thread exit, acquire on claim */
-	/* Its pthread_self(), 0: none, or not for certain; release and acquire. */
+	/* to which the block belongs; stored before owner */
+	struct thread_memory *memory;
+	/*
+	 * by a live thread; release when the thread ends, acquire when another takes it
+	 */
+	atomic_bool used;
+	/* The thread's pthread_self(); 0: none, or not known. Release and acquire. */
 	_Atomic(uintptr_t) owner;
 };
 
@@ -56,7 +60,9 @@ void thread_memory_unload(struct thread_memory *m)
 
 	if (at_exit)
 		atomic_store_explicit(&m->is_exit, true, memory_order_release);
-	/* Threads that end later must not call release(), which may be gone. */
+	/*
+	 * Threads that end later must not call release(), which may be unloaded by then.
+	 */
 	if (atomic_exchange_explicit(&m->has_key, false, memory_order_release))
 		pthread_key_delete(m->key);
 	if (at_exit)
@@ -137,7 +143,7 @@ static struct thread_block *find_by_thread(struct thread_memory *m)
 	return NULL;
 }
 
-/* Set before the key goes, which may happen at any moment. */
+/* It is set before the key is deleted, which may happen at any moment. */
 static bool is_exit(struct thread_memory *m)
 {
 	return atomic_load_explicit(&m->is_exit, memory_order_acquire);
@@ -168,7 +174,7 @@ static struct thread_block *make(struct thread_memory *m)
 	struct thread_block *b;
 
 	if (!atomic_load_explicit(&m->has_key, memory_order_acquire) && !is_exit(m))
-		return NULL; /* it would never be released */
+		return NULL; /* the block would never be released */
 	b = claim_unused(m);
 	if (!b)
 		b = add_block(m);

@@ -2,9 +2,10 @@
 /*
  * Memory for each thread, without thread-local storage.
  *
- * A library that is loaded by dlopen(3) may find no room for static thread-local storage, on musl
- * never; and dynamic storage ends the process where no memory is to be had. So each thread gets
- * a zeroed block at its first use, which a pthread key remembers.
+ * A library that is loaded by dlopen(3) may find no room for static thread-local storage;
+ * with musl it never does. Dynamic thread-local storage ends the process if there is no
+ * memory. So each thread gets a zeroed block at its first use, and a pthread key points
+ * to it.
  */
 #ifndef THREAD_MEMORY_H
 #define THREAD_MEMORY_H 1
@@ -14,7 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A few threads get this much where no memory is to be had. */
+/* If there is no memory, a few threads get a block of this size. */
 #define THREAD_MEMORY_SPARE ((size_t)320)
 
 struct thread_block;
@@ -23,12 +24,15 @@ struct thread_memory {
 	size_t size;	     /* of a block, at least THREAD_MEMORY_SPARE */
 	pthread_key_t key;   /* of the threads' blocks */
 	atomic_bool has_key; /* false before load and after unload; release and acquire */
-	atomic_bool is_exit; /* the process ends, threads go on; release and acquire */
-	_Atomic(struct thread_block *) blocks; /* all of them; release and acquire */
+	/* the process is ending, other threads go on; release and acquire */
+	atomic_bool is_exit;
+	/* the list of all blocks; release and acquire */
+	_Atomic(struct thread_block *) blocks;
 };
 
 /*
- * Before its first use, and in a destructor. 0 or -errno: then nobody gets a block.
+ * Called before the first use and in a destructor. 0, or -errno: then no thread gets a
+ * block.
  */
 int thread_memory_load(struct thread_memory *m);
 void thread_memory_unload(struct thread_memory *m);
@@ -37,8 +41,9 @@ void thread_memory_unload(struct thread_memory *m);
 void *thread_memory_find(struct thread_memory *m);
 
 /*
- * Likewise, but a thread that has none gets one, which is its own until it ends. *size receives
- * m->size, or THREAD_MEMORY_SPARE where there is no memory. NULL where not even that is left.
+ * The same, but a thread that has no block gets one, which belongs to it until it ends.
+ * *size receives m->size, or THREAD_MEMORY_SPARE if there is no memory. NULL if no spare
+ * block is left.
  */
 void *thread_memory_get(struct thread_memory *m, size_t *size);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * exit(3) runs the functions that were registered with __cxa_atexit() since main() began before
- * any destructor. dlclose(3) runs only those of the object that it unloads, and this one has no
- * object: it is registered under a handle of its own. Both functions belong to the ABI of C++,
- * which every C library for Linux implements.
+ * exit(3) runs the functions that were registered with __cxa_atexit() after main() began,
+ * before any destructor. dlclose(3) runs only the functions of the object that it
+ * unloads. The function here is registered under a handle of its own, which is no
+ * object's, so dlclose(3) does not run it. __cxa_atexit() and __cxa_finalize() belong to
+ * the ABI of C++, which every C library for Linux implements.
  */
 #include "unload.h"
 
@@ -14,8 +15,8 @@ int __cxa_atexit(void (*function)(void *), void *arg, void *handle);
 void __cxa_finalize(void *handle);
 
 static char handle;
-static atomic_bool
-    ending; /* set by exit(3); relaxed: seen by later calls of its thread */
+/* set during exit(3); relaxed: only later calls of the same thread have to see it */
+static atomic_bool ending;
 static atomic_bool unloading; /* likewise */
 
 static void note_exit(void *unused)
@@ -31,7 +32,7 @@ void unload_watch_exit(void)
 		atomic_store_explicit(&ending, true, memory_order_relaxed);
 }
 
-/* Takes the function off the list, which calls it. */
+/* Removes the function from the list, which calls it. */
 __attribute__((destructor(101))) static void unload(void)
 {
 	atomic_store_explicit(&unloading, true, memory_order_relaxed);

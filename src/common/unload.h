@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A library's destructors run in two cases. When it is unloaded, nobody is inside and nobody
- * will come again: everything has to be given back. When the process ends by exit(3), other
- * threads still run, and may call the library until the very end: what they use must stay.
+ * The destructors of a library run in two cases. When the library is unloaded, no thread
+ * is in a call and none will call again: everything has to be freed. When the process
+ * ends by exit(3), other threads still run and may call the library until the very end:
+ * what they use must not be freed.
  */
 #ifndef UNLOAD_H
 #define UNLOAD_H 1
@@ -10,8 +11,9 @@
 #include <stdbool.h>
 
 /*
- * To be called whenever there is something new that only an unloading library may free. Not in a
- * constructor alone: exit(3) asks who registers before main() too late, after the destructors.
+ * Call this whenever there is something new that must be freed at an unload only. A call
+ * in a constructor is not enough: what was registered before main(), exit(3) runs too
+ * late, after the destructors.
  */
 void unload_watch_exit(void);
 

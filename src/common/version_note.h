@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An ELF note that says which version of which library a file is, for programs that want to
- * know what the loader gave them; it exports no symbol. `readelf -n` shows it, too.
+ * An ELF note that names the library and its version, for programs that want to know
+ * which file the loader gave them. It exports no symbol. `readelf -n` shows it, too.
  */
 #ifndef VERSION_NOTE_H
 #define VERSION_NOTE_H 1
@@ -10,7 +10,7 @@
 
 #define VERSION_NOTE_TYPE 1u
 
-/* Once in a library. The owner of the note is the library's name. */
+/* Use it once in a library. The owner of the note is the library's name. */
 #define VERSION_NOTE(library)                                                            \
 	__attribute__((used, aligned(4),                                                 \
 		       section(".note.version"))) static const struct {                  \

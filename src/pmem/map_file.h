@@ -11,8 +11,8 @@
 struct map_file_result {
 	void *addr;
 	size_t len;
-	const char
-	    *why_not; /* the reason why the mapping is not persistent memory, or NULL */
+	/* the reason why the mapping is not persistent memory, or NULL */
+	const char *why_not;
 	bool sync_refused; /* the file system refused MAP_SYNC */
 };
 

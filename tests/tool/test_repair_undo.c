@@ -78,8 +78,8 @@ static void a_pool_in_two_files_is_repaired_and_taken_back(void **state)
 
 /* --- what a repair leaves -------------------------------------------------------------------- */
 
-static int
-    lost_in_sync; /* the n-th sync of the pool from now loses the store to a map entry */
+/* the n-th sync of the pool from now loses the store to a map entry */
+static int lost_in_sync;
 static uint32_t lost_value;
 
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)

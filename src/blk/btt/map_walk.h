@@ -14,8 +14,8 @@
 
 struct btt_map_walk {
 	struct storage *s;
-	uint64_t
-	    map_off; /* of the map, from the start of the storage: a multiple of the page */
+	/* of the map, from the start of the storage: a multiple of the page */
+	uint64_t map_off;
 	uint32_t nentry;
 	uint32_t next; /* the first entry that no run has held */
 };
@@ -24,8 +24,8 @@ struct btt_map_walk {
 struct btt_map_run {
 	uint32_t first;
 	uint32_t end;
-	bool
-	    zeros; /* all are zero, so initial; otherwise they lie in one page and may be read */
+	/* all are zero, so initial; otherwise they lie in one page and may be read */
+	bool zeros;
 };
 
 static inline struct btt_map_walk btt_map_walk_begin(struct storage *s, uint64_t map_off,

@@ -152,8 +152,8 @@ struct held {
 	long live;
 	long libc_live;
 	long descriptors;
-	long
-	    mappings; /* of a file of the test, shared, or (no sanitizer does that) reserved */
+	/* of a file of the test, shared, or (no sanitizer does that) reserved */
+	long mappings;
 };
 
 static struct held held_now(void)
