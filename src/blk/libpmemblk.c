@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The library itself: load time, version, message, settings.
- */
+/* The library itself: load and unload, version, message, settings. */
 #include <libpmemblk.h>
 
 #include <errno.h>
@@ -62,7 +60,7 @@ API_EXPORT void pmemblk_set_funcs(void *(*malloc_func)(size_t), void (*free_func
 	alloc_set_funcs(malloc_func, free_func, realloc_func, strdup_func);
 }
 
-/* Whatever is wrong with a query, callers see EINVAL. */
+/* Callers see EINVAL for every error in a query. */
 static int finish(int ret)
 {
 	if (ret == 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public functions that deal with pools and blocks: arguments are checked here, and
- * this is where errno is set, see edge.h.
+ * The public functions for pools and blocks. They check the arguments and set errno, see edge.h.
  */
 #include <libpmemblk.h>
 
@@ -67,7 +66,7 @@ static struct btt *table(PMEMblkpool *pbp)
 	return atomic_load_explicit(&pbp->btt, memory_order_acquire);
 }
 
-/* 0, or what forbids the call. A negative number makes a very large one. */
+/* 0, or the error that forbids the call. A negative number becomes a very large one. */
 static inline int check_number(const PMEMblkpool *pbp, long long blockno)
 {
 	if (likely((unsigned long long)blockno < pbp->nblock))
@@ -93,8 +92,8 @@ static inline int check_modify(PMEMblkpool *pbp, long long blockno)
 }
 
 /*
- * A write reaches a cancellation point where it syncs, where it lays the pool out or takes it over,
- * and where it may have to wait for a media error of another thread.
+ * A write reaches a cancellation point when it syncs, when it lays the pool out or takes it over,
+ * and when it has to wait for a media error of another thread.
  */
 static inline struct edge enter_modify(PMEMblkpool *pbp)
 {
@@ -108,7 +107,7 @@ static int read_own(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 	return btt_read(table(pbp), buf, blockno);
 }
 
-/* Where the pool survives media errors, belongs to another process, or is being written. */
+/* For a pool that survives media errors, that another process owns, or that is being written. */
 static NOINLINE int read_with_care(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 {
 	bool is_own = pool_owner_is_self(&pbp->owner);

@@ -8,8 +8,8 @@
 #define ALIGNMENT ((size_t)64)
 
 /*
- * Not synchronised: the program sets them before it uses the library, as the contract of
- * pmemblk_set_funcs() says.
+ * Not synchronised: the contract of pmemblk_set_funcs() says that the program sets them before it
+ * uses the library.
  */
 static void *(*malloc_fn)(size_t) = malloc;
 static void (*free_fn)(void *) = free;
@@ -51,7 +51,7 @@ void alloc_free(void *ptr)
 		free_fn(ptr);
 }
 
-/* The pointer that malloc returned is kept right before the aligned memory. */
+/* The pointer that malloc returned is stored right in front of the aligned memory. */
 void *alloc_aligned(size_t size)
 {
 	const size_t extra = sizeof(void *) + ALIGNMENT - 1;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * All memory of libpmemblk, the error text aside, comes from the functions that the
- * program gave to pmemblk_set_funcs(), libc's by default. What one of these functions
- * returned is freed with alloc_free(). Allocation failures return NULL and set no
- * message.
+ * libpmemblk allocates all memory, except that of the error text, with the functions that the
+ * program gave to pmemblk_set_funcs(); by default these are libc's. Memory from the functions
+ * here is freed with alloc_free(). If there is no memory, they return NULL and set no message.
  */
 #ifndef ALLOC_H
 #define ALLOC_H 1

@@ -27,7 +27,7 @@ int ctl_value(enum ctl_setting setting)
 	return atomic_load_explicit(&settings[setting].value, memory_order_relaxed);
 }
 
-/* The next component of a dotted name: its length, 0 at the end. Moves *p behind it. */
+/* Returns the length of the next component of a dotted name, 0 at the end. Moves *p behind it. */
 static size_t next_component(const char **p, const char **start)
 {
 	size_t len;
@@ -40,8 +40,8 @@ static size_t next_component(const char **p, const char **start)
 }
 
 /*
- * Compares a name with an entry's: the number of components that agree, with the number
- * that the name has left over in *more.
+ * Compares a name with that of an entry. Returns the number of components that agree; *more
+ * receives the number of components of the name that follow these.
  */
 static int match(const char *name, int setting, int *more)
 {

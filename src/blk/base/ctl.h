@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Settings of the process: a table of integers with dotted names. Values may be read and
- * set by any thread at any time; pool_create and pool_open look at them once each.
+ * Settings of the process: a table of integers with dotted names. Any thread may read and set
+ * values at any time; pool_create and pool_open read each value once.
  */
 #ifndef CTL_H
 #define CTL_H 1

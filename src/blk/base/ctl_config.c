@@ -12,7 +12,7 @@
 #include "base/ctl.h"
 #include "errormsg.h"
 
-/* Why the configuration is void; "" if it is not. Written before main() only. */
+/* Why the configuration is invalid; "" if it is valid. Written before main() only. */
 static char complaint[1024];
 
 static int bad_query(const char *query, size_t len)
@@ -30,7 +30,7 @@ static int apply_query(char *query)
 	char *text;
 	int ret;
 
-	/* Exactly two non-empty pieces between the '='. */
+	/* There must be exactly two non-empty pieces around the '='. */
 	for (;;) {
 		char *piece = rest + strspn(rest, "=");
 		size_t n = strcspn(piece, "=");

@@ -7,11 +7,11 @@
  *	query  = *"=" name 1*"=" value *"="
  *	value  = *"," text [ "," anything ]
  *
- * In a file, '#' starts a comment up to the end of the line, and all white space is
- * dropped, ends of lines included. Unknown names and values that an entry does not take
- * are passed over, the rest counts. A text that breaks the grammar, or a file that cannot
- * be read, makes the whole configuration void: what the administrator wanted is unknown,
- * so create and open must not go on as if it had been something else.
+ * In a file, '#' starts a comment that ends with the line, and all white space, also the ends of
+ * lines, is removed. A query with an unknown name, or with a value that the entry does not take,
+ * is ignored; the other queries count. A text that does not follow the grammar, or a file that
+ * cannot be read, makes the whole configuration invalid. Nobody knows then what the administrator
+ * wanted, so create and open fail.
  */
 #ifndef CTL_CONFIG_H
 #define CTL_CONFIG_H 1
@@ -28,8 +28,8 @@ void ctl_config_load(void);
 int ctl_config_check(void) MUST_CHECK;
 
 /*
- * Applies a text, which is taken apart in place. -EINVAL (message set, quoting the text's
- * offending query) where it breaks the grammar; the queries before that have been applied.
+ * Applies a text, and changes it while parsing. -EINVAL if the text does not follow the grammar;
+ * the message quotes the wrong query, and the queries before it have been applied.
  */
 int ctl_config_apply(char *text) MUST_CHECK;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The first two pages of a pool as they stand on the medium: the header, which every part
- * of a pool set may have, and the descriptor behind it, which only the first part has.
- * FORMAT.md explains the fields; base/pool_format_check.c holds this file to it.
+ * The first two pages of a pool as they stand on the medium: the header, which every part of a
+ * pool set may have, and the descriptor behind it, which only the first part has. FORMAT.md
+ * explains the fields; base/pool_format_check.c checks at compile time that the structs agree
+ * with it.
  */
 #ifndef POOL_FORMAT_H
 #define POOL_FORMAT_H 1
@@ -22,7 +23,7 @@
 #define POOL_MIN_SIZE (POOL_DATA_OFF + POOL_MIN_DATA)
 #define POOL_MIN_PART ((uint64_t)2 << 20)
 
-/* What is zeroed of a device DAX for good when a pool could not be made on it. */
+/* The bytes at the start of a device DAX that are zeroed when a create on it fails. */
 #define POOL_DEVICE_START ((uint64_t)2 << 20)
 
 #define POOL_SIGNATURE "PMEMBLK" /* 8 bytes with the NUL */
@@ -68,19 +69,20 @@ struct pool_header {
 	le64 crtime;
 	struct pool_arch arch;
 	unsigned char unused[1904];
-	unsigned char unused2[1976]; /* from here on outside a CKSUM_2K checksum */
+	/* a CKSUM_2K checksum covers only the bytes before this field */
+	unsigned char unused2[1976];
 	struct pool_sds sds;
 	le64 checksum;
 };
 
 /*
- * The last four fields are where the original keeps its run-time state. Nothing reads them
- * but `pmempool info`, which takes data - base for the offset of the data area. So create
- * puts such numbers there, and nobody touches them again.
+ * The original keeps its run-time state in the last four fields. Only `pmempool info` reads them:
+ * it takes the difference of data and base for the offset of the data area. So create stores such
+ * numbers there, and nothing uses them again.
  */
 struct pool_descriptor {
 	le32 bsize;
-	le32 is_zeroed; /* 0 or not */
+	le32 is_zeroed; /* 0, or another value for true */
 	le64 base;
 	le64 size;
 	le64 reserved;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Compile-time proof that the structs lie as FORMAT.md says. There is no code here. */
+/* Checks at compile time that the structs agree with FORMAT.md. There is no code here. */
 #include "base/pool_format.h"
 
 #include <assert.h>
@@ -53,5 +53,5 @@ static_assert(POOL_DESCRIPTOR_OFF == sizeof(struct pool_header), "descriptor");
 static_assert(POOL_MIN_SIZE == 16785408, "smallest pool");
 static_assert(sizeof(POOL_SIGNATURE) == 8, "signature");
 
-/* No other compilation unit needs this one; an empty one would not be ISO C. */
+/* ISO C does not allow an empty compilation unit. */
 typedef int pool_format_check_is_compile_time_only;

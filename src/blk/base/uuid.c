@@ -22,8 +22,8 @@ int uuid_generate(struct uuid *uuid)
 		done += (size_t)n;
 	}
 	/*
-	 * The medium has the third group of the text, which begins with the version, in
-	 * little-endian order; the fourth, with the variant, as written.
+	 * On the medium the third group of the text, which begins with the version, is in
+	 * little-endian order. The fourth group, which begins with the variant, is as written.
 	 */
 	uuid->bytes[7] = (unsigned char)((uuid->bytes[7] & 0x0f) | 0x40);
 	uuid->bytes[8] = (unsigned char)((uuid->bytes[8] & 0x3f) | 0x80);

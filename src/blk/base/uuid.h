@@ -9,7 +9,7 @@
 
 #define UUID_SIZE 16
 
-/* 16 bytes as they stand on the medium. Readers only ever compare them. */
+/* 16 bytes as they stand on the medium. They are only compared. */
 struct uuid {
 	unsigned char bytes[UUID_SIZE];
 };
@@ -20,8 +20,8 @@ static inline bool uuid_equals(const struct uuid *a, const struct uuid *b)
 }
 
 /*
- * A new random (version 4) uuid in the medium's byte order, from getrandom(2). 0 or
- * -errno, message set. No descriptor stays open.
+ * Makes a new random uuid (version 4) in the medium's byte order, with getrandom(2). 0 or -errno,
+ * message set. No descriptor stays open.
  */
 int uuid_generate(struct uuid *uuid) MUST_CHECK;
 

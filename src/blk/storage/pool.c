@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Three media behind one seam.
+ * The media behind storage.h.
  *
  * Persistent memory: stores are cached and written back line by line, or non-temporal. A store
- * fence waits for both. Non-temporal stores are ordered by nothing else, so the fence has to be a
- * real one. libpmem's drain need not be one: on CPUs with clflush only, and where the caches are
- * saved on power loss.
+ * fence waits for both. Only a real store fence orders non-temporal stores. libpmem's drain is
+ * not always a store fence: it is none on CPUs that have clflush only, and where the caches are
+ * saved on power loss. So this file has a fence of its own.
  *
- * Files: stores are plain. To renew is to store again, which makes the page dirty. A step collects
- * the range that its flushes cover. The fence syncs that range, together with the ranges of other
- * threads (storage/sync_group.h). The kernel may write any page earlier, in any order.
+ * Files: stores are ordinary ones. To renew means to store again, which makes the page dirty. A
+ * step collects the range that its flushes cover. The fence syncs that range, together with the
+ * ranges of other threads (storage/sync_group.h). The kernel may write any page earlier, in any
+ * order.
  *
  * Private copies: nothing becomes durable. Fences still order stores between threads.
  *
- * Views, for processes that may only read: no store takes effect.
+ * Views, for processes that may only read: stores have no effect.
  */
 #include "storage/pool.h"
 
@@ -32,7 +33,7 @@
 
 #define SHORT_COPY ((size_t)1024)
 
-/* Short copies are libpmem's strength; the C library knows how the CPU likes its long ones. */
+/* libpmem is faster at short copies; the C library adapts long ones to the CPU. */
 static void *copy_out(void *dest, const void *src, size_t len)
 {
 	if (unlikely(len > SHORT_COPY))
@@ -77,7 +78,7 @@ static void flush_lines(struct storage *s, struct storage_step *step, uint64_t o
 	pmem_flush(s->base + off, len);
 }
 
-/* A flush writes the line back, whoever stored it. */
+/* A flush writes the line back, also if another process stored it: nothing to store again. */
 static void flush_word(struct storage *s, struct storage_step *step, uint64_t off,
 		       uint32_t seen)
 {
@@ -99,7 +100,7 @@ static int drain(struct storage *s, struct storage_step *step)
 	(void)s;
 	(void)step;
 #if defined(__x86_64__)
-	/* all that libpmem's drain ever does here, and sometimes it does less */
+	/* libpmem's drain does the same, or less */
 	_mm_sfence();
 #else
 	pmem_drain();
@@ -108,7 +109,7 @@ static int drain(struct storage *s, struct storage_step *step)
 	return 0;
 }
 
-/* All but the fence, which other tables have of their own. */
+/* All operations except the fence, which differs between the tables. */
 #define PMEM_STORES                                                                      \
 	.copy_out = copy_out, .store32 = store32, .store64 = store64,                    \
 	.write = pmem_write, .zero = pmem_zero, .flush = flush_lines,                    \
@@ -151,7 +152,7 @@ static void store_again32(struct storage *s, struct storage_step *step, uint64_t
 	note_range(s, step, off, sizeof(seen));
 }
 
-/* By words, so that a reader never meets half of one. */
+/* Word by word, so that a reader never sees half of a word. */
 static void store_again(struct storage *s, struct storage_step *step, uint64_t off,
 			const void *seen, size_t len)
 {
@@ -318,13 +319,16 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 
 /* --- deep flushes ---------------------------------------------------------------------- */
 
-/* libpmem's message, which names what failed. */
+/* Takes over libpmem's message, which names what failed. */
 static int fail_as_libpmem(const char *what)
 {
 	int err = errno;
 	char text[1024];
 
-	/* A copy: in a program with both libraries in one it may be the very same message. */
+	/*
+	 * A copy, because in a program that is linked with both archives it can be the same
+	 * buffer.
+	 */
 	snprintf(text, sizeof(text), "%s", pmem_errormsg());
 	return errormsg_fail(err, "%s: %s", what, text);
 }
@@ -355,7 +359,9 @@ int storage_pool_deep_drain(const struct storage_deep *deep)
 	if (pmem_deep_drain(deep->addr, deep->len) == 0)
 		return 0;
 	err = errno;
-	/* Who may use a device is seldom allowed to write to its region, or has sysfs read-only. */
+	/*
+	 * A user of a device is often not allowed to write to its region, or sysfs is read-only.
+	 */
 	if (deep->is_device && (err == EACCES || err == EPERM || err == EROFS))
 		return 0;
 	errno = err;
@@ -367,7 +373,7 @@ int storage_pool_deep_drain(const struct storage_deep *deep)
 bool storage_pool_can_flush(const char *path)
 {
 #if defined(__x86_64__) || defined(__aarch64__)
-	(void)path; /* CLFLUSH and DC CVAC are everywhere */
+	(void)path; /* every CPU has CLFLUSH, or DC CVAC */
 	return true;
 #else
 	int is_pmem = 0;

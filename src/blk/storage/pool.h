@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The storages of real pools; storage/pool.c is the only file of libpmemblk that calls
- * libpmem.
+ * The storages of real pools. storage/pool.c is the only file of libpmemblk that calls libpmem.
  */
 #ifndef STORAGE_POOL_H
 #define STORAGE_POOL_H 1
@@ -20,20 +19,20 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 		       enum storage_medium medium);
 
 /*
- * From now on a fence fails with -EIO, message set, where a page was lost since
- * sigbus_enter(watch): stores before it may have gone nowhere. For pools whose mapping is
- * watched; no change where nothing becomes durable.
+ * From now on a fence fails with -EIO, message set, if a page was lost since sigbus_enter(watch):
+ * stores before the fence may have been lost. For pools whose mapping is watched. Nothing changes
+ * for private copies and views.
  */
 void storage_pool_watch(struct storage *s, struct sigbus_watch *watch);
 
 /*
- * Deep flushes: memory controller and modules have buffers of their own. On power loss the
- * platform saves them, and its modules count when it could not. What is to be compared with
- * that count must not wait in these buffers itself.
+ * Deep flushes. The memory controller and the modules have buffers of their own. On power loss
+ * the platform saves these buffers; if it fails to do so, the modules count an unsafe shutdown.
+ * The shutdown state is compared with that count, so it must not stay in these buffers itself.
  *
- * A file on persistent memory is flushed deeply by msync(2) of any of its pages. A device DAX has
- * no msync(2), but libpmem knows the NVDIMM region below each device that it has mapped itself.
- * So libpmem maps the device once more, for this purpose alone. Nobody uses that mapping.
+ * msync(2) of any page of a file on persistent memory flushes the file deeply. A device DAX has
+ * no msync(2), but libpmem knows the NVDIMM region of each device that it has mapped itself. So
+ * libpmem maps the device once more, only for this. Nothing accesses that mapping.
  */
 struct storage_deep {
 	void *addr;
@@ -45,18 +44,19 @@ struct storage_deep {
 int storage_pool_deep_map(const char *path, struct storage_deep *deep) MUST_CHECK;
 void storage_pool_deep_unmap(struct storage_deep *deep);
 
-/* Writes the lines back from the caches, even from those that are saved on power loss. */
+/* Writes the lines back from the caches, even if the platform saves the caches on power loss. */
 void storage_pool_deep_flush(const struct storage *s, uint64_t off, size_t len);
 
 /*
- * Returns when nothing that was flushed before is left in the buffers below. -errno, message
- * set; then nothing is known about that.
+ * Returns when the buffers below hold nothing any more that was flushed before. -errno, message
+ * set: they may still hold some of it.
  */
 int storage_pool_deep_drain(const struct storage_deep *deep) MUST_CHECK;
 
 /*
- * Whether libpmem can make durable what is mapped with MAP_SYNC: on CPUs that have no instructions
- * to write cache lines back it calls no file persistent memory, and msync(2) has to do it.
+ * Whether libpmem can make a file durable that is mapped with MAP_SYNC. On CPUs without
+ * instructions that write cache lines back it cannot: there libpmem takes no file for persistent
+ * memory, and the pool needs msync(2).
  */
 bool storage_pool_can_flush(const char *path);
 

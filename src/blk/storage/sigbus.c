@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The handler runs in the thread that made the access, so what belongs to one call is kept
- * in memory of the thread. It uses nothing but mmap(2), mremap(2), memset, atomics and
- * pthread_getspecific(3), which does no more than load here.
+ * The handler runs in the thread that made the access, so the state of a call is kept in the
+ * thread's own memory. The handler uses only mmap(2), mremap(2), memset, atomics and
+ * pthread_getspecific(3), which only loads here.
  *
- * The original mapping of a lost page cannot be restored, because no descriptor is open. A
- * page behind the end of an empty file takes its place: each access raises SIGBUS, as
- * before.
+ * The original mapping of a lost page cannot be restored, because no descriptor is open. Instead
+ * a page behind the end of an empty file is mapped there: each access raises SIGBUS, as before.
  */
 #include "storage/sigbus.h"
 
@@ -26,33 +25,36 @@
 
 #define MAX_WATCHED 256
 
-/* Waiting for another thread's replacement: how often to yield, then how long to sleep at a time. */
+/* The wait for another thread's replacement: how often to yield, then how long each sleep is. */
 #define YIELDS 64
 #define NAP_NS 1000000L
 
-/* Read by the handler without a lock: end is 0 while the slot is free or changing. */
+/* The handler reads it without a lock: end is 0 while the slot is free or being changed. */
 static struct {
 	_Atomic(uintptr_t) base;
 	_Atomic(uintptr_t) end;
 	_Atomic(struct sigbus_watch *) watch; /* NULL in a free slot */
 } watched[MAX_WATCHED];
 
-static struct fork_lock lock = FORK_LOCK_INIT; /* of what follows */
+static struct fork_lock lock = FORK_LOCK_INIT; /* guards the variables below */
 static unsigned nwatched;
 static bool is_installed;
-static struct sigaction before; /* what SIGBUS did; read by the handler */
+/* the action of SIGBUS before ours; read by the handler */
+static struct sigaction before;
 static size_t page_size;
 
-/* One thread's, between sigbus_enter() and sigbus_leave(). */
+/* The state of one thread between sigbus_enter() and sigbus_leave(). */
 struct call {
 	/*
-	 * NULL outside. A thread may leave by siglongjmp() from a handler of the program, and be
-	 * inside for ever: the watch may be gone, unless its slot says that it is there.
+	 * NULL outside of a call. A handler of the program may leave the call by siglongjmp();
+	 * then this is never cleared, and the watch may be gone. Its slot tells whether it
+	 * exists.
 	 */
 	struct sigbus_watch *entered;
 	unsigned slot;	/* of entered */
-	uint64_t epoch; /* when it entered */
-	uint64_t mine;	/* its pages, one bit for each in entered->replaced */
+	uint64_t epoch; /* at sigbus_enter() */
+	/* the pages that this thread has replaced: one bit for each of entered->replaced */
+	uint64_t mine;
 };
 
 _Static_assert(sizeof(struct call) <= THREAD_MEMORY_SPARE, "it needs more memory");
@@ -73,7 +75,7 @@ static struct call *current(void)
 	return c && c->entered ? c : NULL;
 }
 
-/* Whether what the thread has entered is still there. */
+/* Whether the watch that the thread has entered still exists. */
 static bool is_there(const struct call *c)
 {
 	return c->slot != 0 && atomic_load_explicit(&watched[c->slot - 1].watch,
@@ -89,7 +91,7 @@ static bool is_watched(const struct call *c, uintptr_t addr)
 	       addr >= atomic_load_explicit(&watched[i].base, memory_order_relaxed);
 }
 
-/* As if the program had not been told of ours: with the mask and flags that it asked for. */
+/* Calls the program's handler with the mask and flags that it asked for. */
 static void call_program(int sig, siginfo_t *info, void *context)
 {
 	struct sigaction program = before;
@@ -121,7 +123,7 @@ static bool is_handler(const struct sigaction *sa)
 	       (sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN);
 }
 
-/* By a process, or by the kernel about memory that nobody has accessed. */
+/* Whether a process sent it, or the kernel because of memory that nobody has accessed. */
 static bool is_sent(const siginfo_t *info)
 {
 	return info->si_code <= 0 || info->si_code == BUS_MCEERR_AO;
@@ -133,8 +135,8 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 		call_program(sig, info, context);
 	} else if (before.sa_handler == SIG_DFL || !is_sent(info)) {
 		/*
-		 * An access is repeated after the return, and ends the process: the kernel
-		 * does not let a program ignore that.
+		 * The access is repeated after the return and ends the process: a program cannot
+		 * ignore the SIGBUS of an access.
 		 */
 		signal(sig, SIG_DFL);
 		if (is_sent(info))
@@ -143,8 +145,8 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 }
 
 /*
- * Remembers a page for sigbus_leave(); false: there is no room. It may be there already,
- * taken away by another thread.
+ * Records a page for sigbus_leave(). False if there is no room. The page may be recorded already,
+ * if another thread has removed its replacement.
  */
 static bool note_page(struct call *c, uintptr_t page)
 {
@@ -168,8 +170,8 @@ static bool note_page(struct call *c, uintptr_t page)
 }
 
 /*
- * The replacement is filled before it is put in place: another thread may take it away at
- * once, and an access to it from here, where SIGBUS is blocked, would be the end.
+ * Fills the replacement before it puts it in place. Otherwise another thread could remove it
+ * before it is filled, and the access from here, where SIGBUS is blocked, would end the process.
  */
 static bool replace(struct call *c, uintptr_t addr)
 {
@@ -181,14 +183,14 @@ static bool replace(struct call *c, uintptr_t addr)
 
 	if (fresh == MAP_FAILED)
 		return false;
-	/* No map entry, no sequence number and no checksum of a pool is made of these. */
+	/* These bytes are no valid map entry, sequence number or checksum of a pool. */
 	memset(fresh, 0xff, page_size);
 	is_first = c->mine == 0;
 	if (!note_page(c, (uintptr_t)page))
 		atomic_store_explicit(&w->all_lost, true, memory_order_seq_cst);
 	else if (is_first)
 		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
-	/* Before the replacement can be seen. */
+	/* Raised before another thread can see the replacement. */
 	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
 	return mremap(fresh, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
 	       MAP_FAILED;
@@ -218,7 +220,7 @@ static int install_locked(void)
 		return -ENOMEM;
 	if (sigaction(SIGBUS, NULL, &before) != 0)
 		return -errno;
-	/* a signal that is ignored interrupts no system call */
+	/* an ignored signal interrupts no system call, so ours must not either */
 	if (!(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN)
 		sa.sa_flags |= SA_RESTART;
 	sa.sa_flags |= before.sa_flags & SA_RESTART;
@@ -236,7 +238,7 @@ static void remove_locked(void)
 
 	if (sigaction(SIGBUS, NULL, &now) != 0 || !(now.sa_flags & SA_SIGINFO) ||
 	    now.sa_sigaction != handle)
-		return; /* somebody else's handler may call ours: it has to stay */
+		return; /* a handler that was installed later may call ours: it has to stay */
 	sigaction(SIGBUS, &before, NULL);
 	is_installed = false;
 }
@@ -300,7 +302,7 @@ void sigbus_unwatch(struct sigbus_watch *w)
 	fork_lock_release(&lock);
 }
 
-/* Makes those of the replaced pages that the set names raise SIGBUS again. */
+/* Makes accesses to the replaced pages of the set raise SIGBUS again. */
 static void take_away(struct sigbus_watch *w, uint64_t set)
 {
 	int fd = memfd_create("lost", MFD_CLOEXEC);
@@ -337,7 +339,7 @@ bool sigbus_leave(struct sigbus_watch *w)
 	return true;
 }
 
-/* From a call that the thread has jumped out of: all would wait for its replacements. */
+/* Ends a call that the thread has left by a jump: all would wait for its replacements. */
 static void end_abandoned(struct call *c)
 {
 	if (unlikely(c->entered) && is_there(c))
@@ -360,18 +362,18 @@ void sigbus_enter(struct sigbus_watch *w)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* What was noted is in place, or was, or was about to be: each such page is a lost one. */
+/* Each recorded page is a lost one, whether it is replaced now, was, or was about to be. */
 void sigbus_forked(struct sigbus_watch *w)
 {
 	struct call *c = current();
 
 	if (c && c->entered == w)
-		c->entered = NULL; /* it jumped out before the fork */
+		c->entered = NULL; /* it left the call by a jump before the fork */
 	take_away(w, UINT64_MAX);
 	atomic_store_explicit(&w->open, 0, memory_order_seq_cst);
 }
 
-/* Mostly it is a matter of microseconds; but the other thread may have been stopped. */
+/* Usually the wait takes microseconds, but the other thread may have been stopped. */
 static void wait_a_little(unsigned round)
 {
 	static const struct timespec nap = {.tv_nsec = NAP_NS};
@@ -379,14 +381,14 @@ static void wait_a_little(unsigned round)
 	if (round < YIELDS)
 		sched_yield();
 	else
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL); /* sets no errno */
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL); /* does not set errno */
 }
 
 uint64_t sigbus_epoch(struct sigbus_watch *w)
 {
 	uint64_t epoch;
 
-	/* In this order: a replacement that comes in between raises the epoch. */
+	/* The order matters: a replacement in between raises the epoch. */
 	for (unsigned round = 0;; round += round < YIELDS) {
 		epoch = atomic_load_explicit(&w->epoch, memory_order_seq_cst);
 		if (likely(atomic_load_explicit(&w->open, memory_order_seq_cst) == 0))
@@ -399,7 +401,7 @@ uint64_t sigbus_epoch(struct sigbus_watch *w)
 
 bool sigbus_changed(struct sigbus_watch *w, uint64_t since)
 {
-	/* A read-modify-write: what was loaded before comes before it. */
+	/* A read-modify-write, so that earlier loads are ordered before it. */
 	return atomic_fetch_add_explicit(&w->epoch, 0, memory_order_acq_rel) != since;
 }
 

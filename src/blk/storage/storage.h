@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The seam between the block translation table and the medium below it.
+ * The interface between the block translation table and the medium below it.
  *
- * A storage is one contiguous run of bytes, mapped at `base`: the pool image from its
- * header to its end. Loads go straight to memory. Every store, flush and fence goes
- * through the operations, so that a test can put a model of the medium underneath and cut
- * the power between any two of them.
+ * A storage is one contiguous range of bytes, mapped at `base`: the pool image from its header to
+ * its end. Loads go straight to memory. Every store, flush and fence goes through the operations.
+ * So a test can put a model of the medium underneath and cut the power between any two of them.
  *
- * Durability: a store is durable once its bytes were flushed after it and a fence of the
- * same step returned 0 after that flush. A step is the bookkeeping of one thread's
- * unfenced flushes; it lives on the caller's stack and is empty again after the fence.
- * That holds for stores of this process. What somebody else stored, or this process before a sync
- * that failed, has to be renewed: after a failed write-back the kernel takes a page for clean and
- * keeps it, so that it can be read, and a later sync succeeds, but nothing writes it.
+ * 1. Durability. A store is durable when its bytes were flushed after it, and a fence of the same
+ *    step returned 0 after that flush. A step records the flushes of one thread since its last
+ *    fence. It lives on the caller's stack and is empty again after the fence.
  *
- * Nothing is ordered by the order of calls alone, except that the 4- and 8-byte stores of
- * one thread to one cache line reach persistent memory in order (but not an ordinary
- * file: there the kernel may write a page out in any state and at any time).
+ * 2. Renewal. Rule 1 holds for stores of this process only. What another process stored, and what
+ *    this process stored before a sync that failed, has to be renewed, that is, stored again.
+ *    Reason: after a failed write-back the kernel marks the page as clean and keeps it in memory.
+ *    The page can still be read, and a later sync succeeds, but the kernel does not write the
+ *    page.
  *
- * All functions may be called by several threads at once; callers see to it that two
- * threads do not store to the same bytes. Offsets and lengths are the caller's
- * responsibility: they were validated when they were read from the medium.
+ * 3. Order. The order of calls alone orders nothing, with one exception: on persistent memory the
+ *    4- and 8-byte stores of one thread to one cache line reach the medium in order. In an
+ *    ordinary file they do not, because the kernel may write a page in any state and at any time.
+ *
+ * 4. Threads. Several threads may call all functions at once. The callers make sure that two
+ *    threads do not store to the same bytes.
+ *
+ * 5. Bounds. The caller is responsible for offsets and lengths: they were validated when they
+ *    were read from the medium.
  */
 #ifndef STORAGE_H
 #define STORAGE_H 1
@@ -50,26 +54,30 @@ struct storage_step {
 	}
 
 struct storage_ops {
-	/* Copies bytes of the storage into memory that is no part of it, like memcpy. */
+	/* Copies bytes from the storage to other memory, like memcpy. */
 	void *(*copy_out)(void *dest, const void *src, size_t len);
 	/* One aligned store each, never torn. Not flushed. */
 	void (*store32)(struct storage *s, uint64_t off, uint32_t value);
 	void (*store64)(struct storage *s, uint64_t off, uint64_t value);
 
-	/* Copies or zeroes and flushes; on persistent memory perhaps past the caches. */
+	/*
+	 * Copies or zeroes, and flushes; on persistent memory perhaps with non-temporal stores.
+	 */
 	void (*write)(struct storage *s, struct storage_step *step, uint64_t off,
 		      const void *src, size_t len);
 	void (*zero)(struct storage *s, struct storage_step *step, uint64_t off,
 		     size_t len);
 
-	/* Starts to write back the cache lines (or notes the pages) of the range. */
+	/*
+	 * Starts the write-back of the cache lines of the range, or notes its pages for the sync.
+	 */
 	void (*flush)(struct storage *s, struct storage_step *step, uint64_t off,
 		      size_t len);
 
 	/*
-	 * Flush, and before that, where a flush alone may do nothing (files), store what the
-	 * caller has read there and relies on. No other thread changes the bytes meanwhile.
-	 * renew32: one aligned store; renew: off and len are multiples of 8.
+	 * See rule 2. On files, stores again what the caller has read there and relies on; then
+	 * flushes. No other thread changes the bytes meanwhile. renew32: one aligned store;
+	 * renew: off and len are multiples of 8.
 	 */
 	void (*renew32)(struct storage *s, struct storage_step *step, uint64_t off,
 			uint32_t seen);
@@ -77,11 +85,11 @@ struct storage_ops {
 		      const void *seen, size_t len);
 
 	/*
-	 * Returns when everything flushed in this step is durable, and orders all stores
-	 * before it ahead of all stores after it. -errno of the failing msync on a file,
-	 * or -EIO where stores met a lost page; then nothing is known about the
-	 * durability of the step, and every later fence of a table's storage fails, too:
-	 * the kernel reports a failed write-back only once, to whoever asks first.
+	 * Returns when everything flushed in this step is durable, and orders all stores before
+	 * it ahead of all stores after it. -errno of the failed msync of a file, or -EIO if
+	 * stores met a lost page. After a failure nothing is known about the durability of the
+	 * step, and every later fence of a table's storage fails, too: the kernel reports a
+	 * failed write-back only once, to the first sync that follows.
 	 */
 	int (*fence)(struct storage *s, struct storage_step *step);
 };
@@ -92,31 +100,33 @@ struct storage {
 	uint64_t size; /* bytes */
 
 	/*
-	 * The media keep the order of one thread's stores to a cache line (x86-64 persistent
-	 * memory; neither page cache nor ARM).
+	 * The medium keeps the order of one thread's stores to a cache line. True for persistent
+	 * memory on x86-64; false for the page cache and on ARM.
 	 */
 	bool line_order;
 
-	/* A flush takes effect with the thread's next fence, whatever step that belongs to. */
+	/*
+	 * A flush takes effect with the thread's next fence, also with a fence of another step.
+	 */
 	bool eager_flush;
 
-	/* A flush leaves the line in the cache, as far as is known; else it is better gone there. */
+	/* A flush leaves the line in the cache. False where it is known that it does not. */
 	bool flush_keeps_line;
 
-	/* After a failed sync a page may go out of memory and come back as the medium has it. */
+	/* After a failed sync a page may be evicted and then be read again from the medium. */
 	bool drops_pages;
 
 	/*
-	 * The first offset in [off, end) that may hold anything but zeros, end if there is
-	 * none: lets a search skip the holes of sparse files. NULL: every byte may.
+	 * Returns the first offset in [off, end) that may hold anything but zeros, or end if
+	 * there is none. With it a search skips the holes of sparse files. NULL: every byte may.
 	 */
 	uint64_t (*next_data)(struct storage *s, uint64_t off, uint64_t end);
-	void *holes; /* what next_data knows them from */
+	void *holes; /* where next_data finds the holes */
 
-	/* Files: the syncs that concurrent callers share; NULL: everybody syncs alone. */
+	/* Files: the syncs that concurrent callers share; NULL: each caller syncs alone. */
 	struct sync_group *group;
 
-	/* Of the mapping, where media errors are survived, else NULL. */
+	/* The watch of the mapping if the pool survives media errors, otherwise NULL. */
 	struct sigbus_watch *watch;
 };
 

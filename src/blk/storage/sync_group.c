@@ -5,7 +5,7 @@
 
 #define NSEC 1000000000u
 
-/* A leader waits for followers for at most this part of the time that the last sync took. */
+/* A leader waits at most for the time that the last sync took, divided by this. */
 #define WAIT_DIVISOR 4
 
 static uint64_t now(void)
@@ -47,7 +47,7 @@ static void wait_for_followers_locked(struct sync_group *group)
 			return;
 }
 
-/* Runs the next sync for all who gathered; the mutex is released meanwhile. */
+/* Runs the next sync for all callers that have gathered. The mutex is released meanwhile. */
 static void lead_locked(struct sync_group *group, int (*sync)(void *, uint64_t, uint64_t),
 			void *arg)
 {
