@@ -6,10 +6,9 @@
  * asset_db DB out NAME WHO	checks one out: WHO has it now
  * asset_db DB in NAME		checks it in again
  *
- * A database that survives any crash without a log or a repair, because each asset is one
- * block and a block is written atomically: an asset is checked out, or it is not. Loading
- * a list that was interrupted is done by loading it again; names that are there are passed
- * over.
+ * A database that survives any crash without a log and without a repair, because each asset is
+ * one block, and a block is written atomically: an asset is checked out, or it is not. If the
+ * loading of a list was interrupted, load it again; names that are there already are skipped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +16,10 @@
 
 #include <libpmemblk.h>
 
-/* One block. The first unused block ends the list: it reads as zeros. */
+/* One block. The first unused block reads as zeros and ends the list. */
 struct asset {
 	char name[256];
-	char holder[256]; /* empty: it is in */
+	char holder[256]; /* empty: the asset is checked in */
 };
 
 static _Noreturn void die(const char *what, const char *message)
@@ -35,7 +34,7 @@ static void put(PMEMblkpool *db, const struct asset *asset, long long number)
 		die(asset->name, pmemblk_errormsg());
 }
 
-/* Reads asset number n; 0 if the list ends before it. */
+/* Reads asset number n. Returns 0 if the list ends before it. */
 static int get(PMEMblkpool *db, struct asset *asset, long long number)
 {
 	if (number >= (long long)pmemblk_nblock(db))
@@ -45,7 +44,7 @@ static int get(PMEMblkpool *db, struct asset *asset, long long number)
 	return asset->name[0] != '\0';
 }
 
-/* The number of the asset with this name, or of the first unused block; *found tells. */
+/* Returns the number of the asset with this name, or else of the first unused block. */
 static long long find(PMEMblkpool *db, const char *name, struct asset *asset, int *found)
 {
 	long long n;
@@ -62,7 +61,9 @@ static long long find(PMEMblkpool *db, const char *name, struct asset *asset, in
 
 static void create(const char *path, const char *count)
 {
-	/* An asset takes its block and a map entry of 4 bytes; the rest is the pool's own. */
+	/*
+	 * An asset takes a block and a map entry of 4 bytes; the rest is for the pool's metadata.
+	 */
 	size_t size =
 	    PMEMBLK_MIN_POOL + strtoul(count, NULL, 10) * (sizeof(struct asset) + 8);
 	PMEMblkpool *db = pmemblk_create(path, sizeof(struct asset), size, 0666);
@@ -113,7 +114,7 @@ static void list(PMEMblkpool *db)
 		printf("%-20s %s\n", asset.name, asset.holder[0] ? asset.holder : "-");
 }
 
-/* who is NULL to check the asset in. */
+/* With who NULL it checks the asset in. */
 static void check(PMEMblkpool *db, const char *name, const char *who)
 {
 	struct asset asset;

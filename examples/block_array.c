@@ -2,9 +2,10 @@
 /*
  * block_array POOL
  *
- * Creates an array of 4096-byte blocks in a file, writes some, opens it again, reads them
- * back and checks the pool. Each write is durable and complete when the call returns, or has
- * not happened: there is no half-written block, whatever happens.
+ * Creates an array of 4096-byte blocks in a file, writes some of them, opens the array again,
+ * reads the blocks back and checks the pool. When the call returns, the write is complete and
+ * durable. If the program ends before, the write has happened or not: there is never a
+ * half-written block.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,10 +38,12 @@ static void write_blocks(const char *path)
 		if (pmemblk_write(pool, block, i) != 0)
 			die("write");
 	}
-	/* Cheap: no data moves. */
+	/* This is cheap, because no data are written. */
 	if (pmemblk_set_zero(pool, 1) != 0)
 		die("set_zero");
-	/* Reading it fails until it is written again: for data known to be lost. */
+	/*
+	 * Marks data that are known to be lost: reading fails until the block is written again.
+	 */
 	if (pmemblk_set_error(pool, 2) != 0)
 		die("set_error");
 	pmemblk_close(pool);

@@ -2,9 +2,9 @@
 /*
  * block_store POOL THREADS WRITES
  *
- * Several threads store records in the same blocks at the same time, without a lock of
- * their own. Every record carries a checksum, so that each thread can tell that what it
- * reads is one whole record, whoever wrote it.
+ * Several threads store records in the same blocks at the same time, without locks of their own.
+ * Each record has a checksum. So a thread that reads a block can tell that it has one whole
+ * record, whichever thread wrote it.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #include <libpmemblk.h>
 
 #define BLOCK_SIZE 1024
-#define NBLOCK 100 /* few, so that the threads meet */
+#define NBLOCK 100 /* so few that several threads often use the same block */
 #define NPAYLOAD (BLOCK_SIZE / sizeof(uint64_t) - 3)
 
 struct record {
@@ -64,7 +64,7 @@ static void store(struct worker *w, uint64_t number, long long block)
 		die("write", pmemblk_errormsg());
 }
 
-/* Reads a record; 0 if there is none yet. */
+/* Reads a record. Returns 0 if there is none yet. */
 static int load(PMEMblkpool *pool, struct record *r, long long block)
 {
 	if (pmemblk_read(pool, r, block) != 0)

@@ -2,9 +2,8 @@
 /*
  * check_pool [-p] POOL
  *
- * Says whether a pool is consistent, and reads every block of it. -p shows a progress bar,
- * as does a terminal. The exit status is 0: consistent; 1: damaged; 2: it could not be
- * examined.
+ * Says whether a pool is consistent, and reads every block of it. It shows a progress bar on a
+ * terminal, or with -p. Exit status: 0 consistent, 1 damaged, 2 the pool could not be examined.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -45,7 +44,7 @@ int main(int argc, char **argv)
 	}
 	path = argv[optind];
 
-	/* First what the pool tells about itself. Nothing is changed. */
+	/* First check the pool's own metadata. This changes nothing. */
 	switch (pmemblk_check(path, 0)) {
 	case 1:
 		break;
@@ -60,7 +59,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
-	/* Then whether the data can be read. */
+	/* Then see whether all data can be read. */
 	pool = pmemblk_open(path, 0);
 	if (!pool) {
 		printf("%s: cannot be opened: %s\n", path, pmemblk_errormsg());
@@ -79,7 +78,7 @@ int main(int argc, char **argv)
 			else
 				nbad++;
 		}
-		/* A hundred times is enough. */
+		/* Show the progress a hundred times. */
 		if (progress &&
 		    ((b + 1) * 100 / nblock != b * 100 / nblock || b + 1 == nblock))
 			show_progress(b + 1, nblock);

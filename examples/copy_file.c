@@ -6,7 +6,7 @@
  * copied without waiting; one drain at the end makes all of them durable.
  *
  *	-t	stores through the caches: for a file that is read again soon
- *	-n	stores past the caches: for one that is not
+ *	-n	non-temporal stores, which bypass the caches: for a file that is not
  *
  * Without a flag the library decides by the size of the pieces.
  */
@@ -66,7 +66,10 @@ int main(int argc, char **argv)
 	while (done < mapped_len && (n = read(fd, buf, sizeof(buf))) > 0) {
 		if ((size_t)n > mapped_len - done)
 			n = (ssize_t)(mapped_len - done);
-		/* Elsewhere msync does the rest, and nothing needs to be flushed here. */
+		/*
+		 * Without persistent memory msync makes it durable, so that no flush is needed
+		 * here.
+		 */
 		pmem_memcpy(dest + done, buf, (size_t)n,
 			    is_pmem ? flags : PMEM_F_MEM_NOFLUSH);
 		done += (size_t)n;

@@ -2,10 +2,10 @@
 /*
  * crash_demo POOL
  *
- * A child process overwrites the blocks of a pool, over and over, and is killed in the
- * middle of it, again and again. After each kill the pool is opened: every block is whole,
- * either as it was before the write that was cut off or as it is after it, and nothing
- * whose write had returned is missing.
+ * A child process overwrites the blocks of a pool and is killed in the middle of a write. This is
+ * repeated many times. After each kill the parent opens the pool and checks two things: every
+ * block is whole, as it was before or after the interrupted write; and no write is missing whose
+ * call had returned.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,13 +20,13 @@
 #include <libpmemblk.h>
 
 #define BLOCK_SIZE 4096
-#define NBLOCK 64 /* of the pool's blocks, this many are used */
+#define NBLOCK 64 /* the number of blocks that are used */
 #define NKILL 20
 
-/* Where the writer is. It lives in memory shared with the parent, not in the pool. */
+/* The progress of the writer, in memory that it shares with the parent, not in the pool. */
 struct progress {
 	_Atomic uint64_t started;  /* the number of the last write that began */
-	_Atomic uint64_t finished; /* and of the last one that returned */
+	_Atomic uint64_t finished; /* the number of the last write that returned */
 };
 
 static _Noreturn void die(const char *what)
@@ -42,7 +42,7 @@ static void fill(uint64_t *block, uint64_t n)
 		block[i] = n;
 }
 
-/* Goes on where the last writer was killed. */
+/* Continues where the last writer was killed. */
 static _Noreturn void write_until_killed(const char *path, struct progress *progress)
 {
 	PMEMblkpool *pool = pmemblk_open(path, BLOCK_SIZE);
@@ -59,7 +59,7 @@ static _Noreturn void write_until_killed(const char *path, struct progress *prog
 	}
 }
 
-/* Opens the pool and looks at every block. Tells whether the write cut off has happened. */
+/* Opens the pool and checks every block. Says whether the interrupted write has happened. */
 static const char *inspect(const char *path, const struct progress *progress)
 {
 	PMEMblkpool *pool = pmemblk_open(path, BLOCK_SIZE);
@@ -71,7 +71,7 @@ static const char *inspect(const char *path, const struct progress *progress)
 	if (!pool)
 		die("open");
 	for (uint64_t b = 0; b < NBLOCK; b++) {
-		/* The newest write that went to this block and returned; 0: none. */
+		/* The newest write to this block that returned; 0: none. */
 		uint64_t back = (finished - b) % NBLOCK;
 		uint64_t expected = back <= finished ? finished - back : 0;
 
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 		kill(writer, SIGKILL);
 		waitpid(writer, NULL, 0);
 		if (progress->finished == before)
-			return 1; /* the writer has said why */
+			return 1; /* the writer has printed the reason */
 
 		printf("kill %2d after write %6llu: all %d blocks are whole, the last "
 		       "write %s\n",

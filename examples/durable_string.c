@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * durable_string FILE TEXT	stores TEXT in FILE so that a power loss cannot take it away
- * durable_string FILE		prints it
+ * durable_string FILE TEXT	stores TEXT in FILE durably
+ * durable_string FILE		prints the text
  *
- * The order is what matters: the text is made durable first, then one 8-byte store of its
- * length makes it valid. Whenever the power fails, the length in the file is the old one or
- * the new one, and the text that it belongs to is there.
+ * The order of the stores is important. The text is made durable first; then one store of 8
+ * bytes, with the length, makes it valid. Whenever the power fails, the file holds the old length
+ * with the old text, or the new length with the new text.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 #define FILE_SIZE 4096
 
-/* Two places take turns, so that the valid text is never written over. */
+/* The texts use two places in turn, so that the valid text is never overwritten. */
 struct record {
 	uint64_t state; /* 2 * length + place of the valid text; 0: none yet */
 	char text[2][2000];
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 		}
 		memcpy(record->text[place], argv[2], len);
 		persist(is_pmem, record->text[place], len);
-		/* One aligned store of 8 bytes: it cannot be torn. */
+		/* One aligned store of 8 bytes, which cannot be torn. */
 		pmem_memcpy(&record->state, &state, sizeof(state), PMEM_F_MEM_NOFLUSH);
 		persist(is_pmem, &record->state, sizeof(state));
 	} else {

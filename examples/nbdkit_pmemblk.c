@@ -7,12 +7,12 @@
  * request touches is written atomically and is durable when the request is answered. There
  * is no volatile cache, so a flush has nothing to do. nbdkit-pmemblk-plugin.1 is its manual.
  *
- * Only the process that opened a pool may modify it, and nbdkit serves from a child: it
- * becomes a daemon, or it runs a command (--run) while the child serves. So the child opens
- * the pool. But nobody sees its messages, and clients would wait at a socket that is never
- * served. So the parent opens the pool first and closes it again: what can be found there
- * ends nbdkit with a message before there is a socket. If the child still cannot open the
- * pool, for example because it runs as another user (-u), it refuses each connection.
+ * Only the process that opened a pool may modify it. nbdkit serves from a child process: it
+ * becomes a daemon, or it runs a command (--run) while the child serves. So the child has to open
+ * the pool. But nobody sees the messages of the child, and if its open failed, clients would wait
+ * at a socket that nobody serves. So the parent first opens the pool and closes it again: most
+ * errors then end nbdkit with a message, before there is a socket. If the child still cannot open
+ * the pool, for example because it runs as another user (-u), it refuses each connection.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,7 +26,9 @@
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
 
-/* A request that changes a part of a block reads and writes it under one of these. */
+/*
+ * A request for a part of a block reads and writes the block while it holds one of these locks.
+ */
 #define NLOCK 64
 static pthread_mutex_t partial[NLOCK];
 
@@ -54,7 +56,7 @@ static int plugin_config_complete(void)
 	return -1;
 }
 
-/* In the parent: whether the pool can be opened. */
+/* Runs in the parent: checks that the pool can be opened. */
 static int plugin_get_ready(void)
 {
 	PMEMblkpool *checked = pmemblk_open(path, 0);
@@ -84,7 +86,7 @@ static int open_pool(void)
 	return ret;
 }
 
-/* In the child. If the pool cannot be opened, plugin_open() tries again for each client. */
+/* Runs in the child. If the pool cannot be opened, plugin_open() tries again for each client. */
 static int plugin_after_fork(void)
 {
 	for (int i = 0; i < NLOCK; i++)
@@ -118,8 +120,8 @@ static int64_t plugin_get_size(void *handle)
 }
 
 /*
- * Requests may have any place and length, but clients that can choose ask for whole blocks.
- * The protocol allows only powers of two from 512 bytes to 32 MiB as the preferred size.
+ * Requests may have any offset and length; this tells clients to prefer whole blocks. The
+ * protocol allows only powers of two from 512 bytes to 32 MiB as the preferred size.
  */
 static int plugin_block_size(void *handle, uint32_t *minimum, uint32_t *preferred,
 			     uint32_t *maximum)
@@ -146,7 +148,7 @@ static int plugin_can_fua(void *handle)
 	return NBDKIT_FUA_NATIVE;
 }
 
-/* Every request was durable when it was answered. */
+/* Does nothing: every request was durable when it was answered. */
 static int plugin_flush(void *handle, uint32_t flags)
 {
 	(void)handle;

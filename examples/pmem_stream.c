@@ -3,8 +3,9 @@
  * pmem_stream FILE write		stores standard input in FILE
  * pmem_stream FILE read [OFFSET]	prints what is stored, from OFFSET on
  *
- * A stdio stream over a mapped file: fprintf, fread, fseek and all others work on it. What
- * was written is durable when fclose returns 0; if it does not, the file holds what it held.
+ * A stdio stream over a mapped file: fprintf, fread, fseek and all other functions work on it.
+ * When fclose returns 0, everything written is durable. If fclose fails, the file is as it was
+ * before.
  */
 #define _GNU_SOURCE /* fopencookie */
 #include <errno.h>
@@ -18,8 +19,8 @@
 #define CAPACITY ((size_t)1 << 20)
 
 /*
- * The file holds two texts; `current` names the valid one. A stream for writing fills the
- * other one, and fclose turns the two over with one store of 8 bytes.
+ * The file holds two texts; `current` names the valid one. A stream for writing fills the other
+ * one, and fclose makes that the valid one with one store of 8 bytes.
  */
 struct file {
 	uint64_t current; /* 2 * length + text number */
@@ -84,7 +85,7 @@ static int stream_seek(void *cookie, off64_t *offset, int whence)
 	return 0;
 }
 
-/* Makes a range durable; all earlier non-draining copies, too. */
+/* Makes a range durable, and all earlier copies that were not drained. */
 static int persist(const struct stream *s, const void *addr, size_t len)
 {
 	if (!s->is_pmem)

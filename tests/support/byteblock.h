@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Blocks of 512 bytes that hold one byte over and over: what is in them is one number. */
+/* Blocks of 512 equal bytes, so that the contents of a block are one number. */
 #ifndef BYTEBLOCK_H
 #define BYTEBLOCK_H 1
 
 #include <libpmemblk.h>
 #include <string.h>
 
-/* What pmemblk_write returns. */
+/* Returns what pmemblk_write returns. */
 static inline int byteblock_put(PMEMblkpool *p, long long lba, int byte)
 {
 	char block[512];
@@ -15,7 +15,9 @@ static inline int byteblock_put(PMEMblkpool *p, long long lba, int byte)
 	return pmemblk_write(p, block, lba);
 }
 
-/* The byte that fills a block, or -1: it cannot be read, or is of several bytes. */
+/*
+ * Returns the byte that fills a block; -1 if the block cannot be read or holds different bytes.
+ */
 static inline int byteblock_get(PMEMblkpool *p, long long lba)
 {
 	unsigned char block[512];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Changing pool files behind the library's back. The checksums are computed by code of the
- * tests' own, so that a mistake in the library's cannot hide.
+ * Changes pool files without the library. The tests compute checksums with code of their own, so
+ * that they notice a mistake in the library's code.
  */
 #ifndef IMAGE_H
 #define IMAGE_H 1
@@ -60,15 +60,15 @@ void image_flip(const char *path, uint64_t off);
 uint64_t image_fletcher64(const unsigned char *buf, size_t len, size_t field,
 			  size_t skip);
 
-/* Give the header page, the shutdown state inside it, or the info block at off a checksum. */
+/* Store the right checksum in the header page, its shutdown state, or the info block at off. */
 void image_seal_header(const char *path, uint64_t off);
 void image_seal_sds(const char *path, uint64_t off);
 void image_seal_info(const char *path, uint64_t off);
 
-/* A file of this length that is one hole. */
+/* Makes a file of this length that is one hole. */
 void image_make_zero(const char *path, uint64_t len);
 
-/* A hash of a file's contents, to see whether it was changed. */
+/* Returns a hash of a file's contents, to see whether it was changed. */
 uint64_t image_hash(const char *path);
 
 #endif

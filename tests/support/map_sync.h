@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Grants or refuses MAP_SYNC whatever the file system and the kernel do: the program's own
- * mmap stands before the C library's. map_sync_err: 0 grants it, else the errno it fails
- * with, at first EOPNOTSUPP as on a file system without DAX. The request of the number
- * map_sync_failing, from 1 on, fails with ENOMEM whatever is granted; 0: none.
+ * Grants or refuses MAP_SYNC, whatever the file system and the kernel do: the program has an mmap
+ * of its own, which replaces the C library's.
+ *
+ * map_sync_err: 0 grants MAP_SYNC; any other value is the errno of the refusal. The initial value
+ * is EOPNOTSUPP, as on a file system without DAX. map_sync_failing: the number of the request,
+ * from 1, that fails with ENOMEM in any case; 0: none.
  */
 #ifndef MAP_SYNC_H
 #define MAP_SYNC_H 1
@@ -23,7 +25,7 @@ static atomic_uint map_sync_granted __attribute__((unused));
 static atomic_uint map_sync_requests __attribute__((unused));
 static atomic_uint map_sync_failing __attribute__((unused));
 
-/* The thread sanitizer puts its own mmap there and cannot do without it. */
+/* The thread sanitizer has an mmap of its own, which it needs. */
 #if defined(__SANITIZE_THREAD__)
 #define MAP_SYNC_UNUSABLE 1
 #elif defined(__has_feature)

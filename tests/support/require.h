@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* For processes and threads in which cmocka's assertions do not work: says what is wrong and ends. */
+/*
+ * An assertion for processes and threads where cmocka's do not work: prints and ends the process.
+ */
 #ifndef REQUIRE_H
 #define REQUIRE_H 1
 

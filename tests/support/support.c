@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Paths live until exit; the list keeps leak checkers content. */
+/* Paths live until exit. The list keeps them reachable, so that leak checkers do not complain. */
 struct kept_path {
 	struct kept_path *next;
 	char *path;
@@ -120,7 +120,9 @@ void support_write_file(const char *path, const void *data, size_t len)
 	assert_int_equal(close(fd), 0);
 }
 
-/* The machine field of pool headers that are made here; alignments are the same on all. */
+/*
+ * The machine field of pool headers of this machine. The alignments are the same on all machines.
+ */
 #if defined(__aarch64__)
 #define MACHINE 183
 #elif defined(__riscv)
@@ -129,7 +131,7 @@ void support_write_file(const char *path, const void *data, size_t len)
 #define MACHINE 62
 #endif
 
-/* Makes a pool header from x86-64 one of this machine. */
+/* Changes a pool header from x86-64 into one of this machine. */
 static void adopt_header(unsigned char *image, size_t len)
 {
 	uint64_t sum;
@@ -187,7 +189,7 @@ unsigned char *support_load_sparse(const char *path, size_t *len)
 
 struct loaded {
 	const char *build;
-	/* of the libraries a loaded one that is not below build */
+	/* the path of a loaded libpmem or libpmemblk that is not below build; "": none */
 	char foreign[PATH_MAX];
 };
 
@@ -205,7 +207,7 @@ static int look_at_loaded(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
-/* By the loader's own list: containers may be without /proc. */
+/* Uses the loader's list of libraries, because some containers have no /proc. */
 void support_assert_ours(const void *fn, const char *name)
 {
 	struct loaded loaded = {.build = getenv("BUILD")};
@@ -221,7 +223,7 @@ void support_assert_ours(const void *fn, const char *name)
 	if (!strstr(real, build))
 		fail_msg("%s comes from %s, not from %s", name, real, build);
 
-	/* The library may have brought another one along. */
+	/* The library may have loaded another one. */
 	dl_iterate_phdr(look_at_loaded, &loaded);
 	if (loaded.foreign[0])
 		fail_msg("%s is not from %s", loaded.foreign, build);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What the test programs share. It includes cmocka, so that a test needs no other header
- * for it.
- */
+/* Functions that all test programs share. It includes cmocka, so that a test need not do so. */
 #ifndef SUPPORT_H
 #define SUPPORT_H 1
 
@@ -19,8 +16,8 @@
 #include <sys/types.h>
 
 /*
- * An empty folder of this process's own, on disk or, if shm is true, on /dev/shm; made on
- * first use, removed with all it holds when the process exits.
+ * The path of a folder of this process, on disk or, if shm is true, on /dev/shm. It is made,
+ * empty, at the first call, and removed with its contents when the process exits.
  */
 const char *support_tmpdir(bool shm);
 
@@ -30,18 +27,18 @@ const char *support_path(bool shm, const char *name);
 /* Path of a file of the source tree, e.g. "tests/support/vectors/checksum.csv". */
 const char *support_source(const char *name);
 
-/* A whole file in memory (to be freed); fails the test when it cannot be read. */
+/* Reads a whole file into memory, which the caller frees. Fails the test if it cannot be read. */
 unsigned char *support_read_file(const char *path, size_t *len);
 void support_write_file(const char *path, const void *data, size_t len);
 
 /*
- * The image that a sparse description gives (lines "<hex offset> <32 hex digits>", "# size N"
- * or "# length N", default 4096 bytes; see tests/support/vectors), to be freed. Pool headers,
- * which were made on x86-64, come as if they had been made on this machine.
+ * Makes the image that a sparse description gives: lines "<hex offset> <32 hex digits>", "# size
+ * N" or "# length N", by default 4096 bytes; see tests/support/vectors. The caller frees it. Pool
+ * headers were made on x86-64; they are changed into headers of this machine.
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
-/* A sanitizer has its own malloc, and much of the address space. */
+/* Sanitizers have a malloc of their own, and use much of the address space. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SUPPORT_SANITIZED 1
 #elif defined(__has_feature)
@@ -53,13 +50,13 @@ unsigned char *support_load_sparse(const char *path, size_t *len);
 #define SUPPORT_SANITIZED 0
 #endif
 
-/* For a function of the test that takes the place of libc's in the libraries, too. */
+/* For a function of the test that replaces one of libc, in the libraries as well. */
 #define SUPPORT_INTERPOSE __attribute__((visibility("default")))
 
 /*
- * Fails the test unless function fn, known as name, comes from a file below the build
- * folder, and so does every libpmem and libpmemblk that the process has loaded: with others
- * installed, a test must never pass on the wrong one.
+ * Fails the test unless the function fn, whose name is name, comes from a file below the build
+ * folder, and so does every libpmem and libpmemblk that the process has loaded. Otherwise a test
+ * could pass with other libraries that are installed.
  */
 void support_assert_ours(const void *fn, const char *name);
 

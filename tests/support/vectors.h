@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The rows of a table in tests/support/vectors. Lines that begin with # are comments, the first
- * of the others is the heading. What does not fit fails the test.
+ * Reads the rows of a table in tests/support/vectors. Lines that begin with # are comments; the
+ * first other line is the heading. A line that does not fit fails the test.
  */
 #ifndef VECTORS_H
 #define VECTORS_H 1
@@ -22,7 +22,7 @@ struct vectors {
 	char separator;
 };
 
-/* Opens a table, known by the file's name, of rows of width fields. */
+/* Opens the table in the file of this name, whose rows have width fields. */
 void vectors_open(struct vectors *v, const char *name, char separator, size_t width);
 
 /* Goes to the first row, or to the next; false behind the last one. */

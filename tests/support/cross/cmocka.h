@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The part of cmocka's interface that these tests use, for machines to which cmocka has not
- * been brought: builds with CROSS= take this folder instead of the library. Output and exit
- * status are cmocka's.
+ * The part of cmocka's interface that these tests use, for machines that have no cmocka: builds
+ * with CROSS= use this folder instead of the library. Output and exit status are the same as
+ * cmocka's.
  */
 #ifndef CMOCKA_H
 #define CMOCKA_H 1
