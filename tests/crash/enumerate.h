@@ -42,7 +42,7 @@ static inline void skip_two_arenas(void)
 
 static inline void read_environment(void)
 {
-#ifdef HOOKED /* a sanitizer finds nothing more in more of the same */
+#ifdef HOOKED /* with a sanitizer more programs of the same kind find nothing more */
 	check_long = getenv("CHECK_LONG") != NULL;
 #endif
 	if (getenv("SEED"))

@@ -2,10 +2,10 @@
 /*
  * The search over the interleavings of one program.
  *
- * It runs the program again and again from the start. A run first repeats the choices on its
- * path and then goes on with the thread that is running until it meets a state that was met
- * before. Each point where another thread could have gone on instead is a branch, and the next
- * run takes the deepest branch that is left.
+ * The search runs the program many times from the start. A run first repeats the choices of its
+ * path. Then it stays with the running thread until it meets a state that was met before. Each
+ * point at which another thread could have run instead is a branch. The next run takes the
+ * deepest branch that was not tried yet.
  */
 #include "explore.h"
 
@@ -122,10 +122,16 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 	w->op[thread] = NO_OP;
 	history_end(h, i, ret == 0);
 	if (op->kind == 'r') {
-		/* nobody can know yet that pages have gone: this is the medium as it is */
+		/*
+		 * no sync has reported yet that pages are lost, so reads return what the medium
+		 * holds
+		 */
 		if (blind || m->untold)
 			return;
-		/* of what returned EIO anything may have happened, and be undone by a drop */
+		/*
+		 * an operation that returned EIO may have happened in part, and a drop may undo
+		 * it
+		 */
 		if (m->failed)
 			h->past[i].reads |= history_allowed(h, op->block);
 		value = ret == -EIO ? VALUE_ERROR
@@ -154,7 +160,7 @@ static void thread_main(void *arg)
 
 	for (unsigned i = 0; i < st->program.nop[t]; i++) {
 		explore_apply(&st->live, st->handle, t, i, &st->program.op[t][i]);
-		/* the state in which it is complete and the next one has not begun */
+		/* the state after this operation and before the next one */
 		explore_point();
 		explore_drop(&st->live);
 	}
@@ -173,7 +179,7 @@ void explore_point(void)
 
 void explore_fine_point(void)
 {
-	/* constructors and destructors have no explorer */
+	/* there is no explorer in constructors and destructors */
 	if (sched_current() >= 0 && explore_running->fine)
 		explore_point();
 }
@@ -234,7 +240,7 @@ static uint64_t state_key(struct explorer *ex)
 	return mix64(key, st->live.drop + 8 * st->live.drop_in);
 }
 
-/* Looks at a state; false if it was met before. */
+/* Examines a state. Returns false if it was met before. */
 static bool meet(struct explorer *ex)
 {
 	struct explorer_state *st = ex->state;
@@ -298,7 +304,7 @@ static int choose(void *arg, unsigned ready, int last)
 	return (int)next;
 }
 
-/* Takes the deepest branch that is left; false if there is none. */
+/* Takes the deepest branch that was not tried yet. Returns false if there is none. */
 static bool next_path(struct explorer_state *st)
 {
 	while (st->npath && !st->path[st->npath - 1].rest)

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs a program on a block table in every interleaving of its threads and looks at every
- * image that a crash can leave at every point of each.
+ * Runs a program on a block table in every interleaving of its threads, and checks every image
+ * that a crash can leave at every point of each interleaving.
  *
- * A state is met at each point, before an operation on the storage or a lock. For each state
- * not met before:
+ * A point is the moment before an operation on the storage or on a lock. The explorer does the
+ * following for each state that it meets at a point for the first time:
  *
- *   - the images after a power loss are built. Each one is recovered by the independent
- *     implementation and by the code under test, and both must agree on every block, on what
- *     the program's history allows, and that no data block has two owners or none. The
- *     table's own check must find nothing. One more write must work.
- *   - the recovery itself loses power at each of its points, and again.
- *   - if the scenario says so, the process is killed: another one opens what the page cache
- *     holds and runs a second program, losing power at each point. The same after a power
- *     loss, on a share of the images.
- *   - if a sync has failed in it, or a write of the kernel that no sync has told of yet, some of the pages that are clean since go out of memory: before
- *     the other process opens the pool, or while it runs. Its syncs may fail in turn; then a third
- *     one comes.
+ *   - It builds the images after a power loss. The independent implementation (ref.h) and the
+ *     code under test recover each image. Both must agree on every block; the contents must be
+ *     ones that the program's history allows; no data block may have two owners or none. The
+ *     table's own check must find nothing, and one more write must work.
+ *   - It cuts the power at each point of the recovery, and again in the recovery after that.
+ *   - If the scenario says so, it kills the process. Another process opens what the page cache
+ *     holds and runs a second program, and loses power at each point. The same is done after a
+ *     power loss, for a share of the images.
+ *   - If a sync has failed, or the kernel failed to write and no sync has reported it yet, it
+ *     evicts some of the pages that are clean since then, before the second process opens the
+ *     pool or while it runs. Syncs of the second process may fail, too; then a third process
+ *     follows.
  *
- * States are told apart by the medium with its pending stores and flushes, by how far each
- * thread has come and what it has read, and by the run-time memory of the table; so the
- * search covers all interleavings of programs small enough for its bounds.
+ * Two states are the same if three things are the same: the medium with its pending stores and
+ * flushes; how far each thread has come and what it has read; the run-time memory of the table.
+ * So the search covers all interleavings of a program that is small enough for its limits.
  *
- * The pool has one arena or two; for two, the instrumented table takes smaller arenas for the
- * largest ones (BTT_CRASH_TEST_ARENA_SIZE).
+ * The pool has one arena or two. With two, the instrumented table has a smaller largest arena
+ * (BTT_CRASH_TEST_ARENA_SIZE).
  */
 #ifndef EXPLORE_H
 #define EXPLORE_H 1
@@ -50,9 +51,9 @@ struct sut {
 
 enum explore_base {
 	BASE_FRESH, /* laid out, never written */
-	BASE_USED, /* one block each written, zeroed, in error, initial; two slots used */
+	BASE_USED, /* a block of each state: written, zero, error, initial; two slots were used */
 	BASE_EMPTY, /* not laid out, all zeros */
-	BASE_STALE  /* not laid out, a file whose pages the user filled with something */
+	BASE_STALE  /* not laid out, in a user's file that is full of old data */
 };
 
 struct scenario {
@@ -60,16 +61,16 @@ struct scenario {
 	const char *then; /* of the process after the crash; NULL: no second process */
 	enum explore_base base;
 	unsigned fail_fence; /* the fence with this number fails (from 1); 0: none */
-	/* the same for the second process, whose open has the first */
+	/* the same for the second process; the fences of its open come first */
 	unsigned fail_then;
 	/*
-	 * Before the event with this number (from 1; 0: none) the kernel fails to write all that is
-	 * dirty; the next sync is the first to tell.
+	 * Before the event with this number (from 1; 0: none) the kernel fails to write all dirty
+	 * pages. The next sync reports it.
 	 */
 	unsigned lose_in;
 	/*
-	 * After the failure, pages that it left clean are dropped: with this salt, see
-	 * medium_drop(), before the event that is drop_in events later (0: the next).
+	 * After the failure, pages that it left clean are evicted: with this salt, see
+	 * medium_drop(), and drop_in events later (0: before the next event).
 	 */
 	uint64_t drop;
 	unsigned drop_in;
@@ -77,11 +78,13 @@ struct scenario {
 
 struct explore_stats {
 	uint64_t scenarios, runs, states;
-	uint64_t images;   /* met, counted once for each state */
-	uint64_t distinct; /* by their bytes: each one was recovered and checked */
-	uint64_t nested;   /* of these, after a crash of a recovery */
+	uint64_t images; /* found, each counted once per state */
+	/* images that differ in their bytes; each was recovered and checked */
+	uint64_t distinct;
+	uint64_t nested; /* those of them that are left by a crash of a recovery */
 	uint64_t kills, restarts;
-	uint64_t drops;	     /* of pages that a failed sync had left clean */
+	/* how often pages were evicted that a failed sync had left clean */
+	uint64_t drops;
 	uint64_t sampled;    /* states with more images than the limit */
 	uint64_t unfinished; /* scenarios with more interleavings than the limit */
 };
@@ -90,24 +93,28 @@ struct explorer {
 	const struct sut *sut;
 	enum medium_kind kind;
 	unsigned nlane;	 /* 5: one is shared, two threads have others; 1: it is shared */
-	unsigned narena; /* 1 or 2; not to be changed once a base was used */
+	unsigned narena; /* 1 or 2; must not change after a base was used */
 	uint64_t seed;
 
 	/* Limits. */
-	size_t image_limit; /* for one state */
-	size_t fence_limit; /* for one right before a fence */
-	size_t run_limit; /* for one scenario; then random interleavings, as many again */
-	unsigned kill_share; /* of so many states one is killed */
-	unsigned then_share; /* of so many distinct images one goes on with the program */
-	unsigned save_share; /* of so many distinct images one is kept: explore_saved */
-	unsigned bulk_share; /* of so many states in a layout one is looked at */
-	unsigned check_share; /* on so many distinct images the table's check runs once */
-	bool fine; /* points at atomic accesses, too, not at storage and locks alone */
+	size_t image_limit; /* images of one state */
+	size_t fence_limit; /* images of a state right before a fence */
+	/* runs of a scenario; after that, as many random interleavings */
+	size_t run_limit;
+	unsigned kill_share; /* one of so many states is killed */
+	/* one of so many distinct images goes on with the second program */
+	unsigned then_share;
+	unsigned save_share; /* one of so many distinct images is kept: explore_saved */
+	unsigned bulk_share; /* one of so many states within a layout is examined */
+	/* the table's check runs on one of so many distinct images */
+	unsigned check_share;
+	bool fine; /* points also at atomic accesses, not only at the storage and locks */
 	bool split_writes; /* points within bulk writes */
 
-	bool lie;	     /* a fence that fails returns 0 */
-	uint64_t page;	     /* see struct medium; 0: 8 bytes */
-	unsigned drop_share; /* after a failure each kill is tried with so many drops */
+	bool lie;      /* a failing fence returns 0 all the same */
+	uint64_t page; /* see struct medium; 0: 8 bytes */
+	/* after a failure each kill is tried with so many evictions */
+	unsigned drop_share;
 
 	struct site mutant;
 	enum medium_twist twist;
@@ -121,37 +128,37 @@ struct explorer {
 void explore_init(struct explorer *ex, const struct sut *sut, enum medium_kind kind);
 void explore_free(struct explorer *ex);
 
-/* True if no violation was found; otherwise ex->why tells the first one. */
+/* Returns true if it found no violation; otherwise ex->why describes the first one. */
 bool explore(struct explorer *ex, const struct scenario *scenario);
 
-/* Forgets which images were recovered already: to be called after a mutation. */
+/* Forgets which images were recovered already. Call it after a mutation. */
 void explore_forget(struct explorer *ex);
 
 /*
- * Damages an arena's info block, or its copy, in the base that was used last, and opens: NULL
- * if the repair is durable then, or what is wrong.
+ * Damages an arena's info block, or its copy, in the base that was used last, and opens the pool.
+ * Returns NULL if the open has repaired it durably, or a text that says what is wrong.
  */
 const char *explore_repair(struct explorer *ex, unsigned arena, bool primary);
 
-/* True if the mutation was met at all since explore_init or explore_forget. */
+/* Whether the code of the mutation ran at all since explore_init or explore_forget. */
 bool explore_mutant_hit(const struct explorer *ex);
 
 void *explore_alloc(size_t size);
 
 /*
- * From the code under test: the running thread has read something that others may change; a
- * point; a point if they are to be fine.
+ * Called by the code under test: the running thread has read a value that others may change; a
+ * point; a point that counts only if ex->fine is set.
  */
 void explore_read(uint64_t value);
 void explore_point(void);
 void explore_fine_point(void);
 bool explore_in_image(const void *p);
 
-/* The lane that the present operation is to take; a number for the thread, from 1. */
+/* The lane for the present operation; the number of the running thread, from 1. */
 unsigned explore_lane(void);
 unsigned explore_thread(void);
 
-/* An image that was kept: the words that differ from the content at rest. */
+/* An image that was kept, as the words that differ from the content at rest. */
 struct saved_image {
 	enum explore_base base;
 	unsigned nword;
@@ -165,7 +172,7 @@ uint64_t explore_size(void);
 uint64_t explore_lba(unsigned block);
 const unsigned char *explore_parent(void);
 
-/* The bytes of a content, and back. */
+/* Fills a block with a content; finds the content of a block. */
 void explore_fill(void *buf, unsigned char value);
 unsigned char explore_identify(const void *data);
 

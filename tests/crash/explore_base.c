@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The pools that programs start from, what blocks hold, and the memory of the code under
+ * The pools with which programs start, the contents of blocks, and the memory of the code under
  * test.
  */
 #include <stdio.h>
@@ -12,11 +12,11 @@
 #include "ref.h"
 
 /*
- * The smallest data area. Two blocks share a map line, the third has a line and a lock of its
- * own, and the fourth shares the lock of the first but not its line.
+ * The smallest data area. The first two blocks share a line of the map. The third has a line and
+ * a lock of its own. The fourth shares the lock of the first, but not its line.
  *
- * Of two arenas, the first has the first two blocks and the second the others, which share a
- * line; the third is for its arena what the first is for its own.
+ * With two arenas, the first two blocks are in the first arena, and the other two in the second,
+ * where they share a line of the map. The third block is the first one of its arena.
  */
 #define DATA_SIZE (UINT64_C(16) << 20)
 static const uint64_t lbas[NTRACKED] = {0, 1, 40, 4096 + 2};
@@ -163,7 +163,7 @@ static void die(const char *what, int ret)
 	abort();
 }
 
-/* Through the code under test: some blocks in each state, and slots that were used. */
+/* Uses the code under test: makes blocks of each state, and uses slots. */
 static void use_table(struct explorer *ex, struct medium *m)
 {
 	static const char *const ops = "wwzweww";
@@ -184,7 +184,7 @@ static void use_table(struct explorer *ex, struct medium *m)
 	explore_heap_release(mark);
 }
 
-/* What a user's file may have in it: all kinds of words where map and flog will be. */
+/* Old data of a user's file: all kinds of words where the map and the flog will be. */
 static void fill_stale(struct explorer *ex, struct medium *m)
 {
 	for (unsigned a = 0; a < ex->narena; a++)
@@ -211,7 +211,7 @@ static void make_base(struct explorer *ex, enum explore_base base)
 
 	st->fd[base] = medium_file(explore_size());
 	medium_init(&m, st->fd[base], explore_size(), ex->kind);
-	/* where the map is does not depend on the base */
+	/* the place of the map does not depend on the base */
 	ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent, true, true);
 	ref_recover(&ref, m.storage.base, explore_size(), EXPLORE_BSIZE, parent);
 	if (ref.narena != ex->narena)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What is done with the images of one state.
- */
+/* Examines the images of one state. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,17 +10,17 @@
 #include "ref.h"
 #include "support.h"
 
-/* So many pending stores are those of a layout. */
+/* With so many pending stores, a layout is being written. */
 #define BULK 64u
 
-/* Images looked at when the recovery of a layout is cut off in turn. */
+/* The number of images examined when the recovery of a layout loses power, too. */
 #define NESTED_BULK_IMAGES 4u
 
 /* --- judging one image --------------------------------------------------------------- */
 
 static struct ref ref;
 
-/* The contents of the tracked blocks, by the plain implementation; NULL or what is wrong. */
+/* Reads the tracked blocks with the independent implementation. Returns NULL or what is wrong. */
 static const char *read_plainly(const struct medium *m, unsigned char value[NTRACKED])
 {
 	const char *why = ref_recover(&ref, m->storage.base, m->storage.size,
@@ -189,7 +187,7 @@ static void run_second(struct watch *w, unsigned fail_in)
 	m->fail_in = fail_in;
 	explore_images(w);
 	ret = ex->sut->open(ex->sut, &m->storage, &handle);
-	/* what it has just seen may be gone */
+	/* what the thread has just seen may have been evicted */
 	if (ret && !((m->failed || w->dropped) && ret == -EIO))
 		explore_violation(ex, "open of process %u returns %d",
 				  w->history->phase + 1, ret);
@@ -218,7 +216,7 @@ end:
 	explore_heap_release(mark);
 }
 
-/* Events of the second process before which pages are dropped. */
+/* The number of events of the second process before which pages are evicted. */
 #define DROP_EVENTS 24u
 
 static void kill_once(struct watch *from, uint64_t before, uint64_t later, unsigned in)
@@ -355,7 +353,10 @@ static bool on_image(void *arg, const unsigned *pick, uint64_t hash)
 	unsigned i;
 
 	ex->stats.images++;
-	/* an image whose recovery was not watched has to be judged again where it can be */
+	/*
+	 * if the recovery of an image was not watched, it has to be judged again where that is
+	 * possible
+	 */
 	hash = mix64(hash, st->base + (level + 3 < EXPLORE_LEVELS ? NBASE : 0u));
 	i = hashes_add(&st->images, hash, &fresh);
 	if (fresh) {
@@ -376,7 +377,7 @@ static bool on_image(void *arg, const unsigned *pick, uint64_t hash)
 	} else {
 		struct verdict v = *verdict_of(st, i);
 
-		/* its own recovery, cut off before it changed anything, leaves it again */
+		/* a recovery that lost power before it changed anything leaves the same image */
 		if (!v.judging)
 			compare(w, &v);
 	}
@@ -400,7 +401,7 @@ void explore_images(struct watch *w)
 	for (unsigned b = 0; b < NTRACKED; b++)
 		key =
 		    mix64(key, w->history ? history_allowed(w->history, b) : w->value[b]);
-	/* in the middle of a layout one state is much like the next */
+	/* most states in the middle of a layout are alike */
 	if (bulk && !m->at_fence && key / 32 % ex->bulk_share != 0 &&
 	    !(w->history && history_done(w->history)))
 		return;

@@ -18,34 +18,35 @@ struct hashes {
 	size_t cap, n;
 };
 
-/* Index of key; *fresh tells whether it was added by this call. */
+/* Returns the index of key; *fresh: whether this call has added it. */
 unsigned hashes_add(struct hashes *set, uint64_t key, bool *fresh);
 void hashes_clear(struct hashes *set);
 
-/* What recovery makes of an image. */
+/* The result of the recovery of an image. */
 struct verdict {
 	unsigned char value[NTRACKED];
-	bool copies;	 /* all copies of info blocks are there */
-	bool judging;	 /* not finished yet */
-	const char *why; /* NULL: nothing wrong with it */
+	bool copies;	 /* all copies of info blocks are valid */
+	bool judging;	 /* the judgement is not finished yet */
+	const char *why; /* NULL: nothing is wrong */
 };
 
-/* A point where more than one thread could go on. */
+/* A point at which more than one thread could run. */
 struct branch {
 	unsigned char choice;
-	unsigned char rest; /* bits of those not tried yet */
+	unsigned char rest; /* bits of the threads that were not tried yet */
 };
 
-/* A medium that is being watched, and by which rule its images are judged. */
+/* A medium that is being watched, and the rule by which its images are judged. */
 struct watch {
 	struct explorer *ex;
 	unsigned level;
 	struct history *history; /* NULL: all images must have these contents: */
 	const unsigned char *value;
-	bool nested;	      /* images after the crash of a recovery */
-	unsigned op[NTHREAD]; /* index in the history of what each thread is doing */
-	unsigned lose_in;     /* events until the kernel fails to write; 0: it does not */
-	uint64_t drop;	      /* before one of the next events: see struct scenario */
+	bool nested; /* images after the crash of a recovery */
+	/* the operation of each thread, as an index in the history */
+	unsigned op[NTHREAD];
+	unsigned lose_in; /* events until the kernel fails to write; 0: it does not */
+	uint64_t drop;	  /* before one of the next events: see struct scenario */
 	unsigned drop_in;
 	bool dropped;
 };
@@ -73,7 +74,7 @@ struct explorer_state {
 	struct history history;
 	struct watch live;
 	void *handle;
-	unsigned lane_now; /* what a process of one thread asks for */
+	unsigned lane_now; /* the lane for which a process of one thread asks */
 	unsigned position[NTHREAD];
 	uint64_t trail[NTHREAD];
 	struct branch path[PATH_MAX_LEN];
@@ -102,13 +103,13 @@ void explore_violation(struct explorer *ex, const char *fmt, ...)
 void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_index,
 		   const struct op *op);
 
-/* Looks at every image that a power loss could leave of the watched medium now. */
+/* Examines every image that a power loss could leave of the watched medium now. */
 void explore_images(struct watch *w);
 
 /* Kills the process that runs on the watched medium and goes on with another. */
 void explore_kill(struct watch *w);
 
-/* To be called before each event: drops what is to be dropped there. */
+/* Called before each event: evicts the pages that the scenario names for it. */
 void explore_drop(struct watch *w);
 
 void explore_watch(struct watch *w);

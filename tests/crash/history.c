@@ -100,7 +100,7 @@ void history_end(struct history *h, unsigned index, bool ok)
 	struct past *p = &h->past[index];
 
 	p->state = ok ? PAST_DONE : PAST_FAILED;
-	/* the flag stood there already: it counts as the one who stored it */
+	/* the flag was set already: the operation counts like the one that stored the flag */
 	if (ok && p->pos == 0 && p->op.kind != 'w' && modifies(p))
 		p->pos = h->flag_pos[p->op.block][history_value(h, index)];
 }

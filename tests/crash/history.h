@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the operations of a test program did so far, and what each block may hold after a
- * crash because of it.
+ * Records the operations of a test program, and tells what each block may hold after a crash.
  *
- * The rule: a completed operation is never lost; one that was under way has happened or has
- * not. Which of two operations on a block comes later is told by the order of their map
- * stores, and at any rate by the restart between them.
+ * The rule: a completed operation is never lost; an operation that was under way has happened or
+ * not. Of two operations on the same block, the one whose map store was later comes later; an
+ * operation of a later process always does.
  */
 #ifndef HISTORY_H
 #define HISTORY_H 1
@@ -19,7 +18,9 @@
 #define NOP 4u /* operations of a thread */
 #define NPAST (NPHASE * NTHREAD * NOP)
 
-/* Contents of a block. Each write has its own; its number is also what mask bits stand for. */
+/*
+ * Contents of a block. Each write has a content of its own. Its number is also its bit in masks.
+ */
 enum {
 	VALUE_ZERO,
 	VALUE_ERROR,
@@ -52,7 +53,8 @@ struct past {
 	struct op op;
 	enum past_state state;
 	unsigned phase;
-	unsigned pos;	/* when its map store was; 0: not yet, or there was none to do */
+	/* the position of its map store in time; 0: not done yet, or not needed */
+	unsigned pos;
 	uint64_t reads; /* what a read may return */
 };
 
@@ -62,7 +64,9 @@ struct history {
 	unsigned phase;
 	unsigned char initial[NTRACKED]; /* contents before all operations */
 	unsigned char visible[NTRACKED];
-	unsigned flag_pos[NTRACKED][2]; /* last map store of ZERO and of ERROR */
+	unsigned
+	    flag_pos[NTRACKED]
+		    [2]; /* the position of the last map store of ZERO and of ERROR */
 };
 
 void history_init(struct history *h, const unsigned char initial[NTRACKED]);
@@ -83,10 +87,10 @@ bool history_done(const struct history *h);
 /* Whether a modifying operation of this process has failed. */
 bool history_failed(const struct history *h);
 
-/* The process is gone; another one begins. */
+/* The process has ended; another one begins. */
 void history_restart(struct history *h);
 
-/* Bits of the contents that a block may have after a crash now. */
+/* Bits of the contents that a block may have after a crash at this moment. */
 uint64_t history_allowed(const struct history *h, unsigned block);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the code under test calls and the tests decide: scheduling points at its atomic
- * operations and at its loads of the pool, who waits, which lane is asked for.
+ * Functions that the code under test calls, so that the tests decide: scheduling points at its
+ * atomic operations and at its loads of the pool, which thread waits, which lane is used.
  *
- * The table is compiled with -fsanitize=thread, which makes every access a call to one of the
- * functions below; nothing of the sanitizer's own run time is linked.
+ * The table is compiled with -fsanitize=thread, which makes every access a call of one of the
+ * functions below. The sanitizer's own run time is not linked.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -36,8 +36,8 @@ uint32_t __wrap_btt_redo_entry_locked(const struct btt *btt,
 				      uint32_t entry);
 
 /*
- * Lane 0 stands for the lanes that the thread has for itself, if there are any; lane 1 for those
- * that it shares, so that a slot passes from thread to thread.
+ * Lane 0 stands for the lanes that the thread has for itself, if there are any. Lane 1 stands for
+ * the lanes that it shares, so that a slot passes from thread to thread.
  */
 unsigned __wrap_lane_hint(uint64_t thread)
 {
@@ -90,7 +90,7 @@ static bool active(void)
 	return sched_current() >= 0;
 }
 
-/* A mutant reader takes what it loads the second time for what it loaded the first time. */
+/* The second load of a mutant reader returns the same value as its first load. */
 static struct {
 	const void *address;
 	uint64_t value;
@@ -98,7 +98,7 @@ static struct {
 
 static bool reading[SCHED_MAX];
 
-/* Where the poison mark stands that the thread is not to see. */
+/* The address of the poison mark that the thread must not see. */
 static const void *unheard[SCHED_MAX];
 
 static uint64_t deafened(const void *p, uint64_t value)
@@ -193,7 +193,7 @@ NOTHING(AnnotateIgnoreReadsEnd,
 	(const char *f __attribute__((unused)), int l __attribute__((unused))))
 
 /*
- * A point before each atomic access that another thread could notice or that could notice
+ * A point before each atomic access that another thread could observe, or that could observe
  * another thread.
  */
 /* clang-format off */

@@ -5,22 +5,25 @@
 #include <stdbool.h>
 
 /*
- * The mutation of a reader: its second load of the version always gives what the first one gave,
- * as if it were not compared.
+ * A mutation of readers: the second load of the version always returns the value of the first
+ * load, as if the two were not compared.
  */
 extern bool hooks_blind;
 
 /*
- * The mutations of who asks whether the table is poisoned: a writer's first question is answered
- * with no, or all of a reader's are.
+ * Mutations of the checks whether the table is poisoned: a writer's first check, or all checks of
+ * a reader, return no.
  */
 enum hooks_deaf { HOOKS_DEAF_NOBODY, HOOKS_DEAF_WRITER, HOOKS_DEAF_READER };
 extern enum hooks_deaf hooks_deaf;
 
-/* The mutation of whoever looks into the flog for a map update that has gone: there is none. */
+/* A mutation of the search in the flog for a lost map update: it finds none. */
 extern bool hooks_no_redo;
 
-/* The running thread begins or ends (NULL) a write or a read; where the poison mark stands. */
+/*
+ * The running thread begins a write or a read (with the address of the poison mark) or ends it
+ * (NULL).
+ */
 void hooks_writing(const void *poison);
 void hooks_reading(const void *poison);
 

@@ -119,7 +119,7 @@ static void store_word(struct medium *m, uint64_t off, uint64_t value, uint64_t 
 
 /* --- steps ---------------------------------------------------------------------------- */
 
-/* A step's number lives in the step itself, which is empty while lo >= hi. */
+/* The number of a step is kept in the step itself, which is empty while lo >= hi. */
 static uint64_t step_number(struct medium *m, struct storage_step *step)
 {
 	if (step->lo >= step->hi) {
@@ -277,7 +277,7 @@ static void bulk(struct medium *m, struct storage_step *step, uint64_t off,
 			     at | (m->kind == MEDIUM_PMEM ? KEY_BULK : KEY_WORD));
 	}
 	m->mutant_hit = m->mutant_hit || late;
-	/* of what a table writes only an info block has a page's size */
+	/* the only thing of a page's size that a table writes is an info block */
 	if (m->twist == TWIST_LATE_FLOG && src && len == 4096)
 		for (uint64_t at = m->flog_lo; at < m->flog_hi; at += 8)
 			note(m, step,
@@ -307,7 +307,7 @@ static void op_flush(struct storage *s, struct storage_step *step, uint64_t off,
 		note_range(m, step, off, len);
 }
 
-/* On a file, a store of what stands there: that makes the page dirty. */
+/* On a file, stores the present value again, which makes the page dirty. */
 static void renew_word(struct medium *m, uint64_t off, uint64_t seen, uint64_t mask)
 {
 	uint64_t now = *medium_word_at(m, off);

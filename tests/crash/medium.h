@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A model of the medium below src/blk/storage/storage.h: what may be left of it after a power loss.
+ * A model of the medium below src/blk/storage/storage.h. It tells what may be left after a power
+ * loss.
  *
- * What the program sees is an ordinary private mapping. Beside it the model knows what is
- * durable, and every store since then, as chains: after a power loss the medium holds, of
- * each chain, any prefix, whatever it holds of the others.
+ * The program sees an ordinary private mapping. In addition the model records what is durable,
+ * and every store since then, in chains. After a power loss the medium holds any prefix of each
+ * chain, independently of the other chains.
  *
  *   MEDIUM_PMEM  the ordinary stores to one cache line are a chain; each 8-byte word of a
- *		  bulk write is one by itself (that allows for non-temporal stores, and for
- *		  ordinary ones in any order)
+ *		  bulk write is a chain of its own (this covers non-temporal stores, and
+ *		  ordinary stores in any order)
  *   MEDIUM_WEAK  persistent memory of a machine that promises less: each 8-byte word is a
  *		  chain
  *   MEDIUM_FILE  the page cache of a file, which the kernel writes at any time and in any
  *		  order: each 8-byte word is a chain
  *
- * A sync of a file that fails is described in medium_fail.c.
+ * medium_fail.c describes what a failed sync of a file leaves.
  *
- * A flush notes how far each chain in its range has come. The next fence makes that much
- * durable, and no more: for MEDIUM_FILE the fence of the same step, for the others any
- * fence of the same thread, as the processors do it. Whatever a real fence may do beyond
- * that only removes images.
+ * A flush records how many stores each chain in its range has. The next fence makes exactly these
+ * durable: for MEDIUM_FILE the next fence of the same step, for the others the next fence of the
+ * same thread, as processors do it. A real fence may make more durable, which only removes
+ * images.
  *
- * The content at rest is that of a file shared by several media; medium_reset() returns to
- * it by putting back the changed lines alone, so that thousands of images a second can be
- * built, recovered and thrown away.
+ * The content at rest is that of a file that several media share. medium_reset() returns to it by
+ * restoring only the changed lines, so that thousands of images can be built, recovered and
+ * discarded in a second.
  */
 #ifndef MEDIUM_H
 #define MEDIUM_H 1
@@ -36,7 +37,7 @@
 
 enum medium_kind { MEDIUM_PMEM, MEDIUM_WEAK, MEDIUM_FILE };
 
-/* Calls from the code under test that a mutation may suppress, each known by its place. */
+/* Calls of the code under test that a mutation may suppress; each is known by its call site. */
 enum site_kind { SITE_NONE, SITE_FLUSH, SITE_WRITE, SITE_FENCE, SITE_RENEW };
 
 struct site {
@@ -45,13 +46,13 @@ struct site {
 	const void *caller;
 };
 
-/* Mutations of the order of a flog record's halves, and of a layout. */
+/* Mutations of the order of the halves of a flog record, and of a layout. */
 enum medium_twist {
 	TWIST_NONE,
-	TWIST_SWAP,	 /* {new_map, seq} before {lba, old_map} */
-	TWIST_LATE,	 /* {lba, old_map} only right before {new_map, seq} */
-	TWIST_LATE_FLOG, /* of a layout: a flog is flushed with the info blocks only */
-	TWIST_OLD_FLOG	 /* of a recovery: a flog is flushed, but not stored again */
+	TWIST_SWAP, /* {new_map, seq} before {lba, old_map} */
+	TWIST_LATE, /* {lba, old_map} only right before {new_map, seq} */
+	TWIST_LATE_FLOG, /* in a layout: a flog is flushed only together with the info blocks */
+	TWIST_OLD_FLOG /* in a recovery: a flog is flushed, but not stored again */
 };
 
 /* One store to an aligned 8-byte word. */
@@ -65,7 +66,9 @@ struct medium_chain {
 	uint64_t key;
 	unsigned n;
 	unsigned cap;
-	/* all of its stores, or 0: no sync will write them, medium_fail() */
+	/*
+	 * the number of its stores if no sync will write them any more, see medium_fail(); or 0
+	 */
 	unsigned lost;
 	struct medium_store *store;
 };
@@ -73,7 +76,7 @@ struct medium_chain {
 struct medium_line {
 	uint64_t off;
 	uint64_t rest[8];    /* content at rest */
-	uint64_t durable[8]; /* what the medium surely holds, or something newer */
+	uint64_t durable[8]; /* the oldest value that the medium may hold */
 };
 
 struct medium_pending {
@@ -90,7 +93,8 @@ struct table {
 };
 
 struct medium {
-	struct storage storage; /* first: the operations get it and find the medium */
+	/* first member, because the operations get the storage and find the medium from it */
+	struct storage storage;
 	enum medium_kind kind;
 
 	/*
@@ -103,12 +107,12 @@ struct medium {
 	unsigned thread;  /* who is calling */
 	bool split;	  /* bulk writes go word by word, with a call of before() each */
 	unsigned fail_in; /* the fence that many calls from now and all later ones fail */
-	bool failed;	  /* one did */
+	bool failed;	  /* a fence has failed */
 	bool untold;	  /* see medium_lose() */
-	bool any_lost;	  /* so there may be lost chains */
-	/* bytes that the kernel takes for dirty or clean together; 8 at least */
+	bool any_lost;	  /* there may be lost chains */
+	/* the bytes that the kernel marks as dirty or clean together; at least 8 */
 	uint64_t page;
-	bool lie; /* and says that it did not */
+	bool lie; /* a failing fence returns 0 all the same */
 
 	struct site mutant;
 	bool mutant_hit;
@@ -132,62 +136,66 @@ struct medium {
 	uint64_t last_step[4]; /* of each thread */
 };
 
-/* A file of that many zero bytes in memory, the content at rest of the media made on it. */
+/* Makes a file in memory of so many zero bytes: the content at rest of the media made on it. */
 int medium_file(uint64_t size);
 
 void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind);
 void medium_free(struct medium *m);
 
-/* Back to the content at rest, all durable. Hooks and mutants stay as they are. */
+/* Returns to the content at rest, all of it durable. Hooks and mutants are not changed. */
 void medium_reset(struct medium *m);
 
-/* Makes all that is visible durable. */
+/* Makes the visible content durable. */
 void medium_settle(struct medium *m);
 
-/* The same, and writes it to the file: the content at rest of media made from now on. */
+/* The same, and writes it to the file: it is the content at rest of media made after this. */
 void medium_rest(struct medium *m, int fd);
 
-/* Makes dst what src is after its process was killed: same visible content, same chains. */
+/* Makes dst equal to src after a kill of its process: same visible content, same chains. */
 void medium_kill(struct medium *dst, const struct medium *src);
 
 /*
- * Pages that a failed sync has left clean go out of memory and read as on the medium. Salt tells
- * which ones, and how much of each was written after all; 0: none, MEDIUM_DROP_ALL: all of them,
- * and nothing was written. True if something has gone.
+ * Evicts pages that a failed sync has left clean; after that they read as on the medium. The salt
+ * selects the pages, and how much of each was written after all. 0: no page; MEDIUM_DROP_ALL: all
+ * of them, and nothing was written. Returns true if a value has changed.
  */
 #define MEDIUM_DROP_ALL UINT64_C(1)
 bool medium_drop(struct medium *m, uint64_t salt);
 
 /*
- * The images that a power loss may leave now. fn is called with a pick, how many stores of
- * each chain are in the image, and a hash of the image; it returns false to stop. All
- * images if there are at most `limit`, otherwise about that many: each chain alone missing
- * or alone present first, then a random sample. Returns true if it was all.
+ * Enumerates the images that a power loss may leave now. Calls fn with a pick (how many stores of
+ * each chain are in the image) and a hash of the image; fn returns false to stop. If there are at
+ * most `limit` images, it enumerates all of them and returns true. Otherwise it enumerates about
+ * `limit`: first those in which only one chain is missing or only one is present, then a random
+ * sample.
  */
 bool medium_images(struct medium *m, size_t limit, uint64_t *rng,
 		   bool (*fn)(void *arg, const unsigned *pick, uint64_t hash), void *arg);
 
 /*
- * The kernel tries to write all that is not durable yet, in vain. The next sync, whoever asks for it,
- * tells that by failing.
+ * The kernel tries to write everything that is not durable yet, and fails. The next sync, of any
+ * thread, reports it by failing.
  */
 void medium_lose(struct medium *m);
 
-/* Makes dst (at rest) the image of src that pick stands for, all of it durable. */
+/* Makes dst, which is at rest, the image of src for this pick. All of it is durable. */
 void medium_lose_power(struct medium *dst, const struct medium *src,
 		       const unsigned *pick);
 
-/* Number of stores that are not surely durable. */
+/* The number of stores that may not be durable yet. */
 unsigned medium_npending(const struct medium *m);
 
-/* The same for two media that leave the same images, and with `flushes` behave alike. */
+/*
+ * Equal for two media that can leave the same images; with `flushes` also their flushes are
+ * equal.
+ */
 uint64_t medium_hash(const struct medium *m, bool flushes);
 
 /* Calls fn for every 8-byte word that differs from the content at rest. */
 void medium_each_change(const struct medium *m,
 			void (*fn)(void *arg, uint64_t off, uint64_t visible), void *arg);
 
-/* Every site that was executed since the program began. */
+/* Returns every call site that was executed since the program began. */
 size_t medium_sites(const struct site **sites);
 
 uint64_t mix64(uint64_t a, uint64_t b);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What is left when a sync fails, or when the kernel has failed to write and no sync has told it yet.
+ * What a failed sync leaves; also what is left when the kernel has failed to write and no sync
+ * has reported it yet.
  *
- * The kernel may have tried to write any dirty page of the file, and takes each one that it tried
- * for clean, written or not. That is worst for all of them, so all of them are lost: later syncs
- * skip them, until somebody stores to them. A store makes the whole page dirty again, and the
- * next sync writes all of it.
+ * The kernel may have tried to write any dirty page of the file. It marks each page that it tried
+ * to write as clean, whether it was written or not. The worst case is that it tried all of them.
+ * So the model marks all dirty pages as lost: later syncs skip them until a store to them. A
+ * store makes the whole page dirty again, and the next sync writes all of it.
  */
 #include "medium_state.h"
 
@@ -48,7 +49,7 @@ void medium_dirty(struct medium *m, uint64_t off)
 			m->chain[i].lost = 0;
 }
 
-/* How much of a lost chain has reached the medium. */
+/* How many stores of a lost chain have reached the medium. */
 static unsigned written(const struct medium_chain *c, uint64_t salt, uint64_t page)
 {
 	if (salt == MEDIUM_DROP_ALL)

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What is left when the process or the power goes.
- */
+/* What a kill or a power loss leaves. */
 #include "medium_state.h"
 
 #include <stdlib.h>
@@ -9,7 +7,7 @@
 
 #include "support.h"
 
-/* Files a line of dst with these contents; dst is at rest there. */
+/* Adds a line with these contents to dst, which is at rest there. */
 static void put_line(struct medium *dst, const struct medium_line *from,
 		     const uint64_t durable[8], const uint64_t visible[8])
 {
@@ -113,7 +111,7 @@ void medium_each_change(const struct medium *m,
 
 /* --- the images after a power loss ----------------------------------------------------- */
 
-/* What the first n stores of a chain change in the hash of the durable content. */
+/* The change of the hash of the durable content by the first n stores of a chain. */
 static uint64_t chain_delta(struct medium *m, const struct medium_chain *c, unsigned n)
 {
 	uint64_t delta = 0;
@@ -136,7 +134,7 @@ static uint64_t chain_delta(struct medium *m, const struct medium_chain *c, unsi
 	return delta;
 }
 
-/* Whether it makes a difference how much of a chain is in an image. */
+/* Whether images differ by how much of this chain they hold. */
 static bool matters(struct medium *m, const struct medium_chain *c)
 {
 	for (unsigned n = 1; n <= c->n; n++)
@@ -209,7 +207,7 @@ static void pick_some(struct choice *c, size_t limit, uint64_t *rng)
 		}
 	}
 	for (size_t k = 0; k < limit / 2; k++) {
-		/* Everything from nearly nothing to nearly all. */
+		/* From nearly no chains to nearly all. */
 		uint64_t share = support_random(rng) % 256;
 
 		for (unsigned i = 0; i < c->nactive; i++) {

@@ -29,11 +29,11 @@ void medium_set_durable(struct medium *m, const struct medium_store *store);
 /* The first count stores of the chain are durable. */
 void medium_advance(struct medium *m, unsigned chain, unsigned count);
 
-/* A sync fails; a store to the page at off. */
+/* A sync fails; there is a store to the page at off. */
 void medium_fail(struct medium *m);
 void medium_dirty(struct medium *m, uint64_t off);
 
-/* All is as visible, and that is the content at rest. */
+/* Forgets all chains: the visible content is the content at rest. */
 void medium_forget(struct medium *m);
 
 #endif

@@ -16,7 +16,7 @@ void program_random(char *text, uint64_t *rng, const char *kinds, unsigned nthre
 	unsigned left = nop;
 
 	for (unsigned t = 0; t < nthread; t++) {
-		/* each thread does something */
+		/* each thread has at least one operation */
 		unsigned most = left - (nthread - 1 - t);
 		unsigned n =
 		    t + 1 == nthread ? left : 1 + (unsigned)(support_random(rng) % most);

@@ -23,7 +23,7 @@ void print_stats(const char *what, const struct explore_stats *stats);
 /* Seconds since the program began. */
 double elapsed(void);
 
-/* The place of a call site: "function at file:line", or its address. */
+/* The name of a call site: "function at file:line", or its address. */
 const char *site_name(const struct site *site, char *buf, size_t size);
 
 #endif

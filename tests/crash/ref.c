@@ -173,8 +173,9 @@ enum ref_state ref_block(const struct ref *ref, uint64_t lba, const unsigned cha
 }
 
 /*
- * An initial entry owns the block of its own number. So it is enough that the others and the
- * free list own as many different blocks, none of which is that of an initial entry.
+ * An initial entry owns the block of its own number. So it is enough to check the other entries
+ * and the free list: they must own different blocks, none of which is that of an initial entry,
+ * and the numbers must add up.
  */
 struct census {
 	const struct ref *ref;
@@ -194,7 +195,7 @@ static bool is_initial(const struct ref *ref, const struct ref_arena *a, uint32_
 
 static void own(struct census *c, uint32_t block)
 {
-	/* the last census that met the block */
+	/* the number of the last census that met the block */
 	static uint32_t met[CENSUS_MAX], number;
 
 	if (c->n == 0)
@@ -218,7 +219,7 @@ static void census_arena(struct census *c)
 	for (uint32_t lba = 0; lba < a->nlba; lba++) {
 		if (lba % 2 == 0 && lba + 1 < a->nlba &&
 		    get64(map + 4 * (uint64_t)lba) == 0)
-			lba++; /* nearly all of them are initial */
+			lba++; /* nearly all entries are initial */
 		else if (get32(map + 4 * (uint64_t)lba) & FLAGS)
 			own(c, entry_of(c->ref, a, lba) & INDEX);
 	}

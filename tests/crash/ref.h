@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A plain second implementation of the pool format, sharing nothing with the library: how a
- * pool is recovered by the rule of the format (slots in the order of their index, primary
- * info blocks only), what its blocks hold then, and whether it is consistent. It stores
+ * A simple second implementation of the pool format, which shares no code with the library. It
+ * recovers a pool by the rule of the format (slots in the order of their index, primary info
+ * blocks only), tells what its blocks hold then, and whether the pool is consistent. It stores
  * nothing.
  *
- * A pool image: header page, descriptor page, data area from REF_DATA_OFF on.
+ * A pool image has a header page, a descriptor page, and the data area from REF_DATA_OFF on.
  */
 #ifndef REF_H
 #define REF_H 1
@@ -24,7 +24,7 @@ struct ref_redo {
 };
 
 struct ref_arena {
-	uint64_t off; /* all from the start of the image */
+	uint64_t off; /* all offsets count from the start of the image */
 	uint64_t data, map, flog;
 	uint32_t lbasize;      /* of a data block on the medium */
 	uint32_t nlba, nblock; /* blocks shown, data blocks */
@@ -36,7 +36,7 @@ struct ref_arena {
 struct ref {
 	const unsigned char *image;
 	bool laid_out;
-	bool copies; /* the copies of all info blocks are there, too */
+	bool copies; /* the copies of all info blocks are valid, too */
 	unsigned narena;
 	struct ref_arena arena[REF_ARENA_MAX];
 };
@@ -44,8 +44,8 @@ struct ref {
 enum ref_state { REF_ZERO, REF_ERROR, REF_DATA };
 
 /*
- * Recovers. Returns NULL, or why the original would refuse the pool or keep an arena
- * read-only.
+ * Recovers the pool. Returns NULL, or the reason why the original would refuse the pool or make
+ * an arena read-only.
  */
 const char *ref_recover(struct ref *ref, const unsigned char *image, uint64_t size,
 			uint32_t bsize, const unsigned char parent[16]);
@@ -53,13 +53,13 @@ const char *ref_recover(struct ref *ref, const unsigned char *image, uint64_t si
 /* The block after recovery; *data is set for REF_DATA. lba is below the number of blocks. */
 enum ref_state ref_block(const struct ref *ref, uint64_t lba, const unsigned char **data);
 
-/* NULL if map and free list name every data block once, or what is wrong. */
+/* Returns NULL if map and free list name every data block exactly once, or what is wrong. */
 const char *ref_census(const struct ref *ref);
 
 /* The map entry of a block as it stands, and its place in the image. */
 uint64_t ref_map_off(const struct ref *ref, uint64_t lba);
 
-/* Fletcher-64 of a page whose 8 bytes at 4088, and those from skip on, count as zero. */
+/* Fletcher-64 of a page; the 8 bytes at 4088 and all bytes from skip on count as zero. */
 uint64_t ref_checksum(const unsigned char *page, unsigned skip);
 
 /*

@@ -52,7 +52,7 @@ static void hand_picked(enum medium_kind kind)
 	explore_all(&ex, one_thread, ARRAY_SIZE(one_thread), "w01 w10");
 	ex.kill_share = 4;
 	explore_all(&ex, two_threads, 4, "z0 w01");
-	/* the first ones once more, with points at every access to shared memory */
+	/* the first programs again, with points at every access to shared memory */
 	ex.fine = true;
 	ex.run_limit = check_long ? 20000 : 1000;
 	explore_all(&ex, two_threads, 4, NULL);
@@ -212,7 +212,7 @@ static void two_arenas_layout(void **state)
 	}
 }
 
-/* The third and the fourth program use one lane in both arenas: it has a slot in each. */
+/* The third and the fourth program use one lane in both arenas; the lane has a slot in each. */
 static void two_arenas_written(void **state)
 {
 	static const char *const programs[] = {"w00 w20 s",	  "z2 e0 w20 w00",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* As test_enumerate.c; and syncs fail, after which the medium may lack what memory holds. */
+/* As test_enumerate.c, but syncs fail. After that the medium may lack what memory holds. */
 #include "enumerate.h"
 
 /*
@@ -80,7 +80,10 @@ static void failing_sync(void **state)
 	}
 }
 
-/* Pages go before any sync tells that they could not be written: at each event, at once or later. */
+/*
+ * Pages are evicted before a sync reports that they could not be written: at each event, or
+ * later.
+ */
 static void failing_write_back(void **state)
 {
 	struct explorer ex;
@@ -108,7 +111,7 @@ static void failing_write_back(void **state)
 	explore_free(&ex);
 }
 
-/* The syncs of the second process fail, too: those of its open and those of its operations. */
+/* Syncs of the second process fail, too: those of its open and those of its operations. */
 static void failing_sync_twice(void **state)
 {
 	struct explorer ex;
@@ -134,7 +137,7 @@ static void failing_sync_twice(void **state)
 }
 
 #ifdef HOOKED
-/* Of two arenas: what the next process relies on is in the second, too. */
+/* With two arenas: the next process also relies on values in the second one. */
 static void failing_sync_of_two_arenas(void **state)
 {
 	static const struct {
@@ -168,7 +171,7 @@ static void failing_sync_of_two_arenas(void **state)
 	ex.fence_limit = 12;
 	ex.bulk_share = 1024;
 	ex.check_share = 4;
-	/* the sync of the layout's maps, and that of its info blocks */
+	/* first the sync of the layout's maps fails, then that of its info blocks */
 	for (unsigned fence = 1; fence <= 2; fence++) {
 		struct scenario s = {.program = "w20",
 				     .then = "w30 w10",
@@ -189,7 +192,7 @@ static void failing_sync_of_two_arenas(void **state)
 }
 #endif
 
-/* The layout's syncs: what the second process sees of it may be nowhere else. */
+/* Syncs of the layout fail: what the second process sees may be in memory only. */
 static void failing_sync_of_a_layout(void **state)
 {
 	static const char *const programs[] = {"w00", "e0", "w00 | w11"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The explorer itself: it finds nothing wrong with the protocol as it should be, and something
- * with each one that lacks a rule. So that what it finds nothing in means something.
+ * Tests the explorer itself: it finds nothing wrong with the right protocol, and a violation in
+ * each protocol that lacks a rule. Only then does it mean something that it finds nothing.
  */
 #include "support.h"
 
@@ -42,8 +42,8 @@ static const struct trial sound[] = {
     SOUND("four fences", MEDIUM_FILE, "wwze", 2, 4, 2, false, .four_step = true),
     SOUND("readers", MEDIUM_PMEM, "r00 | w00 w20 w01", 2, 4, 1, false,
 	  .four_step = false),
-    /* one of the two suffices: the entry cannot change again before the version is raised,
-       and the version is raised before the block that the entry named can be written to */
+    /* comparing one of the two is enough: the entry cannot change again before the version is raised,
+       and the version is raised before the block that the entry named can be overwritten */
     SOUND("R11: version without entry", MEDIUM_PMEM, "r00 | w00 w20 w01", 2, 4, 1, false,
 	  .reader = READ_VERSION_ONLY),
     SOUND("R11: version raised late", MEDIUM_PMEM, "r00 | w00 | w20", 2, 4, 1, false,

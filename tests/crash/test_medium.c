@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * The model of the medium: which images a power loss leaves after a few stores.
- */
+/* Tests the model of the medium: which images a power loss can leave after a few stores. */
 #include "support.h"
 
 #include <errno.h>
@@ -200,7 +198,7 @@ static void a_failed_sync_is_final(void **state)
 	end(&f);
 }
 
-/* What the next process finds after a sync of the word at 0 and the one at 8 has failed. */
+/* What the next process finds after a failed sync of the words at 0 and 8. */
 static void begin_after_failure(struct fixture *f, struct medium *next, uint64_t page)
 {
 	begin(f, MEDIUM_FILE);
@@ -228,7 +226,10 @@ static void a_page_that_was_not_written_is_clean_until_it_is_stored_to(void **st
 		storage_flush(&next.storage, &f.step, 0, 16);
 		assert_int_equal(storage_fence(&next.storage, &f.step), 0);
 		assert_int_equal(medium_npending(&next), 2);
-		/* what stands there already; the other word is in the same page or not */
+		/*
+		 * stores the present value again; the other word is in the same page or in
+		 * another one
+		 */
 		storage_renew32(&next.storage, &f.step, 0, 1);
 		storage_flush(&next.storage, &f.step, 0, 16);
 		assert_int_equal(storage_fence(&next.storage, &f.step), 0);

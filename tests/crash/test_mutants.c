@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Mutations: each flush and each fence of the table, and each rule of its protocol, is left out
- * in turn, and the explorer must notice. The medium suppresses the call, so that the code
- * under test stays as it is.
+ * in turn, and the explorer must notice it. The medium suppresses the call, so that the code
+ * under test is not changed.
  *
- * The output is a table of mutants and what caught each of them. A mutant that nothing catches
- * fails the test, unless it is listed below with the reason why it changes nothing. ONLY in the
- * environment, a pattern, sets which cases run.
+ * The output is a table of the mutants and of the program that caught each of them. A mutant that
+ * nothing catches fails the test, unless it is listed below with the reason why it changes
+ * nothing. ONLY in the environment, a pattern, selects the cases.
  */
 #include "support.h"
 
@@ -20,7 +20,7 @@
 #include "programs.h"
 #include "sut_btt.h"
 
-/* Part of the name of a site (see site_name), and why it can go. */
+/* Part of the name of a site (see site_name), and why its call can be left out. */
 static const struct {
 	const char *name;
 	const char *reason;
@@ -48,7 +48,7 @@ static struct scenario scenario_of(const struct attack *a)
 				 .fail_fence = a->fail_fence};
 }
 
-/* Short programs, the likeliest to show something first. */
+/* Short programs. Those that are most likely to find something come first. */
 static const struct attack attacks[] = {
     {"w00 s", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w00 s", NULL, BASE_FRESH, 0, MEDIUM_FILE},
@@ -101,7 +101,7 @@ static void set_up(void)
 	}
 }
 
-/* Storing again makes a difference only after a sync that failed. */
+/* A value is stored again for the case of a failed sync only. */
 static bool is_pointless(const struct attack *a)
 {
 	return explorers[a->kind].mutant.kind == SITE_RENEW && !a->fail_fence;
@@ -124,8 +124,8 @@ static bool run_attack(const struct attack *a)
 }
 
 /*
- * Runs the attacks on what the explorers are set to; the first one that finds something is
- * printed. False if none does.
+ * Runs the attacks on the present mutant and prints the first one that finds something. Returns
+ * false if none does.
  */
 static bool is_caught(const char *what)
 {
@@ -255,7 +255,7 @@ static void a_failing_sync_must_be_heeded(void **state)
 }
 
 #ifdef HOOKED
-/* At each of so many events in turn. */
+/* The kernel fails to write at each of so many events in turn. */
 static bool explore_losses(struct explorer *ex, struct scenario s, unsigned most)
 {
 	bool ok = true;
@@ -265,7 +265,7 @@ static bool explore_losses(struct explorer *ex, struct scenario s, unsigned most
 	return ok;
 }
 
-/* What the table asks its own poison. The programs pass with the table as it is. */
+/* The checks whether the table is poisoned. The programs pass with the table as it is. */
 static void who_comes_after_a_failed_sync_must_ask(void **state)
 {
 	static const struct {
@@ -365,7 +365,7 @@ static void the_order_of_the_halves_is_needed(void **state)
 	assert_int_equal(missed, 0);
 }
 
-/* The table as it is passes the same in test_enumerate. */
+/* Without the mutation the same programs pass in test_enumerate. */
 static void an_info_block_needs_the_flogs_of_all_arenas(void **state)
 {
 	static const struct attack layouts[] = {
@@ -403,7 +403,7 @@ static void an_info_block_needs_the_flogs_of_all_arenas(void **state)
 	assert_int_equal(missed, 0);
 }
 
-/* The table as it is passes more of the same in test_failing_syncs. */
+/* Without the mutation more programs of this kind pass in test_failing_syncs. */
 static void recovery_stores_the_flogs_of_all_arenas_again(void **state)
 {
 	struct scenario s = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A sample of the images after a power loss is opened by the original library, where Debian's
- * is installed: it finds in each block what our recovery finds, and nothing wrong.
+ * The original library opens a sample of the images after a power loss, if Debian's package is
+ * installed. It must find in each block what our recovery finds, and nothing wrong.
  */
 #include "support.h"
 
@@ -45,7 +45,7 @@ static void *symbol(void *library, const char *name)
 
 #define FOLDER "/usr/lib/x86_64-linux-gnu/"
 
-/* With the libpmem that belongs to it, whatever LD_LIBRARY_PATH says. */
+/* Loads it with its own libpmem, also if LD_LIBRARY_PATH names another one. */
 static bool load(struct original *o)
 {
 	void *library;
