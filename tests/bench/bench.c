@@ -5,11 +5,11 @@
  *	bench blk DIR [CASE...]		block pools as persistent memory, see cases_blk.h
  *	bench disk DIR [CASE...]	block pools on an ordinary file
  *	bench pmem DIR [PATTERN [MAX]]	libpmem, see cases_pmem.h
- *	bench self-test DIR CASE...	what the operations of a case touch: no libraries are compared
+ *	bench self-test DIR CASE...	prints what the operations of a case touch, and compares nothing
  *
- * DIR holds the files, and is on /dev/shm with PMEM_IS_PMEM_FORCE=1 what stands for persistent
- * memory. OURS and ORIGINAL are the folders of the libraries; POOLS, ROUNDS and SLICE_MS set the
- * effort. Prints a CSV, see turns.c.
+ * The files are made in DIR. A DIR on /dev/shm, with PMEM_IS_PMEM_FORCE=1, stands for persistent
+ * memory. The environment variables OURS and ORIGINAL are the folders of the libraries; POOLS,
+ * ROUNDS and SLICE_MS set the effort. Prints a CSV, see turns.c.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * What the files of the benchmark share: clock, random numbers, and the end.
- */
+/* Functions that the files of the benchmark share: clock, random numbers, and exit on error. */
 #ifndef BENCH_H
 #define BENCH_H 1
 
@@ -29,7 +27,7 @@ static inline uint64_t bench_random(uint64_t *state)
 	return *state = x;
 }
 
-/* r, a random number, brought below n, without a division. */
+/* Maps the random number r to a number below n, without a division. */
 static inline uint64_t bench_below(uint64_t r, uint64_t n)
 {
 	return (uint64_t)((unsigned __int128)r * n >> 64);

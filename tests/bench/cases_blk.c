@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Operations on block pools, on random blocks. Every block was written before. */
+/* Operations on random blocks of block pools. Every block was written before. */
 #include "cases_blk.h"
 
 #include <libpmemblk.h>
@@ -35,7 +35,7 @@ struct blk {
 	const struct turns_case *c;
 	bool is_limit;
 	PMEMblkpool *pool;
-	uint64_t nblock; /* of those that are used */
+	uint64_t nblock; /* the number of blocks that are used */
 	struct limit limit;
 	struct workers all;
 	char path[4096];
@@ -62,7 +62,7 @@ static void count(struct turns_touched *t, unsigned char *seen, const unsigned c
 		}
 }
 
-/* t, seen: NULL, or what is to be counted. */
+/* t and seen: NULL, or the counters to fill in. */
 static inline __attribute__((always_inline)) void
 run_one(struct worker *w, enum op op, struct turns_touched *t, unsigned char *seen)
 {
@@ -82,7 +82,8 @@ run_one(struct worker *w, enum op op, struct turns_touched *t, unsigned char *se
 		if (ret == 0)
 			ret = pmemblk_write(b->pool, w->buf, (long long)block);
 		break;
-	case OP_FLAG: /* a change each time; the block gets its data back when the slice ends */
+	/* each one is a change; the block gets its data back when the slice ends */
+	case OP_FLAG:
 		ret = r & 1 ? pmemblk_set_zero(b->pool, (long long)(block % 4096))
 			    : pmemblk_set_error(b->pool, (long long)(block % 4096));
 		break;
@@ -142,7 +143,7 @@ static uint64_t bare_mix(struct worker *w)
 	return BATCH;
 }
 
-/* A pool in which all blocks that are used were written; b->pool is open. */
+/* Makes a pool and writes all blocks that are used; b->pool is open. */
 static void make_pool(struct blk *b, size_t size, uint64_t nblock)
 {
 	size_t bsize = b->c->bsize;

@@ -7,11 +7,15 @@
 #include "turns.h"
 
 /*
- * The case named OP/BSIZE/THREADS: OP one of read, write, write-noload (with the limit that loads no
- * old map entry), mix (70 % reads), zero (set_zero and write), flag (set_error and set_zero in turn);
- * or LIFE/BSIZE: first (the first write of a new pool), open (open and close), check and
- * check-written (of a pool of 1 GiB). is_disk: the pool lies on an ordinary file. Dies of other
- * names.
+ * Returns the case of this name; ends the process for an unknown name. The names are
+ *
+ *	OP/BSIZE/THREADS	OP is read, write, write-noload (its limit does not load the old map
+ *				entry), mix (70 % reads), zero (set_zero and write) or flag
+ *				(set_error and set_zero in turn)
+ *	LIFE/BSIZE		LIFE is first (the first write to a new pool), open (open and close),
+ *				check or check-written (both of a pool of 1 GiB)
+ *
+ * is_disk: the pool is an ordinary file.
  */
 struct turns_case cases_blk_find(const char *name, bool is_disk);
 

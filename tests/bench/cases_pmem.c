@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libpmem's functions on a file on /dev/shm that counts as persistent memory
- * (PMEM_IS_PMEM_FORCE=1). Sizes up to SMALL go round in slots that stay in the cache and do not
- * overlap.
+ * (PMEM_IS_PMEM_FORCE=1). Copies of up to SMALL bytes use slots in turn, which stay in the cache
+ * and do not overlap.
  */
 #include "cases_pmem.h"
 
@@ -181,7 +181,7 @@ static void touched(void *state, struct turns_touched *t)
 	t->bytes = t->ops * w->size;
 	t->distinct = (ring + w->step - 1) / w->step;
 	for (size_t at = 0; at < ring;
-	     at += w->step) /* memcpy's source is 2 everywhere */
+	     at += w->step) /* every byte of memcpy's source is 2 */
 		t->normal += area[w->c->align + at] == 2 &&
 			     area[w->c->align + at + w->size - 1] == 2;
 }

@@ -7,8 +7,8 @@
 #include "turns.h"
 
 /*
- * The cases FIGURE/VARIANT/SIZE/ALIGNMENT/THREADS of libpmem whose names match pattern (fnmatch) and
- * whose sizes are at most max_size. list is to be freed.
+ * The cases FIGURE/VARIANT/SIZE/ALIGNMENT/THREADS of libpmem whose names match pattern (fnmatch)
+ * and whose sizes are at most max_size. The caller frees list.
  */
 struct cases_pmem {
 	const char *pattern;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One durable update of 4,000 bytes in a random one of 1,024 places, for orientation: by pwrite +
- * fdatasync, by LMDB and by SQLite (WAL, synchronous=FULL).
+ * For orientation: the time of a durable update of 4,000 bytes at a random one of 1,024 places,
+ * with pwrite + fdatasync, with LMDB and with SQLite (WAL, synchronous=FULL).
  *
  *	durable_updates DIR SECONDS
  */

@@ -62,7 +62,7 @@ static bool has_clwb(void)
 	return b & 1u << 24;
 }
 
-/* The widest stores are not the best on every machine. */
+/* Measures which stores are fastest: the widest ones are not on every machine. */
 void limit_choose(struct limit *l)
 {
 	void (*const copies[])(char *, const char *, size_t) = {
@@ -124,7 +124,7 @@ void limit_bulk(struct limit *l, char *to, const char *from, size_t n)
 
 /* --- operations on blocks ---------------------------------------------------------------- */
 
-/* Maps fd at a place where large pages could be used, as the libraries do. */
+/* Maps fd at an address that allows large pages, as the libraries do. */
 static char *map_at(int fd, size_t size)
 {
 	char *base =
@@ -217,7 +217,7 @@ void limit_zero(struct limit *l, struct worker *w)
 	char *entry = l->map + bench_below(bench_random(&w->seed), l->blocks) * 4;
 	uint32_t old = *(volatile uint32_t *)(void *)entry;
 
-	/* the map of the limit has no flags: an entry stays what it is */
+	/* the map of the limit has no flags, so the entry keeps its value */
 	*(volatile uint32_t *)(void *)entry = old;
 	l->flush(entry);
 	fence();

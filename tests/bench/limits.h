@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The bare loops that are the limit of a block pool: the same loads, copies, flushes and fences on
- * the same kind of memory, without library, locks or checks.
+ * The bare loops that no block pool can beat: the same loads, copies, flushes and fences on the
+ * same kind of memory, without a library, locks or checks.
  *
  *	write		non-temporal copy of the block (the widest stores that pay), fence, load of
  *			the old map entry, whose value goes into the record, record of 16 bytes,
@@ -38,17 +38,22 @@ struct limit {
 	char path[4096];
 };
 
-/* An unlinked file in dir, mapped, every byte written, and a random map. */
+/* Makes and maps an unlinked file in dir, writes every byte, and fills its map at random. */
 void limit_init(struct limit *l, const struct turns_case *c, const char *dir);
 void limit_fini(struct limit *l);
 
-/* For workers whose state begins with a struct limit pointer. Each does some operations. */
+/*
+ * For workers whose state begins with a pointer to struct limit. Each call does some operations.
+ */
 void limit_read(struct limit *l, struct worker *w);
 void limit_write(struct limit *l, struct worker *w);
 void limit_zero(struct limit *l, struct worker *w);
 void limit_file(struct limit *l, struct worker *w);
 
-/* A file of c->pool_size for the limits of a pool's life; its map lies at its end. */
+/*
+ * Makes a file of c->pool_size bytes for the limits of first, open and check; its map is at its
+ * end.
+ */
 void limit_make_file(struct limit *l, const struct turns_case *c, const char *dir);
 uint64_t limit_first(struct limit *l);
 uint64_t limit_open(struct limit *l);

@@ -24,7 +24,7 @@
 
 enum order { ORDER_NONE, ORDER_PREPARE, ORDER_RUN, ORDER_FINISH, ORDER_END };
 
-/* One for each party, in memory that they share with the one who gives the orders. */
+/* One for each party, in memory shared with the process that gives the orders. */
 struct seat {
 	_Alignas(64) _Atomic(uint32_t) given; /* number of orders so far */
 	_Atomic(uint32_t) done;
@@ -177,7 +177,7 @@ static double median(double *v, unsigned n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-/* Slices of one case: figures of this pool. */
+/* Runs the slices of one case, which give the figures of this pool. */
 static void compare_case(const struct turns_plan *plan, size_t ncase, unsigned pool,
 			 struct figures *f)
 {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Comparing libraries on a machine that does other things, too.
+ * Compares libraries on a machine that does other work, too.
  *
- * A single run of a benchmark swings by a third on a shared machine. So the parties of a comparison
- * live at the same time, each a process of its own on its own pair of libraries, and take turns in
- * slices of a few milliseconds: neighbouring slices meet the same weather, and only they are
- * compared. What remains is where the pages of a pool happen to lie, so everything is repeated with
- * new processes and new pools, and the median over these counts.
+ * On a shared machine the result of a single run varies by a third. So the parties of a
+ * comparison run at the same time, each in a process of its own with its own pair of libraries.
+ * They take turns in slices of a few milliseconds. Neighbouring slices run under the same
+ * conditions, and only these are compared. The placement of the pages of a pool still makes a
+ * difference. So everything is repeated with new processes and new pools, and the result is the
+ * median of the repetitions.
  *
- * The parties: ours, the original, the original once more (what it differs from itself is the
- * noise), and the limit: a bare loop of the same loads, copies, flushes and fences, without library.
+ * The parties are: our libraries; the original; the original again (its difference from itself is
+ * the noise); and the limit, a bare loop of the same loads, copies, flushes and fences without a
+ * library.
  */
 #ifndef TURNS_H
 #define TURNS_H 1
@@ -29,19 +31,19 @@ struct turns_sample {
 /* What the operations of a case touched, for the benchmark's own test. */
 struct turns_touched {
 	uint64_t ops;
-	uint64_t distinct; /* blocks or places */
-	uint64_t bytes;	   /* read or written by the caller's count */
+	uint64_t distinct; /* the number of different blocks or places */
+	uint64_t bytes;	   /* bytes that were read or written, as the caller counts */
 	uint64_t normal;   /* reads and writes of blocks that held data, not zeros */
 };
 
 struct turns_case {
 	char name[64];
-	/* Makes what the case needs; it depends on no case before. */
+	/* Makes the state that the case needs. It does not depend on earlier cases. */
 	void *(*prepare)(const struct turns_case *c, const char *dir, bool limit);
 	/* Works for about ns nanoseconds. */
 	void (*run)(void *state, uint64_t ns, struct turns_sample *sample);
 	void (*finish)(void *state);
-	/* After some work in prepared state; may be NULL. */
+	/* Called after some work on the prepared state; may be NULL. */
 	void (*touched)(void *state, struct turns_touched *t);
 	bool has_limit;
 
@@ -65,10 +67,10 @@ struct turns_plan {
 	uint64_t slice_ns;
 };
 
-/* Runs the plan and prints the table as CSV to stdout. The status for exit(3). */
+/* Runs the plan and prints the table as CSV to stdout. Returns the status for exit(3). */
 int turns_run(const struct turns_plan *plan, int argc, char **argv);
 
-/* In a process started by turns_run(): does not return. */
+/* Runs a party in a process that turns_run() has started. Does not return. */
 void turns_party(const struct turns_plan *plan);
 bool turns_is_party(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Threads that sleep between the slices of a benchmark and all work during one. */
+/* Threads that work during a slice of a benchmark and sleep between two slices. */
 #ifndef WORKERS_H
 #define WORKERS_H 1
 
@@ -14,7 +14,7 @@
 struct worker;
 
 struct workers {
-	/* Some operations; returns their number. */
+	/* Does some operations and returns their number. */
 	uint64_t (*work)(struct worker *w);
 	unsigned n;
 	uint64_t until; /* when the slice ends, on bench_now() */

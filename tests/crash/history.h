@@ -64,9 +64,8 @@ struct history {
 	unsigned phase;
 	unsigned char initial[NTRACKED]; /* contents before all operations */
 	unsigned char visible[NTRACKED];
-	unsigned
-	    flag_pos[NTRACKED]
-		    [2]; /* the position of the last map store of ZERO and of ERROR */
+	/* the position of the last map store of ZERO and of ERROR */
+	unsigned flag_pos[NTRACKED][2];
 };
 
 void history_init(struct history *h, const unsigned char initial[NTRACKED]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Builds folders that imitate /sys, each new, and points the library at them. */
+/* Builds folders that imitate /sys, and makes the library use them. Each imitation is new. */
 #ifndef FAKE_SYSFS_H
 #define FAKE_SYSFS_H 1
 
@@ -56,7 +56,7 @@ static inline void fake_sysfs_dir(const char *rel)
 	assert_int_equal(mkdir(fake_sysfs_path(rel), 0755), 0);
 }
 
-/* A link at rel to another path of the same imitation. */
+/* Makes a link at rel to another path of the same imitation. */
 static inline void fake_sysfs_link(const char *rel, const char *target)
 {
 	char to[PATH_MAX];

@@ -97,7 +97,7 @@ static void entries_have_their_defaults_and_keep_what_is_set(void **state)
 	assert_int_equal(ctl_value(CTL_COPY_ON_WRITE_AT_OPEN), 7);
 }
 
-/* What the original made of each text: 0, or it aborted or crashed. */
+/* For each text what the original did: 0, or it aborted or crashed. */
 static void configurations_are_accepted_where_the_original_lived(void **state)
 {
 	static const struct {

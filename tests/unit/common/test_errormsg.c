@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The message without memory; the linker puts __wrap_calloc in the place of calloc. */
+/* The message when there is no memory; the linker replaces calloc by __wrap_calloc. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What paths name, allocation that goes on after interruptions, and placement. */
+/* What paths name; allocation that goes on after interruptions; the placement of mappings. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,7 +26,7 @@ static struct {
 	int err;
 	unsigned failures;
 	unsigned calls;
-	uint64_t reached;  /* end of what was allocated without a hole */
+	uint64_t reached;  /* the end of the allocated bytes that have no hole */
 	uint64_t smallest; /* length of the shortest request */
 } fallocate_model;
 
@@ -201,8 +201,8 @@ static void only_the_file_that_was_made_is_removed(void **state)
 	assert_int_equal(symlink(made, to_made), 0);
 	file_remove_made(to_made, fd);
 	assert_int_equal(faccessat(AT_FDCWD, made, F_OK, 0), -1);
-	file_remove_made(made, fd); /* gone already */
-	/* Somebody has put another file there. */
+	file_remove_made(made, fd); /* it is removed already */
+	/* Another process has put another file there. */
 	support_write_file(other, "x", 1);
 	assert_int_equal(rename(other, made), 0);
 	file_remove_made(made, fd);
@@ -257,7 +257,7 @@ static void reservations_are_aligned_by_their_length(void **state)
 
 		assert_int_equal(mapping_reserve(rows[i].len, rows[i].wish, &p), 0);
 		assert_int_equal((uintptr_t)p % rows[i].align, 0);
-		/* It is there, whole, and nothing more: the next page is free. */
+		/* Exactly this range is reserved: the next page is free. */
 		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), 0);
 		mapping_release(p, rows[i].len, rows[i].wish);
 		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), -1);
@@ -270,7 +270,7 @@ static void reservations_are_aligned_by_their_length(void **state)
 	}
 }
 
-/* Whether the process may know its own mappings. */
+/* Whether the process cannot read its own mappings. */
 static bool maps_are_closed;
 
 int access(const char *name, int mode)
@@ -336,7 +336,7 @@ static void a_hint_is_the_lowest_address(void **state)
 	assert_int_equal((uintptr_t)low % two_mib, 0);
 	mapping_release(low, 4096, 0);
 
-	/* Who may not know the holes has no hint. */
+	/* Without the list of holes the hint has no effect. */
 	maps_are_closed = true;
 	hint_at("", free_space, "");
 	maps_are_closed = false;
@@ -344,7 +344,10 @@ static void a_hint_is_the_lowest_address(void **state)
 	assert_ptr_not_equal(second, (void *)free_space);
 	mapping_release(second, 4096, 0);
 
-	/* No such address, or no hint at all: the kernel's choice, aligned. */
+	/*
+	 * With an impossible address, or without a hint, the kernel chooses; the result is
+	 * aligned.
+	 */
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		setenv("PMEM_MMAP_HINT", texts[i], 1);
 		mapping_init();

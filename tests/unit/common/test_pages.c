@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reservations on machines with other pages, and on hugetlbfs. The page size, the file system
- * and the kernel's rules for huge pages are a model on top of this machine's mmap(2).
+ * Reservations on machines with other page sizes, and on hugetlbfs. A model on top of this
+ * machine's mmap(2) imitates the page size, the file system and the kernel's rules for huge
+ * pages.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -34,8 +35,8 @@ struct range {
 };
 
 static struct {
-	size_t page; /* 0: this machine as it is */
-	size_t huge; /* of the file system; 0: it is an ordinary one */
+	size_t page; /* 0: that of this machine */
+	size_t huge; /* of the file system; 0: an ordinary file system */
 	struct range reserved;
 	struct range placed; /* the file's mapping */
 } model;
@@ -79,7 +80,7 @@ static size_t round_up_to(size_t value, size_t unit)
 	return (value + unit - 1) / unit * unit;
 }
 
-/* The kernel's own choice is a multiple of its page. */
+/* If the kernel chooses the address, it is a multiple of the page. */
 static void *map_anonymous(uintptr_t addr, size_t len, int flags)
 {
 	uintptr_t got;
@@ -182,7 +183,7 @@ static const struct {
 static const size_t lengths[] = {1,	   4095,     4097,	     65535,	65537,
 				 3u << 20, 16785408, (1u << 30) + 1, 2147483649};
 
-/* Makes the mapping of the row; NULL where the row is unknown. */
+/* Makes the mapping of the row; NULL if there is no such row. */
 static void *reserve_and_place(size_t len, size_t *unit)
 {
 	void *p = NULL;
@@ -192,7 +193,7 @@ static void *reserve_and_place(size_t len, size_t *unit)
 	assert_int_equal(mapping_reserve(len, *unit, &p), 0);
 	assert_int_equal((uintptr_t)p % *unit, 0);
 	assert_int_equal((uintptr_t)p % (len >= 2147483648 ? 1u << 30 : 2u << 20), 0);
-	/* It is there, whole, and nothing more. */
+	/* Exactly this range is reserved. */
 	assert_int_equal(model.reserved.lo, (uintptr_t)p);
 	assert_int_equal(model.reserved.hi, (uintptr_t)p + round_up_to(len, *unit));
 	assert_int_equal(mapping_place(p, len, 3, 0, MAPPING_SHARED, NULL, NULL), 0);
@@ -233,11 +234,11 @@ static void unmapping_rounds_up_to_the_end_of_the_page_and_no_further(void **sta
 			p = reserve_and_place(lengths[i], &unit);
 			assert_int_equal(mapping_unmap(p, lengths[i]), 0);
 			assert_true(is_empty(model.reserved) && is_empty(model.placed));
-			/* Not from within a page. */
+			/* An address within a page is refused. */
 			p = reserve_and_place(lengths[i], &unit);
 			assert_int_equal(mapping_unmap(p + unit / 2, unit / 4), -EINVAL);
 			assert_int_equal(mapping_unmap(p, lengths[i]), 0);
-			/* A part of several. */
+			/* A part of several units. */
 			p = reserve_and_place(3 * unit, &unit);
 			assert_int_equal(mapping_unmap(p, unit + 1), 0);
 			assert_int_equal(model.reserved.lo, (uintptr_t)p + 2 * unit);
@@ -275,7 +276,7 @@ static void a_limit_of_the_address_space_leaves_room_for_what_is_asked(void **st
 		if (ret < 0)
 			fail_msg("%s", errormsg_get());
 		mapping_release(p, lens[i], 0);
-		/* What was asked for is said. */
+		/* The message says what was asked for. */
 		assert_int_equal(again, -ENOMEM);
 		assert_non_null(strstr(errormsg_get(), "address space"));
 		assert_non_null(strstr(errormsg_get(), "multiple of"));

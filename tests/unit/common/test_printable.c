@@ -15,7 +15,7 @@ static void assert_shown(const char *raw, const char *shown)
 	strcpy(text, raw);
 	assert_int_equal(printable_make(text, sizeof(text)), strlen(shown));
 	assert_string_equal(text, shown);
-	/* Once more: nothing changes. */
+	/* A second call changes nothing. */
 	assert_int_equal(printable_make(text, sizeof(text)), strlen(shown));
 	assert_string_equal(text, shown);
 }
@@ -38,7 +38,7 @@ static void control_characters_are_escaped(void **state)
 	assert_shown("\x1b[31m", "\\x1b[31m");
 	assert_shown("a\nb\tc\rd\x7f\x01", "a\\x0ab\\x09c\\x0dd\\x7f\\x01");
 	assert_shown("\x1f \x1f", "\\x1f \\x1f");
-	/* CSI in one character; NEL; the direction of text */
+	/* CSI as one character; NEL; changes of the writing direction */
 	assert_shown("\xc2\x9b"
 		     "2J",
 		     "\\xc2\\x9b"
@@ -54,15 +54,15 @@ static void bytes_that_are_no_utf8_are_escaped(void **state)
 	(void)state;
 	assert_shown("\xff\xfe", "\\xff\\xfe");
 	assert_shown("\x80x\xbf", "\\x80x\\xbf");
-	assert_shown("\xc0\xaf", "\\xc0\\xaf"); /* '/' in two bytes */
+	assert_shown("\xc0\xaf", "\\xc0\\xaf"); /* an overlong '/' of two bytes */
 	assert_shown("\xc1\xbf", "\\xc1\\xbf");
-	assert_shown("\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"); /* too long a form */
+	assert_shown("\xe0\x9f\xbf", "\\xe0\\x9f\\xbf"); /* overlong */
 	assert_shown("\xf0\x8f\xbf\xbf", "\\xf0\\x8f\\xbf\\xbf");
 	assert_shown("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* a surrogate */
 	assert_shown("\xf4\x90\x80\x80",
-		     "\\xf4\\x90\\x80\\x80"); /* beyond the last one */
+		     "\\xf4\\x90\\x80\\x80"); /* beyond the last character */
 	assert_shown("\xf8\x88\x80\x80\x80", "\\xf8\\x88\\x80\\x80\\x80");
-	assert_shown("\xe2\x82", "\\xe2\\x82"); /* cut off */
+	assert_shown("\xe2\x82", "\\xe2\\x82"); /* truncated */
 	assert_shown("\xe2\x82x", "\\xe2\\x82x");
 }
 
@@ -85,7 +85,10 @@ static void what_finds_no_room_is_cut_off_at_a_character(void **state)
 	assert_string_equal(text, "a");
 }
 
-/* Every room, every text over a few bytes: nothing is written behind the room. */
+/*
+ * For every size of the buffer and every text of a few bytes, nothing is written behind the
+ * buffer.
+ */
 static void the_room_is_kept(void **state)
 {
 	static const char bytes[] = "a\x1b\xc2\x9b\xe2\x82\xac";
@@ -121,7 +124,7 @@ static void messages_escape_the_names_in_them(void **state)
 	assert_int_equal(blame_file("x\x07", -1), -1);
 	assert_string_equal(errormsg_get(),
 			    "x\\x07: cannot find a\\x0ab: No such file or directory");
-	/* A long name does not push the reason out, escaped or not. */
+	/* A long name does not displace the reason, escaped or not. */
 	memset(name, '\n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	assert_int_equal(errormsg_fail_sys(ENOENT, "%s", name), -ENOENT);

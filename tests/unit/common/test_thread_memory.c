@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory of threads, also where there is none: __wrap_calloc takes the place of calloc. */
+/* Memory of threads, also when there is none: the linker replaces calloc by __wrap_calloc. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +24,8 @@ struct user {
 	pthread_t thread;
 	char *bytes;
 	size_t size;
-	bool is_new; /* nothing was there before, and then zeros */
-	bool stays;  /* find returns what get returned */
+	bool is_new; /* the thread had no block before, and its new block is zero */
+	bool stays;  /* find returns the same block as get */
 };
 
 static pthread_barrier_t together;
@@ -56,7 +56,7 @@ static void *use(void *arg)
 	return NULL;
 }
 
-/* That many threads live at once; returns how many got a block. */
+/* Runs so many threads at once. Returns how many of them got a block. */
 static int run(struct user *u, int n)
 {
 	int got = 0;
@@ -119,7 +119,7 @@ static void without_memory_some_threads_get_a_spare(void **state)
 	thread_memory_unload(&memory);
 }
 
-/* As for a thread that fails while the process ends, after the library's destructors. */
+/* Like a thread whose call fails while the process ends, after the library's destructors. */
 static void after_unload_nobody_gets_any(void **state)
 {
 	size_t size;
@@ -132,7 +132,7 @@ static void after_unload_nobody_gets_any(void **state)
 	assert_null(thread_memory_get(&memory, &size));
 }
 
-/* Each key that is left behind would be one fewer for the program. */
+/* A key that is not deleted is lost for the program. */
 static void loading_again_and_again_leaves_no_key_behind(void **state)
 {
 	size_t size;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A pool that survives media errors, and how to make one. A page of its mapping is replaced by
- * one that lies behind the end of an empty file: every access raises SIGBUS, as on lost memory.
+ * A pool that survives media errors, and a way to make media errors: a page of its mapping is
+ * replaced by a page behind the end of an empty file. Each access to it raises SIGBUS, as on lost
+ * memory.
  */
 #ifndef SIGBUS_FIXTURE_H
 #define SIGBUS_FIXTURE_H 1
@@ -62,7 +63,9 @@ static inline void create_pool(const char *name)
 		fail_msg("%s", pmemblk_errormsg());
 }
 
-/* Called by each case itself: cmocka puts its own handler around each of its steps. */
+/*
+ * Each case calls this itself, because cmocka installs its own handler around each of its steps.
+ */
 static inline void make_pool(void)
 {
 	create_pool("pool");
@@ -93,7 +96,7 @@ static inline uint64_t map_off(unsigned i)
 	return IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_MAPOFF) + 4 * i;
 }
 
-/* Where the data of a block are. */
+/* The offset of a block's data. */
 static inline uint64_t data_off(unsigned lba)
 {
 	return IMAGE_DATA + 4096 +

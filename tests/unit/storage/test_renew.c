@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which media store again what somebody else stored, and which only flush it. */
+/* Which media store a value again that another process stored, and which only flush it. */
 #include "support.h"
 
 #include <string.h>
@@ -27,7 +27,9 @@ static void end(void)
 	munmap(image, SIZE);
 }
 
-/* Whether bytes are stored that were seen, and are not there any more. */
+/*
+ * Whether a renewal stores the bytes that the caller has seen, also if they have changed since.
+ */
 static bool renews(enum storage_medium medium)
 {
 	static const uint64_t seen[2] = {0x1122334455667788, 0x99aabbccddeeff00};

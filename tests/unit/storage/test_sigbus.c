@@ -20,7 +20,9 @@ static void a_lost_data_page_fails_the_reads_of_its_block_only(void **state)
 			assert_int_equal(get(i), i == 7 ? -1 : i);
 	assert_non_null(strstr(pmemblk_errormsg(), path));
 	assert_non_null(strstr(pmemblk_errormsg(), "media error"));
-	/* Nothing was modified nearby, so modifying goes on, and replaces the block. */
+	/*
+	 * No modifying call met the page, so modifying calls go on; this one replaces the block.
+	 */
 	assert_int_equal(put(8, 88), 0);
 	assert_int_equal(put(7, 77), 0);
 	assert_int_equal(get(7), 77);
@@ -37,7 +39,7 @@ static void a_lost_map_page_fails_reads_and_writes(void **state)
 	errno = 0;
 	assert_int_equal(put(3, 1), -1);
 	assert_int_equal(errno, EIO);
-	/* What comes after is refused, where the map is whole, too. */
+	/* Later modifying calls are refused, also for parts of the map that are whole. */
 	assert_int_equal(get(3000), 0);
 	errno = 0;
 	assert_int_equal(put(3000, 1), -1);
@@ -50,7 +52,7 @@ static void a_lost_map_page_fails_reads_and_writes(void **state)
 	assert_int_equal(errno, EIO);
 	pmemblk_close(pool);
 	pool = NULL;
-	/* The file has lost nothing. */
+	/* The file has not lost anything. */
 	assert_int_equal(image_get32(path, IMAGE_SDS + 16), 1);
 	assert_int_equal(pmemblk_check(path, 0), 1);
 	pool = pmemblk_open(path, 0);
@@ -76,7 +78,7 @@ static void a_lost_flog_fails_writes_only(void **state)
 	drop_pool();
 }
 
-/* The data go nowhere, so nothing may name the place where they should be. */
+/* The data are lost, so no map entry may name the block where they should be. */
 static void a_lost_free_block_leaves_the_block_as_it_was(void **state)
 {
 	uint64_t off;
@@ -87,7 +89,7 @@ static void a_lost_free_block_leaves_the_block_as_it_was(void **state)
 	off = data_off(7);
 	assert_int_equal(put(7, 77), 0);
 	lose_page(off);
-	/* One of the next writes goes to the block that the last one freed. */
+	/* One of the next writes uses the block that the last one freed. */
 	for (int next = 200; next < 210 && put(9, next) == 0; next++)
 		value = next;
 	errno = 0;
@@ -161,7 +163,7 @@ static void all_threads_see_the_error_and_nothing_else(void **state)
 	drop_pool();
 }
 
-/* A call may meet more lost pages than are kept in mind: then all of the mapping counts as lost. */
+/* A call may meet more lost pages than can be recorded: then the whole mapping counts as lost. */
 static void a_block_of_very_many_lost_pages_fails_and_all_others_too(void **state)
 {
 	enum { LARGE = 80 * 4096 };
@@ -183,7 +185,8 @@ static void a_block_of_very_many_lost_pages_fails_and_all_others_too(void **stat
 		lose_page(IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_DATAOFF) +
 			  (uint64_t)(image_get32(path, map_off(0)) & 0x3fffffff) * LARGE +
 			  at);
-	alarm(60); /* nobody waits for pages that nobody takes away */
+	/* ends the test if a thread waits for a replacement that no thread removes */
+	alarm(60);
 	for (int i = 0; i < 4; i++) {
 		errno = 0;
 		assert_int_equal(pmemblk_read(pool, block, i % 2), -1);
@@ -195,7 +198,7 @@ static void a_block_of_very_many_lost_pages_fails_and_all_others_too(void **stat
 	unlink(path);
 }
 
-/* All room is taken by the pages of other threads. */
+/* The pages of other threads take all places. */
 static void a_page_that_finds_no_room_is_waited_for_by_nobody(void **state)
 {
 	(void)state;
@@ -217,7 +220,7 @@ static void a_page_that_finds_no_room_is_waited_for_by_nobody(void **state)
 
 enum { TAKING_FREELY, TAKING_ARMED, TAKING_STOPPED, TAKING_ON };
 
-/* What the thread that is about to take a replacement away does. */
+/* The state of the thread that is about to remove a replacement. */
 static atomic_int taking;
 
 SUPPORT_INTERPOSE int memfd_create(const char *name, unsigned flags)
@@ -273,7 +276,10 @@ static void a_child_inherits_no_replacement_and_waits_for_nobody(void **state)
 
 /* --- waiting for another thread's replacement --------------------------------------------- */
 
-/* While this is set, its replacement goes after the third sleep, or after far too many yields. */
+/*
+ * While this is set, its replacement is removed after the third sleep, or after far too many
+ * yields.
+ */
 static struct sigbus_watch *waited_for;
 static unsigned nyield;
 static unsigned nnap;

@@ -44,7 +44,7 @@ static void other_errors_go_to_the_programs_handler(void **state)
 	lose_page(data_off(7));
 	assert_int_equal(get(7), -1);
 	assert_int_equal(own_calls, 1);
-	/* An access to the pool from outside of the library is no business of ours, either. */
+	/* The library does not handle an access to the pool that the program makes itself. */
 	own_page = pool->map.base + (data_off(7) & ~(uint64_t)4095);
 	assert_int_equal(*(volatile char *)own_page, 0);
 	assert_int_equal(own_calls, 2);
@@ -55,7 +55,7 @@ static void other_errors_go_to_the_programs_handler(void **state)
 	drop_pool();
 }
 
-/* A page that raises SIGBUS, as near to the pool as there is room below or above it. */
+/* A page that raises SIGBUS, as close below or above the pool as there is room. */
 static char *lost_page_beside_the_pool(bool below)
 {
 	int fd = memfd_create("lost", MFD_CLOEXEC);
@@ -73,7 +73,7 @@ static char *lost_page_beside_the_pool(bool below)
 	return page;
 }
 
-/* While the library is at work: only the pool's own pages are its business. */
+/* During a call the library handles only faults in the pool's own pages. */
 static void a_fault_in_the_callers_buffer_goes_to_the_programs_handler(void **state)
 {
 	struct sigaction own = {.sa_flags = SA_SIGINFO};
@@ -125,7 +125,7 @@ static void *map_page(int flags, int fd)
 	return page;
 }
 
-/* Later faults of it are none in the pool that it has left, which may be gone by then. */
+/* Later faults of the thread are not in that pool, which may be closed by then. */
 static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **state)
 {
 	struct sigbus_watch *w = map_page(MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -157,7 +157,7 @@ static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **sta
 	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 }
 
-/* Else it would wait for itself. */
+/* Otherwise the thread would wait for itself. */
 static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **state)
 {
 	int fd = memfd_create("lost", MFD_CLOEXEC);
@@ -189,7 +189,9 @@ static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **sta
 	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 }
 
-/* While this is set, the file is cut off when the handler is installed: mapped, but not read. */
+/*
+ * While this is set, installing the handler truncates the file, which is mapped but not read yet.
+ */
 static bool cuts_file;
 
 SUPPORT_INTERPOSE int sigaction(int sig, const struct sigaction *act,
@@ -223,7 +225,7 @@ static void a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind(void 
 	assert_int_equal(errno, EIO);
 	assert_non_null(strstr(pmemblk_errormsg(), "media error"));
 	assert_false(cuts_file);
-	/* Another pool is watched, but nobody is inside of it. */
+	/* Another pool is watched, but no thread is in a call on it. */
 	unlink(path);
 	pool = pmemblk_create(path, BSIZE, SIZE, 0644);
 	assert_non_null(pool);
@@ -264,7 +266,7 @@ static void without_the_setting_the_signal_stays(void **state)
 	drop_pool();
 }
 
-/* In a child, which opens a pool of its own, while no handler of the library is there yet. */
+/* Runs in a child, which opens a pool of its own before the library has installed a handler. */
 #define CHILD(body)                                                                      \
 	do {                                                                             \
 		pid = fork();                                                            \
@@ -276,7 +278,7 @@ static void without_the_setting_the_signal_stays(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);                         \
 	} while (0)
 
-/* As the kernel does where a process wants to know early: nobody has accessed the memory. */
+/* As the kernel does for a process that wants to know early: no access has been made. */
 static void tell_of_lost_memory(void)
 {
 	siginfo_t info;
@@ -332,7 +334,7 @@ static void a_signal_that_is_ignored_stays_ignored(void **state)
 		create_pool("own");
 		kill(getpid(), SIGBUS);
 		raise(SIGBUS);
-		/* Nor does it interrupt a system call. */
+		/* It also does not interrupt a system call. */
 		sigaction(SIGBUS, NULL, &now);
 		_exit(now.sa_flags & SA_RESTART && get(5) == 0 ? 0 : 2);
 	});
@@ -346,7 +348,7 @@ static void a_signal_that_is_ignored_stays_ignored(void **state)
 			  : 2);
 	});
 	assert_int_equal(status, 0);
-	/* What cannot be ignored without the library cannot be ignored with it. */
+	/* A signal that cannot be ignored without the library cannot be ignored with it. */
 	CHILD({
 		int fd = memfd_create("lost", MFD_CLOEXEC);
 		volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);

@@ -11,7 +11,10 @@
 
 enum { THREADS = 8, ROUNDS = 200 };
 
-/* Each thread stores its round into a "page"; a sync makes the pages it covers durable. */
+/*
+ * Each thread stores the number of its round in a "page"; a sync makes the pages that it covers
+ * durable.
+ */
 static struct {
 	struct sync_group group;
 	_Atomic(int) page[THREADS];
@@ -131,7 +134,7 @@ static void *commit_once(void *arg)
 						   NULL);
 }
 
-/* Until one of the others goes on, with or without waiting. */
+/* Returns when one of the other threads has become the leader, with or without a wait. */
 static void wait_for_leader(void)
 {
 	bool led = false;
@@ -144,7 +147,9 @@ static void wait_for_leader(void)
 	}
 }
 
-/* Two come while the sync of a third one runs, and that one comes again when it is served. */
+/*
+ * Two threads come while the sync of a third one runs; the third comes again when it is served.
+ */
 static void the_next_sync_waits_for_those_just_served(void **state)
 {
 	uint64_t number[] = {1, 2};
