@@ -439,7 +439,6 @@ void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind)
 	m->storage.base = base;
 	m->storage.size = size;
 	m->storage.line_order = kind == MEDIUM_PMEM;
-	m->storage.flush_keeps_line = true;
 	m->storage.eager_flush = kind != MEDIUM_FILE;
 	m->storage.drops_pages = kind == MEDIUM_FILE;
 	m->storage.next_data = next_data;

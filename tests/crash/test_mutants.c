@@ -68,7 +68,6 @@ static const struct attack attacks[] = {
     {"w00 z0 w00", NULL, BASE_FRESH, 0, MEDIUM_FILE},
     {"w01 | w21", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w01 w31 | w21 w01", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
-    {"w00 | w00", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w00 | z0", NULL, BASE_USED, 0, MEDIUM_FILE},
     {"z0 | z0", NULL, BASE_USED, 0, MEDIUM_PMEM},
     {"w00", NULL, BASE_EMPTY, 0, MEDIUM_PMEM},
@@ -193,36 +192,6 @@ static void each_flush_and_fence_is_needed(void **state)
 		explorers[kind].mutant = (struct site){SITE_NONE, NULL};
 	assert_true(n > 15);
 	assert_int_equal(missed, 0);
-}
-
-/* Persistent memory, where a flush without the map lock comes first and mostly is enough. */
-static void a_changed_entry_is_flushed_again(void **state)
-{
-	struct explorer *ex = &explorers[MEDIUM_PMEM];
-	const struct attack attack = {"w00 | w00", NULL, BASE_FRESH, 0, MEDIUM_PMEM};
-	const struct site *sites;
-	size_t n = medium_sites(&sites);
-	unsigned found = 0;
-	bool passes;
-
-	(void)state;
-	for (size_t i = 0; i < n; i++) {
-		char name[512];
-
-		site_name(&sites[i], name, sizeof(name));
-		if (sites[i].kind != SITE_FLUSH || !strstr(name, "in renew_entry_locked"))
-			continue;
-		found++;
-		explore_forget(ex);
-		ex->mutant = sites[i];
-		passes = run_attack(&attack);
-		ex->mutant = (struct site){SITE_NONE, NULL};
-		printf("%-72s %s%.90s\n",
-		       "R2: an entry is not flushed again under the lock",
-		       passes ? "NOT CAUGHT" : "caught: ", passes ? "" : ex->why);
-		assert_false(passes);
-	}
-	assert_int_equal(found, 1);
 }
 
 static void a_failing_sync_must_be_heeded(void **state)
@@ -443,7 +412,6 @@ int main(void)
 	    cmocka_unit_test(the_order_of_the_halves_is_needed),
 	    cmocka_unit_test(an_info_block_needs_the_flogs_of_all_arenas),
 	    cmocka_unit_test(recovery_stores_the_flogs_of_all_arenas_again),
-	    cmocka_unit_test(a_changed_entry_is_flushed_again),
 	    cmocka_unit_test(a_failing_sync_must_be_heeded),
 #ifdef HOOKED
 	    cmocka_unit_test(who_comes_after_a_failed_sync_must_ask),

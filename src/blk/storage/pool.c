@@ -310,10 +310,8 @@ void storage_pool_init(struct storage *s, void *base, uint64_t size,
 	s->eager_flush = medium != STORAGE_FILE;
 	s->drops_pages = medium == STORAGE_FILE;
 	s->line_order = false;
-	s->flush_keeps_line = true;
 #if defined(__x86_64__)
 	s->line_order = medium == STORAGE_PMEM;
-	s->flush_keeps_line = !__builtin_cpu_is("intel");
 #endif
 }
 

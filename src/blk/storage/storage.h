@@ -110,9 +110,6 @@ struct storage {
 	 */
 	bool eager_flush;
 
-	/* A flush leaves the line in the cache. False where it is known that it does not. */
-	bool flush_keeps_line;
-
 	/* After a failed sync a page may be evicted and then be read again from the medium. */
 	bool drops_pages;
 
