@@ -101,35 +101,15 @@
  */
 #include "btt/btt.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include "btt/arena.h"
 #include "btt/flog.h"
-#include "btt/layout.h"
-#include "btt/map.h"
-#include "btt/poison.h"
+#include "btt/modify.h"
+#include "btt/race.h"
 #include "btt/redo.h"
 #include "errormsg.h"
-#include "btt/race.h"
 
 #define READ_TRIES 8
-
-static int find_arena(const struct btt *btt, uint64_t lba, struct btt_arena **arena,
-		      uint32_t *premap)
-{
-	for (unsigned i = 0; i < btt->narena; i++) {
-		uint32_t n = btt->arena[i].info.geo.external_nlba;
-
-		if (lba < n) {
-			*arena = &btt->arena[i];
-			*premap = (uint32_t)lba;
-			return 0;
-		}
-		lba -= n;
-	}
-	return -EINVAL;
-}
 
 static int check_lba(const struct btt *btt, uint64_t lba)
 {
@@ -140,16 +120,6 @@ static int check_lba(const struct btt *btt, uint64_t lba)
 			     btt->params.name, (long long)lba, ULL(btt->nblock));
 }
 
-static int fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
-			uint32_t premap, uint32_t entry)
-{
-	return errormsg_fail(
-	    EIO,
-	    "%s: arena at offset %#llx: the map entry %#x of block %u names a "
-	    "data block out of range; check and repair the pool",
-	    btt->params.name, ULL(arena->off), entry, premap);
-}
-
 /* --- reading ----------------------------------------------------------------------------- */
 
 /* 0 when done, 1 when the entry is normal and its block is to be copied, or -errno. */
@@ -158,7 +128,7 @@ static int read_flags(const struct btt *btt, const struct btt_arena *arena,
 {
 	if ((entry & BTT_MAP_FLAGS) == BTT_MAP_NORMAL) {
 		if (btt_map_postmap(entry) >= arena->info.geo.internal_nlba)
-			return fail_corrupt(btt, arena, premap, entry);
+			return btt_fail_corrupt(btt, arena, premap, entry);
 		return 1;
 	}
 	if (btt_map_is_error(entry))
@@ -230,7 +200,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 		memset(buf, 0, btt->params.bsize);
 		return 0;
 	}
-	ret = find_arena(btt, lba, &arena, &premap);
+	ret = btt_find_arena(btt, lba, &arena, &premap);
 	if (ret)
 		return ret;
 	for (int i = 0; i < READ_TRIES && !redo && !readers_redo(btt); i++) {
@@ -272,26 +242,13 @@ uint32_t btt_entry(const struct btt *btt, uint64_t lba)
 	struct btt_arena *arena;
 	uint32_t premap;
 
-	if (!btt_is_laid_out(btt) || find_arena(btt, lba, &arena, &premap))
+	if (!btt_is_laid_out(btt) || btt_find_arena(btt, lba, &arena, &premap))
 		return 0;
 	return storage_load32(btt->storage, btt_arena_map_off(arena, premap),
 			      memory_order_acquire);
 }
 
 /* --- modifying --------------------------------------------------------------------------- */
-
-static int layout(struct btt *btt)
-{
-	int ret = 0;
-
-	lock_acquire(&btt->layout_lock);
-	if (btt_poison_is_set(btt))
-		ret = btt_poison_fail(btt);
-	else if (!atomic_load_explicit(&btt->nfirst, memory_order_relaxed))
-		ret = btt_layout_format_locked(btt);
-	lock_release(&btt->layout_lock);
-	return ret;
-}
 
 /*
  * What the modifying calls check first; lays the table out if need be. Whether the table is
@@ -304,71 +261,15 @@ static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
 
 	if (unlikely(ret))
 		return ret;
-	if (unlikely(!atomic_load_explicit(&btt->nfirst, memory_order_acquire))) {
-		ret = layout(btt);
-		if (ret)
-			return ret;
-	}
-	ret = find_arena(btt, lba, arena, premap);
+	ret = btt_prepare(btt);
 	if (unlikely(ret))
 		return ret;
-	if (unlikely(atomic_load_explicit(&(*arena)->read_only, memory_order_relaxed)))
-		return errormsg_fail(
-		    EIO,
-		    "%s: the arena at offset %#llx is read-only since errors "
-		    "were found in it; check and repair the pool",
-		    btt->params.name, ULL((*arena)->off));
+	ret = btt_find_arena(btt, lba, arena, premap);
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(btt_arena_is_read_only(*arena)))
+		return btt_fail_read_only(btt, *arena);
 	return 0;
-}
-
-/* The entry with its number filled in; -EIO where it cannot be followed. Map lock held. */
-static int load_entry_locked(const struct btt *btt, const struct btt_arena *arena,
-			     uint32_t premap, uint32_t *raw, uint32_t *entry)
-{
-	*raw = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
-			      memory_order_relaxed);
-	*entry = btt_map_normalize(*raw, premap);
-	if (unlikely(btt_map_postmap(*entry) >= arena->info.geo.internal_nlba))
-		return fail_corrupt(btt, arena, premap, *raw);
-	return 0;
-}
-
-/* Stores a map entry and tells the readers; not flushed. */
-static void store_entry_locked(struct btt *btt, struct btt_arena *arena, uint32_t premap,
-			       uint32_t entry)
-{
-	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
-
-	storage_store32(btt->storage, btt_arena_map_off(arena, premap), entry);
-	/* release: a reader that sees the new version also sees the new entry */
-	atomic_store_explicit(
-	    &ml->version, atomic_load_explicit(&ml->version, memory_order_relaxed) + 1,
-	    memory_order_release);
-}
-
-/*
- * The lane's turn ends without a step. But a block that the thread's other lane has freed waits for
- * a fence in between (R11).
- */
-static int fence_unused_lane(struct btt *btt)
-{
-	struct storage_step none = STORAGE_STEP_INIT;
-	int ret = storage_fence(btt->storage, &none);
-
-	return ret ? btt_poison(btt, ret) : 0;
-}
-
-/* R3: the map update of the slot's current record becomes durable with the next fence. */
-static void flush_previous(struct btt *btt, struct btt_arena *arena,
-			   struct btt_slot *slot, struct storage_step *step,
-			   uint64_t thread)
-{
-	if (slot->prev_premap == BTT_NO_BLOCK)
-		return;
-	if (btt->storage->eager_flush && slot->prev_thread == thread)
-		return; /* flushed by this thread when it was stored */
-	storage_flush(btt->storage, step, btt_arena_map_off(arena, slot->prev_premap),
-		      BTT_MAP_ENTRY_SIZE);
 }
 
 /* The protocol from the read of the old entry on. */
@@ -385,14 +286,14 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 	uint32_t old;
 	int ret;
 
-	ret = load_entry_locked(btt, arena, premap, &raw, &old);
+	ret = btt_load_entry_locked(btt, arena, premap, &raw, &old);
 	if (unlikely(ret)) {
-		int err = fence_unused_lane(btt);
+		int err = btt_fence_unused_lane(btt);
 
 		return err ? err : ret;
 	}
 	storage_renew32(s, step, btt_arena_map_off(arena, premap), raw);
-	flush_previous(btt, arena, slot, step, thread);
+	btt_flush_previous(btt, arena, slot, step, thread);
 	if (!s->line_order) {
 		storage_store64(s, record, btt_flog_first_half(premap, old));
 		storage_flush(s, step, record, 8);
@@ -412,7 +313,7 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 	slot->free_block = btt_map_postmap(old);
 	slot->prev_premap = premap;
 	slot->prev_thread = thread;
-	store_entry_locked(btt, arena, premap, new_entry);
+	btt_store_entry_locked(btt, arena, premap, new_entry);
 	if (s->eager_flush)
 		storage_flush(s, step, btt_arena_map_off(arena, premap),
 			      BTT_MAP_ENTRY_SIZE);
@@ -477,14 +378,14 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 		ret = btt_poison_fail(btt);
 		goto unlock;
 	}
-	ret = load_entry_locked(btt, arena, premap, &raw, &entry);
+	ret = btt_load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
 	if (btt->storage->drops_pages)
 		entry = btt_redo_entry_locked(btt, arena, premap, entry); /* R16 */
 	entry = btt_map_postmap(entry) | flag;
 	if (raw != entry)
-		store_entry_locked(btt, arena, premap, entry);
+		btt_store_entry_locked(btt, arena, premap, entry);
 	storage_renew32(btt->storage, &step, btt_arena_map_off(arena, premap), entry);
 	ret = storage_fence(btt->storage, &step);
 	if (ret)

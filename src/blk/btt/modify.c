@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "btt/modify.h"
+
+#include "btt/layout.h"
+#include "errormsg.h"
+
+int btt_fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
+		     uint32_t premap, uint32_t entry)
+{
+	return errormsg_fail(
+	    EIO,
+	    "%s: arena at offset %#llx: the map entry %#x of block %u names a "
+	    "data block out of range; check and repair the pool",
+	    btt->params.name, ULL(arena->off), entry, premap);
+}
+
+int btt_fail_read_only(const struct btt *btt, const struct btt_arena *arena)
+{
+	return errormsg_fail(EIO,
+			     "%s: the arena at offset %#llx is read-only since errors "
+			     "were found in it; check and repair the pool",
+			     btt->params.name, ULL(arena->off));
+}
+
+int btt_lay_out(struct btt *btt)
+{
+	int ret = 0;
+
+	lock_acquire(&btt->layout_lock);
+	if (btt_poison_is_set(btt))
+		ret = btt_poison_fail(btt);
+	else if (!atomic_load_explicit(&btt->nfirst, memory_order_relaxed))
+		ret = btt_layout_format_locked(btt);
+	lock_release(&btt->layout_lock);
+	return ret;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What single operations and batches have in common. The rules R1 to R16 are those on top of
+ * btt/btt.c. `_locked`: the caller holds the map lock of the entry.
+ */
+#ifndef BTT_MODIFY_H
+#define BTT_MODIFY_H 1
+
+#include <errno.h>
+
+#include "btt/arena.h"
+#include "btt/map.h"
+#include "btt/poison.h"
+#include "compiler.h"
+
+/* -EINVAL without a message: the table has no such block, or no arenas yet. */
+static inline int MUST_CHECK btt_find_arena(const struct btt *btt, uint64_t lba,
+					    struct btt_arena **arena, uint32_t *premap)
+{
+	for (unsigned i = 0; i < btt->narena; i++) {
+		uint32_t n = btt->arena[i].info.geo.external_nlba;
+
+		if (lba < n) {
+			*arena = &btt->arena[i];
+			*premap = (uint32_t)lba;
+			return 0;
+		}
+		lba -= n;
+	}
+	return -EINVAL;
+}
+
+/* -EIO, message set: the entry names a data block out of range. */
+int btt_fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
+		     uint32_t premap, uint32_t entry) MUST_CHECK;
+
+/* -EIO, message set: the arena is only to be read. */
+int btt_fail_read_only(const struct btt *btt, const struct btt_arena *arena) MUST_CHECK;
+
+/* The first layout. -EIO, message set: also if the table is poisoned. */
+int btt_lay_out(struct btt *btt) MUST_CHECK;
+
+/* Has the table laid out before something is modified. */
+static inline int MUST_CHECK btt_prepare(struct btt *btt)
+{
+	if (likely(atomic_load_explicit(&btt->nfirst, memory_order_acquire)))
+		return 0;
+	return btt_lay_out(btt);
+}
+
+static inline bool btt_arena_is_read_only(const struct btt_arena *arena)
+{
+	return atomic_load_explicit(&arena->read_only, memory_order_relaxed);
+}
+
+/* The entry with its number filled in; -EIO, message set, where it cannot be followed. */
+static inline int MUST_CHECK btt_load_entry_locked(const struct btt *btt,
+						   const struct btt_arena *arena,
+						   uint32_t premap, uint32_t *raw,
+						   uint32_t *entry)
+{
+	*raw = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+			      memory_order_relaxed);
+	*entry = btt_map_normalize(*raw, premap);
+	if (unlikely(btt_map_postmap(*entry) >= arena->info.geo.internal_nlba))
+		return btt_fail_corrupt(btt, arena, premap, *raw);
+	return 0;
+}
+
+/* Stores a map entry and tells the readers; not flushed. */
+static inline void btt_store_entry_locked(struct btt *btt, struct btt_arena *arena,
+					  uint32_t premap, uint32_t entry)
+{
+	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+
+	storage_store32(btt->storage, btt_arena_map_off(arena, premap), entry);
+	/* release: a reader that sees the new version also sees the new entry */
+	atomic_store_explicit(
+	    &ml->version, atomic_load_explicit(&ml->version, memory_order_relaxed) + 1,
+	    memory_order_release);
+}
+
+static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *arena,
+				   uint32_t premap, struct storage_step *step)
+{
+	storage_flush(btt->storage, step, btt_arena_map_off(arena, premap),
+		      BTT_MAP_ENTRY_SIZE);
+}
+
+/* R3: the map update of the slot's current record becomes durable with the next fence. */
+static inline void btt_flush_previous(struct btt *btt, const struct btt_arena *arena,
+				      const struct btt_slot *slot,
+				      struct storage_step *step, uint64_t thread)
+{
+	if (slot->prev_premap == BTT_NO_BLOCK)
+		return;
+	if (btt->storage->eager_flush && slot->prev_thread == thread)
+		return; /* flushed by this thread when it was stored */
+	btt_flush_entry(btt, arena, slot->prev_premap, step);
+}
+
+/*
+ * The lane's turn ends without a step. But a block that the thread's other lane has freed waits for
+ * a fence in between (R11).
+ */
+static inline int MUST_CHECK btt_fence_unused_lane(struct btt *btt)
+{
+	struct storage_step none = STORAGE_STEP_INIT;
+	int ret = storage_fence(btt->storage, &none);
+
+	return ret ? btt_poison(btt, ret) : 0;
+}
+
+#endif
