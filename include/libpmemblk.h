@@ -4,7 +4,7 @@
  *
  * A block holds what the last completed write left there. If the power failed during a
  * write, the block holds all of its old or all of its new contents, never a mixture. Two
- * blocks are not written atomically together.
+ * blocks are not written atomically together, not even by pmemblk_writev().
  *
  *	PMEMblkpool *pool = pmemblk_create(path, 4096, 64 << 20, 0644);
  *	char block[4096] = "hello";
@@ -21,8 +21,9 @@
  * pmemblk_errormsg(). A call that succeeds leaves both alone.
  *
  * Threads. Any number of threads may call pmemblk_read, _write, _set_zero, _set_error,
- * _bsize and _nblock for the same pool at once, also for the same block: a read sees the
- * block as one of the writes left it. pmemblk_close must come after all of these calls.
+ * _readv, _writev, _set_zero_range, _bsize and _nblock for the same pool at once, also for
+ * the same block: a read sees the block as one of the writes left it. pmemblk_close must
+ * come after all of these calls.
  * No function is a cancellation point: a thread that is cancelled completes its call
  * first. A thread with asynchronous cancelability (PTHREAD_CANCEL_ASYNCHRONOUS) must not
  * call them.
@@ -226,6 +227,62 @@ int pmemblk_set_zero(PMEMblkpool *pbp, long long blockno);
  * to zero. Durable when it returns 0. Errors as pmemblk_write().
  */
 int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
+
+/* --- many blocks at once ------------------------------------------------------------- */
+
+/*
+ * An extension of this library: version 1.12.1 and older ones do not have it. A source asks for it
+ * by PMEMBLK_HAVE_BATCHES. A program that uses it and is started with a library that lacks it is
+ * stopped by the loader.
+ *
+ * A batch costs as many ordered steps as one block: on persistent memory two fences, on an ordinary
+ * file two syncs, for each 128 blocks. A range of zeros takes one step for each 4096 blocks.
+ *
+ * - Each block is atomic by itself, as by pmemblk_write(), and all of them are durable when the call
+ *   returns 0. There is no order among them. After a power loss in the middle of a call any of them
+ *   may be new.
+ * - A vector may be of any length. It may name a block more than once; the one that is given last
+ *   stays. Elements without blocks are skipped, whatever else they hold, and a call without any
+ *   blocks succeeds.
+ * - Other threads may read and write meanwhile, the same blocks, too.
+ *
+ * Who is to blame. readv(2) and writev(2) count the bytes that came before the error. Here a count
+ * would tell nothing, because a batch has no order. So the functions return 0 or -1, and *failed
+ * becomes the number of the block that the error is about, or -1 if it is about no single block, or
+ * if there is no error. failed may be NULL. Of several such blocks it is one.
+ *
+ *	EINVAL	a block does not exist (*failed); n is more than memory can hold
+ *	EFAULT	iov is NULL, or the buffer of a block (*failed)
+ *	EROFS, EBUSY	as pmemblk_write()
+ *	EIO	*failed is that block, and it cannot be read or modified; or *failed is -1, and the
+ *		file could not be synchronised, or a media error was met, as pmemblk_write()
+ *
+ * With EINVAL, EFAULT, EROFS and EBUSY nothing has been written. After EIO each block is old or new.
+ */
+#define PMEMBLK_HAVE_BATCHES 1
+
+/* Blocks that follow each other, from blockno on, in one buffer of nblock * bsize bytes. */
+struct pmemblk_iovec {
+	void *buf;
+	long long blockno;
+	size_t nblock;
+};
+
+/*
+ * Copies blocks to their buffers, one after the other. When it fails, the blocks before *failed, in
+ * the order of the vector, are in their buffers; what the others hold is not defined. Errors also
+ * as pmemblk_read().
+ */
+int pmemblk_readv(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
+		  long long *failed);
+
+/* Replaces blocks. The buffers are only read. */
+int pmemblk_writev(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
+		   long long *failed);
+
+/* Makes nblock blocks from blockno on read as zeros, as pmemblk_set_zero(), without their data. */
+int pmemblk_set_zero_range(PMEMblkpool *pbp, long long blockno, size_t nblock,
+			   long long *failed);
 
 #ifdef __GNUC__
 #pragma GCC diagnostic pop

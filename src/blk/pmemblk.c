@@ -5,7 +5,9 @@
 #include <libpmemblk.h>
 
 #include <errno.h>
+#include <stddef.h>
 
+#include "btt/batch.h"
 #include "btt/btt.h"
 #include "edge.h"
 #include "errormsg.h"
@@ -75,16 +77,18 @@ static inline int check_number(const PMEMblkpool *pbp, long long blockno)
 			     blockno, ULL(pbp->nblock - 1));
 }
 
+static int fail_read_only(const PMEMblkpool *pbp)
+{
+	return errormsg_fail(
+	    EROFS, "%s is read-only: it has features that are not known here", pbp->path);
+}
+
 static inline int check_modify(PMEMblkpool *pbp, long long blockno)
 {
 	int ret;
 
 	if (unlikely(pbp->is_read_only))
-		return errormsg_fail(
-		    EROFS,
-		    "%s is read-only: it has features that are not known "
-		    "here",
-		    pbp->path);
+		return fail_read_only(pbp);
 	ret = check_number(pbp, blockno);
 	if (unlikely(ret == 0 && !pool_owner_is_self(&pbp->owner)))
 		ret = pool_take_over(pbp);
@@ -107,23 +111,25 @@ static int read_own(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 	return btt_read(table(pbp), buf, blockno);
 }
 
-/* For a pool that survives media errors, that another process owns, or that is being written. */
+/* For a pool that survives media errors, or that another process owns. */
+static int read_block(PMEMblkpool *pbp, void *buf, uint64_t blockno, bool is_own)
+{
+	if (pbp->is_watched)
+		return pool_read_watched(pbp, is_own ? read_own : pool_read_foreign, buf,
+					 blockno);
+	return is_own ? read_own(pbp, buf, blockno)
+		      : pool_read_foreign(pbp, buf, blockno);
+}
+
+/* The same, or for a pool that is being written. */
 static NOINLINE int read_with_care(PMEMblkpool *pbp, void *buf, uint64_t blockno)
 {
 	bool is_own = pool_owner_is_self(&pbp->owner);
 	struct edge edge = edge_enter(pbp->is_watched || !is_own);
-	int ret;
 
 	if (!is_own)
 		pool_arrive(pbp);
-	if (pbp->is_watched)
-		ret = pool_read_watched(pbp, is_own ? read_own : pool_read_foreign, buf,
-					blockno);
-	else if (is_own)
-		ret = read_own(pbp, buf, blockno);
-	else
-		ret = pool_read_foreign(pbp, buf, blockno);
-	return edge_leave(edge, ret);
+	return edge_leave(edge, read_block(pbp, buf, blockno, is_own));
 }
 
 API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
@@ -174,4 +180,154 @@ API_EXPORT int pmemblk_set_error(PMEMblkpool *pbp, long long blockno)
 	else
 		ret = btt_set_error(table(pbp), (uint64_t)blockno);
 	return edge_leave(edge, ret);
+}
+
+/* --- many blocks at once ------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct pmemblk_iovec) == sizeof(struct btt_run) &&
+		   offsetof(struct pmemblk_iovec, buf) == offsetof(struct btt_run, buf) &&
+		   offsetof(struct pmemblk_iovec, blockno) ==
+		       offsetof(struct btt_run, lba) &&
+		   offsetof(struct pmemblk_iovec, nblock) ==
+		       offsetof(struct btt_run, nblock),
+	       "the table takes the public vectors as they are");
+
+static const struct btt_run *runs_of(const struct pmemblk_iovec *iov)
+{
+	return (const struct btt_run *)iov;
+}
+
+/* 0, or -EINVAL and *failed if blocks of the range do not exist. */
+static int check_range(const PMEMblkpool *pbp, long long blockno, size_t nblock,
+		       long long *failed)
+{
+	unsigned long long first = (unsigned long long)blockno;
+
+	if (nblock == 0 || (first < pbp->nblock && nblock <= pbp->nblock - first))
+		return 0;
+	*failed = first < pbp->nblock ? (long long)pbp->nblock : blockno;
+	return check_number(pbp, *failed);
+}
+
+/* Everything about a vector that can be known beforehand. */
+static int check_vector(const PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
+			long long *failed)
+{
+	if (n && !iov)
+		return errormsg_fail(EFAULT, "%s: the vector of blocks is NULL",
+				     pbp->path);
+	if (n > PTRDIFF_MAX / sizeof(*iov))
+		return errormsg_fail(EINVAL, "%s: no vector has %zu elements", pbp->path,
+				     n);
+	for (size_t i = 0; i < n; i++) {
+		int ret = check_range(pbp, iov[i].blockno, iov[i].nblock, failed);
+
+		if (ret)
+			return ret;
+		if (iov[i].nblock && !iov[i].buf) {
+			*failed = iov[i].blockno;
+			return errormsg_fail(EFAULT,
+					     "%s: the buffer of block %lld is NULL",
+					     pbp->path, *failed);
+		}
+	}
+	return 0;
+}
+
+static int check_owner(PMEMblkpool *pbp)
+{
+	return pool_owner_is_self(&pbp->owner) ? 0 : pool_take_over(pbp);
+}
+
+/* As edge_leave(); tells the caller who is to blame. */
+static int leave_batch(struct edge edge, int ret, long long culprit, long long *failed)
+{
+	if (failed)
+		*failed = ret < 0 ? culprit : BTT_NOBODY;
+	return edge_leave(edge, ret);
+}
+
+API_EXPORT int pmemblk_writev(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
+			      long long *failed)
+{
+	struct edge edge = enter_modify(pbp);
+	long long culprit = BTT_NOBODY;
+	int ret = 0;
+
+	if (n == 0)
+		return leave_batch(edge, 0, BTT_NOBODY, failed);
+	if (unlikely(pbp->is_read_only))
+		ret = fail_read_only(pbp);
+	if (ret == 0)
+		ret = check_vector(pbp, iov, n, &culprit);
+	if (ret == 0)
+		ret = check_owner(pbp);
+	if (unlikely(ret < 0))
+		return leave_batch(edge, ret, culprit, failed);
+	if (unlikely(pbp->is_watched))
+		ret = pool_write_runs_watched(pbp, runs_of(iov), n, &culprit);
+	else
+		ret = btt_write_runs(table(pbp), runs_of(iov), n, &culprit);
+	return leave_batch(edge, ret, culprit, failed);
+}
+
+API_EXPORT int pmemblk_set_zero_range(PMEMblkpool *pbp, long long blockno, size_t nblock,
+				      long long *failed)
+{
+	struct edge edge = enter_modify(pbp);
+	long long culprit = BTT_NOBODY;
+	int ret = 0;
+
+	if (nblock == 0)
+		return leave_batch(edge, 0, BTT_NOBODY, failed);
+	if (unlikely(pbp->is_read_only))
+		ret = fail_read_only(pbp);
+	if (ret == 0)
+		ret = check_range(pbp, blockno, nblock, &culprit);
+	if (ret == 0)
+		ret = check_owner(pbp);
+	if (unlikely(ret < 0))
+		return leave_batch(edge, ret, culprit, failed);
+	if (unlikely(pbp->is_watched))
+		ret = pool_zero_range_watched(pbp, (uint64_t)blockno, nblock, &culprit);
+	else
+		ret = btt_zero_range(table(pbp), (uint64_t)blockno, nblock, &culprit);
+	return leave_batch(edge, ret, culprit, failed);
+}
+
+/* Block by block, where they cannot be prefetched. */
+static int read_each(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
+		     bool is_own, long long *failed)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < iov[i].nblock; k++) {
+			char *buf = (char *)iov[i].buf + k * pbp->bsize;
+			long long blockno = iov[i].blockno + (long long)k;
+			int ret = read_block(pbp, buf, (uint64_t)blockno, is_own);
+
+			if (ret < 0) {
+				*failed = blockno;
+				return ret;
+			}
+		}
+	return 0;
+}
+
+API_EXPORT int pmemblk_readv(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
+			     long long *failed)
+{
+	bool is_own = pool_owner_is_self(&pbp->owner);
+	struct edge edge = edge_enter(pbp->is_watched || !is_own);
+	long long culprit = BTT_NOBODY;
+	int ret = check_vector(pbp, iov, n, &culprit);
+
+	if (ret < 0)
+		return leave_batch(edge, ret, culprit, failed);
+	if (!is_own)
+		pool_arrive(pbp);
+	if (pbp->is_watched || !is_own)
+		ret = read_each(pbp, iov, n, is_own, &culprit);
+	else
+		ret = btt_read_runs(table(pbp), runs_of(iov), n, &culprit);
+	return leave_batch(edge, ret, culprit, failed);
 }

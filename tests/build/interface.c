@@ -65,6 +65,11 @@ FUNCTION(pmemblk_read, int, PMEMblkpool *, void *, long long);
 FUNCTION(pmemblk_write, int, PMEMblkpool *, const void *, long long);
 FUNCTION(pmemblk_set_zero, int, PMEMblkpool *, long long);
 FUNCTION(pmemblk_set_error, int, PMEMblkpool *, long long);
+FUNCTION(pmemblk_readv, int, PMEMblkpool *, const struct pmemblk_iovec *, size_t,
+	 long long *);
+FUNCTION(pmemblk_writev, int, PMEMblkpool *, const struct pmemblk_iovec *, size_t,
+	 long long *);
+FUNCTION(pmemblk_set_zero_range, int, PMEMblkpool *, long long, size_t, long long *);
 FUNCTION(pmemblk_check_version, const char *, unsigned, unsigned);
 FUNCTION(pmemblk_errormsg, const char *, void);
 FUNCTION(pmemblk_ctl_get, int, PMEMblkpool *, const char *, void *);

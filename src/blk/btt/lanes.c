@@ -18,7 +18,7 @@
 #include "errormsg.h"
 
 #define WORD_BITS 64u
-#define WORDS ((LANES_PRIVATE + WORD_BITS - 1) / WORD_BITS)
+#define WORDS LANES_WORDS
 
 _Static_assert(sizeof(void *) == sizeof(uint64_t), "a key's value holds 64 bits");
 _Static_assert(LANES_PRIVATE <= LANE_NUMBER_MASK, "numbers have too few bits");
@@ -139,6 +139,63 @@ unsigned lane_hint(uint64_t thread)
 	return n < LANES_PRIVATE
 		   ? n
 		   : LANES_PRIVATE + (unsigned)(thread >> LANE_NUMBER_BITS & UINT16_MAX);
+}
+
+/* The bits of a word that stand for numbers less than end. */
+static uint64_t below(unsigned end, unsigned w)
+{
+	unsigned first = w * WORD_BITS;
+
+	if (end <= first)
+		return 0;
+	return end - first >= WORD_BITS ? UINT64_MAX : (UINT64_C(1) << (end - first)) - 1;
+}
+
+/* The numbers of a word that may be lent and are free. */
+static uint64_t lendable(const struct lanes *lanes, unsigned w)
+{
+	unsigned kept = lanes->nprivate / LANES_KEPT_SHARE;
+	uint64_t lent = below(lanes->nprivate, w) & ~below(kept, w);
+
+	return lent & ~atomic_load_explicit(&taken[w], memory_order_relaxed);
+}
+
+/*
+ * From the highest number down, always the same ones: the blocks that a batch has freed lie side by
+ * side if those that it wrote did, and the next batch writes side by side again.
+ */
+unsigned lanes_borrow(const struct lanes *lanes, unsigned want, struct lanes_loan *loan,
+		      uint8_t *lane)
+{
+	unsigned need = (want + 1) / 2;
+	unsigned got = 0;
+
+	for (unsigned w = WORDS; w-- > 0;) {
+		uint64_t bits = need ? lendable(lanes, w) : 0;
+
+		while ((unsigned)__builtin_popcountll(bits) > need)
+			bits &= bits - 1;
+		if (bits)
+			bits &= ~atomic_fetch_or_explicit(&taken[w], bits,
+							  memory_order_acquire);
+		loan->number[w] = bits;
+		need -= (unsigned)__builtin_popcountll(bits);
+		for (; bits; bits &= bits - 1) {
+			unsigned n = w * WORD_BITS + (unsigned)__builtin_ctzll(bits);
+
+			lane[got++] = (uint8_t)(2 * n);
+			lane[got++] = (uint8_t)(2 * n + 1);
+		}
+	}
+	return got;
+}
+
+void lanes_return(const struct lanes_loan *loan)
+{
+	for (unsigned w = 0; w < WORDS; w++)
+		if (loan->number[w])
+			atomic_fetch_and_explicit(&taken[w], ~loan->number[w],
+						  memory_order_release);
 }
 
 int lanes_init(struct lanes *lanes, unsigned n)

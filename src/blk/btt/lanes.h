@@ -15,6 +15,10 @@
  *
  * Threads without a number share the other lanes. They take any that is free, so that a stalled
  * writer holds up nobody else.
+ *
+ * A batch of blocks needs many lanes at once. Beside one of its thread it borrows numbers that no
+ * thread has, and with them their lanes. It never waits for a number: what is not free now is done
+ * without. Some numbers are not lent, so that threads which begin to write meanwhile find theirs.
  */
 #ifndef LANES_H
 #define LANES_H 1
@@ -28,6 +32,9 @@
 
 /* Numbers that are handed out; a thread without one has lane_hint() >= LANES_PRIVATE. */
 #define LANES_PRIVATE 120u
+
+/* One number of so many is not lent: the lowest ones, which threads take first. */
+#define LANES_KEPT_SHARE 5u
 
 struct lane_ring {
 	/* 0 or 1; touched by the thread of this number only */
@@ -65,6 +72,22 @@ uint64_t lane_thread(void);
 
 /* Its number if it is less than LANES_PRIVATE, else where to look for a shared lane. */
 unsigned lane_hint(uint64_t thread);
+
+#define LANES_WORDS ((LANES_PRIVATE + 63) / 64)
+
+/* The numbers that a batch has borrowed, a bit for each. */
+struct lanes_loan {
+	uint64_t number[LANES_WORDS];
+};
+
+/*
+ * Borrows numbers without waiting, for at most `want` lanes of this table, rounded up to an even
+ * number. Stores the lanes, and returns how many there are: 0 if no number is free. They belong to
+ * the calling thread until lanes_return(), which is to be called once for each loan.
+ */
+unsigned lanes_borrow(const struct lanes *lanes, unsigned want, struct lanes_loan *loan,
+		      uint8_t *lane);
+void lanes_return(const struct lanes_loan *loan);
 
 static inline unsigned lanes_acquire_shared(struct lanes *lanes, unsigned hint)
 {

@@ -90,17 +90,17 @@ static void change_owner_locked(struct map_guard *guard, uint64_t thread)
 		set_state(guard, MAP_GUARD_OFF | turn);
 }
 
-struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,
-				  uint32_t number, struct lock *lock)
+/* NULL: the bias has ended, for good. */
+static struct lock *enter_as_owner(struct map_guard *guard, uint64_t thread,
+				   uint32_t number)
 {
-	struct lock *inside;
-	struct lock *held;
-	uint32_t state;
-
 	for (;;) {
-		state = atomic_load_explicit(&guard->state, memory_order_acquire);
+		uint32_t state =
+		    atomic_load_explicit(&guard->state, memory_order_acquire);
+		struct lock *held;
+
 		if (state & MAP_GUARD_OFF)
-			break;
+			return NULL;
 		if (map_guard_is_owner(guard, state, thread) &&
 		    map_guard_enter_biased(guard, state, number, &held))
 			return held;
@@ -108,11 +108,36 @@ struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,
 		change_owner_locked(guard, thread);
 		lock_release(&guard->change);
 	}
+}
+
+struct lock *map_guard_enter_all(struct map_guard *guard, uint64_t thread)
+{
+	return enter_as_owner(guard, thread, MAP_GUARD_ALL);
+}
+
+void map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock)
+{
+	uint32_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
+	struct lock *inside = &map_guard_cell(guard, state)->inside;
+
 	lock_acquire(lock);
-	/* acquire: what the last owner did inside */
-	inside = &map_guard_cell(guard, state)->inside;
-	while (unlikely(atomic_load_explicit(&inside->held, memory_order_acquire) ==
-			number + 1))
+	for (;;) {
+		/* acquire: what the last owner did inside */
+		uint32_t held = atomic_load_explicit(&inside->held, memory_order_acquire);
+
+		if (likely(held != number + 1 && held != MAP_GUARD_ALL + 1))
+			return;
 		lock_wait_slow(inside);
+	}
+}
+
+struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,
+				  uint32_t number, struct lock *lock)
+{
+	struct lock *held = enter_as_owner(guard, thread, number);
+
+	if (held)
+		return held;
+	map_guard_take(guard, number, lock);
 	return lock;
 }

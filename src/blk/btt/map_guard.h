@@ -21,6 +21,11 @@
  * to store to its cell and must not overwrite the mark of its successor. Nobody takes the locks
  * themselves before the state is OFF. An owner that is stopped inside then holds up only those
  * threads that want the lock under which it stopped.
+ *
+ * A batch holds many locks. As the owner it marks its cell with MAP_GUARD_ALL and holds all of them.
+ * Once the bias has ended it takes those that it needs, in ascending order of their numbers. Whoever
+ * holds a map lock waits for one with a higher number at most, or for an owner that is inside, who
+ * waits for nobody. So no circle of waiting threads can form.
  */
 #ifndef MAP_GUARD_H
 #define MAP_GUARD_H 1
@@ -37,6 +42,9 @@
 /* The state: a turn, to which these may be added. */
 #define MAP_GUARD_ENDING 0x100u
 #define MAP_GUARD_OFF 0x200u
+
+/* No lock has this number; in a cell it stands for all of them. */
+#define MAP_GUARD_ALL (UINT32_MAX - 1)
 
 struct map_guard_cell {
 	/* Where the owner of the turn is: the lock's number + 1; stored by that owner only. */
@@ -108,5 +116,13 @@ static inline struct lock *map_guard_enter(struct map_guard *guard, uint64_t thr
 		return held;
 	return map_guard_enter_slow(guard, thread, number, lock);
 }
+
+/*
+ * For a thread that needs several locks. The owner holds all of them when this returns; the result
+ * goes to lock_release(). NULL: the bias has ended, and the thread takes the locks that it needs by
+ * map_guard_take(), in ascending order, and gives them back by lock_release().
+ */
+struct lock *map_guard_enter_all(struct map_guard *guard, uint64_t thread);
+void map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock);
 
 #endif

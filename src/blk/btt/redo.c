@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "btt/redo.h"
 
-#include "btt/flog.h"
 #include "btt/map.h"
 
 /* The current record of a slot that a last write may be changing; false: there is none. */
@@ -28,19 +27,46 @@ static bool load_record(const struct btt *btt, const struct btt_arena *arena, un
 	return true;
 }
 
+static uint32_t apply(const struct btt_flog_record *rec, uint32_t premap, uint32_t entry)
+{
+	if (rec->premap == premap && rec->old_map == btt_map_normalize(entry, premap) &&
+	    rec->old_map != rec->new_map)
+		return rec->new_map;
+	return entry;
+}
+
+/* Recovery redid nothing in a read-only arena, which it did not trust. */
 uint32_t btt_redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
 			       uint32_t premap, uint32_t entry)
 {
-	/* recovery redid nothing there that it did not trust */
 	if (atomic_load_explicit(&arena->read_only, memory_order_relaxed))
 		return entry;
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		struct btt_flog_record rec;
 
-		if (load_record(btt, arena, n, &rec) && rec.premap == premap &&
-		    rec.old_map == btt_map_normalize(entry, premap) &&
-		    rec.old_map != rec.new_map)
-			entry = rec.new_map;
+		if (load_record(btt, arena, n, &rec))
+			entry = apply(&rec, premap, entry);
 	}
+	return entry;
+}
+
+void btt_redo_collect_locked(const struct btt *btt, const struct btt_arena *arena,
+			     uint32_t first, uint32_t n, struct btt_redo_list *list)
+{
+	list->n = 0;
+	if (atomic_load_explicit(&arena->read_only, memory_order_relaxed))
+		return;
+	for (unsigned i = 0; i < BTT_NFREE; i++) {
+		struct btt_flog_record *rec = &list->record[list->n];
+
+		if (load_record(btt, arena, i, rec) && rec->premap - first < n)
+			list->n++;
+	}
+}
+
+uint32_t btt_redo_apply(const struct btt_redo_list *list, uint32_t premap, uint32_t entry)
+{
+	for (unsigned i = 0; i < list->n; i++)
+		entry = apply(&list->record[i], premap, entry);
 	return entry;
 }

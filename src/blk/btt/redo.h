@@ -4,6 +4,7 @@
 #define BTT_REDO_H 1
 
 #include "btt/arena.h"
+#include "btt/flog.h"
 
 /*
  * A map entry as recovery would leave it; entry is what stands there. Stores nothing. After a
@@ -17,5 +18,19 @@
  */
 uint32_t btt_redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
 			       uint32_t premap, uint32_t entry);
+
+/* The same for many entries: the records that name one of them, by slot. */
+struct btt_redo_list {
+	unsigned n;
+	struct btt_flog_record record[BTT_NFREE];
+};
+
+/* For the entries of n blocks from premap `first` on, whose map locks the caller holds. */
+void btt_redo_collect_locked(const struct btt *btt, const struct btt_arena *arena,
+			     uint32_t first, uint32_t n, struct btt_redo_list *list);
+
+/* One of them as recovery would leave it; entry is what stands there. Pure. */
+uint32_t btt_redo_apply(const struct btt_redo_list *list, uint32_t premap,
+			uint32_t entry);
 
 #endif

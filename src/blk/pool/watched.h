@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "btt/batch.h"
 #include "compiler.h"
 #include "pool/pool.h"
 
@@ -34,5 +35,11 @@ int pool_read_watched(struct pmemblk *pool,
 enum pool_change { POOL_WRITE, POOL_SET_ZERO, POOL_SET_ERROR };
 int pool_modify_watched(struct pmemblk *pool, enum pool_change change, const void *buf,
 			uint64_t lba) MUST_CHECK;
+
+/* As btt_write_runs() and btt_zero_range(). Of a media error no single block is to blame. */
+int pool_write_runs_watched(struct pmemblk *pool, const struct btt_run *run, size_t nrun,
+			    long long *failed) MUST_CHECK;
+int pool_zero_range_watched(struct pmemblk *pool, uint64_t lba, uint64_t nblock,
+			    long long *failed) MUST_CHECK;
 
 #endif
