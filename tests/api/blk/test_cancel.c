@@ -74,6 +74,27 @@ static bool spoil_block(void)
 	return pmemblk_set_error(pool, 4) == 0;
 }
 
+static bool write_blocks(void)
+{
+	char buf[8 * BSIZE] = "text";
+	struct pmemblk_iovec iov = {buf, 8, 8};
+
+	return pmemblk_writev(pool, &iov, 1, NULL) == 0;
+}
+
+static bool read_blocks(void)
+{
+	char buf[8 * BSIZE];
+	struct pmemblk_iovec iov = {buf, 8, 8};
+
+	return pmemblk_readv(pool, &iov, 1, NULL) == 0;
+}
+
+static bool zero_blocks(void)
+{
+	return pmemblk_set_zero_range(pool, 8, 8, NULL) == 0;
+}
+
 static bool fail_read(void)
 {
 	char buf[BSIZE];
@@ -178,6 +199,9 @@ static const struct call pool_calls[] = {
     {"pmemblk_read", read_block},
     {"pmemblk_set_zero", zero_block},
     {"pmemblk_set_error", spoil_block},
+    {"pmemblk_writev", write_blocks},
+    {"pmemblk_readv", read_blocks},
+    {"pmemblk_set_zero_range", zero_blocks},
     {"a failing pmemblk_read", fail_read},
     {"pmemblk_close", close_pool},
     {"pmemblk_open", open_pool},
