@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "explore_state.h"
+#include "hooks.h"
 #include "support.h"
 
 struct explorer *explore_running;
@@ -107,20 +108,30 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 	struct medium *m = explore_level(ex, w->level);
 	struct history *h = w->history;
 	unsigned i = history_index(h->phase, thread, op_index);
-	unsigned char buf[EXPLORE_BSIZE];
+	unsigned n = program_call_length(op);
+	unsigned char buf[NOP][EXPLORE_BSIZE];
+	uint64_t lba[NOP];
 	bool failed = history_failed(h);
 	bool blind = m->untold;
 	unsigned char value;
 	char name[32];
 	int ret;
 
-	history_begin(h, i, op);
+	for (unsigned k = 0; k < n; k++) {
+		history_begin(h, i + k, &op[k]);
+		lba[k] = explore_lba(op[k].block);
+		if (op->kind == 'w')
+			explore_fill(buf[k], history_value(h, i + k));
+	}
+	w->nop[thread] = n;
 	w->op[thread] = i;
-	if (op->kind == 'w')
-		explore_fill(buf, history_value(h, i));
-	ret = ex->sut->apply(handle, op->kind, explore_lba(op->block), buf);
+	if (n == 1)
+		ret = ex->sut->apply(handle, op->kind, lba[0], buf[0]);
+	else
+		ret = ex->sut->apply_many(handle, op->kind, lba, buf, n);
 	w->op[thread] = NO_OP;
-	history_end(h, i, ret == 0);
+	for (unsigned k = 0; k < n; k++)
+		history_end(h, i + k, ret == 0);
 	if (op->kind == 'r') {
 		/*
 		 * no sync has reported yet that pages are lost, so reads return what the medium
@@ -136,7 +147,7 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 			h->past[i].reads |= history_allowed(h, op->block);
 		value = ret == -EIO ? VALUE_ERROR
 			: ret	    ? VALUE_GARBAGE
-				    : explore_identify(buf);
+				    : explore_identify(buf[0]);
 		if (value == VALUE_GARBAGE || !(h->past[i].reads >> value & 1))
 			explore_violation(ex, "thread %u reads %s in block %u", thread,
 					  explore_value_name(value, name), op->block);
@@ -158,7 +169,8 @@ static void thread_main(void *arg)
 	struct explorer_state *st = ex->state;
 	unsigned t = (unsigned)(uintptr_t)arg;
 
-	for (unsigned i = 0; i < st->program.nop[t]; i++) {
+	for (unsigned i = 0; i < st->program.nop[t];
+	     i += program_call_length(&st->program.op[t][i])) {
 		explore_apply(&st->live, st->handle, t, i, &st->program.op[t][i]);
 		/* the state after this operation and before the next one */
 		explore_point();
@@ -229,6 +241,7 @@ static uint64_t state_key(struct explorer *ex)
 	uint64_t key =
 	    mix64(medium_hash(explore_level(ex, 0), true), explore_heap_hash());
 
+	key = mix64(key, hooks_lent);
 	for (unsigned t = 0; t < st->program.nthread; t++)
 		key = mix64(key ^ st->trail[t], st->position[t]);
 	for (unsigned b = 0; b < NTRACKED; b++)
@@ -326,6 +339,7 @@ static void run(struct explorer *ex)
 	ex->stats.runs++;
 	medium_reset(m);
 	explore_heap_release(0);
+	hooks_lent = 0;
 	history_init(&st->history, st->initial[st->base]);
 	memset(st->position, 0, sizeof(st->position));
 	memset(st->trail, 0, sizeof(st->trail));

@@ -46,6 +46,9 @@ struct sut {
 	const void *config;
 	int (*open)(const struct sut *sut, struct storage *s, void **handle);
 	int (*apply)(void *handle, char kind, uint64_t lba, void *buf);
+	/* several blocks in one call: w, z; NULL: not offered */
+	int (*apply_many)(void *handle, char kind, const uint64_t *lba,
+			  unsigned char (*buf)[EXPLORE_BSIZE], unsigned n);
 	int (*check)(const struct sut *sut, struct storage *s); /* may be NULL */
 };
 
@@ -92,7 +95,11 @@ struct explore_stats {
 struct explorer {
 	const struct sut *sut;
 	enum medium_kind kind;
-	unsigned nlane;	 /* 5: one is shared, two threads have others; 1: it is shared */
+	/*
+	 * 5: one is shared, two threads have others; 1: it is shared. 9 or 11: a thread may borrow
+	 * two or four more, see hooks.c.
+	 */
+	unsigned nlane;
 	unsigned narena; /* 1 or 2; must not change after a base was used */
 	uint64_t seed;
 

@@ -203,7 +203,8 @@ static void run_second(struct watch *w, unsigned fail_in)
 					  explore_value_name(h->visible[b], name), b);
 	}
 	explore_images(w);
-	for (unsigned i = 0; i < p->nop[0] && !ex->state->violated; i++) {
+	for (unsigned i = 0; i < p->nop[0] && !ex->state->violated;
+	     i += program_call_length(&p->op[0][i])) {
 		ex->state->lane_now = p->op[0][i].lane;
 		explore_apply(w, handle, 0, i, &p->op[0][i]);
 		explore_images(w);
@@ -428,8 +429,9 @@ static void after_store32(struct medium *m, uint64_t off)
 
 	if (!w->history || op == NO_OP)
 		return;
-	if (off == w->ex->state->map_off[w->history->past[op].op.block])
-		history_stored(w->history, op);
+	for (unsigned i = op; i < op + w->nop[m->thread]; i++)
+		if (off == w->ex->state->map_off[w->history->past[i].op.block])
+			history_stored(w->history, i);
 }
 
 void explore_watch(struct watch *w)

@@ -43,8 +43,9 @@ struct watch {
 	struct history *history; /* NULL: all images must have these contents: */
 	const unsigned char *value;
 	bool nested; /* images after the crash of a recovery */
-	/* the operation of each thread, as an index in the history */
+	/* the call of each thread: its first operation, as an index in the history, and how many */
 	unsigned op[NTHREAD];
+	unsigned nop[NTHREAD];
 	unsigned lose_in; /* events until the kernel fails to write; 0: it does not */
 	uint64_t drop;	  /* before one of the next events: see struct scenario */
 	unsigned drop_in;
@@ -99,7 +100,7 @@ void explore_select_base(struct explorer *ex, enum explore_base base);
 void explore_violation(struct explorer *ex, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Runs one operation and judges what it returns. */
+/* Runs one call, which begins with op, and judges what it returns. */
 void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_index,
 		   const struct op *op);
 

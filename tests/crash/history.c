@@ -23,18 +23,36 @@ void program_parse(struct program *p, const char *text)
 			continue;
 		}
 		op.kind = *at++;
+		if (op.kind == '+' && t < NTHREAD && p->nop[t]) {
+			struct op *before = &p->op[t][p->nop[t] - 1];
+
+			before->joined = true;
+			op.kind = before->kind;
+			op.lane = before->lane;
+		}
 		if (*at >= '0' && *at <= '9')
 			op.block = (unsigned char)(*at++ - '0');
 		if (*at >= '0' && *at <= '9')
 			op.lane = (unsigned char)(*at++ - '0');
 		if (t >= NTHREAD || p->nop[t] == NOP || op.block >= NTRACKED ||
-		    !strchr("wzers", op.kind)) {
+		    !strchr("wzers", op.kind) ||
+		    (p->nop[t] && p->op[t][p->nop[t] - 1].joined &&
+		     !strchr("wz", op.kind))) {
 			fprintf(stderr, "bad program \"%s\"\n", text);
 			abort();
 		}
 		p->op[t][p->nop[t]++] = op;
 	}
 	p->nthread = t + 1;
+}
+
+unsigned program_call_length(const struct op *op)
+{
+	unsigned n = 1;
+
+	while (op[n - 1].joined)
+		n++;
+	return n;
 }
 
 void history_init(struct history *h, const unsigned char initial[NTRACKED])

@@ -36,6 +36,7 @@ struct op {
 	char kind;
 	unsigned char block; /* index of a tracked block */
 	unsigned char lane;  /* the lane to ask for */
+	bool joined;	     /* the next one is part of the same call */
 };
 
 struct program {
@@ -44,8 +45,15 @@ struct program {
 	struct op op[NTHREAD][NOP];
 };
 
-/* "w01 z1 | e00": two threads; the digits are block and lane. Aborts on bad text. */
+/*
+ * "w01 z1 | e00": two threads; the digits are block and lane. "w01+2+0" writes three blocks in one
+ * call, "z0+1" zeroes all blocks from the first to the last, of which the tracked ones are listed.
+ * Aborts on bad text.
+ */
 void program_parse(struct program *p, const char *text);
+
+/* How many operations the call that begins with this one consists of. */
+unsigned program_call_length(const struct op *op);
 
 enum past_state { PAST_NONE, PAST_RUNNING, PAST_DONE, PAST_FAILED };
 

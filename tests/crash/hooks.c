@@ -14,6 +14,7 @@
 #include "hooks.h"
 #include "btt/lanes.h"
 #include "btt/lock.h"
+#include "btt/map_guard.h"
 #include "btt/redo.h"
 #include "sched.h"
 #include "base/uuid.h"
@@ -21,6 +22,8 @@
 bool hooks_blind;
 enum hooks_deaf hooks_deaf;
 bool hooks_no_redo;
+enum hooks_locks hooks_locks;
+uint64_t hooks_lent;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
 
@@ -34,6 +37,18 @@ uint32_t __real_btt_redo_entry_locked(const struct btt *btt,
 uint32_t __wrap_btt_redo_entry_locked(const struct btt *btt,
 				      const struct btt_arena *arena, uint32_t premap,
 				      uint32_t entry);
+
+void __real_btt_redo_collect_locked(const struct btt *btt, const struct btt_arena *arena,
+				    uint32_t first, uint32_t n,
+				    struct btt_redo_list *list);
+void __wrap_btt_redo_collect_locked(const struct btt *btt, const struct btt_arena *arena,
+				    uint32_t first, uint32_t n,
+				    struct btt_redo_list *list);
+unsigned __wrap_lanes_borrow(const struct lanes *lanes, unsigned want,
+			     struct lanes_loan *loan, uint8_t *lane);
+void __wrap_lanes_return(const struct lanes_loan *loan);
+void __real_map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock);
+void __wrap_map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock);
 
 /*
  * Lane 0 stands for the lanes that the thread has for itself, if there are any. Lane 1 stands for
@@ -79,6 +94,71 @@ uint32_t __wrap_btt_redo_entry_locked(const struct btt *btt,
 	if (hooks_no_redo)
 		return entry;
 	return __real_btt_redo_entry_locked(btt, arena, premap, entry);
+}
+
+void __wrap_btt_redo_collect_locked(const struct btt *btt, const struct btt_arena *arena,
+				    uint32_t first, uint32_t n,
+				    struct btt_redo_list *list)
+{
+	list->n = 0;
+	if (!hooks_no_redo)
+		__real_btt_redo_collect_locked(btt, arena, first, n, list);
+}
+
+/* Who borrows outside of the program gives everything back before the program goes on. */
+static uint64_t *lent(void)
+{
+	static uint64_t elsewhere;
+
+	return sched_current() < 0 ? &elsewhere : &hooks_lent;
+}
+
+/* As the real one, but the threads of the program have numbers that nobody took. */
+unsigned __wrap_lanes_borrow(const struct lanes *lanes, unsigned want,
+			     struct lanes_loan *loan, uint8_t *lane)
+{
+	unsigned got = 0;
+
+	explore_fine_point();
+	*loan = (struct lanes_loan){{0}};
+	for (unsigned n = lanes->nprivate; n-- > SCHED_MAX && got < want;) {
+		uint64_t bit = UINT64_C(1) << n;
+
+		if (*lent() & bit)
+			continue;
+		loan->number[0] |= bit;
+		lane[got++] = (uint8_t)(2 * n);
+		lane[got++] = (uint8_t)(2 * n + 1);
+	}
+	*lent() |= loan->number[0];
+	return got;
+}
+
+void __wrap_lanes_return(const struct lanes_loan *loan)
+{
+	explore_fine_point();
+	*lent() &= ~loan->number[0];
+}
+
+void __wrap_map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock)
+{
+	static struct lock *first;
+	static uint32_t first_number;
+
+	if (hooks_locks == HOOKS_LOCKS_NOT_TAKEN)
+		return;
+	if (hooks_locks == HOOKS_LOCKS_SWAPPED && sched_current() == 1) {
+		if (!first || number <= first_number) {
+			first = lock;
+			first_number = number;
+			return;
+		}
+		__real_map_guard_take(guard, number, lock);
+		number = first_number;
+		lock = first;
+		first = NULL;
+	}
+	__real_map_guard_take(guard, number, lock);
 }
 
 #ifdef HOOKED

@@ -3,6 +3,7 @@
 #define HOOKS_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * A mutation of readers: the second load of the version always returns the value of the first
@@ -19,6 +20,16 @@ extern enum hooks_deaf hooks_deaf;
 
 /* A mutation of the search in the flog for a lost map update: it finds none. */
 extern bool hooks_no_redo;
+
+/*
+ * The mutations of a batch that takes its map locks one by one: it does not take them, or the second
+ * thread takes its second lock first.
+ */
+enum hooks_locks { HOOKS_LOCKS_TAKEN, HOOKS_LOCKS_NOT_TAKEN, HOOKS_LOCKS_SWAPPED };
+extern enum hooks_locks hooks_locks;
+
+/* The numbers that the program's threads have borrowed; a part of its state. */
+extern uint64_t hooks_lent;
 
 /*
  * The running thread begins a write or a read (with the address of the poison mark) or ends it

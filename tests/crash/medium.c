@@ -225,14 +225,31 @@ static void op_store32(struct storage *s, uint64_t off, uint32_t value)
 		m->stored32(m, off);
 }
 
+/* Where the first half of a record is held back; a free place if it is not. */
+static struct medium_store *held_half(struct medium *m, uint64_t off)
+{
+	struct medium_store *free_place = NULL;
+
+	for (unsigned i = 0; i < sizeof(m->held) / sizeof(m->held[0]); i++) {
+		if (m->held[i].off == off)
+			return &m->held[i];
+		if (!m->held[i].off)
+			free_place = &m->held[i];
+	}
+	if (!free_place)
+		medium_die("too many records");
+	return free_place;
+}
+
 static void op_store64(struct storage *s, uint64_t off, uint64_t value)
 {
 	struct medium *m = of(s);
-	struct medium_store *held = &m->held[m->thread];
+	struct medium_store *held;
 
 	before(m);
 	if ((m->twist == TWIST_SWAP || m->twist == TWIST_LATE) && off >= m->flog_lo &&
 	    off < m->flog_hi) {
+		held = held_half(m, off & ~(uint64_t)8);
 		if (!(off & 8)) {
 			*held = (struct medium_store){off, value, UINT64_MAX};
 			m->mutant_hit = true;
@@ -243,6 +260,7 @@ static void op_store64(struct storage *s, uint64_t off, uint64_t value)
 		store_word(m, off, value, UINT64_MAX, false);
 		if (m->twist == TWIST_SWAP)
 			store_word(m, held->off, held->value, UINT64_MAX, false);
+		held->off = 0;
 		return;
 	}
 	store_word(m, off, value, UINT64_MAX, false);
@@ -470,6 +488,7 @@ void medium_forget(struct medium *m)
 	m->failed = m->untold = m->any_lost = m->at_fence = false;
 	m->thread = 0;
 	memset(m->last_step, 0, sizeof(m->last_step));
+	memset(m->held, 0, sizeof(m->held));
 	table_clear(&m->lines);
 	table_clear(&m->chains);
 }

@@ -118,7 +118,8 @@ struct medium {
 	bool mutant_hit;
 	enum medium_twist twist;
 	uint64_t flog_lo, flog_hi; /* where twist applies */
-	struct medium_store held[4];
+	struct medium_store
+	    held[8]; /* first halves that are to come late, of any thread */
 
 	/* Counts since medium_reset. */
 	uint64_t nfence, nflush, nstore;

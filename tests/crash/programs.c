@@ -14,6 +14,7 @@ void program_random(char *text, uint64_t *rng, const char *kinds, unsigned nthre
 		    unsigned nop, unsigned nblock)
 {
 	unsigned left = nop;
+	char before = 0;
 
 	for (unsigned t = 0; t < nthread; t++) {
 		/* each thread has at least one operation */
@@ -24,8 +25,15 @@ void program_random(char *text, uint64_t *rng, const char *kinds, unsigned nthre
 		if (t)
 			*text++ = '|';
 		for (unsigned i = 0; i < n; i++) {
-			*text++ = ' ';
-			*text++ = kinds[support_random(rng) % strlen(kinds)];
+			char kind = kinds[support_random(rng) % strlen(kinds)];
+
+			/* a batch goes on only if there is one */
+			if (kind == '+' && (i == 0 || before != 'w'))
+				kind = 'w';
+			before = kind == '+' ? before : kind;
+			if (kind != '+')
+				*text++ = ' ';
+			*text++ = kind;
 			*text++ = (char)('0' + support_random(rng) % nblock);
 			*text++ = (char)('0' + support_random(rng) % 2);
 		}

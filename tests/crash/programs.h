@@ -12,7 +12,8 @@
 
 /*
  * A random program of `nop` operations of the given kinds (e.g. "wwze") on the first nblock
- * tracked blocks, in nthread threads; `text` has room for 64 characters.
+ * tracked blocks, in nthread threads; `text` has room for 64 characters. Of the kind '+' is an
+ * operation that belongs to the write before it.
  */
 void program_random(char *text, uint64_t *rng, const char *kinds, unsigned nthread,
 		    unsigned nop, unsigned nblock);

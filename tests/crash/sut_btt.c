@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "btt/arena.h"
+#include "btt/batch.h"
 #include "btt/btt.h"
 #include "btt/check.h"
 #include "explore_state.h"
@@ -104,6 +105,24 @@ static int apply(void *handle, char kind, uint64_t lba, void *buf)
 	}
 }
 
+static int apply_many(void *handle, char kind, const uint64_t *lba,
+		      unsigned char (*buf)[EXPLORE_BSIZE], unsigned n)
+{
+	const struct btt *btt = handle;
+	struct btt_run run[NOP];
+	long long failed;
+	int ret;
+
+	if (kind == 'z')
+		return btt_zero_range(handle, lba[0], lba[n - 1] - lba[0] + 1, &failed);
+	for (unsigned i = 0; i < n; i++)
+		run[i] = (struct btt_run){buf[i], (long long)lba[i], 1};
+	hooks_writing(&btt->poisoned);
+	ret = btt_write_runs(handle, run, n, &failed);
+	hooks_writing(NULL);
+	return ret;
+}
+
 static int check(const struct sut *sut, struct storage *s)
 {
 	struct btt_params params;
@@ -117,5 +136,6 @@ const struct sut sut_btt = {
     .name = "the table",
     .open = open_table,
     .apply = apply,
+    .apply_many = apply_many,
     .check = check,
 };

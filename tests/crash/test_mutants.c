@@ -55,6 +55,12 @@ static const struct attack attacks[] = {
     {"w00 w00 w00 s", NULL, BASE_USED, 0, MEDIUM_PMEM},
     {"w01 w01 w01 s", NULL, BASE_USED, 0, MEDIUM_FILE},
     {"z0 e0 s", NULL, BASE_USED, 0, MEDIUM_PMEM},
+    {"w00+1 s", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
+    {"w00+1 s", NULL, BASE_USED, 0, MEDIUM_FILE},
+    {"w00+2 w00+2", NULL, BASE_USED, 0, MEDIUM_PMEM},
+    {"w00+2 w00+2", NULL, BASE_USED, 0, MEDIUM_FILE},
+    {"w00+1 z0+1", NULL, BASE_USED, 0, MEDIUM_PMEM},
+    {"w00+1 z0+1", NULL, BASE_USED, 0, MEDIUM_FILE},
     {"w01 w21 w01 w31", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w01 w21 w01 w31", NULL, BASE_FRESH, 0, MEDIUM_FILE},
     {"w00 w01 w00 w01", NULL, BASE_USED, 0, MEDIUM_FILE},
@@ -70,6 +76,10 @@ static const struct attack attacks[] = {
     {"w01 w31 | w21 w01", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w00 | z0", NULL, BASE_USED, 0, MEDIUM_FILE},
     {"z0 | z0", NULL, BASE_USED, 0, MEDIUM_PMEM},
+    {"w00+1 w00+2", "w01+1 w20", BASE_USED, 0, MEDIUM_PMEM},
+    {"w00+1 | w20+3", NULL, BASE_USED, 0, MEDIUM_PMEM},
+    {"w00+1 | w10+0", NULL, BASE_USED, 0, MEDIUM_FILE},
+    {"z0+1 | w00", NULL, BASE_USED, 0, MEDIUM_PMEM},
     {"w00", NULL, BASE_EMPTY, 0, MEDIUM_PMEM},
     {"w00", NULL, BASE_STALE, 0, MEDIUM_PMEM},
     {"w00", NULL, BASE_STALE, 0, MEDIUM_FILE},
@@ -80,6 +90,11 @@ static const struct attack attacks[] = {
     {"e0", "e0", BASE_FRESH, 1, MEDIUM_FILE},
     {"e0", "w00", BASE_FRESH, 1, MEDIUM_FILE},
     {"w00", "w10", BASE_USED, 2, MEDIUM_FILE},
+    {"w00+1", "w10+2", BASE_USED, 2, MEDIUM_FILE},
+    {"e0", "w00+1", BASE_FRESH, 1, MEDIUM_FILE},
+    {"e0", "z0+1", BASE_FRESH, 1, MEDIUM_FILE},
+    {"z0", "z0+1", BASE_USED, 1, MEDIUM_FILE},
+    {"w01+1 w01+1", "w20+3", BASE_FRESH, 3, MEDIUM_FILE},
     {"w00", "w10", BASE_STALE, 1, MEDIUM_FILE},
     {"w00", "w10", BASE_EMPTY, 2, MEDIUM_FILE},
     {"w00", "w10", BASE_EMPTY, 3, MEDIUM_FILE},
@@ -96,6 +111,7 @@ static void set_up(void)
 
 		explore_init(ex, &sut_btt, (enum medium_kind)kind);
 		ex->fine = false;
+		ex->nlane = 11;
 		ex->run_limit = 1000;
 	}
 }
@@ -254,6 +270,17 @@ static void who_comes_after_a_failed_sync_must_ask(void **state)
 	      .base = BASE_USED,
 	      .fail_fence = 3,
 	      .drop = MEDIUM_DROP_ALL}},
+	    {"R15: the poison is not looked at when a batch has its lanes",
+	     HOOKS_DEAF_WRITER,
+	     false,
+	     {.program = "w01 | w21+3", .base = BASE_USED, .fail_fence = 2}},
+	    {"R16: a range of zeros takes an entry as it stands",
+	     HOOKS_DEAF_NOBODY,
+	     true,
+	     {.program = "w00 z0+1",
+	      .base = BASE_USED,
+	      .lose_in = 20,
+	      .drop = MEDIUM_DROP_ALL}},
 	    {"R16: set_zero takes an entry as it stands",
 	     HOOKS_DEAF_NOBODY,
 	     true,
@@ -277,6 +304,47 @@ static void who_comes_after_a_failed_sync_must_ask(void **state)
 				    trial[i / 2].scenario.lose_in);
 		hooks_deaf = HOOKS_DEAF_NOBODY;
 		hooks_no_redo = false;
+		if (mutant)
+			printf("%-72s %s%.90s\n", trial[i / 2].what,
+			       ok ? "NOT CAUGHT" : "caught: ", ex->why);
+		else if (!ok)
+			printf("without the mutation: %s\n", ex->why);
+		missed += ok == mutant;
+	}
+	assert_int_equal(missed, 0);
+}
+
+/* On a file everybody takes the locks. */
+static void a_batch_needs_its_locks_in_order(void **state)
+{
+	static const struct {
+		const char *what;
+		enum hooks_locks locks;
+		const char *program;
+	} trial[] = {
+	    {"B5: a batch does not take the map locks", HOOKS_LOCKS_NOT_TAKEN,
+	     "w00+2 | w20"},
+	    {"B5: a range of zeros does not take the map locks", HOOKS_LOCKS_NOT_TAKEN,
+	     "z0+1 | w00"},
+	    {"B5: one of two batches takes them in another order", HOOKS_LOCKS_SWAPPED,
+	     "w00+2 | w20+0"},
+	};
+	struct explorer *ex = &explorers[MEDIUM_FILE];
+	unsigned missed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(trial); i++) {
+		struct scenario s = {.program = trial[i / 2].program, .base = BASE_USED};
+		bool mutant = i % 2;
+		bool ok;
+
+		explore_forget(ex);
+		ex->fine = true;
+		ex->image_limit = ex->fence_limit = 64;
+		hooks_locks = mutant ? trial[i / 2].locks : HOOKS_LOCKS_TAKEN;
+		ok = explore(ex, &s);
+		hooks_locks = HOOKS_LOCKS_TAKEN;
+		ex->fine = false;
 		if (mutant)
 			printf("%-72s %s%.90s\n", trial[i / 2].what,
 			       ok ? "NOT CAUGHT" : "caught: ", ex->why);
@@ -415,6 +483,7 @@ int main(void)
 	    cmocka_unit_test(a_failing_sync_must_be_heeded),
 #ifdef HOOKED
 	    cmocka_unit_test(who_comes_after_a_failed_sync_must_ask),
+	    cmocka_unit_test(a_batch_needs_its_locks_in_order),
 	    cmocka_unit_test(readers_need_what_they_check),
 #endif
 	};

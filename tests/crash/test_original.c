@@ -145,15 +145,17 @@ static int try_all(const struct explorer *ex, const char *path)
 
 static void original_agrees(enum medium_kind kind)
 {
-	static const char *const programs[] = {"w00 w01 w00",	"w00 z0 w01",
-					       "e0 w00 w20",	"w01 w21 w00 w31",
-					       "w01 | w21 w01", "w00 | z0"};
+	static const char *const programs[] = {
+	    "w00 w01 w00",   "w00 z0 w01", "e0 w00 w20",  "w01 w21 w00 w31",
+	    "w01 | w21 w01", "w00 | z0",   "w00+1+2 w10", "w00+1 w00+2",
+	    "w00+1 | w20+0", "w00+1 z0+1"};
 	struct explorer ex;
 	int status;
 	pid_t pid;
 
 	explore_init(&ex, &sut_btt, kind);
 	ex.fine = false;
+	ex.nlane = 9;
 	ex.run_limit = 500;
 	ex.save_share = 1;
 	ex.check_share = 16;
