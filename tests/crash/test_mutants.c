@@ -93,7 +93,7 @@ static const struct attack attacks[] = {
     {"w00+1", "w10+2", BASE_USED, 2, MEDIUM_FILE},
     {"e0", "w00+1", BASE_FRESH, 1, MEDIUM_FILE},
     {"e0", "z0+1", BASE_FRESH, 1, MEDIUM_FILE},
-    {"z0", "z0+1", BASE_USED, 1, MEDIUM_FILE},
+    {"w21 w31 z2", "z0+1+2", BASE_FRESH, 5, MEDIUM_FILE},
     {"w01+1 w01+1", "w20+3", BASE_FRESH, 3, MEDIUM_FILE},
     {"w00", "w10", BASE_STALE, 1, MEDIUM_FILE},
     {"w00", "w10", BASE_EMPTY, 2, MEDIUM_FILE},
