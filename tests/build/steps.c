@@ -31,6 +31,8 @@ static void must(int done)
 int main(int argc, char **argv)
 {
 	PMEMblkpool *pool;
+	static char many[200 * 512];
+	struct pmemblk_iovec iov[64];
 	char buf[512];
 
 	if (argc != 2)
@@ -53,6 +55,22 @@ int main(int argc, char **argv)
 	must(pmemblk_set_zero(pool, 1) == 0);
 	step("set-error");
 	must(pmemblk_set_error(pool, 2) == 0);
+	/* far from each other, and a run that is longer than a chunk */
+	for (int i = 0; i < 64; i++)
+		iov[i] = (struct pmemblk_iovec){buf, 37 * i % 64 * 300, 1};
+	step("batch-of-16");
+	must(pmemblk_writev(pool, iov, 16, NULL) == 0);
+	step("batch-of-64");
+	must(pmemblk_writev(pool, iov, 64, NULL) == 0);
+	step("batch-of-200");
+	iov[0] = (struct pmemblk_iovec){many, 100, 200};
+	must(pmemblk_writev(pool, iov, 1, NULL) == 0);
+	step("batch-read");
+	must(pmemblk_readv(pool, iov, 64, NULL) == 0);
+	step("zero-range");
+	must(pmemblk_set_zero_range(pool, 0, 4096, NULL) == 0);
+	step("zero-range-of-nothing");
+	must(pmemblk_set_zero_range(pool, 0, 0, NULL) == 0);
 	step("close");
 	pmemblk_close(pool);
 	step("open");

@@ -60,6 +60,15 @@ exactly set-zero msync 1
 exactly set-zero-again msync 1
 exactly set-error msync 1
 exactly read '[a-z0-9_]+' 0
+# Two syncs, however many blocks; 200 are more than one chunk.
+for step in batch-of-16 batch-of-64; do
+	exactly $step msync 2
+	exactly $step '[a-z0-9_]+' 2
+done
+exactly batch-of-200 msync 4
+exactly batch-read '[a-z0-9_]+' 0
+exactly zero-range msync 1
+exactly zero-range-of-nothing '[a-z0-9_]+' 0
 at_most first-write msync 6
 at_most open '[a-z0-9_]+' 60
 at_most check '[a-z0-9_]+' 60
@@ -67,7 +76,7 @@ at_most check '[a-z0-9_]+' 60
 export PMEM_IS_PMEM_FORCE=1
 trace
 descriptors_are_closed_by_execve "with flushes"
-for step in write overwrite read set-zero; do
+for step in write overwrite read set-zero batch-of-16 batch-of-64 batch-of-200 batch-read zero-range; do
 	exactly $step '[a-z0-9_]+' 0
 done
 exactly first-write msync 0

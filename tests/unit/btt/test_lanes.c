@@ -15,6 +15,7 @@
 #include "compiler.h"
 #include "btt/lanes.h"
 #include "btt/map_guard.h"
+#include "btt/open.h"
 
 enum { MANY = 200 };
 
@@ -187,6 +188,92 @@ static void where_there_are_no_keys_all_share_lanes(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* --- loans ---------------------------------------------------------------------------------- */
+
+static struct lanes lanes;
+
+/* Takes each lane that it gets, so that ThreadSanitizer and the count see two owners of one. */
+static unsigned owner_of_lane[BTT_MAX_LANES];
+
+static void *borrow(void *arg)
+{
+	unsigned me = (unsigned)(uintptr_t)arg;
+
+	for (unsigned round = 0; round < 2000; round++) {
+		uint8_t lane[130];
+		struct lanes_loan loan;
+		unsigned n = lanes_borrow(&lanes, round % 128, &loan, lane);
+
+		if (n > (round % 128 + 1) / 2 * 2)
+			return (void *)(uintptr_t) "more than it asked for";
+		for (unsigned i = 0; i < n; i++)
+			owner_of_lane[lane[i]] = me;
+		for (unsigned i = 0; i < n; i++)
+			if (owner_of_lane[lane[i]] != me)
+				return (void *)(uintptr_t) "two have the same lane";
+		lanes_return(&loan);
+	}
+	return NULL;
+}
+
+static void nobody_borrows_what_somebody_has(void **state)
+{
+	pthread_t thread[4];
+
+	(void)state;
+	assert_int_equal(lanes_init(&lanes, BTT_MAX_LANES), 0);
+	for (uintptr_t i = 0; i < 4; i++)
+		assert_int_equal(
+		    pthread_create(&thread[i], NULL, borrow, (void *)(i + 1)), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		void *why;
+
+		pthread_join(thread[i], &why);
+		if (why)
+			fail_msg("%s", (char *)why);
+	}
+	lanes_fini(&lanes);
+}
+
+/* Without keys all is the same: a loan is no thread's number. */
+static void loans_leave_numbers_to_threads_and_come_back(void **state)
+{
+	static struct seen s[20];
+	uint8_t lane[130];
+	uint8_t other[130];
+	struct lanes_loan loan;
+	struct lanes_loan second;
+
+	(void)state;
+	assert_int_equal(lanes_init(&lanes, BTT_MAX_LANES), 0);
+	lane_thread();
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(lanes_borrow(&lanes, 127, &loan, lane), 128);
+		for (unsigned i = 0; i < 128; i++)
+			assert_true(lane[i] >= 48 && lane[i] < 2 * lanes.nprivate);
+		/* what is left is less than the second one wants, and nobody waits */
+		assert_int_equal(lanes_borrow(&lanes, 127, &second, other), 64);
+		for (unsigned i = 0; i < 64; i++)
+			for (unsigned k = 0; k < 128; k++)
+				assert_true(other[i] != lane[k]);
+		look_at(s, 20);
+		for (unsigned i = 0; i < 20; i++)
+			assert_true(s[i].hint < LANES_PRIVATE / LANES_KEPT_SHARE);
+		lanes_return(&loan);
+		lanes_return(&second);
+	}
+	assert_int_equal(lanes_borrow(&lanes, 0, &loan, lane), 0);
+	lanes_return(&loan);
+	lanes_fini(&lanes);
+	/* a table of few lanes has few to lend, and this thread has two of them */
+	assert_int_equal(lanes_init(&lanes, 9), 0);
+	assert_int_equal(lanes_borrow(&lanes, 100, &loan, lane), 6);
+	for (unsigned i = 0; i < 6; i++)
+		assert_true(lane[i] < 8);
+	lanes_return(&loan);
+	lanes_fini(&lanes);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +282,8 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_bias_tells_them_apart),
 	    cmocka_unit_test(threads_that_cannot_be_remembered_share_lanes),
 	    cmocka_unit_test(where_there_are_no_keys_all_share_lanes),
+	    cmocka_unit_test(nobody_borrows_what_somebody_has),
+	    cmocka_unit_test(loans_leave_numbers_to_threads_and_come_back),
 	};
 
 	(void)argv;

@@ -14,6 +14,7 @@ static struct {
 	struct map_guard guard;
 	struct lock lock[LOCKS];
 	unsigned long count[LOCKS];
+	unsigned long more;
 	unsigned rounds;
 	_Atomic(int) inside;
 	_Atomic(bool) leave;
@@ -24,6 +25,7 @@ static void start(bool biased)
 	map_guard_init(&t.guard, biased);
 	for (int i = 0; i < LOCKS; i++)
 		t.count[i] = 0;
+	t.more = 0;
 }
 
 /* 0: nobody yet, or nobody any more. */
@@ -51,6 +53,29 @@ static void *add(void *arg)
 
 		t.count[number]++;
 		lock_release(held);
+	}
+	return NULL;
+}
+
+/* As a batch: under all locks from some one on, or in their place. */
+static void *add_many(void *arg)
+{
+	uint64_t thread = (uintptr_t)arg;
+	uint64_t seed = thread;
+
+	for (unsigned i = 0; i < t.rounds; i++) {
+		uint32_t first = (uint32_t)(support_random(&seed) % LOCKS);
+		struct lock *all = map_guard_enter_all(&t.guard, thread);
+
+		for (uint32_t k = first; !all && k < LOCKS; k++)
+			map_guard_take(&t.guard, k, &t.lock[k]);
+		for (uint32_t k = first; k < LOCKS; k++)
+			t.count[k]++;
+		t.more += LOCKS - 1 - first; /* under the last lock at least */
+		for (uint32_t k = first; !all && k < LOCKS; k++)
+			lock_release(&t.lock[k]);
+		if (all)
+			lock_release(all);
 	}
 	return NULL;
 }
@@ -91,6 +116,26 @@ static void the_change_of_the_owner_excludes(void **state)
 		start(true);
 		run_threads(3, 20);
 		assert_int_equal(total(), 60);
+	}
+}
+
+/* Beside those that take one lock; all of them may be the owner, or change it. */
+static void those_who_take_many_exclude_all(void **state)
+{
+	pthread_t thread[MAX_THREADS];
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		start(i % 4 != 0);
+		t.rounds = i < 10 ? ROUNDS / 10 : 20;
+		for (uintptr_t k = 0; k < MAX_THREADS; k++)
+			assert_int_equal(pthread_create(&thread[k], NULL,
+							k % 2 ? add : add_many,
+							(void *)(k + 1)),
+					 0);
+		for (uintptr_t k = 0; k < MAX_THREADS; k++)
+			pthread_join(thread[k], NULL);
+		assert_int_equal(total() - t.more, MAX_THREADS * t.rounds);
 	}
 }
 
@@ -156,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(threads_exclude_each_other),
 	    cmocka_unit_test(the_change_of_the_owner_excludes),
+	    cmocka_unit_test(those_who_take_many_exclude_all),
 	    cmocka_unit_test(
 		a_bias_goes_over_to_the_next_thread_and_ends_after_some_changes),
 	    cmocka_unit_test(an_owner_stopped_inside_holds_up_its_own_lock_only),
