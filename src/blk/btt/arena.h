@@ -17,6 +17,11 @@
 #include "btt/open.h"
 
 #define BTT_MAP_LOCKS 256u
+
+/* Map entries of one cache line, and as many as have different locks if their lines follow. */
+#define BTT_LINE_ENTRIES 16u
+#define BTT_LOCK_ENTRIES (BTT_MAP_LOCKS * BTT_LINE_ENTRIES)
+
 #define BTT_NO_BLOCK UINT32_MAX
 
 /*
@@ -128,7 +133,7 @@ static inline uint64_t btt_arena_slot_off(const struct btt_arena *arena, unsigne
 /* The number of an entry's map lock in its arena. */
 static inline uint32_t btt_map_lock_number(uint32_t premap)
 {
-	return premap / 16 % BTT_MAP_LOCKS;
+	return premap / BTT_LINE_ENTRIES % BTT_MAP_LOCKS;
 }
 
 static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *arena,

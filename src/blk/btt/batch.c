@@ -72,19 +72,11 @@
  * entries that others have stored without a sync; that is allowed at any time, and they have to be
  * written next anyway.
  *
- * A range of zeros. A chunk is a run of entries of which no two lines have the same lock. It takes
- * their locks in ascending order, stores the flag into all of them, flushes, fences once and releases
- * the locks (R6, R16). Each flag is durable or not by itself. An initial entry stays as it is: it
- * reads as zeros, nothing was ever stored there since the layout, which was durable before the table
- * was used. So a range of a sparse pool that was never written costs no space and no sync.
- *
  * Why a single write is not a batch of one. It is the same protocol without sorting, without arrays
  * and with its values in registers: on persistent memory a batch of one block takes about a fifth
  * longer. A batch that has one block left calls btt_write() instead.
  */
 #include "btt/batch.h"
-
-#include <string.h>
 
 #include "btt/btt.h"
 #include "btt/flog.h"
@@ -94,21 +86,6 @@
 /* Blocks of a chunk; its number of bits is part of struct chunk's keys. */
 #define BATCH_BITS 7u
 #define BATCH_MAX (1u << BATCH_BITS)
-
-/* Entries whose lines have as many different locks as there are. */
-#define LINE_ENTRIES 16u
-#define ZERO_MAX (BTT_MAP_LOCKS * LINE_ENTRIES)
-
-/* Reads that are prefetched together, and how much of each: what the first-level cache holds. */
-#define READ_GROUP 32u
-#define READ_AHEAD ((size_t)512)
-
-/* The place in a vector of runs. */
-struct cursor {
-	const struct btt_run *run;
-	size_t nrun;
-	size_t at; /* in the first one */
-};
 
 struct item {
 	struct btt_arena *arena;
@@ -133,78 +110,6 @@ static size_t bsize_of(const struct btt *btt)
 	return btt->params.bsize;
 }
 
-/* --- vectors ------------------------------------------------------------------------------ */
-
-/* Whether there is a block; finished runs are left behind. */
-static bool has_more(struct cursor *c)
-{
-	while (c->nrun && c->at == c->run->nblock) {
-		c->run++;
-		c->nrun--;
-		c->at = 0;
-	}
-	return c->nrun != 0;
-}
-
-static uint64_t cursor_lba(const struct cursor *c)
-{
-	return (uint64_t)c->run->lba + c->at;
-}
-
-static unsigned char *cursor_buf(const struct btt *btt, const struct cursor *c)
-{
-	return (unsigned char *)c->run->buf + c->at * bsize_of(btt);
-}
-
-/* How many blocks are left, or max. */
-static unsigned count_blocks(struct cursor c, unsigned max)
-{
-	unsigned n = 0;
-
-	while (n < max && has_more(&c)) {
-		size_t left = c.run->nblock - c.at;
-
-		n += left < max - n ? (unsigned)left : max - n;
-		c.at = c.run->nblock;
-	}
-	return n;
-}
-
-static uint64_t first_lba(const struct btt *btt, const struct btt_arena *arena)
-{
-	uint64_t lba = 0;
-
-	for (const struct btt_arena *a = btt->arena; a < arena; a++)
-		lba += a->info.geo.external_nlba;
-	return lba;
-}
-
-static void blame(const struct btt *btt, const struct btt_arena *arena, uint32_t premap,
-		  long long *failed)
-{
-	*failed = (long long)(first_lba(btt, arena) + premap);
-}
-
-/* -EIO, message set, if one of the blocks lies where nothing may be modified. */
-static int check_arenas(const struct btt *btt, uint64_t lba, uint64_t nblock,
-			long long *failed)
-{
-	uint64_t begin = 0;
-
-	for (unsigned i = 0; i < btt->narena; i++) {
-		const struct btt_arena *arena = &btt->arena[i];
-		uint64_t end = begin + arena->info.geo.external_nlba;
-
-		if (btt_arena_is_read_only(arena) && nblock && lba < end &&
-		    lba + nblock > begin) {
-			*failed = (long long)(lba > begin ? lba : begin);
-			return btt_fail_read_only(btt, arena);
-		}
-		begin = end;
-	}
-	return 0;
-}
-
 /* --- what a chunk holds ------------------------------------------------------------------- */
 
 static struct item *item_of(struct chunk *c, unsigned i)
@@ -220,17 +125,18 @@ static uint32_t lock_of(const struct item *item)
 static bool same_line(const struct item *a, const struct item *b)
 {
 	return a->arena == b->arena &&
-	       a->premap / LINE_ENTRIES == b->premap / LINE_ENTRIES;
+	       a->premap / BTT_LINE_ENTRIES == b->premap / BTT_LINE_ENTRIES;
 }
 
 static uint64_t key_of(const struct item *item, unsigned number)
 {
-	uint64_t line = item->premap / ZERO_MAX;
-	uint64_t entry = item->premap % LINE_ENTRIES;
+	uint64_t line = item->premap / BTT_LOCK_ENTRIES;
+	uint64_t entry = item->premap % BTT_LINE_ENTRIES;
 
-	_Static_assert(BTT_MAP_LBA_MASK / ZERO_MAX < 1u << 18, "lines take 18 bits");
+	_Static_assert(BTT_MAP_LBA_MASK / BTT_LOCK_ENTRIES < 1u << 18,
+		       "lines take 18 bits");
 	return (uint64_t)lock_of(item) << (22 + BATCH_BITS) |
-	       (line * LINE_ENTRIES + entry) << BATCH_BITS | number;
+	       (line * BTT_LINE_ENTRIES + entry) << BATCH_BITS | number;
 }
 
 /* Most vectors are sorted already, all but a few in one place. */
@@ -262,16 +168,17 @@ static void drop_replaced(struct chunk *c)
 }
 
 /* Takes as many blocks from the vector as the chunk has lanes. */
-static int gather(const struct btt *btt, struct chunk *c, struct cursor *from)
+static int gather(const struct btt *btt, struct chunk *c, struct btt_cursor *from)
 {
-	for (c->n = 0; c->n < c->nlane && c->n < BATCH_MAX && has_more(from); c->n++) {
+	for (c->n = 0; c->n < c->nlane && c->n < BATCH_MAX && btt_cursor_has_more(from);
+	     c->n++) {
 		struct item *item = &c->item[c->n];
-		int ret =
-		    btt_find_arena(btt, cursor_lba(from), &item->arena, &item->premap);
+		int ret = btt_find_arena(btt, btt_cursor_lba(from), &item->arena,
+					 &item->premap);
 
 		if (unlikely(ret))
 			return ret;
-		item->buf = cursor_buf(btt, from);
+		item->buf = btt_cursor_buf(from, btt->params.bsize);
 		c->key[c->n] = key_of(item, c->n);
 		/* in time for exchange_locked(); the copies of the data hide the miss */
 		__builtin_prefetch(
@@ -358,7 +265,7 @@ static int load_entries_locked(struct btt *btt, struct chunk *c,
 						&item->old);
 
 		if (unlikely(ret)) {
-			blame(btt, item->arena, item->premap, failed);
+			btt_blame(btt, item->arena, item->premap, failed);
 			return ret;
 		}
 		/* B3 */
@@ -467,7 +374,7 @@ static int exchange_locked(struct btt *btt, struct chunk *c, struct storage_step
 	return 0;
 }
 
-static int write_chunk(struct btt *btt, struct cursor *from, unsigned want,
+static int write_chunk(struct btt *btt, struct btt_cursor *from, unsigned want,
 		       uint64_t thread, long long *failed)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
@@ -495,10 +402,10 @@ give_back:
 	return ret;
 }
 
-static int write_one(struct btt *btt, struct cursor *from, long long *failed)
+static int write_one(struct btt *btt, struct btt_cursor *from, long long *failed)
 {
-	uint64_t lba = cursor_lba(from);
-	int ret = btt_write(btt, cursor_buf(btt, from), lba);
+	uint64_t lba = btt_cursor_lba(from);
+	int ret = btt_write(btt, btt_cursor_buf(from, btt->params.bsize), lba);
 
 	from->at++;
 	if (ret && !btt_poison_is_set(btt))
@@ -509,219 +416,22 @@ static int write_one(struct btt *btt, struct cursor *from, long long *failed)
 int btt_write_runs(struct btt *btt, const struct btt_run *run, size_t nrun,
 		   long long *failed)
 {
-	struct cursor c = {.run = run, .nrun = nrun};
+	struct btt_cursor c = {.run = run, .nrun = nrun};
 	uint64_t thread;
 	int ret;
 
 	*failed = BTT_NOBODY;
-	if (!has_more(&c))
+	if (!btt_cursor_has_more(&c))
 		return 0;
 	ret = btt_prepare(btt);
 	for (size_t i = 0; !ret && i < nrun; i++)
-		ret = check_arenas(btt, (uint64_t)run[i].lba, run[i].nblock, failed);
+		ret = btt_check_arenas(btt, (uint64_t)run[i].lba, run[i].nblock, failed);
 	thread = lane_thread();
-	while (!ret && has_more(&c)) {
-		unsigned want = count_blocks(c, BATCH_MAX);
+	while (!ret && btt_cursor_has_more(&c)) {
+		unsigned want = btt_cursor_count(c, BATCH_MAX);
 
 		ret = want > 1 ? write_chunk(btt, &c, want, thread, failed)
 			       : write_one(btt, &c, failed);
 	}
 	return ret;
-}
-
-/* --- zeros -------------------------------------------------------------------------------- */
-
-struct zeros {
-	struct btt_arena *arena;
-	uint32_t first; /* premap */
-	uint32_t n;
-};
-
-static uint32_t last_line(const struct zeros *z)
-{
-	return (z->first + z->n - 1) / LINE_ENTRIES;
-}
-
-static struct lock *lock_zeros(struct btt *btt, const struct zeros *z)
-{
-	struct lock *all = map_guard_enter_all(&btt->guard, lane_thread());
-
-	for (uint32_t line = z->first / LINE_ENTRIES; !all && line <= last_line(z);
-	     line++) {
-		uint32_t number = line % BTT_MAP_LOCKS;
-
-		map_guard_take(&btt->guard, z->arena->first_lock + number,
-			       &z->arena->map_lock[number].lock);
-	}
-	return all;
-}
-
-static void unlock_zeros(const struct zeros *z, struct lock *all)
-{
-	if (all)
-		lock_release(all);
-	for (uint32_t line = z->first / LINE_ENTRIES; !all && line <= last_line(z);
-	     line++)
-		lock_release(&z->arena->map_lock[line % BTT_MAP_LOCKS].lock);
-}
-
-static int check_zeros_locked(struct btt *btt, const struct zeros *z, long long *failed)
-{
-	for (uint32_t i = 0; i < z->n; i++) {
-		uint32_t raw;
-		uint32_t entry;
-		int ret =
-		    btt_load_entry_locked(btt, z->arena, z->first + i, &raw, &entry);
-
-		if (unlikely(ret)) {
-			blame(btt, z->arena, z->first + i, failed);
-			return ret;
-		}
-	}
-	return 0;
-}
-
-/* Where flushes work by lines, one flush of each line that has any flags is enough. */
-static void store_zeros_locked(struct btt *btt, const struct zeros *z,
-			       const struct btt_redo_list *redo,
-			       struct storage_step *step)
-{
-	bool by_lines = btt->storage->eager_flush;
-	bool is_due = false;
-
-	for (uint32_t premap = z->first; premap < z->first + z->n; premap++) {
-		uint64_t off = btt_arena_map_off(z->arena, premap);
-		uint32_t raw = storage_load32(btt->storage, off, memory_order_relaxed);
-		uint32_t entry = btt_redo_apply(redo, premap, raw); /* R16 */
-		uint32_t zero = btt_map_postmap(entry) | BTT_MAP_ZERO;
-
-		if (!btt_map_is_initial(entry)) {
-			if (raw != zero)
-				btt_store_entry_locked(btt, z->arena, premap, zero);
-			if (!by_lines)
-				storage_renew32(btt->storage, step, off, zero);
-			is_due = true;
-		}
-		if (by_lines && is_due &&
-		    (premap % LINE_ENTRIES == LINE_ENTRIES - 1 ||
-		     premap + 1 == z->first + z->n)) {
-			btt_flush_entry(btt, z->arena, premap, step);
-			is_due = false;
-		}
-	}
-}
-
-static int zero_chunk(struct btt *btt, const struct zeros *z, long long *failed)
-{
-	struct storage_step step = STORAGE_STEP_INIT;
-	struct btt_redo_list redo;
-	struct lock *all = lock_zeros(btt, z);
-	int ret;
-
-	if (unlikely(btt_poison_is_set(btt))) {
-		ret = btt_poison_fail(btt);
-		goto unlock;
-	}
-	ret = check_zeros_locked(btt, z, failed);
-	if (ret)
-		goto unlock;
-	redo.n = 0;
-	if (btt->storage->drops_pages)
-		btt_redo_collect_locked(btt, z->arena, z->first, z->n, &redo);
-	store_zeros_locked(btt, z, &redo, &step);
-	ret = storage_fence(btt->storage, &step);
-	if (ret)
-		ret = btt_poison(btt, ret);
-unlock:
-	unlock_zeros(z, all);
-	return ret;
-}
-
-int btt_zero_range(struct btt *btt, uint64_t lba, uint64_t nblock, long long *failed)
-{
-	int ret;
-
-	*failed = BTT_NOBODY;
-	/* blocks of a table that is not laid out read as zeros */
-	if (!nblock || (!btt_is_laid_out(btt) && !btt_poison_is_set(btt)))
-		return 0;
-	ret = btt_prepare(btt);
-	if (!ret)
-		ret = check_arenas(btt, lba, nblock, failed);
-	while (!ret && nblock) {
-		struct zeros z;
-		uint32_t left;
-
-		ret = btt_find_arena(btt, lba, &z.arena, &z.first);
-		if (ret)
-			break;
-		left = z.arena->info.geo.external_nlba - z.first;
-		z.n = ZERO_MAX - z.first % ZERO_MAX;
-		z.n = z.n < left ? z.n : left;
-		z.n = z.n < nblock ? z.n : (uint32_t)nblock;
-		ret = zero_chunk(btt, &z, failed);
-		lba += z.n;
-		nblock -= z.n;
-	}
-	return ret;
-}
-
-/* --- reading ------------------------------------------------------------------------------ */
-
-/* The blocks of a group that are likely to be copied, before the first of them is. */
-static void prefetch_blocks(const struct btt *btt, struct cursor c, unsigned n)
-{
-	const struct btt_view *view[READ_GROUP];
-	uint32_t premap[READ_GROUP];
-	size_t ahead = bsize_of(btt) < READ_AHEAD ? bsize_of(btt) : READ_AHEAD;
-
-	for (unsigned i = 0; i < n && has_more(&c); i++, c.at++) {
-		struct btt_arena *arena;
-
-		view[i] = NULL;
-		if (btt_find_arena(btt, cursor_lba(&c), &arena, &premap[i]))
-			continue;
-		view[i] = &arena->view;
-		__builtin_prefetch(&view[i]->map[premap[i]]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		uint32_t postmap;
-		const unsigned char *data;
-
-		if (!view[i])
-			continue;
-		/* relaxed: a hint; the read looks again */
-		postmap = BTT_MAP_NORMAL ^
-			  le32_to_cpu((le32){atomic_load_explicit(
-			      &view[i]->map[premap[i]], memory_order_relaxed)});
-		if (postmap >= view[i]->nblock)
-			continue;
-		data = view[i]->data + (uint64_t)postmap * view[i]->stride;
-		for (size_t at = 0; at < ahead; at += 64)
-			__builtin_prefetch(data + at);
-	}
-}
-
-int btt_read_runs(struct btt *btt, const struct btt_run *run, size_t nrun,
-		  long long *failed)
-{
-	struct cursor c = {.run = run, .nrun = nrun};
-
-	*failed = BTT_NOBODY;
-	while (has_more(&c)) {
-		unsigned n = count_blocks(c, READ_GROUP);
-
-		if (n > 1 && btt_is_laid_out(btt))
-			prefetch_blocks(btt, c, n);
-		for (; n && has_more(&c); n--, c.at++) {
-			uint64_t lba = cursor_lba(&c);
-			int ret = btt_read(btt, cursor_buf(btt, &c), lba);
-
-			if (unlikely(ret)) {
-				*failed = (long long)lba;
-				return ret;
-			}
-		}
-	}
-	return 0;
 }

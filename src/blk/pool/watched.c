@@ -5,6 +5,8 @@
 
 #include "blame.h"
 #include "base/ctl.h"
+#include "btt/batch.h"
+#include "btt/zero_range.h"
 #include "errormsg.h"
 
 /* Reads that other threads' media errors spoil before one gives up. */

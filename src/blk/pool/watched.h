@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "btt/batch.h"
+#include "btt/runs.h"
 #include "compiler.h"
 #include "pool/pool.h"
 

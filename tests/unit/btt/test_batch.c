@@ -3,6 +3,8 @@
 #include "btt_fixture.h"
 
 #include "btt/batch.h"
+#include "btt/read_runs.h"
+#include "btt/zero_range.h"
 
 #define TERABYTE (UINT64_C(1) << 40)
 

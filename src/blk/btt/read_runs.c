@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading many blocks: single reads, one after the other. But the map entries of a group of them, and
+ * then the beginnings of their blocks, are fetched before the first one is copied, so that the cache
+ * misses overlap.
+ */
+#include "btt/read_runs.h"
+
+#include "btt/btt.h"
+#include "btt/modify.h"
+
+/* As many blocks, and as much of each, as the first-level cache holds. */
+#define GROUP 32u
+#define AHEAD ((size_t)512)
+
+/* The blocks of a group that are likely to be copied, before the first of them is. */
+static void prefetch_blocks(const struct btt *btt, struct btt_cursor c, unsigned n)
+{
+	const struct btt_view *view[GROUP];
+	uint32_t premap[GROUP];
+	size_t ahead = btt->params.bsize < AHEAD ? btt->params.bsize : AHEAD;
+
+	for (unsigned i = 0; i < n && btt_cursor_has_more(&c); i++, c.at++) {
+		struct btt_arena *arena;
+
+		view[i] = NULL;
+		if (btt_find_arena(btt, btt_cursor_lba(&c), &arena, &premap[i]))
+			continue;
+		view[i] = &arena->view;
+		__builtin_prefetch(&view[i]->map[premap[i]]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t postmap;
+		const unsigned char *data;
+
+		if (!view[i])
+			continue;
+		/* relaxed: a hint; the read looks again */
+		postmap = BTT_MAP_NORMAL ^
+			  le32_to_cpu((le32){atomic_load_explicit(
+			      &view[i]->map[premap[i]], memory_order_relaxed)});
+		if (postmap >= view[i]->nblock)
+			continue;
+		data = view[i]->data + (uint64_t)postmap * view[i]->stride;
+		for (size_t at = 0; at < ahead; at += 64)
+			__builtin_prefetch(data + at);
+	}
+}
+
+int btt_read_runs(struct btt *btt, const struct btt_run *run, size_t nrun,
+		  long long *failed)
+{
+	struct btt_cursor c = {.run = run, .nrun = nrun};
+
+	*failed = BTT_NOBODY;
+	while (btt_cursor_has_more(&c)) {
+		unsigned n = btt_cursor_count(c, GROUP);
+
+		if (n > 1 && btt_is_laid_out(btt))
+			prefetch_blocks(btt, c, n);
+		for (; n && btt_cursor_has_more(&c); n--, c.at++) {
+			uint64_t lba = btt_cursor_lba(&c);
+			int ret =
+			    btt_read(btt, btt_cursor_buf(&c, btt->params.bsize), lba);
+
+			if (unlikely(ret)) {
+				*failed = (long long)lba;
+				return ret;
+			}
+		}
+	}
+	return 0;
+}

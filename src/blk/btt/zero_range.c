@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Zeroing many blocks. The rules R1 to R16 are those on top of btt/btt.c, B5 that of btt/batch.c.
+ *
+ * The range goes in chunks. A chunk is a run of entries of which no two lines have the same lock. It takes
+ * their locks in ascending order, stores the flag into all of them, flushes, fences once and releases
+ * the locks (R6, R16). Each flag is durable or not by itself. An initial entry stays as it is: it
+ * reads as zeros, nothing was ever stored there since the layout, which was durable before the table
+ * was used. So a range of a sparse pool that was never written costs no space and no sync.
+ */
+#include "btt/zero_range.h"
+
+#include "btt/lanes.h"
+#include "btt/modify.h"
+#include "btt/redo.h"
+
+struct zeros {
+	struct btt_arena *arena;
+	uint32_t first; /* premap */
+	uint32_t n;
+};
+
+static uint32_t last_line(const struct zeros *z)
+{
+	return (z->first + z->n - 1) / BTT_LINE_ENTRIES;
+}
+
+static struct lock *lock_zeros(struct btt *btt, const struct zeros *z)
+{
+	struct lock *all = map_guard_enter_all(&btt->guard, lane_thread());
+
+	for (uint32_t line = z->first / BTT_LINE_ENTRIES; !all && line <= last_line(z);
+	     line++) {
+		uint32_t number = line % BTT_MAP_LOCKS;
+
+		map_guard_take(&btt->guard, z->arena->first_lock + number,
+			       &z->arena->map_lock[number].lock);
+	}
+	return all;
+}
+
+static void unlock_zeros(const struct zeros *z, struct lock *all)
+{
+	if (all)
+		lock_release(all);
+	for (uint32_t line = z->first / BTT_LINE_ENTRIES; !all && line <= last_line(z);
+	     line++)
+		lock_release(&z->arena->map_lock[line % BTT_MAP_LOCKS].lock);
+}
+
+static int check_zeros_locked(struct btt *btt, const struct zeros *z, long long *failed)
+{
+	for (uint32_t i = 0; i < z->n; i++) {
+		uint32_t raw;
+		uint32_t entry;
+		int ret =
+		    btt_load_entry_locked(btt, z->arena, z->first + i, &raw, &entry);
+
+		if (unlikely(ret)) {
+			btt_blame(btt, z->arena, z->first + i, failed);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* Where flushes work by lines, one flush of each line that has any flags is enough. */
+static void store_zeros_locked(struct btt *btt, const struct zeros *z,
+			       const struct btt_redo_list *redo,
+			       struct storage_step *step)
+{
+	bool by_lines = btt->storage->eager_flush;
+	bool is_due = false;
+
+	for (uint32_t premap = z->first; premap < z->first + z->n; premap++) {
+		uint64_t off = btt_arena_map_off(z->arena, premap);
+		uint32_t raw = storage_load32(btt->storage, off, memory_order_relaxed);
+		uint32_t entry = btt_redo_apply(redo, premap, raw); /* R16 */
+		uint32_t zero = btt_map_postmap(entry) | BTT_MAP_ZERO;
+
+		if (!btt_map_is_initial(entry)) {
+			if (raw != zero)
+				btt_store_entry_locked(btt, z->arena, premap, zero);
+			if (!by_lines)
+				storage_renew32(btt->storage, step, off, zero);
+			is_due = true;
+		}
+		if (by_lines && is_due &&
+		    (premap % BTT_LINE_ENTRIES == BTT_LINE_ENTRIES - 1 ||
+		     premap + 1 == z->first + z->n)) {
+			btt_flush_entry(btt, z->arena, premap, step);
+			is_due = false;
+		}
+	}
+}
+
+static int zero_chunk(struct btt *btt, const struct zeros *z, long long *failed)
+{
+	struct storage_step step = STORAGE_STEP_INIT;
+	struct btt_redo_list redo;
+	struct lock *all = lock_zeros(btt, z);
+	int ret;
+
+	if (unlikely(btt_poison_is_set(btt))) {
+		ret = btt_poison_fail(btt);
+		goto unlock;
+	}
+	ret = check_zeros_locked(btt, z, failed);
+	if (ret)
+		goto unlock;
+	redo.n = 0;
+	if (btt->storage->drops_pages)
+		btt_redo_collect_locked(btt, z->arena, z->first, z->n, &redo);
+	store_zeros_locked(btt, z, &redo, &step);
+	ret = storage_fence(btt->storage, &step);
+	if (ret)
+		ret = btt_poison(btt, ret);
+unlock:
+	unlock_zeros(z, all);
+	return ret;
+}
+
+int btt_zero_range(struct btt *btt, uint64_t lba, uint64_t nblock, long long *failed)
+{
+	int ret;
+
+	*failed = BTT_NOBODY;
+	/* blocks of a table that is not laid out read as zeros */
+	if (!nblock || (!btt_is_laid_out(btt) && !btt_poison_is_set(btt)))
+		return 0;
+	ret = btt_prepare(btt);
+	if (!ret)
+		ret = btt_check_arenas(btt, lba, nblock, failed);
+	while (!ret && nblock) {
+		struct zeros z;
+		uint32_t left;
+
+		ret = btt_find_arena(btt, lba, &z.arena, &z.first);
+		if (ret)
+			break;
+		left = z.arena->info.geo.external_nlba - z.first;
+		z.n = BTT_LOCK_ENTRIES - z.first % BTT_LOCK_ENTRIES;
+		z.n = z.n < left ? z.n : left;
+		z.n = z.n < nblock ? z.n : (uint32_t)nblock;
+		ret = zero_chunk(btt, &z, failed);
+		lba += z.n;
+		nblock -= z.n;
+	}
+	return ret;
+}

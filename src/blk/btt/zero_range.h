@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Zeroing many blocks in one call. */
+#ifndef BTT_ZERO_RANGE_H
+#define BTT_ZERO_RANGE_H 1
+
+#include "btt/open.h"
+#include "btt/runs.h"
+#include "compiler.h"
+
+/*
+ * Makes nblock blocks of the table read as zeros, from lba on. All of that is durable when the call
+ * returns 0. -EIO as btt_set_zero(), message set: each block is as it was, or zero.
+ */
+int btt_zero_range(struct btt *btt, uint64_t lba, uint64_t nblock,
+		   long long *failed) MUST_CHECK;
+
+#endif
