@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A process with several writing threads is killed (SIGKILL) at any moment, over and over on the
- * same pool, a file on disk: with its memory taken as persistent, and with msync. What it had
- * begun and finished stands in memory that it shares with the test. After each kill the pool is
- * consistent before anybody has opened it, and holds each finished call's result; a call that was
- * cut off has happened or not. Sometimes the process that recovers is killed, too.
+ * A process with several writing threads is killed (SIGKILL) at any moment, many times on the
+ * same pool, a file on disk: once with its memory taken for persistent, once with msync. The
+ * process records in memory shared with the test which calls it has begun and finished. After
+ * each kill the pool must be consistent before it is opened, and must hold the result of each
+ * finished call. An interrupted call has happened or not. Sometimes the process that recovers the
+ * pool is killed, too.
  *
- * CHECK_LONG=1 kills more often; SEED=n at other moments. The parent never calls the library.
+ * CHECK_LONG=1 kills more often; SEED=n kills at other moments. The parent never calls the
+ * library.
  */
 #include "require.h"
 #include "support.h"
@@ -30,7 +32,7 @@
 #define NHOT 4 /* blocks of all, the first ones of the pool */
 #define POOL_SIZE ((size_t)40 << 20)
 
-/* Calls of a writer are numbered from 1 on; 0 is none, and a block of zeros. */
+/* The calls of a writer are numbered from 1. 0 stands for no call, and for a block of zeros. */
 struct shared {
 	atomic_ulong progress; /* calls that have returned, and openings */
 	struct {
@@ -38,11 +40,12 @@ struct shared {
 		atomic_ulong done;
 	} writer[NWRITER];
 
-	/* The survey's: the calls that the blocks show, as far as they are looked through. */
+	/* For the survey: up to which call of each writer the blocks have been examined. */
 	uint64_t looked_through[NWRITER];
 	uint64_t own[NWRITER][NOWN];
 	uint64_t hot[NWRITER][NHOT]; /* the last of that writer */
-	uint64_t ncut, ncut_seen;    /* calls that were cut off, and that took effect */
+	/* calls that were interrupted, and those of them that took effect */
+	uint64_t ncut, ncut_seen;
 };
 
 static struct shared *shared;
@@ -72,7 +75,7 @@ static struct call call_of(unsigned writer, uint64_t n)
 	return c;
 }
 
-/* No 16 bytes of two calls' blocks are alike. */
+/* The blocks of two calls have no 16 bytes in common. */
 static void make_block(unsigned char *block, unsigned writer, uint64_t n)
 {
 	for (size_t i = 0; i < bsize; i += 16) {
@@ -157,7 +160,7 @@ static bool is_zero(const unsigned char *block)
 	return block[0] == 0 && memcmp(block, block + 1, bsize - 1) == 0;
 }
 
-/* Whether the pool's block shows what call n of the writer left; 0: untouched. */
+/* Whether the block holds the result of call n of the writer; n 0: it was never written. */
 static bool shows(PMEMblkpool *pool, unsigned writer, uint64_t n, long long lba)
 {
 	enum kind kind = n ? call_of(writer, n).kind : ZERO;
@@ -179,7 +182,7 @@ static bool shows(PMEMblkpool *pool, unsigned writer, uint64_t n, long long lba)
 	return same;
 }
 
-/* The finished calls of this life; a call that was cut off is left to `cut`, else 0. */
+/* Examines the finished calls of this process; cut receives an interrupted call, or 0. */
 static void look_through(unsigned writer, uint64_t *cut)
 {
 	uint64_t begun = atomic_load(&shared->writer[writer].begun);
@@ -288,7 +291,7 @@ static bool has_ended(pid_t child)
 	return info.si_pid == child;
 }
 
-/* Kills it when it has made so much progress and a moment more has passed. */
+/* Runs work in a process, and kills it a moment after it has made so much progress. */
 static void run_and_kill(void (*work)(void), unsigned long progress, uint64_t moment)
 {
 	pid_t child;
@@ -302,7 +305,7 @@ static void run_and_kill(void (*work)(void), unsigned long progress, uint64_t mo
 		atomic_load(&shared->progress);
 	kill(child, SIGKILL);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	/* Only who opens and closes may have come to its end. */
+	/* Only a process that opens and closes may have ended by itself. */
 	if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL
 				: status != 0 || work == run_writers)
 		fail_msg("status %#x, SEED=%llu", (unsigned)status,
@@ -325,7 +328,7 @@ static void torture(const char *force, size_t block_size, unsigned rounds,
 	for (unsigned round = 0; round < rounds; round++) {
 		uint64_t r = support_random(&seed);
 
-		/* Every fourth time in the opening, the layout or the first calls. */
+		/* Every fourth kill hits the opening, the layout or the first calls. */
 		run_and_kill(run_writers, round % 4 == 0 ? r % 4 : 2 + r % max_progress,
 			     (r >> 16) % 20000);
 		if (round % 4 == 1)

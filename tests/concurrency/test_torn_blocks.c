@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writers and readers on the same few blocks: a reader must find every block whole, and must
- * never see a writer's older block after a newer one. What a thread has written is what it
- * reads. Afterwards the pool holds last writes only and is consistent.
+ * Writers and readers use the same few blocks. A reader must find every block whole, and must
+ * never see an older block of a writer after a newer one. A thread reads what it has written in
+ * its own blocks. At the end the pool must be consistent and hold only last writes.
  *
- * Each case runs in a child process, because a process decides once, by PMEM_IS_PMEM_FORCE,
- * whether its memory is persistent.
+ * Each case runs in a child process, because a process reads PMEM_IS_PMEM_FORCE only once.
  */
 #include "require.h"
 #include "support.h"
@@ -45,7 +44,7 @@ struct worker {
 	uint64_t nread;
 };
 
-/* A block is its stamp, over and over, the last one cut off. */
+/* A block holds its stamp many times; the last one may be incomplete. */
 static void make_block(unsigned char *block, size_t bsize, struct stamp stamp)
 {
 	for (size_t i = 0; i < bsize; i += sizeof(stamp))
@@ -53,7 +52,7 @@ static void make_block(unsigned char *block, size_t bsize, struct stamp stamp)
 		       bsize - i < sizeof(stamp) ? bsize - i : sizeof(stamp));
 }
 
-/* Whether the block is whole; then *stamp is what it was made of, zeros for a zero block. */
+/* Whether the block is whole; *stamp receives its stamp, zeros for a zero block. */
 static bool is_whole(const unsigned char *block, size_t bsize, struct stamp *stamp)
 {
 	memcpy(stamp, block, sizeof(*stamp));
@@ -152,7 +151,7 @@ static void run_threads(struct arena *a)
 	REQUIRE(nread >= NREADER, "the readers have not run");
 }
 
-/* Every block is whole, also when the pool is opened anew. */
+/* Checks that every block is whole, also after the pool was closed and opened. */
 static void survey(struct arena *a)
 {
 	unsigned char *block = malloc(a->bsize);

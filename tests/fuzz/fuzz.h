@@ -5,10 +5,10 @@
  *	int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  *	FUZZ_MAIN(name)
  *
- * `make fuzz` links it with libFuzzer, which calls the function with ever new inputs.
- * `make check` builds it as a program of its own, which calls it with every file of
- * tests/fuzz/corpus/<name>: seeds, and inputs that made trouble once. A harness aborts when
- * something is wrong.
+ * `make fuzz` links it with libFuzzer, which calls the function with new inputs again and again.
+ * `make check` builds a program of its own, which calls the function with every file of
+ * tests/fuzz/corpus/<name>: seeds, and inputs that once failed. The function aborts if something
+ * is wrong.
  */
 #ifndef FUZZ_H
 #define FUZZ_H 1
@@ -60,7 +60,7 @@ static int fuzz_replay(const char *name)
 		snprintf(file, sizeof(file), "%s/%s", path, e->d_name);
 		data = support_read_file(file, &len);
 		fprintf(stderr, "%s\n", e->d_name);
-		alarm(60); /* a hang ends the test */
+		alarm(60); /* ends the test if it hangs */
 		LLVMFuzzerTestOneInput(data, len);
 		free(data);
 		n++;

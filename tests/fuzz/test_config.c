@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Configurations: a first byte that is even makes the rest the variable's text, an odd one
- * the file's.
+ * Configurations. If the first byte is even, the rest is the text of the variable; if it is odd,
+ * the rest is the file.
  */
 #include "fuzz.h"
 

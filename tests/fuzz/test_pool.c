@@ -3,13 +3,13 @@
  * Pool files. The input is a list of changes, 8 bytes each, to the metadata of a pool that
  * holds data, or of a fresh one (first byte odd):
  *
- *	byte 0	what: a place to store to, a checksum to make good, a length to cut to
+ *	byte 0	the kind: store to a place, correct a checksum, truncate to a length
  *	byte 1	width of the value, 1 << (byte % 4)
  *	2, 3	position, scaled to the place
  *	4 to 7	the value
  *
- * Then the pool is checked, opened, read and written. What check and open say must agree,
- * a check must not change the file, and a written block must read back.
+ * Then the pool is checked, opened, read and written. The results of check and open must agree, a
+ * check must not change the file, and a block must read back as it was written.
  */
 #include "fuzz.h"
 

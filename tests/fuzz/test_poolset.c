@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The parser of set files: any bytes give a set that keeps its promises, or an error. */
+/* The parser of set files: every text gives a valid set or an error. */
 #include "fuzz.h"
 
 #include <errno.h>

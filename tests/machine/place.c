@@ -2,8 +2,8 @@
 /*
  * Uses a file system with both libraries, for the scripts of this folder:
  *
- *	place use FOLDER SIZE		a pool and a mapped file of SIZE bytes, and one without
- *					a name; prints what goes wrong
+ *	place use FOLDER SIZE		uses a pool, a mapped file of SIZE bytes and a file
+ *					without a name; prints what fails
  *	place create FILE SIZE		pmemblk_create; prints the message when it fails
  *	place map FILE			maps an existing file between neighbours, unmaps it, and
  *					prints how many neighbours have changed
@@ -73,7 +73,7 @@ static int use_mapping(const char *path, size_t size, int flags)
 	return 0;
 }
 
-/* A file that is extended keeps what it holds. */
+/* A file that is extended must keep its contents. */
 static int extend(const char *path, size_t size)
 {
 	size_t len;

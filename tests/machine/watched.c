@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What runs under valgrind, for test_valgrind.sh:
+ * The program that test_valgrind.sh runs under valgrind:
  *
  *	watched threads FILE	three threads write, read and zero the blocks of a pool
  *	watched race FILE	two threads of the program race on a variable
@@ -76,7 +76,7 @@ static void *race(void *arg)
 	return NULL;
 }
 
-/* A race of the program itself. */
+/* A race in the program itself, not in the library. */
 static int races(void)
 {
 	pthread_t thread;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A table over a pool image in memory: the smallest pool, block size 512 unless said. */
+/* A table over a pool image in memory: by default the smallest pool, with blocks of 512 bytes. */
 #ifndef BTT_FIXTURE_H
 #define BTT_FIXTURE_H 1
 
@@ -88,7 +88,7 @@ static inline void fixture_expect_byte(struct btt *btt, uint64_t lba, int byte)
 		assert_int_equal(buf[i], byte);
 }
 
-/* Opening fails with a message that holds this, and stores nothing. */
+/* Opening must fail, with a message that holds this text, and must store nothing. */
 static inline void fixture_open_fails(struct fixture *f, int err, const char *message)
 {
 	unsigned char *before = malloc(f->ram.s.size);
@@ -102,7 +102,7 @@ static inline void fixture_open_fails(struct fixture *f, int err, const char *me
 	free(before);
 }
 
-/* check on a private copy, as the contract wants it */
+/* Checks a private copy, as the contract demands. */
 static inline int fixture_check(struct fixture *f)
 {
 	struct ram_storage saved = f->ram;

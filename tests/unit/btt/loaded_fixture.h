@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Cases that start with a pool of the original's: one block is written, or none ever was. */
+/* Cases that start with a pool that the original made, with one block written or none. */
 #ifndef LOADED_FIXTURE_H
 #define LOADED_FIXTURE_H 1
 

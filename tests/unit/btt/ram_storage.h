@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A storage in a memfd: everything is durable at once. Sparse, with holes that can be told, so
- * arenas of 512 GiB are no problem. It counts what the code under test stores and fences.
+ * A storage in a memfd: everything is durable at once. The memfd is sparse and tells its holes,
+ * so that arenas of 512 GiB are possible. The storage counts the stores and fences of the code
+ * under test.
  */
 #ifndef RAM_STORAGE_H
 #define RAM_STORAGE_H 1

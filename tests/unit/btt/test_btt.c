@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The operations, against a plain array; layouts of several arenas; failing syncs. */
+/* The operations, compared with a plain array; layouts of several arenas; failing syncs. */
 #include "btt_fixture.h"
 
 #include <pthread.h>
@@ -169,7 +169,7 @@ static void three_arenas_of_a_sparse_terabyte(void **state)
 
 	(void)state;
 #ifdef __SANITIZE_THREAD__
-	skip(); /* its run time does not always leave a terabyte in one piece */
+	skip(); /* its run time may leave no free terabyte in one piece */
 #endif
 	fixture_init(&f, size, BSIZE);
 	btt = fixture_open(&f);
@@ -368,8 +368,8 @@ static void readers_and_writers_share_blocks(void **state)
 }
 
 /*
- * Readers count on a fence in each turn of a thread's two lanes (btt/btt.c, Locks). The turn is used
- * up by a write that cannot go on, too.
+ * Readers rely on a fence in each turn of a thread's two lanes (btt/btt.c, Locks). A write that
+ * fails uses a turn, too.
  */
 static void a_write_to_a_damaged_entry_fences_all_the_same(void **state)
 {

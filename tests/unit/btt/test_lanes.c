@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Numbers of threads, also where the C library has no keys or no memory for their values: the
- * linker puts __wrap_pthread_key_create and __wrap_pthread_setspecific there.
+ * Numbers of threads, also when the C library has no keys, or no memory for their values: the
+ * linker replaces its functions by __wrap_pthread_key_create and __wrap_pthread_setspecific.
  */
 #include "support.h"
 
@@ -58,7 +58,7 @@ static void *look(void *arg)
 	return NULL;
 }
 
-/* Threads that live at the same time. */
+/* Runs threads that live at the same time. */
 static void look_at(struct seen *s, unsigned n)
 {
 	assert_int_equal(pthread_barrier_init(&together, NULL, n), 0);
@@ -88,7 +88,7 @@ static void live_threads_have_numbers_of_their_own(void **state)
 			taken[s[i].hint] = true;
 			numbered++;
 		}
-		/* All of them, each time: they come back. */
+		/* Each time all of them get a number: numbers are freed. */
 		assert_int_equal(numbered, LANES_PRIVATE);
 	}
 }
@@ -113,7 +113,7 @@ static void no_two_threads_are_the_same_beyond_4294967296_of_them(void **state)
 	}
 }
 
-/* Threads whose serial numbers differ by 2^32 only, or hit what once was reserved. */
+/* Threads whose serial numbers differ by 2^32, or equal a value that was reserved once. */
 static void a_bias_tells_them_apart(void **state)
 {
 	static struct map_guard guard;
@@ -152,12 +152,12 @@ static void threads_that_cannot_be_remembered_share_lanes(void **state)
 		assert_true(s[i].first != s[i].second);
 		assert_true(s[i].hint >= LANES_PRIVATE);
 	}
-	/* They took no number away. */
+	/* They have not used up numbers. */
 	look_at(&after, 1);
 	assert_true(after.hint < LANES_PRIVATE);
 }
 
-/* Runs in a process of its own: 0 if nobody has a number. */
+/* Runs in a process of its own. Returns 0 if no thread has a number. */
 static int report_without_keys(void)
 {
 	uint64_t mine = lane_thread();

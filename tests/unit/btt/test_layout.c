@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What open and check make of pools without a layout, and what the first write lays out. */
+/* How open and check judge pools without a layout, and what the first write stores. */
 #include "loaded_fixture.h"
 
 #include <sys/random.h>
@@ -32,8 +32,8 @@ static void a_fresh_pool_has_no_layout(void **state)
 }
 
 /*
- * Any words of the first layout may be missing after a crash; without an info block that is valid
- * the pool must come up empty and usable.
+ * After a crash any words of the first layout may be missing. Without a valid info block the pool
+ * must open as an empty, usable one.
  */
 static void an_interrupted_first_layout_is_no_layout(void **state)
 {
@@ -120,7 +120,7 @@ static void blocks_that_do_not_fit_are_refused(void **state)
 	assert_int_equal(fixture_check(&f), -EINVAL);
 }
 
-/* No sync has failed: whoever tries again may write. */
+/* No sync has failed, so a second attempt may write. */
 static void a_layout_without_random_bytes_fails_and_may_be_tried_again(void **state)
 {
 	unsigned char buf[512] = {1};
@@ -160,8 +160,9 @@ static void a_sync_that_fails_in_a_layout_poisons_the_table(void **state)
 }
 
 /*
- * The zeros in a user's file may be an earlier attempt's, which the disk refused. A file of the
- * library's own held nothing else, and a hole is no page.
+ * Zeros in a user's file may come from an earlier attempt, whose write the disk refused, so they
+ * are stored again. A file that the library made never held anything else, and a hole has no
+ * page.
  */
 static void only_what_may_have_been_something_else_is_cleared_again(void **state)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who waits for a lock, and how: the kernel's part is played by syscall() below. */
+/* How threads wait for a lock. syscall() below plays the kernel. */
 #include "support.h"
 
 #include <stdarg.h>
@@ -19,11 +19,11 @@ static void sleep_like_the_kernel(const _Atomic(uint32_t) *word, uint32_t expect
 {
 	sleeps++;
 	assert_ptr_equal(word, &lock.held);
-	/* it sleeps only where the word is still as expected */
+	/* the kernel lets a thread sleep only if the word still has the expected value */
 	assert_int_equal(expected, atomic_load(&lock.held));
-	/* who releases the lock now must see that somebody waits */
+	/* a thread that releases the lock now must see the waiter */
 	assert_int_equal(atomic_load(&lock.waiters), 1);
-	/* and if it looked a moment too early, the sleep ends by itself */
+	/* if it looked a moment too early, the timeout ends the sleep */
 	assert_int_equal(timeout->tv_sec, 0);
 	assert_in_range(timeout->tv_nsec, 1, 1000000);
 	lock_release(&lock);
@@ -111,6 +111,6 @@ int main(void)
 	    CASE(who_finds_the_lock_free_does_not_sleep),
 	};
 
-	alarm(20); /* whoever does not sleep would spin for ever */
+	alarm(20); /* a thread that does not sleep would spin for ever */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,10 @@
 
 enum { LOCKS = 3, ROUNDS = 20000, MAX_THREADS = 5 };
 
-/* Plain counters: they are right, and ThreadSanitizer is content, only if the locks exclude. */
+/*
+ * Plain counters. They are right, and without a ThreadSanitizer report, only if the locks
+ * exclude.
+ */
 static struct {
 	struct map_guard guard;
 	struct lock lock[LOCKS];
@@ -28,7 +31,7 @@ static void start(bool biased)
 	t.more = 0;
 }
 
-/* 0: nobody yet, or nobody any more. */
+/* 0: no owner yet, or none any more. */
 static uint64_t owner(void)
 {
 	uint32_t state = atomic_load(&t.guard.state);
@@ -108,7 +111,7 @@ static void threads_exclude_each_other(void **state)
 		}
 }
 
-/* The moment that matters is the change of the owner: many guards, few rounds. */
+/* The critical moment is the change of the owner, so there are many guards and few rounds. */
 static void the_change_of_the_owner_excludes(void **state)
 {
 	(void)state;

@@ -91,7 +91,7 @@ static void a_map_that_was_never_written_is_one_run(void **state)
 	expect_end(&walk);
 }
 
-/* What lies behind the last entry in its page is no entry, whatever it holds. */
+/* The bytes behind the last entry in its page are not entries, whatever they hold. */
 static void the_walk_ends_with_the_last_entry_of_the_last_page(void **state)
 {
 	const uint32_t n = 2 * PER_PAGE + 5;
@@ -167,7 +167,7 @@ static void random_maps_come_back_whole(void **state)
 		struct btt_map_run run = {0};
 		uint32_t expected = 0;
 
-		/* sparse, so that there are holes, zeros between entries and full pages */
+		/* few entries, so that there are holes and zeros between entries */
 		put((uint32_t)(support_random(&seed) % (NPAGE * PER_PAGE)),
 		    round % 3 ? BTT_MAP_NORMAL | 1 : 0);
 		while (btt_map_walk_next(&walk, &run)) {

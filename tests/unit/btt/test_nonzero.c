@@ -12,7 +12,7 @@
 
 enum { PAGE = 4096, SEARCHES = 200000 };
 
-/* The owner: its page holds something and nothing in turn. */
+/* The owner: its page holds a byte and only zeros in turn. */
 static _Noreturn void change_for_ever(_Atomic(unsigned char) *byte)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -26,7 +26,7 @@ static void a_search_stays_in_the_page_that_its_owner_clears_meanwhile(void **st
 	pid_t owner;
 
 	(void)state;
-	/* what comes after the page kills */
+	/* an access behind the page kills */
 	s.base = mmap(NULL, 2 * PAGE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(s.base != MAP_FAILED);
 	assert_int_equal(mprotect(s.base, PAGE, PROT_READ | PROT_WRITE), 0);

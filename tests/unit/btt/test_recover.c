@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What open and check make of interrupted, damaged and hostile layouts. */
+/* How open and check judge interrupted, damaged and hostile layouts. */
 #include "loaded_fixture.h"
 #include "vectors.h"
 
@@ -53,7 +53,9 @@ static void replay_equals_the_vectors(void **state)
 static void an_interrupted_write_is_finished(void **state)
 {
 	(void)state;
-	/* block 1 through slot 1: data and record are there, the map entry is not */
+	/*
+	 * a write of block 1 through slot 1: its data and record are stored, its map entry is not
+	 */
 	memset(f.ram.s.base + DATA_OFF + 4096 + (EXT_NLBA + 1) * 512, 0x22, 512);
 	put_record(1, 1, 1, 0xc0000001, 0xc0000000 | (EXT_NLBA + 1), 2);
 	assert_int_equal(fixture_check(&f), 1);
@@ -164,7 +166,7 @@ static void doubly_owned_and_lost_blocks_are_found(void **state)
 	fixture_put32(&f, MAP_OFF + 4 * 3, 0xc0000004);
 	assert_int_equal(fixture_check(&f), 0);
 	fixture_put32(&f, MAP_OFF + 4 * 3,
-		      0xc0000000 | (EXT_NLBA + 9)); /* slot 9's free block */
+		      0xc0000000 | (EXT_NLBA + 9)); /* the free block of slot 9 */
 	assert_int_equal(fixture_check(&f), 0);
 	fixture_put32(&f, MAP_OFF + 4 * 3, 0x80000003);
 	assert_int_equal(fixture_check(&f), 1);
@@ -212,13 +214,13 @@ static void a_copy_that_was_never_written_is_no_damage(void **state)
 	unsigned char buf[512] = {1};
 
 	(void)state;
-	/* a layout that power loss cut off before the copy */
+	/* a layout that lost power before it stored the copy */
 	assert_int_equal(btt_set_error(btt, 5), 0);
 	btt_close(btt);
 	fixture_put32(&f, MAP_OFF + 20, 0);
 	memset(f.ram.s.base + COPY_OFF, 0, 4096);
 	assert_int_equal(fixture_check(&f), 1);
-	/* the same copy missing after a write is damage */
+	/* after a write a missing copy is damage */
 	btt = fixture_open(&f);
 	assert_int_equal(btt_write(btt, buf, 0), 0);
 	btt_close(btt);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Threads that stand still inside the storage's fence, in the middle of a modifying call, hold up
- * nobody but who wants the very map lock they are under: others write, with lanes of their own
- * or with whichever shared one is free, and readers get through to the same block.
+ * A thread that stops in the storage's fence, in the middle of a modifying call, delays only
+ * those threads that need the map lock that it holds. Other threads write, with lanes of their
+ * own or with any free shared lane, and readers read even the same block.
  *
- * What must not wait runs in threads of its own, so that a case fails instead of hanging.
+ * The calls that must not wait run in threads of their own, so that a case fails instead of
+ * hanging.
  */
 #include "btt_fixture.h"
 
@@ -13,12 +14,12 @@
 
 #include "btt/arena.h"
 
-#define PATIENCE 30 /* seconds that a thread may take for work of milliseconds */
+#define PATIENCE 30 /* timeout in seconds for work of milliseconds */
 
 /* Blocks of one map lock. */
 #define LOCK_BLOCKS 16u
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of all flags below */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all flags below */
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
 static void raise_flag(bool *flag)
@@ -37,7 +38,7 @@ static void wait_for(const bool *flag)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* False if the flag was not raised in time. */
+/* Returns false if the flag was not raised before the timeout. */
 static bool is_raised_in_time(const bool *flag)
 {
 	struct timespec until;
@@ -61,7 +62,7 @@ struct stopped {
 	struct btt *btt;
 	uint64_t lba;
 	enum call call;
-	unsigned fence; /* where to stop: at the call's first or second one */
+	unsigned fence; /* the fence of the call at which to stop: 1 or 2 */
 	bool inside;
 	bool go;
 	unsigned hint;
@@ -111,7 +112,7 @@ static void stop(struct stopped *s, struct btt *btt)
 
 struct other {
 	struct btt *btt;
-	uint64_t first; /* of LOCK_BLOCKS blocks that nobody else touches */
+	uint64_t first; /* the first of LOCK_BLOCKS blocks that only this thread uses */
 	unsigned hint;
 	const char *failure;
 	bool has_hint;
@@ -149,7 +150,9 @@ static void *run_other(void *arg)
 	return NULL;
 }
 
-/* It has its number, but only begins in others_went_on(), so that no two get the same. */
+/*
+ * Gives the thread its number. It begins in others_went_on(), so that no two get the same number.
+ */
 static void start_other(struct other *o, struct btt *btt, unsigned number)
 {
 	*o = (struct other){.btt = btt, .first = (uint64_t)number * LOCK_BLOCKS};
@@ -157,7 +160,9 @@ static void start_other(struct other *o, struct btt *btt, unsigned number)
 	wait_for(&o->has_hint);
 }
 
-/* Lets them run and joins them; false if one was held up, after letting the stopped ones go. */
+/*
+ * Lets the others run and joins them. If one is delayed, releases the stopped ones; false then.
+ */
 static bool others_went_on(struct other *o, unsigned n, struct stopped *s, unsigned ns)
 {
 	bool in_time = true;
@@ -176,7 +181,7 @@ static bool others_went_on(struct other *o, unsigned n, struct stopped *s, unsig
 	return in_time;
 }
 
-/* A table that is laid out, with blocks 0 to 127 written. */
+/* Opens a table that is laid out; blocks 0 to 127 are written. */
 static struct btt *open_table(struct fixture *f, unsigned nlane, bool eager)
 {
 	unsigned char buf[512];
@@ -219,7 +224,7 @@ static void others_write_while_writers_stand_in_the_fence(void **state)
 		struct fixture f;
 		struct btt *btt = open_table(&f, 64, eager);
 
-		/* The first of them owns a biased table's locks when the others come. */
+		/* With biased locks, the first thread owns them when the others come. */
 		for (unsigned i = 0; i < NSTOPPED; i++) {
 			stop(&s[i], btt);
 			start_other(&o[0], btt, 4);
@@ -265,7 +270,9 @@ static void *run_reader(void *arg)
 
 static void readers_of_the_very_block_get_through(void **state)
 {
-	/* The map entry is stored after a write's second fence, but before that of a flag. */
+	/*
+	 * A write stores the map entry after its second fence; a flag is stored before its fence.
+	 */
 	static const struct {
 		enum call call;
 		unsigned fence;
@@ -323,7 +330,7 @@ static void *own_a_number(void *arg)
 	return NULL;
 }
 
-/* Live threads that own the numbers of all private lanes but the caller's. */
+/* Starts threads that take the numbers of all private lanes except the caller's. */
 static void take_private_lanes(struct owner *o)
 {
 	for (unsigned i = 0; i < NPRIVATE; i++) {
@@ -369,7 +376,10 @@ static void a_stopped_writer_keeps_its_shared_lane_only(void **state)
 			preferred |= 1u << o[k].hint % NSHARED;
 		}
 		let_go(&s);
-		/* Some looked at the lane of the stopped writer first, or nothing was shown. */
+		/*
+		 * Some must have tried the stopped writer's lane first, otherwise the case shows
+		 * nothing.
+		 */
 		assert_true(preferred & 1u << s.hint % NSHARED);
 		close_table(&f, btt);
 	}
@@ -394,7 +404,7 @@ static void whichever_shared_lane_is_free_first_serves(void **state)
 
 		for (unsigned k = 0; k < NSHARED; k++)
 			stop(&s[k], btt);
-		/* They look at different lanes first. */
+		/* They try different lanes first. */
 		for (unsigned k = 0; k < NSHARED; k++)
 			start_other(&o[k], btt, 2 + k);
 		let_go(&s[i]);

@@ -99,7 +99,7 @@ static void the_working_directory_stays(void **state)
 	fake_sysfs_begin();
 	add_region("region0", "cpu_cache\n");
 	assert_non_null(getcwd(before, sizeof(before)));
-	/* A relative root that works shows that no step has moved. */
+	/* That a relative root works shows that no step has changed the working directory. */
 	assert_int_equal(chdir(sysfs_root), 0);
 	sysfs_root = ".";
 	assert_int_equal(auto_flush_read(), 1);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every kernel that the CPU has, through the driver, against the C library; and a model of
- * the media that shows what would survive a power loss: a flush takes a snapshot of its
- * lines, a non-temporal store goes there directly, a fence makes all of it durable.
+ * Runs every kernel that the CPU has, through the driver, and compares it with the C library. A
+ * model of the media shows what would survive a power loss: a flush copies its lines to a
+ * snapshot, a non-temporal store goes to the snapshot directly, and a fence makes the snapshot
+ * durable.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 #define AREA ((size_t)32768)
 
 static char *memory;	    /* what programs see */
-static char snapshot[AREA]; /* on its way */
+static char snapshot[AREA]; /* written back, not durable yet */
 static char media[AREA];    /* durable */
 static unsigned nfences;
 static unsigned nflushes;
@@ -103,7 +104,7 @@ static struct engine model_engine(const struct engine_kernel *kernel, bool flush
 	};
 }
 
-/* Begins an operation: all that is in memory is durable. */
+/* Begins an operation: the whole memory is durable. */
 static void model_begin(void)
 {
 	memcpy(snapshot, memory, AREA);
@@ -149,7 +150,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The rule of the contract, written a second time. */
+/* A second implementation of the contract's rule. */
 static bool expect_nt(const struct engine *e, size_t len, unsigned flags)
 {
 	if (!real->set_nt || (flags & PMEM_F_MEM_NOFLUSH))
@@ -165,7 +166,7 @@ static bool expect_nt(const struct engine *e, size_t len, unsigned flags)
 	return len >= e->nt_threshold;
 }
 
-/* Bytes of a non-temporal copy that go past the caches. */
+/* The bytes of a copy that are stored non-temporally. */
 static size_t nt_part(const char *dest, size_t len)
 {
 	size_t head = -(uintptr_t)dest % ENGINE_LINE;
@@ -294,7 +295,7 @@ static void the_workaround_fences_after_each_burst(void **state)
 	}
 }
 
-/* The engine of this machine with another kernel. */
+/* This machine's engine, with another kernel. */
 static struct engine real_engine(const struct engine_kernel *k)
 {
 	struct engine e = engine;
@@ -306,8 +307,8 @@ static struct engine real_engine(const struct engine_kernel *k)
 }
 
 /*
- * Both buffers end, and begin, at pages that must not be touched: nothing is read or
- * written outside of the ranges.
+ * Both buffers lie between pages that must not be accessed: nothing is read or written outside of
+ * the ranges.
  */
 static void all_lengths_and_alignments_between_guard_pages(void **state)
 {
@@ -331,7 +332,7 @@ static void all_lengths_and_alignments_between_guard_pages(void **state)
 		struct engine e = real_engine(k);
 
 		for (size_t len = 0; len <= 1024; len++) {
-			/* At the end of both pages, at their start, and crosswise. */
+			/* Both at the end of their pages, both at the start, and one of each. */
 			char *d[] = {dest + page - len, dest, dest + page - len, dest};
 			char *s[] = {src + page - len, src, src, src + page - len};
 
@@ -362,7 +363,10 @@ static void all_lengths_to_1024_at_all_alignments(void **state)
 
 		for (size_t len = 0; len <= 1024; len++)
 			for (size_t a = 0; a < 64; a++) {
-				/* All pairs for short ones, a walk through them for long. */
+				/*
+				 * All pairs of alignments for short copies, some of them for long
+				 * ones.
+				 */
 				size_t last = len < 40 ? 63 : (a * 5 + len) % 64;
 
 				for (size_t b = len < 40 ? 0 : last; b <= last; b++) {
@@ -413,7 +417,7 @@ static void overlapping_ranges_move_right_at_all_distances(void **state)
 	}
 }
 
-/* Flushes only need to be harmless and to touch the lines of the range, no others. */
+/* A flush must access the lines of the range and no others, and must change nothing. */
 static void backends_touch_only_the_lines_of_the_range(void **state)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -435,7 +439,7 @@ static void backends_touch_only_the_lines_of_the_range(void **state)
 		f->flush(p + page - 1, 1);
 		f->flush(p + page - ENGINE_LINE, ENGINE_LINE);
 		f->deep_flush(p + 3, page - 3);
-		/* None of these touches anything, although nothing is mapped there. */
+		/* None of these accesses anything: nothing is mapped there. */
 		f->flush(p + page + 1, 0);
 		f->deep_flush(p + page + 1, 0);
 		f->flush(NULL, 0);

@@ -149,7 +149,7 @@ static void other_flags_and_lengths_are_refused(void **state)
 	errno = 0;
 	assert_null(pmem_map_file(DEVICE, SIZE - 1, PMEM_FILE_CREATE, 0, NULL, NULL));
 	assert_int_equal(errno, EINVAL);
-	/* The message tells the size that would do. */
+	/* The message tells the right size. */
 	assert_non_null(strstr(pmem_errormsg(), "4194304"));
 	make_device(HMEM, "garbage\n", "2097152\n");
 	errno = 0;
@@ -219,7 +219,7 @@ static void deep_drain_writes_to_the_region_where_it_is_needed(void **state)
 	assert_int_equal(pmem_unmap(p, len), 0);
 }
 
-/* No file may be written to at all: the kernel refuses what it had asked for. */
+/* No file can be written: the kernel refuses the flush that it asked for. */
 static void deep_drain_reports_a_flush_that_fails(void **state)
 {
 	struct rlimit limit;
@@ -250,7 +250,7 @@ static void deep_drain_reports_a_flush_that_fails(void **state)
 	assert_int_equal(pmem_unmap(p, len), 0);
 }
 
-/* Drains p as somebody who may read the region's file only. Exit status of a child. */
+/* Drains p as a user who may only read the region's file. Returns the exit status of a child. */
 static int drain_without_rights(const char *file, const char *p, size_t len)
 {
 	if (geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The code of instructions that cannot be run where the tests run: what the assembler has
- * made of them must be what the architecture's manual says.
+ * Instructions that cannot run on the test machines: the code that the assembler made must be the
+ * one in the architecture's manual.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +45,8 @@ static const struct engine_flush *backend(const char *name)
 #if defined(__x86_64__)
 
 /*
- * How far to look for it: compilers differ in where in a function they put the loop. The functions have
- * at most some 700 bytes, and behind them lie others of the same file.
+ * The number of bytes to search: compilers put the loop at different places of a function. The
+ * functions have at most about 700 bytes, and other functions of the same file follow.
  */
 #define REACH 1024
 
@@ -74,7 +74,7 @@ static void direct_stores_are_movdir64b(void **state)
 	assert_true(has_movdir64b(p));
 	memcpy(&p, &k->set_nt, sizeof(p));
 	assert_true(has_movdir64b(p));
-	/* And not elsewhere: the search can fail. */
+	/* It is not in another function, so the search can fail. */
 	assert_false(has_movdir64b(code(engine_flushes[0]->flush)));
 }
 

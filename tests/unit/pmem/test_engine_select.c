@@ -135,10 +135,10 @@ static void x86_64_vectors_count_when_the_system_saves_their_registers(void **st
 	     "avx512f"},
 	    {C1_OSXSAVE | C1_AVX, 0, XCR0_ALL, ENGINE_AVX, "avx"},
 	    {C1_OSXSAVE | C1_AVX, 0, XCR0_SSE | XCR0_YMM, ENGINE_AVX, "avx"},
-	    /* the system does not use XSAVE, whatever XCR0 would say */
+	    /* the system does not use XSAVE, so XCR0 does not count */
 	    {C1_AVX, 0, XCR0_ALL, 0, "sse2"},
 	    {C1_AVX, B7_AVX512F, XCR0_ALL, 0, "sse2"},
-	    /* it does, but not for these registers */
+	    /* the system uses XSAVE, but not for these registers */
 	    {C1_OSXSAVE | C1_AVX, 0, XCR0_X87 | XCR0_SSE, 0, "sse2"},
 	    {C1_OSXSAVE | C1_AVX, 0, XCR0_ALL & ~XCR0_YMM, 0, "sse2"},
 	    {C1_OSXSAVE | C1_AVX, 0, XCR0_ALL & ~XCR0_SSE, 0, "sse2"},
@@ -172,7 +172,7 @@ static void x86_64_vectors_count_when_the_system_saves_their_registers(void **st
 		    strcmp(e.kernel->name, rows[i].kernel) != 0)
 			fail_msg("row %zu: features %#x, kernel %s", i, cpu.features,
 				 e.kernel->name);
-		/* XGETBV is executed only where it does not trap */
+		/* XGETBV must not be executed where it traps */
 		assert_int_equal(features_has_xcr0(&raw),
 				 (rows[i].leaf1_ecx & C1_OSXSAVE) != 0);
 	}
@@ -232,7 +232,7 @@ static void flushing_follows_the_variable_and_else_the_platform(void **state)
 		assert_int_equal(e.flushing, rows[i].flushing);
 		assert_ptr_equal(e.flush, rows[i].flushing ? e.flush_backend->flush
 							   : flush_none.flush);
-		/* Non-temporal stores need a fence even where nothing is flushed. */
+		/* Non-temporal stores need a fence even if nothing is flushed. */
 		assert_ptr_equal(e.fence, e.flush_backend->fence);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the entry points ask of the CPU: a backend that counts takes the place of the real one,
- * once with PMEM_NO_FLUSH=0, once with PMEM_NO_FLUSH=1.
+ * Which operations of the CPU the entry points use: a backend that counts replaces the real one,
+ * once with PMEM_NO_FLUSH=0 and once with PMEM_NO_FLUSH=1.
  */
 #include <stdlib.h>
 
@@ -58,7 +58,7 @@ static void use(int no_flush)
 		engine.fence = fence;
 }
 
-/* Those since the last question. */
+/* The operations since the last call. */
 static void assert_seen(int flushes, int deep_flushes, int fences)
 {
 	assert_int_equal(seen.flushes, flushes);

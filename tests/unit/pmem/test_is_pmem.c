@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The range tracker against a plain array, and under threads and forks. */
+/* The table of ranges, compared with a plain array, and used by threads and forked children. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -215,8 +215,8 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 }
 
 /*
- * What 100 ns are on an idle machine, an emulated or instrumented one does not reach; the search
- * itself is some 14 steps.
+ * An emulated or instrumented machine does not reach the 100 ns of an idle one. The search takes
+ * about 14 steps.
  */
 #if !defined(__OPTIMIZE__) || SUPPORT_SANITIZED || defined(COVERAGE)
 #define LIMIT_NS 1e9
@@ -226,7 +226,7 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 #define LIMIT_NS 1000
 #endif
 
-/* A run is short and there are many: one of them is not interrupted. */
+/* There are many short runs, so at least one is not interrupted. */
 static void ten_thousand_mappings_do_not_slow_it_down(void **state)
 {
 	enum { N = 10000, RUNS = 500, LOOPS = 20000 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Executes copies one instruction at a time: every line that got an ordinary store is written
- * back by one CLWB, which the driver issues inline, and no line else.
+ * Executes copies one instruction at a time. Each line with an ordinary store must be written
+ * back by one CLWB, which the driver has inline, and no other line.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static _Alignas(64) unsigned char before[AREA];
 static unsigned char source[AREA];
 
 static struct {
-	const unsigned char *code; /* executed next */
+	const unsigned char *code; /* the next instruction */
 	unsigned ordinary;	   /* a bit for each line that got an ordinary store */
 	unsigned nclwb;
 } seen;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Proves the promise on store widths by executing the copy functions one instruction at a
- * time. After each instruction the trap handler compares the destination with a pattern;
- * what differs is what the instruction has stored. It is put back to the pattern, so that a
- * second store to the same place shows, too.
+ * Checks the promise on store widths by executing the copy functions one instruction at a time.
+ * After each instruction the trap handler compares the destination with a pattern: the bytes that
+ * differ are those that the instruction has stored. Then it restores the pattern, so that it also
+ * sees a second store to the same place.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -32,12 +32,13 @@ int main(void)
 
 static _Alignas(64) unsigned char area[MARGIN + 64 + MAX_LEN + MARGIN];
 static _Alignas(64) unsigned char source[MAX_LEN + 64];
-static unsigned char stored[sizeof(area)]; /* how often each byte was stored */
+static unsigned char stored[sizeof(area)]; /* how many stores there were to each byte */
 
 static struct {
 	size_t watch; /* bytes of area to watch */
 	unsigned nstores;
-	unsigned narrow; /* stores that are no multiple of 8 at a multiple of 8 */
+	/* stores that are not of a multiple of 8 bytes to a multiple of 8 */
+	unsigned narrow;
 	unsigned narrowest;
 } seen;
 
@@ -134,7 +135,7 @@ static const unsigned some_flags[] = {
     PMEM_F_MEM_VALID_FLAGS & ~PMEM_F_MEM_NOFLUSH,
 };
 
-/* Calls check with each kernel of this CPU in the engine, flushing and not. */
+/* Calls check with each kernel of this CPU in the engine, with flushing on and off. */
 static void for_each_engine(void (*check)(const char *name))
 {
 	const struct engine before = engine;
@@ -213,7 +214,7 @@ static void other_lengths_are_stored_whole_and_nothing_else(void **state)
 	for_each_engine(check_odd);
 }
 
-/* Without this, a stepper that sees nothing would let everything pass. */
+/* If the stepper saw no store, every other case would pass. */
 static void the_stepper_sees_split_stores(void **state)
 {
 	volatile uint32_t *half;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools on device DAX without the hardware: character devices that an imitation of sysfs
- * describes as device DAX of one NVDIMM region. Opening one gives an ordinary file that holds
- * what the device does, and that msync(2) refuses as a device does.
+ * Pools on device DAX without the hardware: an imitation of sysfs describes some character
+ * devices as device DAX of one NVDIMM region. Opening such a device gives an ordinary file with
+ * the contents of the device. msync(2) refuses this file as it does a device.
  *
- * Deep flushes are watched from outside: each is noted together with the mark, open or closed,
- * that the pool's header bore at that moment.
+ * The fixture records each deep flush, together with the mark in the pool's header at that
+ * moment: open or closed.
  */
 #ifndef DEVDAX_FIXTURE_H
 #define DEVDAX_FIXTURE_H 1
@@ -31,7 +31,7 @@
 #include "map_sync.h"
 
 #define SIZE ((size_t)20 << 20)
-#define START ((size_t)2 << 20) /* what is cleared of a device */
+#define START ((size_t)2 << 20) /* the bytes of a device that a failed create clears */
 #define PAGE ((size_t)4096)
 #define NDEVICE 3
 #define REGION "devices/LNXSYSTM:00/ndbus0/region3"
@@ -39,7 +39,7 @@
 
 static struct device {
 	const char *path;    /* of the character device */
-	const char *content; /* of the file in its place */
+	const char *content; /* path of the file that stands for the device */
 	dev_t number;
 	struct stat file; /* of that file */
 } devices[NDEVICE] = {
@@ -53,7 +53,7 @@ static char flushes[64];       /* the mark at each deep flush, '0' or '1' */
 static unsigned failing_flush; /* as failing_open */
 static bool goes_on_failing;   /* and all that come after it */
 static int flush_error = EIO;
-static bool counts_msync; /* it is the deep flush, and works */
+static bool counts_msync; /* msync is the deep flush here, and works */
 
 static inline void note_flush(void)
 {
@@ -138,7 +138,7 @@ static inline void arm(unsigned at)
 	atomic_store(&map_sync_failing, 0);
 }
 
-/* What is on a device at first, behind the page that a header takes. */
+/* The initial content of a device, behind the page of the header. */
 static inline int fill_of(int i)
 {
 	return 0xaa + i;
@@ -178,7 +178,7 @@ static inline void make_device(int i, const char *parent, const char *align)
 	free(bytes);
 }
 
-/* A machine with devices of that alignment; those of the region need deep flushes. */
+/* Makes a machine whose devices have this alignment; those of the region need deep flushes. */
 static inline void make_machine(int ndevice, const char *parent, const char *align)
 {
 	fake_sysfs_begin();
@@ -194,7 +194,7 @@ static inline void make_machine(int ndevice, const char *parent, const char *ali
 	arm(0);
 }
 
-/* A set of all devices of the machine. */
+/* Makes a set of all devices of the machine. */
 static inline const char *make_set(const char *option)
 {
 	const char *path = support_path(false, "set");
@@ -222,7 +222,7 @@ static inline void assert_filled(const unsigned char *bytes, size_t from, size_t
 	assert_memory_equal(bytes + from, bytes + from + 1, to - from - 1);
 }
 
-/* The device is zero up to its byte number `zeros`, and as it was made from there on. */
+/* The first `zeros` bytes of the device must be zero, and the others as at first. */
 static inline void assert_content(int i, size_t zeros)
 {
 	size_t len;

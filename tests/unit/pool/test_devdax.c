@@ -79,7 +79,7 @@ static void a_pool_is_not_opened_when_its_mark_cannot_be_flushed(void **state)
 	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
 }
 
-/* As users who may write the device alone. */
+/* For users who may write the device only, not the region's file. */
 static void a_pool_is_used_where_deep_flushes_are_not_allowed(void **state)
 {
 	static const int errors[] = {EACCES, EPERM, EROFS};

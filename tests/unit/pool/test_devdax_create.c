@@ -13,9 +13,9 @@ static void a_failed_create_leaves_nothing_of_a_pool(void **state)
 	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
 	assert_non_null(strstr(pmemblk_errormsg(), "deep_flush"));
 	assert_content(0, START);
-	/* Not only by the caches: once more all the way down, when the header is gone. */
+	/* When the header is cleared, that is flushed deeply, too. */
 	assert_string_equal(flushes, "10");
-	/* When that fails, too, the message still tells of the first failure. */
+	/* If that flush fails, too, the message still describes the first failure. */
 	arm(1);
 	goes_on_failing = true;
 	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
@@ -34,7 +34,7 @@ static void it_leaves_nothing_on_any_device_that_it_wrote_to(void **state)
 	assert_null(pmemblk_create(make_set(""), 512, 0, 0600));
 	assert_content(0, START);
 	assert_content(1, START);
-	/* The second device bears no header here. */
+	/* Here the second device has no header. */
 	make_machine(2, REGION, "4096\n");
 	arm(1);
 	assert_null(pmemblk_create(make_set("OPTION SINGLEHDR\n"), 512, 0, 0600));
@@ -42,7 +42,7 @@ static void it_leaves_nothing_on_any_device_that_it_wrote_to(void **state)
 	assert_content(1, PAGE);
 }
 
-/* Each mapping of the devices fails in turn, those for the headers of the later ones, too. */
+/* Each mapping of a device fails in turn, also those for the headers of the later devices. */
 static void only_devices_that_it_wrote_to_are_cleared(void **state)
 {
 	/* creates that had stored the second header, but not the third */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Marks that go with their processes; api/blk/fork_owner shows how they end. Here: what a number
- * says where it means something else, or nothing.
+ * Marks, which end with their processes; api/blk/fork_owner shows how. The cases here show what
+ * the number of a mark means in a process where that number means something else, or nothing.
  */
 #include "support.h"
 
@@ -15,7 +15,7 @@
 
 #include "pool/liveness.h"
 
-/* What IPC_STAT fails with, as behind a filter of system calls; 0: it works. */
+/* The errno with which IPC_STAT fails, as with a filter of system calls; 0: it works. */
 static int stat_error;
 
 SUPPORT_INTERPOSE int shmctl(int id, int cmd, struct shmid_ds *buf)
@@ -46,7 +46,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* What a child sees after it has done something; 99: it could not. */
+/* The judgement of a child after it has run prepare(); 99: prepare() failed. */
 static int judge_in_child(bool (*prepare)(void))
 {
 	int status;
@@ -99,7 +99,7 @@ static void in_another_namespace_nothing_is_known(void **state)
 	assert_int_equal(seen, LIVENESS_UNKNOWN);
 }
 
-/* A segment of the witness's number is there, but none of the mark's. */
+/* There is a segment with the witness's number, but none with the mark's. */
 static bool imitate_witness(void)
 {
 	int id = -1;
@@ -148,7 +148,7 @@ static void who_may_not_ask_does_not_know(void **state)
 {
 	(void)state;
 	if (geteuid() != 0)
-		skip(); /* only root can become somebody else */
+		skip(); /* only root can become another user */
 	assert_int_equal(judge_in_child(become_nobody), LIVENESS_UNKNOWN);
 	liveness_drop_mark(&mark);
 	assert_int_equal(judge_in_child(become_nobody), LIVENESS_UNKNOWN);

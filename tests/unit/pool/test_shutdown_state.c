@@ -103,7 +103,7 @@ static void names_are_padded_before_they_are_summed(void **state)
 	}
 }
 
-/* What the original stored for a virtual NVDIMM that qemu made. */
+/* The value that the original stored for a virtual NVDIMM of qemu. */
 static void a_name_has_the_originals_checksum(void **state)
 {
 	struct shutdown_state s = {0, 0};

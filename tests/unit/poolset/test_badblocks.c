@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Bad blocks, on a sysfs of the test's own: it says that the disk with the test's files is
- * persistent memory, and which of its sectors are bad.
+ * Bad blocks. An imitation of sysfs says that the disk with the test's files is persistent
+ * memory, and which of its sectors are bad.
  */
 #include "support.h"
 
@@ -41,7 +41,7 @@ static void run(const char *fmt, ...)
 	assert_int_equal(system(command), 0);
 }
 
-/* Where byte off of the test's file lies on the disk; 0: the file system does not tell. */
+/* The offset on the disk of byte off of the test's file; 0: the file system does not tell. */
 static uint64_t physical(uint64_t off)
 {
 	union {

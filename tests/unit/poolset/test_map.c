@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How a pool's stores become durable. MAP_SYNC is granted by mmap() below, or not; what libpmem can
- * do on this CPU is said by __wrap_storage_pool_can_flush().
+ * How a pool's stores become durable. mmap() below grants or refuses MAP_SYNC.
+ * __wrap_storage_pool_can_flush() tells what libpmem can do on this CPU.
  */
 #include "support.h"
 
