@@ -22,7 +22,7 @@ void conditions_enter(unsigned row)
 	free(conditions_dir);
 	assert_true(asprintf(&conditions_dir, "%s/%s", support_tmpdir(false), name) > 0);
 	assert_int_equal(mkdir(conditions_dir, 0755), 0);
-	/* The child without privileges has to get there. */
+	/* The child without privileges has to be able to open it. */
 	assert_int_equal(chmod(support_tmpdir(false), 0755), 0);
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The conditions that errno.csv names: how to bring each about, in a folder of the row's own. */
+/*
+ * The conditions that errno.csv names, and how to produce each. Each row has a folder of its own.
+ */
 #ifndef CONDITIONS_H
 #define CONDITIONS_H 1
 
@@ -8,7 +10,7 @@
 
 #define CONDITIONS_POOL_SIZE ((size_t)20 << 20)
 
-/* What the setup of a condition hands to the call. */
+/* The arguments that the setup of a condition gives to the call. */
 struct conditions_env {
 	const char *path;
 	size_t bsize;
@@ -21,16 +23,16 @@ struct conditions_env {
 
 typedef void conditions_setup(struct conditions_env *env);
 
-/* What brings a condition of this call about; NULL: there is no such condition. */
+/* Returns the setup for a condition of this call; NULL: there is no such condition. */
 conditions_setup *conditions_find(const char *call, const char *text);
 
-/* Make the row's folder, which processes without privileges can reach, and remove it. */
+/* Make and remove the folder of the row. Processes without privileges can use it. */
 void conditions_enter(unsigned row);
 void conditions_leave(void);
 
 extern char *conditions_dir;
 
-/* "<folder of the row>/<name>", for a while. */
+/* "<folder of the row>/<name>"; later calls overwrite it. */
 const char *conditions_path(const char *name);
 
 /* --- between the files that make the conditions ----------------------------------------------- */
@@ -45,7 +47,7 @@ extern const struct condition conditions_of_create[];
 extern const struct condition conditions_of_open[];
 extern const struct condition conditions_of_blocks[];
 
-/* Of several calls. */
+/* Setups that several calls share. */
 conditions_setup conditions_make_pool;
 conditions_setup conditions_fifo;
 conditions_setup conditions_null_device;

@@ -99,7 +99,7 @@ static void c_2_63(struct conditions_env *e)
 }
 static void c_beyond_fs(struct conditions_env *e)
 {
-	e->fallocate_err = EFBIG; /* what ext4 says beyond 16 TiB */
+	e->fallocate_err = EFBIG; /* the errno of ext4 beyond 16 TiB */
 	e->poolsize = (size_t)1 << 50;
 }
 static void c_no_permission(struct conditions_env *e)

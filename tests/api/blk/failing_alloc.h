@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Allocators that fail at a chosen call, for pmemblk_set_funcs() and in the C library's place, and
- * what a call that failed must not leave behind: memory, descriptors, mappings.
+ * Allocators that fail at a chosen call: one for pmemblk_set_funcs(), and one that replaces the C
+ * library's. Also a way to see what a failed call has left behind: memory, descriptors, mappings.
  */
 #ifndef FAILING_ALLOC_H
 #define FAILING_ALLOC_H 1
@@ -15,9 +15,9 @@
 
 #define OWN_MALLOC (!SUPPORT_SANITIZED)
 
-static long live;	/* allocations less frees, through pmemblk_set_funcs() */
+static long live;	/* allocations minus frees, through pmemblk_set_funcs() */
 static long libc_live;	/* the same through the C library */
-static long calls;	/* allocations asked for since armed */
+static long calls;	/* allocations requested since arm() */
 static long failing_at; /* the call that fails, from 1; 0: none */
 
 static inline bool must_fail(void)
@@ -27,7 +27,7 @@ static inline bool must_fail(void)
 
 /* --- through pmemblk_set_funcs() ---------------------------------------------------------- */
 
-/* Blocks carry a mark, so that freeing anything else is noticed. */
+/* Each block has a mark, so that the free function notices any other pointer. */
 struct block {
 	uint64_t mark;
 	uint64_t pad;
@@ -152,7 +152,9 @@ struct held {
 	long live;
 	long libc_live;
 	long descriptors;
-	/* of a file of the test, shared, or (no sanitizer does that) reserved */
+	/*
+	 * mappings of the test's files, shared ones, and (without a sanitizer) reserved addresses
+	 */
 	long mappings;
 };
 

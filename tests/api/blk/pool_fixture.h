@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A pool in one file on /dev/shm, of another name for each case. */
+/* A pool in one file on /dev/shm; each case has a file name of its own. */
 #ifndef POOL_FIXTURE_H
 #define POOL_FIXTURE_H 1
 

@@ -33,7 +33,7 @@ static inline int set_drop_dir(void **state)
 	return 0;
 }
 
-/* "<folder of the test>/<name>", for a while. */
+/* "<folder of the test>/<name>"; later calls overwrite it. */
 static inline const char *set_path(const char *name)
 {
 	static char *paths[16];
@@ -76,7 +76,7 @@ static inline PMEMblkpool *set_create(const char *text, size_t bsize)
 	return p;
 }
 
-/* A failure with this errno whose message holds word. */
+/* The call must have failed, with this errno and a message that holds word. */
 static inline void set_assert_refused(PMEMblkpool *p, int err, const char *word)
 {
 	int found = errno;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * No memory: every allocation of create, open, check, the first write, and of reading and writing
- * in a forked process fails in turn, through pmemblk_set_funcs() and through the C library. No
- * memory, descriptor or mapping stays behind.
+ * No memory. Each allocation fails in turn: of create, open, check, the first write, and of reads
+ * and writes in a forked process; those through pmemblk_set_funcs() and those of the C library.
+ * The failed calls must not leave memory, descriptors or mappings behind.
  */
 #include <libpmemblk.h>
 
@@ -21,7 +21,7 @@
 
 #define SIZE ((size_t)17 << 20)
 
-static const char *path; /* a pool file, or where one is to be */
+static const char *path; /* the path of a pool file, which may not exist yet */
 static const char *set;	 /* a set of two parts and a set of directories */
 static const char *dirs;
 static const char *part[2];
@@ -70,14 +70,14 @@ static void prepare(enum action action)
 	pmemblk_close(p);
 }
 
-/* What a child found. */
+/* The result of a child. */
 static struct answer {
 	int err;
 	long calls;
 	bool ended_well;
 } * answer;
 
-/* In the child: fails once, then succeeds, and leaves nothing behind. */
+/* Runs in the child: the call fails once, then succeeds, and must leave nothing behind. */
 static void act_forked(enum action action, bool libc, long at, PMEMblkpool *p,
 		       const struct held *before)
 {
@@ -108,7 +108,7 @@ static void act_forked(enum action action, bool libc, long at, PMEMblkpool *p,
 	_exit(0);
 }
 
-/* The owner of the pool, a process, and its child, which acts. */
+/* Starts a process that owns the pool; its child does the action. */
 static int act_in_child(enum action action, bool libc, long at)
 {
 	int gone[2], ended[2];
@@ -117,7 +117,7 @@ static int act_in_child(enum action action, bool libc, long at)
 
 	*answer = (struct answer){.err = -1};
 	fflush(NULL);
-	/* The one ends with the owner, the other with both. */
+	/* The first pipe is closed when the owner ends, the second when both have ended. */
 	assert_int_equal(pipe2(gone, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(ended, O_CLOEXEC), 0);
 	owner = fork();
@@ -128,7 +128,7 @@ static int act_in_child(enum action action, bool libc, long at)
 
 		if (p && fork() == 0) {
 			if (action == TAKE_OVER) {
-				/* not one descriptor fewer or more */
+				/* keeps the number of descriptors the same */
 				dup2(gone[0], gone[1]);
 				while (read(gone[0], &c, 1) != 0)
 					;
@@ -152,7 +152,7 @@ static int act_in_child(enum action action, bool libc, long at)
 	return answer->err;
 }
 
-/* Returns 0 or the errno, with the memory as it is. */
+/* Does the action with the failing allocation. Returns 0 or the errno. */
 static int act(enum action action, bool libc, long at)
 {
 	char block[512] = "y";
@@ -230,9 +230,10 @@ static void try_all(enum action action, bool libc)
 		held_after = held_now();
 		assert_same(&held_after, &held_before);
 		if (err == 0 && calls < at)
-			break; /* as many as that are not needed */
+			break; /* the action needs fewer allocations than that */
 		if (err == 0 && libc)
-			continue; /* something that may fail, like the error text */
+			/* an allocation that may fail, like that of the error text */
+			continue;
 		if (err != ENOMEM)
 			fail_msg("action %d, allocation %ld: %s: %s", action, at,
 				 strerror(err), pmemblk_errormsg());
@@ -241,7 +242,7 @@ static void try_all(enum action action, bool libc)
 			assert_int_equal(access(part[0], F_OK), -1);
 			assert_int_equal(image_hash(part[1]), before);
 		} else if (file_before && action != WRITE && action != TAKE_OVER) {
-			/* Marking a pool as open and closed is no change. */
+			/* Marking a pool as open and then as closed is not a change. */
 			if (image_hash(path) != before)
 				fail_msg("action %d, allocation %ld changed the file",
 					 action, at);
@@ -326,7 +327,7 @@ int main(void)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (answer == MAP_FAILED)
 		return 1;
-	/* The thread's message has its memory for good from the first error on. */
+	/* After its first error a thread keeps the memory for its message. */
 	assert_null(pmemblk_open(path, 0));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Threads that are cancelled inside the libraries. A thread with a pending cancellation ends at
- * the first cancellation point that it reaches; none may be inside a public function.
+ * Threads that are cancelled during a call. A thread with a pending cancellation ends at the
+ * first cancellation point that it reaches. No public function may have one.
  */
 #include <libpmem.h>
 #include <libpmemblk.h>
@@ -181,7 +181,7 @@ static void run_calls(const struct call *call, size_t n)
 				       &v) == 0,
 			"no thread");
 		pthread_join(thread, &result);
-		/* What it left locked would make the others wait for ever. */
+		/* If the thread ended there, other threads could wait for ever for its locks. */
 		REQUIRE(v.returned, "%s is a cancellation point", call[i].name);
 		REQUIRE(v.succeeded, "%s: %s", call[i].name, pmemblk_errormsg());
 		REQUIRE(v.state == PTHREAD_CANCEL_ENABLE, "%s leaves cancellation off",
@@ -220,7 +220,10 @@ static const struct call memory_calls[] = {
     {"a message", log_a_failure},
 };
 
-/* With PMEM_IS_PMEM_FORCE, which is read once, and sigbus.catch: each in a process of its own. */
+/*
+ * Each combination of PMEM_IS_PMEM_FORCE, which is read once, and sigbus.catch has its own
+ * process.
+ */
 static void run_child(const char *force, int catch, void (*body)(void))
 {
 	int status;
@@ -231,7 +234,7 @@ static void run_child(const char *force, int catch, void (*body)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		alarm(60); /* for whoever waits for a cancelled thread */
+		alarm(60); /* ends a process that waits for a cancelled thread */
 		setenv("PMEM_IS_PMEM_FORCE", force, 1);
 		REQUIRE(pmemblk_ctl_set(NULL, "sigbus.catch", &catch) == 0, "ctl");
 		body();
@@ -269,8 +272,8 @@ static void no_function_of_libpmem_is_a_cancellation_point(void **state)
 }
 
 /*
- * The pool belongs to a process that has ended, as with a program that opens its pool and becomes
- * a daemon: the child reads while the owner lives, and then takes the pool over.
+ * The owner of the pool ends, as in a program that opens its pool and becomes a daemon: the child
+ * reads while the owner lives, and then takes the pool over.
  */
 static void become_a_daemon(void)
 {
@@ -290,7 +293,10 @@ static void become_a_daemon(void)
 		close(owner_ends[1]);
 		REQUIRE(waitpid(owner, &status, 0) == owner && status == 0, "owner: %#x",
 			status);
-		/* Until the daemon has ended, too; it says one byte if all went well. */
+		/*
+		 * Waits until the daemon has ended, too; the daemon writes one byte if all went
+		 * well.
+		 */
 		REQUIRE(read(owner_ends[0], &byte, 1) == 1, "the daemon failed");
 		return;
 	}
@@ -349,7 +355,7 @@ static void cancel_writers(void)
 		while (atomic_load(&writes) == before)
 			sched_yield();
 		pthread_cancel(thread);
-		/* Beside the one that is being cancelled, and after it, on the same blocks. */
+		/* On the same blocks, during the cancelled call and after it. */
 		REQUIRE(pmemblk_write(pool, buf, 0) == 0, "%s", pmemblk_errormsg());
 		pthread_join(thread, &result);
 		REQUIRE(result == PTHREAD_CANCELED, "not cancelled");

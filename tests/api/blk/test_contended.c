@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * errno after calls that succeeded although they had to wait. This program's syscall(2), by which
- * the library waits and asks for barriers, changes errno each time.
+ * errno after calls that had to wait and then succeeded. The library waits and requests barriers
+ * with syscall(2). This program has a syscall(2) of its own, which changes errno each time.
  */
 #include <errno.h>
 #include <libpmemblk.h>
@@ -25,7 +25,7 @@ static PMEMblkpool *pool;
 
 long syscall(long number, ...);
 
-/* By its own instruction: libc's function is this one. */
+/* With the instruction itself, because this function replaces libc's. */
 __attribute__((visibility("default"))) long syscall(long number, ...)
 {
 	va_list ap;

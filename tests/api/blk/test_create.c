@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Creating: what becomes of the file, its mode, its space and what it held. */
+/* Creating a pool: the mode, the space and the old contents of its file. */
 #include "pool_fixture.h"
 
 #include <errno.h>

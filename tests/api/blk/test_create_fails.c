@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Creating a pool while a call of the system fails: each kind of call, each of its calls in
- * turn. Whichever it is, the files are as they were before, and neither a descriptor nor a
- * mapping is left.
+ * Creating a pool while a system call fails: each kind of call, and each call of the kind in
+ * turn. After each failure the files must be as they were, and no descriptor and no mapping may
+ * be left.
  */
 #include "set_fixture.h"
 
@@ -52,8 +52,8 @@ static const struct {
 
 static enum call failing_call = CALLS;
 static unsigned failing; /* which of these calls fails, from 1; 0: none */
-static unsigned seen;	 /* of them, since armed */
-static bool lasting;	 /* those behind it fail, too */
+static unsigned seen;	 /* the number of these calls since arm() */
+static bool lasting;	 /* all later ones fail, too */
 
 static void arm(enum call call, unsigned at)
 {
@@ -105,7 +105,7 @@ SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 	return syscall(SYS_fallocate, fd, 0, off, len) == 0 ? 0 : errno;
 }
 
-/* The sanitizers put their own mmap there. */
+/* The sanitizers have an mmap of their own. */
 #if !SUPPORT_SANITIZED
 SUPPORT_INTERPOSE void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 			     off_t off)
@@ -153,8 +153,8 @@ static unsigned count_descriptors(void)
 }
 
 /*
- * Whether this mapping may be a pool's: its file, the shared page, the space kept for it. A
- * sanitizer keeps space, too.
+ * Whether the mapping may belong to a pool: its file, the shared page, or reserved addresses. A
+ * sanitizer also reserves addresses.
  */
 static bool is_of_interest(const char *line)
 {
@@ -180,7 +180,7 @@ static size_t mapped_bytes(void)
 	return sum;
 }
 
-/* The names, modes, lengths and contents of all files in the folder, in one number. */
+/* One number for the names, modes, lengths and contents of all files in the folder. */
 static uint64_t folder_hash(void)
 {
 	DIR *dir = opendir(set_dir);
@@ -211,7 +211,7 @@ static const struct scenario {
 	const char *what;
 	const char *text;    /* of the set file; NULL: the single file "a" */
 	const char *mine[2]; /* files that exist, of 17 or, in a set, of 9 MiB */
-	bool calls[CALLS];   /* those that must be met */
+	bool calls[CALLS];   /* the kinds of calls that must occur */
 } scenarios[] = {
     {"a new file",
      NULL,
@@ -281,7 +281,7 @@ static PMEMblkpool *create(const struct scenario *s)
 			      s->text || s->mine[0] ? 0 : 17 * MIB, 0644);
 }
 
-/* Returns whether the call was met that was to fail. */
+/* Returns whether the call that had to fail occurred. */
 static bool create_failing(const struct scenario *s, enum call call, unsigned at,
 			   unsigned *failed)
 {
@@ -300,7 +300,7 @@ static bool create_failing(const struct scenario *s, enum call call, unsigned at
 	err = errno;
 	is_met = seen >= at;
 	arm(CALLS, 0);
-	if (p) { /* some calls are only for the better */
+	if (p) { /* a create can succeed without some calls */
 		pmemblk_close(p);
 	} else {
 		(*failed)++;
@@ -334,7 +334,7 @@ static void a_failed_create_leaves_everything_as_it_was(void **state)
 
 			while (create_failing(s, call, at, &failed))
 				at++;
-			/* Address space is sought in several ways. */
+			/* The library tries several ways to get address space. */
 			lasting = call == MMAP;
 			while (lasting && --at > 0)
 				create_failing(s, call, at, &failed);

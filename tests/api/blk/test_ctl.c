@@ -82,7 +82,7 @@ static void B3_a_name_that_goes_on_below_an_entry_is_an_error_not_a_crash(void *
 	assert_einval(pmemblk_ctl_exec(NULL, "prefault.at_open.x.y.z", &value));
 }
 
-/* The original followed a pointer that lies in the pool file. */
+/* The original followed a pointer from the pool file. */
 static void B20_what_the_file_holds_does_not_matter_to_ctl(void **state)
 {
 	const char *path = support_path(true, "b20");
@@ -106,10 +106,7 @@ static void B20_what_the_file_holds_does_not_matter_to_ctl(void **state)
 
 /* --- the environment ------------------------------------------------------------------------ */
 
-/*
- * What the test does when it is started again: prints prefault.at_open, and what create
- * says.
- */
+/* Runs in the restarted test: prints prefault.at_open and the result of create. */
 static int report(const char *path)
 {
 	PMEMblkpool *p;
@@ -220,7 +217,7 @@ static void B4_a_bad_configuration_fails_create_and_open_not_the_program(void **
 
 /* --- placement ------------------------------------------------------------------------------ */
 
-/* Prints where the pool lies. */
+/* Prints the address of the pool. */
 static int report_place(const char *path)
 {
 	char line[4096];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random damages of everything that is not a block's data, with checksums made good again
- * half of the time: header, descriptor, info blocks, map, flog, length of the file. Each is
- * followed by check, open, reads and writes. None may crash, hang, or change a file that is
- * only checked, and what check and open say has to agree.
+ * Random damage to all metadata: header, descriptor, info blocks, map, flog, length of the file.
+ * Half of the time the checksums are corrected afterwards. After each damage come check, open,
+ * reads and writes. None of these may crash or hang; a check must not change the file; the
+ * results of check and open must agree.
  *
- * DAMAGES=n tries n of them (10,000; with CHECK_LONG 20,000), SEED=n others.
+ * DAMAGES=n is the number of damages (10,000; with CHECK_LONG 20,000). SEED=n tries other ones.
  */
 #include <libpmemblk.h>
 
@@ -21,13 +21,13 @@
 
 #define PAGE ((uint64_t)4096)
 
-/* Sparse pools of several arenas are made here. */
+/* Allocates nothing, because the test makes pools of several arenas, which have to be sparse. */
 SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 {
 	return ftruncate(fd, off + len) == 0 ? 0 : errno;
 }
 
-/* A pool file and the parts of it that are kept to restore it. */
+/* A pool file, and the original bytes of its metadata to restore it. */
 struct victim {
 	const char *path;
 	uint64_t size;
@@ -79,7 +79,7 @@ static uint64_t hash_metadata(const struct victim *v)
 		unsigned char *now = calloc(1, v->area[i].len);
 
 		assert_non_null(now);
-		/* Shorter where the file has been cut. */
+		/* Fewer bytes if the file was truncated. */
 		assert_true(pread(v->fd, now, v->area[i].len, (off_t)v->area[i].off) >=
 			    0);
 		hash = hash * 31 + image_fletcher64(now, v->area[i].len, SIZE_MAX - 8, 0);
@@ -182,7 +182,7 @@ static uint64_t odd_value(void)
 
 static void put(const struct victim *v, uint64_t off, uint64_t value, size_t len)
 {
-	/* A file that an earlier damage has cut stays cut. */
+	/* A file that an earlier damage has truncated is not extended. */
 	struct stat st;
 
 	assert_int_equal(fstat(v->fd, &st), 0);
@@ -226,7 +226,7 @@ static uint64_t arena_off(const struct victim *v)
 	return IMAGE_DATA + ((uint64_t)dice(v->narena ? v->narena : 1) << 39);
 }
 
-/* Where the copy of the info block is while the primary is whole. */
+/* The offset of the copy of the info block, from the intact primary. */
 static uint64_t copy_off(const struct victim *v, uint64_t arena)
 {
 	for (unsigned i = 0; i < v->narea; i++) {
@@ -271,7 +271,7 @@ static void damage_map(const struct victim *v)
 	if (copy == arena)
 		return;
 	for (unsigned i = 0; i < n; i++) {
-		/* Mostly where blocks were written. */
+		/* Mostly entries of blocks that were written. */
 		uint64_t entry = dice(2) ? dice(110) : dice(v->map_size / 4);
 		uint64_t value = dice(2) ? odd_value() : 0xc0000000 | dice(40000);
 
@@ -447,7 +447,7 @@ static void torture(const char *name, uint64_t size, size_t bsize, bool laid_out
 	make_victim(&v, name, size, bsize, laid_out);
 	for (unsigned long i = 0; i < n; i++) {
 		state = (seed << 32) + i;
-		alarm(60); /* a hang ends the test */
+		alarm(60); /* ends the test if it hangs */
 		restore(&v);
 		damage(&v);
 		examine(&v, i);
@@ -457,7 +457,7 @@ static void torture(const char *name, uint64_t size, size_t bsize, bool laid_out
 	print_message(
 	    "%lu damages (seed %lu): check 1: %u, 0: %u, -1: %u; open refused: %u\n", n,
 	    seed, tallies[0], tallies[1], tallies[2], tallies[3]);
-	/* All of it happens, or the damages are not worth their name. */
+	/* Each result must occur, otherwise the damages are too weak. */
 	for (int i = 0; i < 4; i++)
 		assert_true(tallies[i] > 0);
 }

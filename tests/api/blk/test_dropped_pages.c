@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A disk that refuses to take pages, and a kernel that then takes them out of memory: they come back
- * as the disk has them, before any sync has told of it or after.
+ * A disk refuses to write pages, and the kernel then evicts them. They are read again with the
+ * contents of the disk, before or after a sync has reported the error.
  *
- * The disk is a copy of the file, made at each sync that succeeds.
+ * The "disk" is a copy of the file that is made at each successful sync.
  */
 #include <libpmemblk.h>
 
@@ -25,7 +25,7 @@
 
 static const char *path;
 static unsigned char *disk;
-static bool refused; /* the next sync has to tell that pages could not be written */
+static bool refused; /* the next sync has to report that pages could not be written */
 
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 {
@@ -115,7 +115,7 @@ static void who_reads_after_a_failed_sync_reads_what_was_written(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* What the child does, one letter for each; its exit status is the sum of what went wrong. */
+/* The child reads commands, one letter each. Its exit status is the sum of the failures. */
 static int child_main(PMEMblkpool *p, int fd)
 {
 	int wrong = 0;
@@ -137,7 +137,7 @@ static int child_main(PMEMblkpool *p, int fd)
 	return wrong;
 }
 
-/* The child had its view before or not; then the owner goes, and the child takes the pool over. */
+/* The child has a view already or not. Then the owner ends, and the child takes the pool over. */
 static void a_child_reads_after_a_failed_sync_what_was_written(void **state)
 {
 	static const char *const programs[] = {"r", "rr", "rr fr wr"};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each row of errno.csv, which was recorded from the original, is run against this library.
- * A row has the same result here unless the table below says otherwise and why.
+ * Runs each row of errno.csv, which was recorded with the original, on this library. The result
+ * must be the same, except for the rows of the table below, which gives the reasons.
  */
 #include <libpmemblk.h>
 
@@ -22,7 +22,7 @@
 
 static int fallocate_err;
 
-/* The library's calls come here, too: stands for a full disk. */
+/* Also replaces the library's calls. It imitates a full disk. */
 SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 {
 	static int (*real)(int, off_t, off_t);
@@ -34,7 +34,7 @@ SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 	return real(fd, off, len);
 }
 
-/* Rows in which this library is meant to differ. */
+/* Rows in which this library differs on purpose. */
 static const struct difference {
 	const char *call;
 	const char *condition;
@@ -100,7 +100,7 @@ static int errno_of(const char *name)
 struct outcome {
 	char result[16];
 	int err;
-	bool names_file; /* the message does, if the call has failed */
+	bool names_file; /* whether the message of a failed call names the file */
 };
 
 static struct outcome pointer_outcome(PMEMblkpool *p)
@@ -154,12 +154,15 @@ static struct outcome call_it(const char *call, const struct conditions_env *e)
 	return block_call(call, e);
 }
 
-/* Each row has a folder of its own, so that the message of another row does not do. */
+/* Each row has a folder of its own, so that the message of another row does not pass. */
 static struct outcome do_call(const char *call, const struct conditions_env *e)
 {
 	struct outcome o = call_it(call, e);
 
-	/* That of a block size must be no more than this: scripts match the whole line. */
+	/*
+	 * The message of a bad block size must be exactly this, because scripts match the whole
+	 * line.
+	 */
 	if ((e->bsize == 0 || e->bsize > UINT32_MAX) && strcmp(call, "create") == 0) {
 		char text[64];
 
@@ -172,7 +175,7 @@ static struct outcome do_call(const char *call, const struct conditions_env *e)
 	return o;
 }
 
-/* In a child that has lost its privileges; the parent of a test run may be root. */
+/* In a child that has dropped its privileges, because the test may run as root. */
 static struct outcome do_call_as_nobody(const char *call, const struct conditions_env *e)
 {
 	struct outcome o;
@@ -197,7 +200,7 @@ static struct outcome do_call_as_nobody(const char *call, const struct condition
 	return o;
 }
 
-/* Returns whether the row came out as it should. */
+/* Returns whether the result of the row is right. */
 static bool run_row(unsigned number, const char *call, const char *text,
 		    const char *result, const char *err)
 {

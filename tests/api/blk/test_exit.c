@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Programs that end while their threads are inside the libraries: fail, write, map. A program
- * ends by return from main as soon as the threads have begun. In some of them the threads go on
- * when the libraries' destructors have run.
+ * Programs that end while their threads are in calls of the libraries, which fail, write or map.
+ * A program returns from main as soon as its threads have begun. In some programs the threads go
+ * on after the libraries' destructors have run.
  */
 #include <errno.h>
 #include <libpmem.h>
@@ -25,7 +25,10 @@ enum { TIMES = 20, THREADS = 4, LATE_KEYS = 16, LATE_CALLS = 200, LOST_BLOCK = 3
 static PMEMblkpool *pool;
 static atomic_int calls;
 
-/* Made when the destructors have run, as by another library; the threads' values stay NULL. */
+/*
+ * Made after the destructors have run, as another library may do. The threads' values must stay
+ * NULL.
+ */
 static pthread_key_t late_key[LATE_KEYS];
 static atomic_bool is_late;
 
@@ -37,7 +40,7 @@ static void *fail_always(void *arg)
 	for (;;) {
 		REQUIRE(pmemblk_read(pool, buf, 1LL << 40) == -1, "the read");
 		REQUIRE(pmem_msync((void *)(uintptr_t)-4096, SIZE_MAX) == -1, "the sync");
-		/* Also by threads that have not failed before. */
+		/* Also in threads that have had no failure before. */
 		atomic_fetch_add(&calls, 1);
 	}
 	return NULL;
@@ -130,8 +133,8 @@ static void go_on(int status, void *late)
 static bool goes_on;
 
 /*
- * Before the constructors of all libraries; what is registered there is called last, unless it
- * belongs to the program, as with atexit(3).
+ * Runs before the constructors of all libraries. A function that is registered here is called
+ * last, unless it belongs to the program, as functions of atexit(3) do.
  */
 static void register_early(void)
 {
@@ -173,7 +176,10 @@ static int run_program(const char *name, const char *path)
 		REQUIRE(pool != NULL, "%s", pmemblk_errormsg());
 		if (loses)
 			lose_page(path);
-		/* several would meet each other's replacements, a race to ThreadSanitizer */
+		/*
+		 * several threads would access each other's replacements, which ThreadSanitizer
+		 * reports as a race
+		 */
 		for (uintptr_t k = 0; k < (loses ? 1 : THREADS); k++) {
 			REQUIRE(pthread_create(&thread, NULL, functions[i],
 					       (void *)(k & 1)) == 0,
@@ -199,7 +205,7 @@ static void run_programs(const char *name)
 
 		assert_true(pid >= 0);
 		if (pid == 0) {
-			/* It complains about threads that nobody has joined. */
+			/* ThreadSanitizer would report threads that were not joined. */
 			setenv("TSAN_OPTIONS", "report_thread_leaks=0 atexit_sleep_ms=0",
 			       1);
 			execl(exe, exe, name, path, (char *)NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A pool in a sparse file, on a disk that becomes full: a store into a hole raises SIGBUS. With
- * sigbus.catch the call fails with EIO, without it the signal stays.
+ * A pool in a sparse file on a disk that becomes full: a store to a hole raises SIGBUS. With
+ * sigbus.catch the call fails with EIO; without it the signal reaches the program.
  */
 #include "fork_fixture.h"
 
@@ -57,7 +57,7 @@ static void expect_blocks(PMEMblkpool *p, int n)
 		EXPECT(byteblock_get(p, i) == (i & 0x7f));
 }
 
-/* Runs in a child, whose mounts go with it; 77: not allowed here. */
+/* Runs body in a child, whose mounts end with it. Status 77: not allowed here. */
 static void run(void (*body)(void), int *status)
 {
 	pid_t pid;
@@ -85,11 +85,11 @@ static void fill_with_catch(void)
 	EXPECT(errno == EIO && strstr(pmemblk_errormsg(), "media error"));
 	EXPECT(n > 1000 && n < MOST_BLOCKS);
 	expect_blocks(p, n);
-	/* What the call stored is not known, so nothing is modified any more. */
+	/* Nobody knows what the call has stored, so all modifying calls fail now. */
 	errno = 0;
 	EXPECT(byteblock_put(p, 0, 1) == -1 && errno == EIO);
 	pmemblk_close(p);
-	/* There is room again: what was written is there. */
+	/* With space again, the blocks that were written are still there. */
 	EXPECT(mount("tmpfs", folder, "tmpfs", MS_REMOUNT, "size=200m") == 0);
 	EXPECT(pmemblk_check(path, 512) == 1);
 	p = pmemblk_open(path, 512);

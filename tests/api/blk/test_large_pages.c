@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools where a mapping covers larger pages than 4096 bytes: on hugetlbfs, as fstatfs(2) tells
- * it, and on machines with pages of 64 KiB. What cannot be mapped is refused with the reason.
+ * Pools in mappings with pages larger than 4096 bytes: on hugetlbfs, which an fstatfs(2) of the
+ * test imitates, and on machines with pages of 64 KiB. A pool that cannot be mapped is refused,
+ * with the reason.
  */
 #include "set_fixture.h"
 
@@ -9,8 +10,8 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-static size_t huge; /* 0: the file system as it is */
-static size_t page; /* 0: the machine as it is */
+static size_t huge; /* 0: the real file system */
+static size_t page; /* 0: the real machine */
 
 SUPPORT_INTERPOSE int fstatfs(int fd, struct statfs *fs)
 {

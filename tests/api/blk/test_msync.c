@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A disk that fails to synchronise, at each of the calls in turn: whatever could not be
- * made durable is not reported as done, and nothing is tried on top of it.
+ * A sync fails, each one in turn. Nothing that could not be made durable may be reported as done,
+ * and nothing may be stored on top of it.
  */
 #include <libpmemblk.h>
 
@@ -18,7 +18,7 @@
 
 #define SIZE ((size_t)17 << 20)
 
-static unsigned syncs;	 /* calls since armed */
+static unsigned syncs;	 /* calls since arm() */
 static unsigned failing; /* the call that fails, from 1; 0: none */
 
 static int failure = EIO;
@@ -31,7 +31,7 @@ static bool must_fail(void)
 	return true;
 }
 
-/* The lowest address synchronised, and whether [watch_lo, watch_hi) behind it was. */
+/* The lowest address that was synchronised; and whether [watch_lo, watch_hi) behind it was. */
 static uintptr_t base = UINTPTR_MAX;
 static uint64_t watch_lo;
 static uint64_t watch_hi;
@@ -57,7 +57,7 @@ SUPPORT_INTERPOSE int fsync(int fd)
 	return must_fail() ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
-/* Pages that go out of memory once they were read, and come back as the medium has them: zeros. */
+/* Evicts pages after they were read; the next read gets the medium's contents, zeros. */
 static bool dropping;
 
 static unsigned dropped;
@@ -66,7 +66,7 @@ static void drop(int fd, off_t off, size_t len)
 {
 	static const char zeros[8192];
 
-	/* where the kind of file is found out, the descriptor is open for reading only */
+	/* the descriptor that finds out the kind of file is read-only */
 	if (dropping && len <= sizeof(zeros) &&
 	    syscall(SYS_pwrite64, fd, zeros, len, off) == (long)len)
 		dropped++;
@@ -89,7 +89,7 @@ static void arm(unsigned at)
 	failing = at;
 }
 
-/* All that modifies fails, all that reads works. */
+/* All modifying calls fail, all reads work. */
 static void assert_poisoned(PMEMblkpool *p)
 {
 	for (int i = 0; i < 2; i++) {
@@ -195,7 +195,7 @@ static void a_failed_create_takes_back_what_it_stored_in_the_users_files(void **
 	assert_in_range(at, 3, 12);
 }
 
-/* The operation in whose course a sync fails, on block 3, which holds byte 1 before. */
+/* An operation on block 3, during which a sync fails. The block held byte 1 before. */
 static int operate(PMEMblkpool *p, int operation)
 {
 	switch (operation) {
@@ -252,7 +252,7 @@ static void try_operation(int operation, bool laid_out)
 		assert_int_equal(image_get32(path, IMAGE_SDS + 16), 0);
 	}
 	assert_true(at < 100);
-	/* On a table that is not laid out zeros need no store. */
+	/* Without a layout set_zero stores nothing. */
 	assert_true(at > 1 || (operation == 1 && !laid_out));
 }
 
@@ -302,7 +302,7 @@ static void a_failed_open_is_an_error_and_may_be_tried_again(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* Each sync of a pool's life in turn, in a set whose parts are made, and so written with fsync. */
+/* Each sync of a pool's life in turn; the set has new parts, which are written with fsync. */
 static void a_sync_that_a_signal_interrupts_is_no_failure(void **state)
 {
 	const char *set = support_path(true, "set");
@@ -339,8 +339,8 @@ static void a_sync_that_a_signal_interrupts_is_no_failure(void **state)
 }
 
 /*
- * What a disk refused to write can still be read, until it goes out of memory. So what was judged is
- * stored again, and not what stands there now.
+ * A page that the disk refused to write can be read until it is evicted. So open stores the bytes
+ * that it has judged again, not the bytes that can be read now.
  */
 static void an_open_stores_header_and_descriptor_again(void **state)
 {
@@ -364,13 +364,13 @@ static void an_open_stores_header_and_descriptor_again(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* The original flushed the cleared map like persistent memory, which a file is not. */
+/* The original flushed the cleared map as if the file were persistent memory. */
 static void B19_a_map_that_was_cleared_is_synchronised(void **state)
 {
 	PMEMblkpool *p;
 
 	(void)state;
-	/* Where the map of a pool of this size is. */
+	/* Finds the place of the map of a pool of this size. */
 	pmemblk_close(fresh_pool(true));
 	watch_lo = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_MAPOFF);
 	watch_hi = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_FLOGOFF);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of files that hold more than letters, in the messages of both libraries. */
+/* Names of files with special bytes, in the messages of both libraries. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #include "support.h"
 
-/* The message has shown, and no byte of a terminal's control. */
+/* The message must hold the text `shown`, and no control byte. */
 static void assert_message(const char *message, const char *shown)
 {
 	assert_non_null(strstr(message, shown));

@@ -198,7 +198,7 @@ static void B22_without_a_copy_a_used_pool_is_refused_and_left_alone(void **stat
 	assert_int_equal(image_hash(fixture_path), before);
 }
 
-/* The entry names a block behind the data, inside the pool: map and flog lie there. */
+/* The entry names a block behind the data blocks, where the map and the flog are. */
 static void B23_a_map_entry_beyond_the_data_is_not_followed(void **state)
 {
 	unsigned char block[512];
@@ -285,7 +285,9 @@ static void an_open_pool_is_locked_until_it_is_closed(void **state)
 
 static void a_pool_in_the_making_is_locked_and_has_no_mode(void **state)
 {
-	/* A reader that polls for the file must never see it open to it but unfinished. */
+	/*
+	 * A reader that polls for the file must never be able to open it before it is complete.
+	 */
 	pid_t pid = fork();
 	int status;
 
@@ -310,7 +312,7 @@ static void a_pool_in_the_making_is_locked_and_has_no_mode(void **state)
 
 /* --- what is never written ------------------------------------------------------------------- */
 
-/* Also one that needs recovery: it happens in memory. */
+/* This also holds for a pool that needs recovery, which happens in memory. */
 static void a_read_only_pool_is_never_written(void **state)
 {
 	char block[512];
@@ -322,7 +324,7 @@ static void a_read_only_pool_is_never_written(void **state)
 	memset(block, 5, sizeof(block));
 	assert_int_equal(pmemblk_write(p, block, 0), 0);
 	pmemblk_close(p);
-	/* Undo the map store of that write: the flog has it still. */
+	/* Undo the map store of that write; its record is still in the flog. */
 	map = IMAGE_DATA + image_get64(fixture_path, IMAGE_DATA + INFO_MAPOFF);
 	image_put32(fixture_path, map, 0);
 	image_put32(fixture_path, IMAGE_RO_COMPAT, 0x100);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pools of several files: parts, folders, and what is refused of them. */
+/* Pools of several files: parts, folders, and sets that are refused. */
 #include "set_fixture.h"
 
 #include <dlfcn.h>
@@ -18,7 +18,7 @@ SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "posix_fallocate");
-	/* As a file system would that runs full on the way. */
+	/* Like a file system that becomes full during the call. */
 	if (full_at > 0 && --full_at == 0)
 		return real(fd, off, len / 2) == 0 ? ENOSPC : EIO;
 	return real(fd, off, len);
@@ -41,7 +41,7 @@ static void fill_block(unsigned char *block, size_t bsize, uint64_t lba)
 		block[i] = (unsigned char)support_random(&seed);
 }
 
-/* Writes all blocks, reopens and reads them, so that every byte of the image is used. */
+/* Writes all blocks, reopens the pool and reads them, so that every byte of the image is used. */
 static void exercise(size_t bsize)
 {
 	unsigned char *want = malloc(bsize);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The text of set files: what the original accepts of it, and what is said of the rest. */
+/* The text of set files: what the original accepts, and the messages for everything else. */
 #include "set_fixture.h"
 
 /* The string value of a field, unescaped, or "null", or the bare number. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pools in files that may only be read: what does not change them works. */
+/* Pools in files without write permission: calls that do not change them work. */
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
@@ -11,7 +11,9 @@
 
 #define NOBODY 65534
 
-/* Runs a case as somebody who may read the pool's file only; it returns 0, or a line. */
+/*
+ * Runs a case as a user who may only read the pool's file. The case returns 0 or a line number.
+ */
 static void as_reader(int (*run)(void))
 {
 	int status;
@@ -77,7 +79,7 @@ static int open_copy(void)
 	WANT(pmemblk_write(p, block, 7) == 0);
 	memset(block, 0, sizeof(block));
 	WANT(pmemblk_read(p, block, 7) == 0 && block[0] == 'y');
-	/* It is locked like any other. */
+	/* The pool is locked like any other. */
 	WANT(!pmemblk_open(fixture_path, 0) && errno == EAGAIN);
 	pmemblk_close(p);
 	p = pmemblk_open(fixture_path, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where the tests of pmem_map_file work: a folder with files of all kinds, and functions in the
- * place of libc's that note how it is called and fail as they are told to.
+ * The place where the tests of pmem_map_file work: a folder with files of all kinds, and
+ * functions that replace libc's, record their calls and fail on demand.
  */
 #ifndef MAP_PLACE_H
 #define MAP_PLACE_H 1
@@ -29,7 +29,7 @@ static struct {
 	char calls[16]; /* t: ftruncate, f: posix_fallocate */
 	int fallocate_err;
 	int open_tmpfile_err;
-	int tmpfile_flags; /* what the last open with O_TMPFILE was given */
+	int tmpfile_flags; /* the flags of the last open with O_TMPFILE */
 	mode_t tmpfile_mode;
 } map_place_libc;
 
@@ -49,7 +49,7 @@ SUPPORT_INTERPOSE int ftruncate(int fd, off_t len)
 	return (int)syscall(SYS_ftruncate, fd, len);
 }
 
-/* Allocates the first half, as a file system would that runs full on the way. */
+/* Allocates the first half, like a file system that becomes full during the call. */
 SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 {
 	bool fail = map_place_libc.fallocate_err != 0;
@@ -97,7 +97,7 @@ static inline void map_place_write(const char *name, size_t len)
 	close(fd);
 }
 
-/* In the current folder: F (8192 bytes), E (empty), D (folder), some links; no N. */
+/* Makes in the current folder F (8192 bytes), E (empty), D (folder) and some links, but no N. */
 static inline void map_place_make(void)
 {
 	unlink("N");

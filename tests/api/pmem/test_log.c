@@ -15,7 +15,7 @@
 
 static struct {
 	unsigned n;
-	enum pmem_log_level level; /* of the last one, like the rest */
+	enum pmem_log_level level; /* of the last message, like the other members */
 	char file[64];
 	unsigned line;
 	char function[64];
@@ -108,7 +108,7 @@ static void a_function_gets_what_the_threshold_lets_through(void **state)
 	fail_once();
 	assert_int_equal(got.n, 2);
 
-	/* Why a mapping is no persistent memory is told at INFO. */
+	/* The reason why a mapping is not persistent memory is logged at INFO. */
 	assert_int_equal(pmem_log_set_threshold(PMEM_LOG_THRESHOLD, PMEM_LOG_LEVEL_INFO),
 			 0);
 	errno = 4711;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pmem_map_file: which calls succeed, with which errno others fail, and what is left. */
+/* pmem_map_file: which calls succeed, with which errno others fail, and what they leave. */
 #include "map_place.h"
 
 #include <limits.h>
@@ -62,7 +62,7 @@ static const struct row rows[] = {
     {"loop", 0, 0, ELOOP, 0, NULL, 0, 0},
     {long_name, 0, 0, ENAMETOOLONG, 0, NULL, 0, 0},
     {long_name, CREATE, 1, ENAMETOOLONG, 0, NULL, 0, 0},
-    /* the path is looked at before the flags, the kind of file, too */
+    /* the path and the kind of file are checked before the flags */
     {"F/x", 0x10, 0, ENOTDIR, 0, NULL, 0, 0},
     {"loop", INT_MIN, 4096, ELOOP, 0, NULL, 0, 0},
     {long_name, 0x10, 0, ENAMETOOLONG, 0, NULL, 0, 0},
@@ -97,7 +97,7 @@ static const struct row rows[] = {
     {"N", CREATE | EXCL, 4097, 0, 4097, "N", 4097, 0},
     {"N", CREATE | SPARSE, 12 * TIB, 0, 12 * TIB, "N", (long long)(12 * TIB), 0},
     {"N", CREATE | SPARSE | EXCL, 1 << 20, 0, 1 << 20, "N", 1 << 20, 0},
-    /* too large: nothing is left, whether with EXCL or not */
+    /* too large: nothing is left, with EXCL or without */
     {"N", CREATE, (size_t)1 << 62, EFBIG, 0, "N", ABSENT, ENOSPC},
     {"N", CREATE | EXCL, (size_t)1 << 62, EFBIG, 0, "N", ABSENT, ENOSPC},
     {"N", CREATE | SPARSE, 200 * TIB, EFBIG, 0, "N", ABSENT, ENOMEM},
@@ -116,7 +116,7 @@ static const struct row rows[] = {
     {"F", CREATE | TMPFILE, 4096, ENOTDIR, 0, "F", 8192, 0},
 };
 
-/* Whether path stands in the message as a word: most of the paths here are one letter. */
+/* Whether the message holds path as a word; most of the paths here are one letter. */
 static bool is_named(const char *path)
 {
 	static const char before[] = " ";
@@ -139,11 +139,11 @@ static void check_row(const struct row *row, size_t i, bool shm)
 	int is_pmem = 12345;
 	char *p;
 
-	/* Who is not root may not even open files of /proc for writing. */
+	/* Only root may open these files of /proc for writing. */
 	if (strncmp(row->path ? row->path : "", "/proc", 5) == 0 &&
 	    faccessat(AT_FDCWD, row->path, W_OK, AT_EACCESS) != 0)
 		expected = errno;
-	/* No message of a row before is to be found. */
+	/* Replaces the message of the row before. */
 	assert_null(pmem_map_file(NULL, 0, 0, 0, NULL, NULL));
 	errno = 4711;
 	p = pmem_map_file(row->path, row->len, row->flags, 0644, &len, &is_pmem);
@@ -190,7 +190,9 @@ static void check_table(bool shm)
 	map_place_enter(shm);
 	memset(long_name, 'n', sizeof(long_name) - 1);
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		/* The emulator keeps a word for each page, the thread sanitizer more. */
+		/*
+		 * The emulator needs a word of memory for each page, the thread sanitizer more.
+		 */
 		if (small_space && rows[i].mapped >= TIB)
 			continue;
 		map_place_make();
@@ -246,7 +248,7 @@ static void the_mode_is_that_of_open(void **state)
 		assert_non_null(p);
 		assert_int_equal(pmem_unmap(p, 1), 0);
 		assert_int_equal(stat("N", &st), 0);
-		/* The kernel clears these when somebody who is not root changes the length. */
+		/* The kernel clears these bits when a user other than root changes the length. */
 		if (geteuid() != 0)
 			st.st_mode |= modes[i].result & (S_ISUID | S_ISGID);
 		assert_int_equal(st.st_mode & 07777, modes[i].result);
@@ -278,7 +280,7 @@ static void temporary_files_are_private_and_nameless(void **state)
 	assert_int_equal(errno, ENOSPC);
 }
 
-/* Without O_EXCL in open(2) a file without a name could be given one. */
+/* Without O_EXCL in open(2) a name could be given to the file later. */
 static void excl_and_the_mode_of_temporary_files_reach_open(void **state)
 {
 	(void)state;
@@ -296,7 +298,7 @@ static void excl_and_the_mode_of_temporary_files_reach_open(void **state)
 	}
 }
 
-/* Where none may be made, one of the system's: it is not even opened. */
+/* If the test cannot make one, it uses one of the system's, which is not even opened. */
 static const char *block_device(void)
 {
 	static const char *const names[] = {"block", "/dev/loop0", "/dev/vda", "/dev/sda",
@@ -414,7 +416,7 @@ static void without_permission_it_is_eacces(void **state)
 	assert_int_equal(chmod("closed", 0700), 0);
 }
 
-/* All that the tests before have opened. */
+/* All descriptors that the earlier cases have opened. */
 static void no_descriptor_leaks_into_a_program_started_meanwhile(void **state)
 {
 	(void)state;

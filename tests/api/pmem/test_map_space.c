@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pmem_map_file and the space of the file: how it is had, and what is left when there is none. */
+/* How pmem_map_file allocates the space of the file, and what it leaves when there is none. */
 #include "map_place.h"
 
 #include <sched.h>
@@ -83,7 +83,7 @@ static void a_full_disk_leaves_no_file_and_restores_a_length(void **state)
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(data[i], 'F');
 	free(data);
-	/* What the call itself has cut off reads as zeros. */
+	/* The bytes that the call has cut off read as zeros. */
 	assert_null(pmem_map_file("F", 100, CREATE, 0644, NULL, NULL));
 	assert_int_equal(errno, ENOSPC);
 	data = support_read_file("F", &n);
@@ -91,7 +91,7 @@ static void a_full_disk_leaves_no_file_and_restores_a_length(void **state)
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(data[i], i < 100 ? 'F' : 0);
 	free(data);
-	/* Through a link to nothing: the link stays, its target does not. */
+	/* Through a dangling link: the link stays, its target is removed. */
 	map_place_make();
 	map_place_libc.fallocate_err = ENOSPC;
 	assert_null(pmem_map_file("dangling", 4096, CREATE, 0644, NULL, NULL));
@@ -155,7 +155,7 @@ static void the_file_size_limit_is_an_error_and_no_signal(void **state)
 	assert_int_equal(errno, EFBIG);
 	assert_int_equal(map_place_size("F"), 8192);
 	assert_ptr_equal(strstr(pmem_errormsg(), "F: "), pmem_errormsg());
-	/* What does not grow is no matter of the limit. */
+	/* The limit does not concern a file that does not grow. */
 	p = pmem_map_file("F", 8192, CREATE, 0644, NULL, NULL);
 	limit.rlim_cur = before;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);

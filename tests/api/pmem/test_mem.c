@@ -90,7 +90,7 @@ static void nothing_is_copied_for_length_0_or_onto_itself(void **state)
 		for (unsigned flags = 0; flags < 64; flags++) {
 			assert_ptr_equal(call(which, area + 3, area + 50, 1, 0, flags),
 					 area + 3);
-			/* Not even an address that is not mapped is touched. */
+			/* Nothing is accessed: these addresses are not mapped. */
 			assert_ptr_equal(call(which, (char *)33, (char *)77, 1, 0, flags),
 					 (char *)33);
 			if (which % 3 != 2)
@@ -137,7 +137,7 @@ static void flush_drain_and_persist_change_nothing(void **state)
 		pmem_deep_flush(area + len * 7, len);
 	}
 	pmem_persist(area, AREA);
-	/* A length of 0 touches nothing, wherever it points. */
+	/* With length 0 nothing is accessed, whatever the address is. */
 	pmem_flush(NULL, 0);
 	pmem_flush((char *)33, 0);
 	pmem_persist((char *)33, 0);

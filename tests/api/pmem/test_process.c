@@ -124,7 +124,7 @@ static void auto_flush_is_an_answer_and_stays(void **state)
 	first = pmem_has_auto_flush();
 	assert_true(first >= -1 && first <= 1);
 	assert_int_equal(errno, first < 0 ? EIO : 4711);
-	/* An answer, also the answer no, is no failure. */
+	/* An answer is not a failure, also if it is no. */
 	assert_int_equal(strstr(pmem_errormsg(), "/none/before") != NULL, first >= 0);
 	assert_int_equal(pmem_has_auto_flush(), first);
 	assert_non_null(getcwd(after, sizeof(after)));
@@ -168,7 +168,7 @@ static int check_force(const char *value, int expected)
 			  NULL, &is_pmem);
 	if (!p || is_pmem != expected)
 		return 3;
-	/* Only "no persistent memory" has a reason to be told. */
+	/* Only is_pmem 0 has a reason in the message. */
 	if ((strstr(pmem_errormsg(), "/none/q") != NULL) != expected)
 		return 4;
 	return pmem_unmap(p, 4096);
@@ -217,7 +217,7 @@ static void *load_use_unload(void *arg)
 	return dlclose(handle) == 0 ? arg : NULL;
 }
 
-/* A copy under another name is another library to the loader. */
+/* For the loader a copy under another name is another library. */
 static void it_can_be_unloaded_by_another_thread(void **state)
 {
 	const char *copy = support_path(false, "libother.so");
@@ -239,7 +239,7 @@ static void it_can_be_unloaded_by_another_thread(void **state)
 			assert_non_null(load_use_unload((void *)(uintptr_t)copy));
 			continue;
 		}
-		/* Loaded here, so that the thread's dlclose is the last but one. */
+		/* Loaded here once more, so that the thread's dlclose is not the last one. */
 		handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL);
 		assert_non_null(handle);
 		assert_int_equal(pthread_create(&thread, NULL, load_use_unload,
@@ -282,11 +282,11 @@ static bool is_set_by_the_configuration(const char *name)
 	return pmemblk_ctl_get(NULL, name, &value) == 0 && value == 1;
 }
 
-/* The sanitizers keep some addresses for themselves, perhaps the hinted one. */
+/* The sanitizers reserve some addresses, perhaps the one of the hint. */
 #define OF_PLAIN_USERS (SUPPORT_SANITIZED ? "1011" : "1111")
 #define OF_THE_PRIVILEGED "0000"
 
-/* Prints a digit for each of the variables: whether it is seen. */
+/* Prints a digit for each of the variables: whether it has an effect. */
 static int report_variables(void)
 {
 	char seen[] = {pmem_is_pmem(&answers, sizeof(answers)) ? '1' : '0',

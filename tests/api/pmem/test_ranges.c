@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pmem_is_pmem, pmem_unmap, pmem_msync and the deep functions, with MAP_SYNC emulated and
- * msync(2) watched.
+ * pmem_is_pmem, pmem_unmap, pmem_msync and the deep functions. The test imitates MAP_SYNC and
+ * records the calls of msync(2).
  */
 #include <libpmem.h>
 #include <libpmemblk.h>
@@ -19,7 +19,7 @@
 static size_t page;
 static const char *path;
 
-/* What has been synchronised since syncs was last set to 0: the calls and the pages of all. */
+/* The calls since syncs was last set to 0, and the pages of all of them. */
 static atomic_uint syncs;
 static unsigned interrupted; /* so many calls fail with EINTR */
 static atomic_uintptr_t synced_from;
@@ -51,7 +51,7 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 	return (int)syscall(SYS_msync, addr, len, flags);
 }
 
-/* One call, for the pages [from, to), since the last question. */
+/* There was one call since the last check, for the pages [from, to). */
 static void assert_synced(const char *from, const char *to)
 {
 	assert_int_equal(atomic_exchange(&syncs, 0), 1);
@@ -139,8 +139,7 @@ static void is_pmem_answers_to_the_byte(void **state)
 
 static void adjacent_mappings_count_as_one_range(void **state)
 {
-	/* Two mappings of 2 MiB end up side by side; which one comes first is the kernel's
-	 * choice. */
+	/* Two mappings of 2 MiB are neighbours; the kernel decides which one is lower. */
 	char *a = map(2 * MIB, 0, 1);
 	char *b = map(2 * MIB, 0, 1);
 	char *low = a < b ? a : b;
@@ -225,7 +224,7 @@ static void a_mapping_lost_to_munmap_does_not_hinder_the_next(void **state)
 		assert_int_equal(pmem_unmap(b, (size_t)(1 + i % 3) * page), 0);
 		a = map(4 * page, 0, 1);
 	}
-	/* In the place of a stale entry there may be a file that is no persistent memory. */
+	/* At the address of a stale entry there may be a file that is not persistent memory. */
 	assert_int_equal(munmap(a, 4 * page), 0);
 	b = map(4 * page, EOPNOTSUPP, 0);
 	assert_int_equal(pmem_is_pmem(b, 1), 0);
@@ -311,8 +310,8 @@ static void deep_functions_work_on_parts_of_persistent_memory(void **state)
 	atomic_store(&syncs, 0);
 	pmem_deep_flush(a + 3, 100);
 	assert_nothing_synced();
-	/* What the caches have let go of is not yet safe in a file: only msync(2) asks its
-	 * device for the rest. */
+	/* After the cache flush the data of a file are not safe yet: only msync(2) flushes its
+	 * device. */
 	assert_int_equal(pmem_deep_drain(a + 3, 100), 0);
 	assert_synced(a, a + page);
 	assert_int_equal(pmem_deep_drain(a + 3 * page - 1, 2), 0);
@@ -321,7 +320,7 @@ static void deep_functions_work_on_parts_of_persistent_memory(void **state)
 	assert_synced(a, a + 8 * page);
 	assert_int_equal(pmem_deep_drain(a, 0), 0);
 	assert_nothing_synced();
-	/* A part in the middle that is not tracked: msync of a hole fails. */
+	/* A part in the middle is not tracked; msync of unmapped pages fails. */
 	assert_int_equal(pmem_unmap(a + 2 * page, page), 0);
 	assert_int_equal(pmem_deep_drain(a, 2 * page), 0);
 	assert_synced(a, a + 2 * page);
@@ -334,7 +333,7 @@ static void deep_functions_work_on_parts_of_persistent_memory(void **state)
 	assert_int_equal(pmem_unmap(a, 8 * page), 0);
 }
 
-/* Libpmemblk keeps to itself what it maps. */
+/* libpmemblk does not register its mappings. */
 static void is_pmem_does_not_know_the_memory_of_pools(void **state)
 {
 	const char *pool_path = support_path(false, "pool");
@@ -360,7 +359,7 @@ static void is_pmem_does_not_know_the_memory_of_pools(void **state)
 	fclose(maps);
 	assert_int_equal(found, 1);
 	assert_int_equal(pmem_is_pmem(own, MIB), 1);
-	/* It is persistent memory all the same. */
+	/* The pool is on persistent memory all the same. */
 	assert_int_equal(pmemblk_write(pool, block, 1), 0);
 	atomic_store(&syncs, 0);
 	assert_int_equal(pmemblk_write(pool, block, 1), 0);
