@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * usage: cancelled FOLDER
- * A thread with a pending cancellation uses both libraries and must get to its end.
+ * usage: cancelled FOLDER A thread with a pending cancellation uses both libraries and must reach
+ * its end.
  */
 #include <libpmem.h>
 #include <libpmemblk.h>

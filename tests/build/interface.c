@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Compiled by test_headers.sh as C99, C11 and C++: every function has exactly the type that
- * programs rely on, every constant its value. In C11 and C++11 the constants' types too.
+ * test_headers.sh compiles this file as C99, C11 and C++. It checks that every function has
+ * exactly the type that programs rely on, and every constant its value; in C11 and C++11 also the
+ * constants' types.
  */
 #include <libpmem.h>
 #include <libpmemblk.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * usage: loader LIBPMEM LIBPMEMBLK FILE
- * Loads, uses and unloads the libraries many times, from the main thread and from others that
- * end while the library is loaded, with error messages left behind. What the library keeps per
- * thread must not be touched after it is gone.
+ * usage: loader LIBPMEM LIBPMEMBLK FILE Loads, uses and unloads the libraries many times, from
+ * the main thread and from others that end while the library is loaded, with error messages left
+ * behind. The library's data of a thread must not be accessed after the library is unloaded.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * usage: locked FILE kill|refuse CALL...
- * Opens a pool, starts threads, and gives up all system calls but the named ones and those that
- * a program needs to end; others end the process, or fail with EPERM. Then the threads read and
- * write.
+ * usage: locked FILE kill|refuse CALL... Opens a pool, starts threads, and installs a filter that
+ * allows only the named system calls and those that a program needs to end. Other calls end the
+ * process, or fail with EPERM. Then the threads read and write.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -80,7 +79,7 @@ static int lock_up(int is_kill, char **names, int n)
 	filter[k++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return 77;
-	/* Of all threads. */
+	/* For all threads. */
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
 		    &(struct sock_fprog){k, filter}))
 		return 77;
@@ -93,13 +92,13 @@ static void *use(void *arg)
 	long failed = 0;
 
 	(void)arg;
-	pthread_barrier_wait(&barrier); /* all are there */
-	pthread_barrier_wait(&barrier); /* and locked up */
+	pthread_barrier_wait(&barrier); /* all threads have started */
+	pthread_barrier_wait(&barrier); /* the filter is installed */
 	for (int i = 0; i < WRITES; i++) {
 		failed += pmemblk_write(pool, buf, i % 3) != 0;
 		failed += pmemblk_read(pool, buf, i % 3) != 0;
 		failed += pmemblk_set_zero(pool, 5) != 0;
-		/* a message: it takes memory */
+		/* sets a message, which needs memory */
 		failed += pmemblk_read(pool, buf, -1) == 0;
 	}
 	pthread_barrier_wait(&barrier);

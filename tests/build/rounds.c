@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * usage: rounds LIBPMEM LIBPMEMBLK FILE [LIBRARY...]
- * Loads the other libraries, which stay, and then loads, uses and unloads the first two 200
- * times, beside threads that live on: each of them fails and writes in every round. Afterwards
- * there are as many pthread keys as before, and not much more memory is in use.
+ * usage: rounds LIBPMEM LIBPMEMBLK FILE [LIBRARY...] Loads the other libraries, which stay
+ * loaded. Then it loads, uses and unloads the first two 200 times, while other threads live on;
+ * in every round each of these has a failure and writes. At the end there must be as many pthread
+ * keys as before, and not much more memory in use.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Does one thing after the other with a pool, and announces each by an access(2) of a path that does
- * not exist, "/step/NAME", so that a trace of system calls can be cut at these places.
+ * Uses a pool in several steps. It announces each step by an access(2) of a path that does not
+ * exist, "/step/NAME", so that a trace of system calls can be divided into the steps.
  *
  *	steps POOL
  */

@@ -62,7 +62,7 @@ static void flip(uint64_t off)
 	put(off, &c, 1);
 }
 
-/* Makes the checksum of the page at off right; words from skip on count as zero. */
+/* Stores the right checksum of the page at off; words from skip on count as zero. */
 static void seal(uint64_t off, unsigned skip)
 {
 	unsigned char page[PAGE];
@@ -105,7 +105,7 @@ static uint64_t copy_off(void)
 	return ARENA + get64(ARENA + 112);
 }
 
-/* The record of the slot that is current, for slots written a few times. */
+/* The current record of a slot that was written a few times. */
 static uint64_t current(unsigned slot)
 {
 	uint32_t a = get32(flog_off(slot) + 12);
@@ -248,7 +248,7 @@ static void flog_old_duplicate(void)
 }
 static void unfinished_write(void)
 {
-	/* The map entry of a block that was written last goes back to what it was before. */
+	/* The map entry of the last write gets its old value back. */
 	for (unsigned slot = 0; slot < 256; slot++) {
 		uint64_t r = current(slot);
 		uint64_t map = map_off(get32(r));

@@ -2,9 +2,10 @@
 /*
  * errno_table DIR LIBRARIES WRITES
  *
- * Calls each public function so that it succeeds and prints "<function> <errno>", one line for
- * each errno that was seen after it; "-" stands for errno as it was. LIBRARIES is ours or
- * original: only ours has the functions for messages. WRITES: of each thread while they contend.
+ * Calls each public function so that it succeeds, and prints "<function> <errno>", one line for
+ * each errno that was seen after it; "-" means that errno did not change. LIBRARIES is ours or
+ * original: only ours has the functions for logging. WRITES is the number of writes of each
+ * contending thread.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -63,7 +64,7 @@ unlock:
 static PMEMblkpool *pool;
 static int writes; /* of each of the threads that contend */
 
-/* All on few blocks, so that they wait for each other. */
+/* All threads write few blocks, so that they wait for each other. */
 static void *contend(void *arg)
 {
 	char buf[BSIZE] = "text";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Failures to be brought about, and what they are made of. */
+/* Failures of the libraries, and functions that the failures use. */
 #ifndef FAILURES_H
 #define FAILURES_H 1
 
@@ -29,7 +29,7 @@ const char *failures_in_folder(const char *name);
 void failures_make_file(const char *name, size_t size);
 void failures_put(const char *name, off_t off, const void *data, size_t len);
 
-/* The soft limits only: the line about the failure is printed after failures_unlimit(). */
+/* Set the soft limits only, because the failure is printed after failures_unlimit(). */
 void failures_limit_files(rlim_t size);
 void failures_limit_memory(rlim_t size);
 void failures_unlimit(void);

@@ -2,8 +2,9 @@
 /*
  *	messages FOLDER
  *
- * Brings failures about, each in a process and an empty folder of its own, and prints a line
- * for each: its name, errno's name, and the library's message. The folder reads DIR.
+ * Produces failures, each in a process and an empty folder of its own, and prints a line for
+ * each: its name, the name of errno, and the library's message, in which DIR stands for the
+ * folder.
  */
 #include <errno.h>
 #include <libpmem.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the compatibility scripts let one library do and the other one read. The program
- * is linked with no run path: LD_LIBRARY_PATH selects the libraries, and EXPECT_LIBPMEM
- * and EXPECT_LIBPMEMBLK name the files that must then be mapped, or it exits with 3.
+ * The program of the compatibility scripts, which run it on one library to write and on the other
+ * one to read. It is linked without a run path: LD_LIBRARY_PATH selects the libraries.
+ * EXPECT_LIBPMEM and EXPECT_LIBPMEMBLK name the files that must be mapped; otherwise it exits
+ * with 3.
  *
  *	pool create PATH BSIZE SIZE        SIZE 0: on an existing file
  *	pool fill PATH BSIZE SEED FROM TO  operations FROM to TO-1 of the sequence SEED
@@ -13,8 +14,8 @@
  *	pool read PATH BSIZE               all blocks to stdout, bad ones' numbers to stderr
  *	pool constants                     the macros of the headers it was compiled with
  *
- * EXPECT_MODE=pmem or msync: how fill's writes must become durable, told by whether the
- * library called msync(2), which this program interposes.
+ * EXPECT_MODE=pmem or msync: how fill's writes must become durable. The program interposes
+ * msync(2) and sees whether the library calls it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static uint64_t mix(uint64_t z)
 	return z ^ z >> 31;
 }
 
-/* The bytes that operation op writes: they tell everything, so no two blocks are alike. */
+/* The bytes that operation op writes. They depend on all arguments, so all blocks differ. */
 static void make_block(unsigned char *buf, size_t bsize, uint64_t seed, uint64_t op)
 {
 	for (size_t i = 0; i < bsize; i += 8) {
@@ -245,7 +246,7 @@ static void survey(const char *path, size_t bsize, uint64_t seed)
 		if (n[i] > newest)
 			newest = n[i];
 	}
-	/* Every write but the one that was cut off had returned, so none may be missing. */
+	/* Every write except the interrupted one had returned, so none may be missing. */
 	for (unsigned i = 0; i < STORM_BLOCKS; i++)
 		if (n[i] + STORM_BLOCKS <= newest)
 			die(path, "a completed write is lost");
@@ -255,7 +256,9 @@ static void survey(const char *path, size_t bsize, uint64_t seed)
 	pmemblk_close(pool);
 }
 
-/* All blocks to stdout; zeros, and its number to stderr, for one that cannot be read. */
+/*
+ * Writes all blocks to stdout. For a block that cannot be read: zeros, and its number to stderr.
+ */
 static void read_all(const char *path, size_t bsize)
 {
 	PMEMblkpool *pool = open_pool(path, bsize);

@@ -40,7 +40,7 @@ static void open_array(struct array *a, const char *path, size_t bsize)
 	if (S_ISBLK(st.st_mode)) {
 		int sector;
 
-		/* Past the page cache, so that blocks reach the device one by one. */
+		/* Bypasses the page cache, so that blocks reach the device one by one. */
 		a->fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
 		if (a->fd < 0 || ioctl(a->fd, BLKGETSIZE64, &size) != 0 ||
 		    ioctl(a->fd, BLKSSZGET, &sector) != 0)
@@ -80,7 +80,7 @@ static void fill(struct array *a, uint64_t seed, uint64_t count)
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t lba = mix(seed + i) % a->nblock;
 
-		/* The first and the last block are always among them. */
+		/* The first and the last block are always chosen. */
 		if (i < 2)
 			lba = i * (a->nblock - 1);
 		for (size_t k = 0; k < a->bsize / 8; k++)
@@ -131,9 +131,9 @@ static void print_block(const struct array *a, uint64_t lba, const uint64_t *buf
 }
 
 /*
- * Whether a piece of the device surely holds zeros. Of a page whose blocks differ in their state
- * that cannot be said: Linux 6.1 returns from reading a page at the first block that is marked as
- * zero, without an error and without having touched the rest of the buffer.
+ * Whether a piece of the device holds only zeros. The answer can be no although it does: Linux
+ * 6.1 stops reading a page at the first block that is marked as zero, without an error, and
+ * leaves the rest of the buffer untouched.
  */
 static bool read_zeros(const struct array *a, uint64_t *buf, size_t len, uint64_t off)
 {

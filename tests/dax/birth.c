@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Makes pools until the power is cut, and tells afterwards whether the last one is whole.
+ * Creates pools until the power is cut, and checks afterwards whether the last one is whole.
  *
  *	birth run PATH JOURNAL
  *	birth verify PATH JOURNAL	prints what was found
  *
- * The journal, a file mapped on persistent memory, tells how far the last pool had got. Once
- * pmemblk_create() has returned the pool has to be there, and the block written after that once
- * pmemblk_write() has. Before, there may be a file without permissions, which is no pool yet,
- * but none that looks complete and is not.
+ * The journal, a file mapped on persistent memory, records the progress of the last pool. When
+ * pmemblk_create() had returned, the pool has to exist; when pmemblk_write() had returned, its
+ * block has to be there. Before that there may be a file without permissions, which is no pool
+ * yet, but never a file that looks complete and is not.
  */
 #include <stdatomic.h>
 #include <sys/stat.h>

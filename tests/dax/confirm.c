@@ -2,17 +2,17 @@
 /*
  *	confirm pool|in-place PATH BSIZE SIZE THREADS COUNT [SKIP]
  *
- * Makes a pool and modifies its blocks, COUNT times by each thread. The file system lies on the
- * mapper's device "log", of dm-log-writes; whatever a call has confirmed is marked in that log:
+ * Creates a pool, and modifies its blocks COUNT times in each thread. The file system is on the
+ * mapper's device "log", of dm-log-writes. When a call has returned, the program writes a mark to
+ * that log:
  *
  *	begin:BSIZE:IN-PLACE:THREADS:COUNT
  *	extent:START:LENGTH	where the file is, in sectors
  *	created
  *	done:THREAD:OPERATION
  *
- * With SKIP the library is sabotaged, from each thread's second operation on: of each operation's
- * syncs the first or the second does nothing ("first", "second"), or of all syncs every so many (a
- * number).
+ * SKIP sabotages the library from the second operation of each thread on: the first or the second
+ * sync of each operation does nothing ("first", "second"), or every n-th sync (a number).
  */
 #include <inttypes.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writes blocks until the power is cut, and tells afterwards whether each is what it has to be.
+ * Writes blocks until the power is cut, and checks afterwards whether each block is right.
  *
  *	cut prepare KIND PATH BSIZE SIZE JOURNAL THREADS
  *	cut write JOURNAL COUNT		COUNT operations by each thread, or without end with 0
@@ -9,12 +9,12 @@
  *
  * KIND is a pool (SIZE 0: a device), or in-place: blocks in a file, overwritten where they are.
  *
- * The journal, a file mapped on persistent memory, makes the oracle exact. Before a thread
- * modifies a block it notes the block and the generation that it is about to give it; when the
- * call has returned it notes the generation as done. So after a cut each block must have the
- * generation that is done, and only the one in flight may have either. A generation tells the
- * kind of the operation and each word of the block. This relies on stores that reach the
- * memory once they are executed, as in an emulated machine.
+ * The journal, a file mapped on persistent memory, makes the check exact. Before a thread
+ * modifies a block, it records the block and its next generation; when the call has returned, it
+ * records that generation as done. So after a power cut each block must have the generation that
+ * is done; only a block in flight may have either generation. A generation determines the kind of
+ * the operation and each word of the block. This relies on stores that reach the memory when they
+ * are executed, as in an emulated machine.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -162,7 +162,7 @@ static void *run_writer(void *arg)
 		unsigned block = own * (unsigned)j->nthread + w->number;
 
 		gen++;
-		/* In this order: the oracle is nothing else. */
+		/* The check depends on this order. */
 		j->flying[w->number] = (uint64_t)block << GEN_BITS | gen;
 		modify(w->target, block, gen, buf);
 		j->done[block] = gen;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs functions of libpmem on a mapped file step by step and looks at every instruction that is
- * executed.
+ * Runs functions of libpmem on a mapped file one instruction at a time, and checks the
+ * instructions that are executed.
  *
  *	executed PATH FLUSH STORE [DEEP]
  *
  * FLUSH: the instruction that must write cache lines back: clwb, clflushopt, clflush, or none
- * STORE: the instruction that must store past the caches: vmovntdq (of any width) or movntdq
- * DEEP: FLUSH for pmem_deep_flush(), if it differs
+ * STORE: the instruction of non-temporal stores: vmovntdq (of any width) or movntdq DEEP: FLUSH
+ * for pmem_deep_flush(), if it differs
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -137,7 +137,7 @@ static void expect(const char *what, void (*fn)(char *p), char *p, const char *f
 			right &= (count[i] > 0) == wanted;
 	}
 	printf("\n");
-	/* clflush is ordered by itself; all else needs a fence. */
+	/* clflush is ordered by itself; the other instructions need a fence. */
 	if (count[SFENCE] == 0 && strcmp(flush, "clflush") != 0)
 		right = false;
 	if (!right)

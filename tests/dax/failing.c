@@ -2,20 +2,21 @@
 /*
  *	failing ours|original SEQUENCE PATH FSTYPE SEED [original]
  *
- * A disk that refuses some writes for a while, see disk/refuse.h. Linux forgets that such a page is
- * dirty, keeps its contents in memory for a while and reports the error once. Whatever was confirmed
- * must survive a power loss all the same, whatever failed is old or new. The library is used in the
- * usual way: after an error the pool is closed, opened again, and written to. The power is lost
- * after each of these steps, and both libraries judge what is on the disk.
+ * The disk refuses some writes for a while, see disk/refuse.h. Linux then marks the page as
+ * clean, keeps its contents in memory for a while, and reports the error once. All the same, a
+ * call that succeeded must survive a power loss, and after a call that failed the block is old or
+ * new. The library is used in the usual way: after an error the pool is closed, opened again, and
+ * written to. The power is lost after each of these steps, and both libraries judge what is on
+ * the disk.
  *
  *	write	one write fails; of the map, the record, the block, or all of them
  *	flag	set_zero or set_error fails, and is called again
- *	killed	the writer is killed, and what it left cannot be written, or not while the pool is
- *		opened again
- *	threads	writes of four threads fail, again and again
+ *	killed	the writer is killed, and its dirty pages cannot be written, or not while the pool
+ *		is opened again
+ *	threads	writes of four threads fail, many times
  *
- * Each with the pages kept and dropped, and where that can be in the same process and in a new one.
- * Prints how often the power was lost, how often that did harm, and how many calls failed.
+ * Each sequence runs with the pages kept and evicted, and if possible in the same process and in
+ * a new one. Prints the number of power losses, of those that did harm, and of failed calls.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -37,7 +38,7 @@
 #define NTHREAD 4
 #define NROUND 8
 
-/* Of a pool: what cannot be written. */
+/* The part of a pool that cannot be written. */
 enum place { MAP, FLOG, DATA, ALL, NPLACE };
 static const char *const place_name[] = {"the map", "the flog", "the data", "the pool"};
 
@@ -100,7 +101,7 @@ static uint64_t next_gen(enum kind kind)
 	return gen;
 }
 
-/* Modifies a block, notes what is known of it then. */
+/* Modifies a block, and records what it may hold then. */
 static int modify(unsigned block, uint64_t gen)
 {
 	int error;
@@ -114,7 +115,7 @@ static int modify(unsigned block, uint64_t gen)
 	return error;
 }
 
-/* There is no reason to fail. */
+/* Modifies a block; the call must not fail. */
 static void must_modify(unsigned block, uint64_t gen)
 {
 	if (modify(block, gen) != 0)
@@ -132,7 +133,7 @@ static void create_pool(void)
 		must_modify(block, next_gen(WRITE));
 }
 
-/* An error that nobody has been told of yet may be told now, once. */
+/* An error that was not reported yet may be reported now, once. */
 static void reopen_pool(bool dropped)
 {
 	int error = EIO;
@@ -161,7 +162,7 @@ static void lose_power(void)
 	mapper_resume(REFUSE_NAME);
 }
 
-/* What is read is one of what it may be. */
+/* Reads all tracked blocks: each must hold one of its possible contents. */
 static void read_all(void)
 {
 	uint64_t buf[BSIZE / 8];
@@ -174,7 +175,7 @@ static void read_all(void)
 	}
 }
 
-/* Goes on as a program does: blocks that are free are used again. */
+/* Writes more, as a program does, so that free blocks are used again. */
 static void write_more(void)
 {
 	read_all();
@@ -282,7 +283,7 @@ static void run_flag(void)
 				   .dropped = i & 2});
 }
 
-/* Writes until it is killed; says so after each block. */
+/* Writes until it is killed; sends a byte after each block. */
 static void write_endlessly(int told)
 {
 	create_pool();

@@ -2,13 +2,14 @@
 /*
  *	judge ours|original NOTES PATH
  *
- * Opens what a power loss left of a pool, on that library, and fails unless each tracked block is
- * what the notes allow, all others are zero, and all this stays true while it goes on to write.
+ * Opens with that library what a power loss left of a pool. Fails unless each tracked block holds
+ * what the notes allow and all others are zero, and unless this stays true while the program
+ * writes more.
  */
 #include "disk/model.h"
 #include "guest.h"
 
-/* Every so many of the blocks that were never written are looked at. */
+/* Of the blocks that were never written, one of so many is checked. */
 #define STEP 31
 #define NMORE 6
 
@@ -71,7 +72,7 @@ static unsigned verify_untouched(const struct target *t)
 	return nwrong;
 }
 
-/* Writes to blocks that nobody uses: with a wrong list of free blocks, others suffer. */
+/* Writes to unused blocks: with a wrong list of free blocks this would change other blocks. */
 static unsigned write_more(const struct target *t)
 {
 	uint64_t buf[MAX_BSIZE / 8], got[MAX_BSIZE / 8];

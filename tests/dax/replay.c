@@ -2,18 +2,21 @@
 /*
  *	replay LOG BASE COW FSTYPE FILE SEED [original] [stop]
  *
- * Replays a log of dm-log-writes, in which the program confirm has left its marks, onto a disk
- * that is as the logged one was at first, and judges what a power loss would have left: at each
- * flush, and between each two. Prints the number of points, of those that failed, and how many
- * operations in flight were found not done and done. With "original" that library judges, too;
- * with "stop" the first failure is the end.
+ * Replays a log of dm-log-writes, which holds the marks of the program confirm, onto a disk with
+ * the initial contents of the logged one. It judges what a power loss would have left, at each
+ * flush and between each two flushes. Prints the number of points, the number of those that
+ * failed, and how many operations in flight were found not done and done. With "original" that
+ * library judges, too; with "stop" the program ends at the first failure.
  *
- * The log: a superblock of one sector, then entries, each a sector and its data. A write is logged
- * at the first flush that was sent after its completion, or at its own completion if it was sent
- * with FUA. So at an entry that is a flush the disk holds all that was logged before. Between two
- * flushes it holds what the first one had, each write with FUA, and any part of the others: sectors
- * are written whole, files in any order. (The judge is about the pool; of a file system's own
- * writes none is torn.) What is marked as confirmed must be there all the same.
+ * The log has a superblock of one sector, then entries, each a sector and its data. A write is
+ * logged at the first flush that was sent after its completion; a write with FUA at its own
+ * completion. So:
+ *
+ *   1. At an entry that is a flush, the disk holds everything that was logged before.
+ *   2. Between two flushes, the disk holds what it held at the first one, each write with FUA,
+ *      and any part of the other writes, in any order; sectors are written whole. (The file
+ *      system's own writes are not torn, because this test is about the pool.)
+ *   3. Everything that was marked as confirmed must be there in each case.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -44,13 +47,13 @@ struct entry {
 	char mark[64];
 };
 
-/* What the marks have told. */
+/* The contents of the marks. */
 struct state {
 	uint64_t bsize, in_place, nthread, count, created;
 	uint64_t done[NTRACKED]; /* of each thread */
 };
 
-/* How much of what was not flushed is on the disk. */
+/* Which part of the unflushed writes is on the disk. */
 enum part { NOTHING, PREFIX, PAGES, SECTORS };
 static const char *const part_name[] = {"nothing", "a prefix", "some pages",
 					"some sectors"};
@@ -216,8 +219,8 @@ static void write_notes(const struct state *s)
 }
 
 /*
- * The disk, which holds all before the entry from, and of those up to to the given part. Each
- * judge gets the same.
+ * Judges the disk with all entries before from, and the given part of the entries from..to. Each
+ * judge gets the same disk.
  */
 static void judge(const struct state *s, uint64_t from, uint64_t to, enum part part)
 {
@@ -255,7 +258,7 @@ static void judge_between(const struct state *s, uint64_t from, uint64_t to,
 	struct state then = *s;
 	uint64_t end = from + 1 + random_below(to - from);
 
-	/* What was confirmed last says most. */
+	/* The moment right after a confirmation is the most interesting one. */
 	while (part == NOTHING && end < to && !(entry[end - 1].r.flags & MARK))
 		end++;
 	for (uint64_t i = from; i < end; i++)

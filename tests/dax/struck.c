@@ -4,9 +4,9 @@
  *
  *	struck PATH BSIZE
  *
- * Makes the pool, opens it again, prints the offset of one block's data in the file and waits for a
- * line on its input; by then the page there must have become bad. (The emulated memory itself
- * stays as it is, so a page that was accessed before could be accessed on.)
+ * Makes the pool, opens it again, prints the offset in the file of one block's data and waits for
+ * a line on its input. Before that line the page must have become bad. (The emulated memory
+ * itself does not change, so a page that was mapped before could still be accessed.)
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@
 #define VICTIM 40
 #define DISTANCE 50 /* so that no other block's huge page holds the victim */
 
-/* More writes than a table has places that a write may go to. */
+/* More writes than a table has free blocks. */
 #define ENOUGH 1000
 
 static size_t bsize;
@@ -113,7 +113,10 @@ int main(int argc, char **argv)
 	if (!fgets(line, sizeof(line), stdin))
 		die("nobody says when to go on");
 	expect_blocks(pool, true);
-	/* Written anew it lies elsewhere. What is lost is then a place for later writes. */
+	/*
+	 * After a write the block has another data block. The lost page then belongs to a free
+	 * block.
+	 */
 	make_block(buf, VICTIM);
 	if (pmemblk_write(pool, buf, VICTIM * DISTANCE) != 0)
 		die("the lost block cannot be written: %s", pmemblk_errormsg());

@@ -5,8 +5,8 @@
  *
  *	transplant to DEVICE POOL	transplant from DEVICE POOL
  *
- * The arenas are copied as they are but for the info blocks: the uuid of the parent, which is
- * zero on such a device, and the checksum that covers it.
+ * The arenas are copied without changes, except for two fields of the info blocks: the uuid of
+ * the parent, which is zero on such a device, and the checksum.
  */
 #include <endian.h>
 #include <fcntl.h>

@@ -2,9 +2,9 @@
 /*
  * Cases of two claims on one data block.
  *
- * The pool is laid out and was never written: block i has data block i, slot n has data block
- * E + n, E being the number of blocks. Each case writes through slots as the library would,
- * then damages something, repairs, and looks at who has what.
+ * The pool is laid out and was never written: block i has data block i, slot n has data block E +
+ * n, where E is the number of blocks. Each case writes through slots as the library would, then
+ * damages something, repairs it, and checks which block and which slot has which data block.
  */
 #ifndef CLAIMS_FIXTURE_H
 #define CLAIMS_FIXTURE_H 1
@@ -20,7 +20,7 @@
 #define NORMAL(b) (BTT_MAP_NORMAL | (b))
 
 static struct pool_file fresh; /* laid out */
-static struct pool_file now;   /* what the case makes of it, then the repaired pool */
+static struct pool_file now;   /* the pool of the case: first damaged, then repaired */
 static uint32_t E;
 
 static inline int make_fresh(void **state)
@@ -98,7 +98,7 @@ static inline void write_block(unsigned n, uint32_t lba)
 	set_entry(lba, r.new_map);
 }
 
-/* The next write has begun to prepare its record, so that the other one does not confirm. */
+/* The next write has begun to prepare the other record, so that it confirms nothing. */
 static inline void spoil_other_record(unsigned n)
 {
 	uint64_t at = record_off(&now, n, current(n) ^ 1);
@@ -127,7 +127,7 @@ static inline unsigned count_named(void)
 	return n;
 }
 
-/* Repairs; the output names so many blocks. Repaired again and undone, too. */
+/* Repairs the pool; the output must name so many blocks. Then undoes the repair. */
 static inline void repair(unsigned nnamed)
 {
 	const char *path = support_path(true, "claims");
@@ -168,7 +168,7 @@ static inline void assert_error(uint32_t lba)
 	assert_true(is_named(lba));
 }
 
-/* Its entry stands in the error state and has the data block. */
+/* Its entry must be in the error state and own data block b. */
 static inline void assert_error_with(uint32_t lba, uint32_t b)
 {
 	assert_error(lba);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Damages of a pool file at random, by kinds: header, descriptor, shutdown state, info blocks
- * (with and without right checksums), map entries (twice, out of range, fallen back), flog slots
- * (twice, cyclic, stale, garbage), both together, and lengths.
+ * Random damage to a pool file, by kinds: header, descriptor, shutdown state, info blocks (with
+ * right and wrong checksums), map entries (duplicate, out of range, old value), flog slots
+ * (duplicate, cyclic, stale, garbage), map and flog together, and the length of the file.
  */
 #ifndef DAMAGES_H
 #define DAMAGES_H 1
@@ -80,7 +80,7 @@ static void block_size(struct pool_file *f, uint64_t *random)
 			      : (uint32_t)support_random(random));
 }
 
-/* Open on other memory modules; under any features, with or without a right sum. */
+/* Open, on other memory modules; with any features, with a right or a wrong checksum. */
 static void shutdown_state(struct pool_file *f, uint64_t *random)
 {
 	uint64_t at = offsetof(struct pool_header, sds);
@@ -275,7 +275,7 @@ static void record_cyclic(struct pool_file *f, uint64_t *random)
 	put_record(f, n, cur, &r[cur]);
 }
 
-/* The newer record never arrived, in whole or its second half. */
+/* The newer record, or its second half, never reached the medium. */
 static void slot_stale(struct pool_file *f, uint64_t *random)
 {
 	struct btt_flog_record r[2];
@@ -331,7 +331,7 @@ static void last_two_writes_fallen_back(struct pool_file *f, uint64_t *random)
 			put32(f, map_off(f, r[i].premap), r[i].old_map);
 }
 
-/* The record not in use names no block, and the free block is one in use. */
+/* The record that is not current names no block, and the free block is in use. */
 static void slot_to_clear_and_to_rewrite(struct pool_file *f, uint64_t *random)
 {
 	struct btt_flog_record r[2];
@@ -411,7 +411,7 @@ static const struct damage_kind damage_kinds[] = {
     KIND(length_grown),
 };
 
-/* One to four damages; the file has room to grow a little. Their names go to what. */
+/* Makes one to four damages; what receives their names. The file has room to grow a little. */
 static inline void damage(struct pool_file *f, uint64_t *random, char *what, size_t size)
 {
 	static const uint32_t counts[] = {1, 1, 1, 2, 2, 3, 4};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pool files as the tests of the repair make, damage and compare them; pools of one arena.
+ * Functions of the repair tests to make, damage and compare pool files. The pools have one arena.
  */
 #ifndef POOL_FILE_H
 #define POOL_FILE_H 1
@@ -20,7 +20,7 @@
 
 #define ARENA ((uint64_t)8192)
 
-/* A file in memory, and what the sound pool looks like. */
+/* A file in memory, and the geometry of the sound pool. */
 struct pool_file {
 	unsigned char *p;
 	size_t len;
@@ -57,7 +57,7 @@ static inline uint32_t get32(const struct pool_file *f, uint64_t off)
 	return le32_to_cpu(v);
 }
 
-/* What lies beyond the end of the file stays as it is. */
+/* Bytes behind the end of the file are not stored. */
 static inline void put_bytes(struct pool_file *f, uint64_t off, const void *bytes,
 			     size_t n)
 {
@@ -72,7 +72,7 @@ static inline void put32(struct pool_file *f, uint64_t off, uint32_t value)
 	put_bytes(f, off, &v, sizeof(v));
 }
 
-/* A map entry in the form that a written one has. */
+/* A map entry; an initial one in the form of a written one. */
 static inline uint32_t get_entry(const struct pool_file *f, uint32_t i)
 {
 	return btt_map_normalize(get32(f, map_off(f, i)), i);
@@ -122,7 +122,7 @@ static inline void *map_path(const char *path, int flags, size_t *len)
 	return p;
 }
 
-/* Makes the file what f says; pages that are so already are not touched. */
+/* Makes the file equal to f; pages that are equal already are not written. */
 static inline void store_file(const char *path, const struct pool_file *f)
 {
 	struct stat st;
@@ -145,7 +145,7 @@ static inline void store_file(const char *path, const struct pool_file *f)
 	munmap(p, len);
 }
 
-/* Whether the file is what f says, its length included. */
+/* Whether the file is equal to f, also in its length. */
 static inline bool is_file(const char *path, const struct pool_file *f)
 {
 	size_t len;
@@ -156,7 +156,7 @@ static inline bool is_file(const char *path, const struct pool_file *f)
 	return same;
 }
 
-/* The file as it is now, to be freed, with the geometry of f. */
+/* Reads the file, with the geometry of f. The caller frees the bytes. */
 static inline struct pool_file load_file(const char *path, const struct pool_file *f)
 {
 	struct pool_file now = *f;

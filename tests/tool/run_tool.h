@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Commands of the tool, called within the test's process, with their output caught. */
+/* Calls commands of the tool in the test's process and catches their output. */
 #ifndef RUN_TOOL_H
 #define RUN_TOOL_H 1
 
@@ -16,7 +16,7 @@
 
 #define TOOL_MAX_ARGS 8
 
-static char *tool_said; /* by the last command, stdout and stderr */
+static char *tool_said; /* stdout and stderr of the last command */
 
 typedef enum tool_status tool_function(const struct tool_command *self, int argc,
 				       char **argv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pieces are taken and put in order, and worked on at the same time. */
+/* Pieces are taken and put in order, while several threads work on them. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The progress bar, on a terminal and at times of the test's own. */
+/* The progress bar, on a terminal, with a clock of the test. */
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 static uint64_t now;
 static int is_terminal;
 
-/* In libc's place. */
+/* Replaces libc's. */
 SUPPORT_INTERPOSE int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	(void)id;
@@ -51,7 +51,7 @@ static int end(void **state)
 	return 0;
 }
 
-/* What was shown since the last call. */
+/* Compares the output since the last call. */
 static void assert_shown(const char *expected)
 {
 	char text[512] = "";

@@ -2,11 +2,13 @@
 /*
  * Repairs under power loss.
  *
- * A repair's stores are recorded, and the power is cut in each of its phases: everything
- * before the last fence is there, and of what came after it any choice of aligned 8-byte
- * words. What is left must not be worse than the damage: a pool that opens can be written,
- * and no other block suffers from it; the next repair comes to the end that the first one
- * would have come to; and an undo restores the pool, also if the power fails in it, too.
+ * The test records the stores of a repair and cuts the power in each phase. Everything before the
+ * last fence is on the medium; of the later stores any choice of aligned 8-byte words is. The
+ * result must not be worse than the damage:
+ *
+ *   1. If the pool opens, it can be written, and the writes do not damage other blocks.
+ *   2. The next repair reaches the same end as an uninterrupted one.
+ *   3. An undo restores the pool, also if the power fails during the undo, too.
  */
 #include "support.h"
 
@@ -98,7 +100,7 @@ struct recording {
 
 static struct recording repairing;
 static struct recording undoing;
-static struct recording *rec; /* the one that is being made */
+static struct recording *rec; /* the recording that is being made */
 
 static void record(struct storage *s, struct storage_step *step, uint64_t off,
 		   const void *src, size_t len)
@@ -113,7 +115,7 @@ static void record(struct storage *s, struct storage_step *step, uint64_t off,
 	memcpy(s->base + off, src, len);
 }
 
-/* What is renewed stays what it is. */
+/* A renewal changes nothing. */
 static void keep(struct storage *s, struct storage_step *step, uint64_t off,
 		 const void *seen, size_t len)
 {
@@ -179,7 +181,7 @@ static void apply(const struct plan *plan, struct image *image)
 	free(name);
 }
 
-/* Repairs the pool in the file in earnest. */
+/* Repairs the pool in the file with the real storage. */
 static void repair_file(const char *path)
 {
 	struct image image;
@@ -195,7 +197,7 @@ static void repair_file(const char *path)
 }
 
 /*
- * Every block reads as it was written or, if it may be lost, not at all; blocks 3i + 1 below
+ * Every block must read as it was written, or fail if it may be lost. Blocks 3i + 1 below
  * scribbled hold version 9.
  */
 static void verify_blocks(PMEMblkpool *pool, const bool *may_be_lost, unsigned scribbled)
@@ -222,7 +224,7 @@ static void verify_blocks(PMEMblkpool *pool, const bool *may_be_lost, unsigned s
 	}
 }
 
-/* Uses the pool as it is, if it opens: what others hold must not suffer. */
+/* Writes to the unrepaired pool, if it opens: other blocks must not be damaged. */
 static void use_unrepaired(const char *path, const bool *may_be_lost)
 {
 	PMEMblkpool *pool = pmemblk_open(path, BSIZE);
@@ -250,7 +252,10 @@ static size_t words_of(const struct recording *r, unsigned phase)
 	return n;
 }
 
-/* What the power cut with this number leaves: all of them in turn where there are only a few. */
+/*
+ * Applies what the power cut with this number leaves. If there are only a few words, all choices
+ * occur.
+ */
 static void apply_words(const struct recording *r, unsigned char *pool, unsigned phase,
 			unsigned cut, uint64_t *random)
 {
@@ -283,7 +288,9 @@ static void undo(const char *path, const char *backup, unsigned char *damaged)
 	assert_true(is_file(path, &(struct pool_file){.p = damaged, .len = base.len}));
 }
 
-/* From what a power cut in the repair has left, `cut`: an undo, and one whose power fails, too. */
+/*
+ * Undoes `cut`, which a power cut in a repair has left; once also with a power cut in the undo.
+ */
 static void undo_cut(unsigned char *cut, const char *backup, unsigned char *damaged,
 		     const bool *may_be_lost, bool usable, uint64_t *random)
 {
@@ -320,8 +327,9 @@ static void undo_cut(unsigned char *cut, const char *backup, unsigned char *dama
 }
 
 /*
- * Cuts the power in every phase of the repair of `damaged`: in all ways where it stores a few
- * words, else in `cuts`. usable: the damage itself does no harm to a pool that is used.
+ * Cuts the power in every phase of the repair of `damaged`. If a phase stores only a few words,
+ * tries all choices of them, otherwise `cuts` choices. usable: the damaged pool can be used
+ * without harm.
  */
 static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usable,
 		      unsigned cuts)
@@ -444,7 +452,7 @@ static void rivals_for_a_block(void **state)
 	free(f.p);
 }
 
-/* What a map entry names that the flog knows to be free goes into the error state. */
+/* A map entry that names a block which the flog proves to be free becomes an error. */
 static void the_flog_proves_a_block_free(void **state)
 {
 	bool lost[3 * NWRITTEN] = {false};
@@ -458,7 +466,7 @@ static void the_flog_proves_a_block_free(void **state)
 	free(f.p);
 }
 
-/* The write has to be completed before its record is gone. */
+/* The write has to be completed before its record is overwritten. */
 static void an_unfinished_write_of_a_slot_that_is_rewritten(void **state)
 {
 	static const bool none[3 * NWRITTEN];

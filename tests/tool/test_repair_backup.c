@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Backups: damaged ones, old ones, ones of other pools are refused; what a sound one says. */
+/*
+ * Backups: damaged ones and those of other pools are refused; old ones are read; their contents.
+ */
 #include "undo_fixture.h"
 
-/* Changes the text somehow; it has room for one more line. */
+/* Changes the text at random; the buffer has room for one more line. */
 static void spoil(char *text, uint64_t *random)
 {
 	size_t len = strlen(text);
@@ -27,7 +29,7 @@ static void spoil(char *text, uint64_t *random)
 	case 4:
 		memmove(text + at + n, text + at, len - at + 1);
 		break;
-	default: /* without a line */
+	default: /* removes a line */
 		line = strchr(text + at, '\n');
 		if (line && strchr(line + 1, '\n'))
 			memmove(line, strchr(line + 1, '\n'),
@@ -72,7 +74,7 @@ static void damaged_backups_are_refused(void **state)
 	free(repaired.p);
 }
 
-/* Whatever it says, and although each line is well formed. */
+/* Whatever the backup says, although each of its lines is well formed. */
 static void a_backup_cannot_empty_a_pool(void **state)
 {
 	static const char *const texts[] = {
@@ -160,7 +162,7 @@ static void a_backup_is_not_for_a_pool_that_was_used(void **state)
 	free(damaged.p);
 }
 
-/* Of many blocks the output names the first ones only. */
+/* If there are many blocks, the output names only the first ones. */
 static void the_backup_names_every_block(void **state)
 {
 	struct pool_file f = clone_file(&base);
@@ -194,7 +196,7 @@ static void print_hex(FILE *f, const unsigned char *p, size_t n)
 		fprintf(f, "%02x", p[i]);
 }
 
-/* A backup of version 1 of what differs between two pools of the same length. */
+/* Writes a backup of version 1 with the differences between two pools of the same length. */
 static void write_version_1(const char *name, const struct pool_file *old,
 			    const struct pool_file *new, uint64_t length)
 {

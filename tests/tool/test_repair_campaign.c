@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools damaged at random, and what pmemblk(1) promises about each of them:
+ * Damages pools at random, and checks the promises of pmemblk(1) for each of them:
  *
  *   1. Commands that read change nothing.
- *   2. check, a repair's dry run and the library's check come to the same verdict, and a pool
- *      that they find consistent opens.
- *   3. After a repair check is satisfied, and another repair has nothing to do.
+ *   2. check, a repair's dry run and the library's check give the same verdict, and a pool that
+ *      they find consistent opens.
+ *   3. After a repair, check finds the pool consistent, and another repair has nothing to do.
  *   4. Every block that was readable reads the same after a repair, or the output names it. No
  *      block becomes readable unless the output names it.
- *   5. An undo restores bytes and length.
- *   6. So it does after a repair or an undo that was killed at a sync, or whose syncs failed
- *      from one on. Then a second repair comes to its end. It also does without an undo in
- *      between, and the two backups take back both repairs.
- *   7. A repair for which there is no room changes nothing and leaves no backup.
+ *   5. An undo restores all bytes and the length.
+ *   6. An undo also does so after a repair or an undo that was killed at a sync, or whose syncs
+ *      failed from some sync on. After it a second repair finishes. A second repair also finishes
+ *      without an undo in between; then the two backups undo both repairs.
+ *   7. A repair for which there is no space changes nothing and leaves no backup.
  *
- * SEED=N begins with the case of that number, CASES=N runs as many as that.
+ * SEED=N starts with case number N; CASES=N runs so many cases.
  */
 #include "support.h"
 
@@ -94,7 +94,7 @@ struct writer {
 	uint32_t bsize;
 };
 
-/* Threads take their turns, so that each has the slots of its own and the pool is the same. */
+/* The threads take turns, so that each has its own slots and the pool is always the same. */
 static void *write_blocks(void *arg)
 {
 	struct writer *w = arg;
@@ -191,7 +191,7 @@ struct trial {
 				 (t)->what, __LINE__, #condition, tool_said);            \
 	} while (0)
 
-/* Removes the backups and lays the damaged pool out again. */
+/* Removes the backups and writes the damaged pool again. */
 static void start(const struct trial *t)
 {
 	unlink(t->undo);
@@ -204,7 +204,7 @@ static bool is_damaged(const struct trial *t)
 	return is_file(t->path, &t->damaged);
 }
 
-/* 1 and 2. Returns the status that a dry run has. */
+/* Promises 1 and 2. Returns the status of a dry run. */
 static int read_only(const struct trial *t)
 {
 	int check = tool_run(cmd_check, t->path, NULL);
@@ -247,7 +247,10 @@ static bool is_readable(const struct pool_file *f, uint32_t entry)
 	return btt_map_postmap(entry) < f->geo.internal_nlba && !btt_map_is_error(entry);
 }
 
-/* 4. Map entries that are the same read the same: a repair stores to no data block. */
+/*
+ * Promise 4. A block whose map entry did not change reads the same: a repair stores to no data
+ * block.
+ */
 static void compare_blocks(const struct trial *t)
 {
 	struct pool_file now = load_file(t->path, &t->damaged);
@@ -270,7 +273,7 @@ static void compare_blocks(const struct trial *t)
 	free(now.p);
 }
 
-/* 3 to 5. */
+/* Promises 3 to 5. */
 static void repair_and_undo(const struct trial *t)
 {
 	CHECK(t, tool_run(cmd_repair, "-v", t->path, NULL) == 0);
@@ -285,7 +288,7 @@ static void repair_and_undo(const struct trial *t)
 
 enum ending { ENDED, KILLED, FAILED };
 
-/* Repairs, or undoes, in a child that gets into trouble at its n-th call. */
+/* Repairs or undoes in a child that is killed, or fails, at its n-th call. */
 static enum ending disturb(const struct trial *t, const char *undo, enum trouble kind,
 			   unsigned n)
 {
@@ -314,7 +317,7 @@ static enum ending disturb(const struct trial *t, const char *undo, enum trouble
 	return FAILED;
 }
 
-/* What was interrupted left the damaged pool, or a backup that takes it there. */
+/* The interrupted repair left the damaged pool, or a backup that restores it. */
 static void take_back(const struct trial *t)
 {
 	if (access(t->undo, F_OK) != 0 ||
@@ -326,7 +329,7 @@ static void take_back(const struct trial *t)
 	CHECK(t, pmemblk_check(t->path, 0) == 1);
 }
 
-/* Another repair instead, and both backups. */
+/* Repairs again instead, then undoes both repairs with both backups. */
 static void go_on(const struct trial *t)
 {
 	bool first = access(t->undo, F_OK) == 0;
@@ -340,7 +343,7 @@ static void go_on(const struct trial *t)
 	CHECK(t, is_damaged(t));
 }
 
-/* 6. Returns false when the n-th call is none of the repair any more. */
+/* Promise 6. Returns false when the repair has fewer than n calls. */
 static bool disturb_repair(const struct trial *t, enum trouble kind, bool goes_on,
 			   unsigned n)
 {
@@ -388,7 +391,7 @@ static bool disturb_in_way(const struct trial *t, unsigned way, unsigned n)
 	}
 }
 
-/* In one way, at some call. In long runs in all ways, and now and then at each call. */
+/* Disturbs in one way at one call; in long runs in all ways, and sometimes at each call. */
 static void disturb_somewhere(const struct trial *t, uint64_t *random)
 {
 	bool is_long = getenv("CHECK_LONG") != NULL;

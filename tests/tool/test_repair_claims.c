@@ -25,7 +25,7 @@ static void C2_a_proven_entry_keeps_its_block(void **state)
 	assert_error(20);
 }
 
-/* Block 10 had data block E from slot 0; slot 1 took it away and gave it to block 20. */
+/* Slot 0 gave data block E to block 10. Then slot 1 freed it and gave it to block 20. */
 static void give_from_10_to_20(void)
 {
 	write_block(0, 10);
@@ -97,7 +97,7 @@ static void C7_a_write_gives_way_to_a_proven_entry(void **state)
 	assert_entry(20, NORMAL(E + 1));
 }
 
-/* Slots 0 and 1 both say that they were about to use data block E. */
+/* Both slots 0 and 1 have an unfinished write to data block E. */
 static void two_unfinished_writes(void)
 {
 	write_block(0, 10);
@@ -174,7 +174,7 @@ static void C11_a_slot_keeps_what_the_first_write_replaced(void **state)
 	assert_int_equal(free_block(0), 10);
 }
 
-/* Slot n looks as if it had never been used and had data block b. */
+/* Slot n looks like a slot that was never used, with data block b. */
 static void reset_slot(unsigned n, uint32_t b)
 {
 	btt_flog_encode_pristine(n, b - n, (void *)(now.p + slot_off(&now, n)));

@@ -31,7 +31,7 @@ static void a_block_set_to_zero_after_its_write_is_proven_all_the_same(void **st
 	assert_error(20);
 }
 
-/* A write of slot 9 replaced what one of slot 7 wrote, and the map has fallen behind both. */
+/* A write of slot 7 replaced what a write of slot 9 wrote, and the map lacks both. */
 static void writes_are_completed_one_after_the_other(void **state)
 {
 	(void)state;
@@ -42,7 +42,7 @@ static void writes_are_completed_one_after_the_other(void **state)
 	assert_entry(10, NORMAL(E + 7));
 }
 
-/* Both would be planned for one record, and the clearing comes in a later phase. */
+/* The plan would hold both changes of one record, and the clearing is in a later phase. */
 static void a_slot_that_is_rewritten_is_not_cleared_afterwards(void **state)
 {
 	int cur;

@@ -200,7 +200,7 @@ static const struct storage_ops noting = {
     .fence = note_fence,
 };
 
-/* An earlier sync may have failed, after which pages are clean in memory and old on the disk. */
+/* If an earlier sync failed, pages may be clean in memory and old on the disk. */
 static void what_a_repair_relies_on_is_stored_again_first(void **state)
 {
 	struct pool_file damaged = damage_all();

@@ -44,7 +44,7 @@ static inline int free_base(void **state)
 	return 0;
 }
 
-/* A pool with something to mend in each phase. */
+/* A pool with damage for each phase of the repair. */
 static struct pool_file damage_all(void)
 {
 	struct pool_file f = clone_file(&base);

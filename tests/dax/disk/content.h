@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a modification makes of a block. Each gives it a generation, a number that tells the kind of
- * the operation and every word of the block. A block that was never modified is of generation 0.
+ * The contents of modified blocks. Each modification gives its block a generation, a number that
+ * determines the kind of the operation and every word of the block. A block that was never
+ * modified has generation 0.
  */
 #ifndef CONTENT_H
 #define CONTENT_H 1

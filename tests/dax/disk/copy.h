@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a power loss leaves of a disk: a copy of it, made on write by dm-snapshot, so that each
- * judge gets one of its own and the disk stays as it is. Nothing may write to the disk meanwhile.
+ * What a power loss leaves of a disk: a copy-on-write snapshot, made with dm-snapshot. Each judge
+ * gets a snapshot of its own, and the disk does not change. Nothing may write to the disk
+ * meanwhile.
  */
 #ifndef COPY_H
 #define COPY_H 1

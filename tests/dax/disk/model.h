@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What writers on ordinary disks do to a pool, and what a judge may find of it after a power loss.
+ * A model of a pool on an ordinary disk: what writers do, and what a judge may find after a power
+ * loss.
  *
  * Some blocks of the pool are tracked; every modification of one gives it a new generation. All
  * other blocks stay zero.
@@ -20,7 +21,7 @@
 #define MAX_BSIZE 4096
 #define MAX_OUTCOMES 30
 
-/* What one block may hold: at first what was confirmed last, then what was not confirmed. */
+/* The possible contents of a block: the last confirmed one first, then the unconfirmed ones. */
 struct outcomes {
 	uint64_t n;
 	uint64_t gen[MAX_OUTCOMES];

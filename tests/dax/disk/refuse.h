@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A disk that refuses writes: the mapper's device "live", which is /dev/ram0 as long as nothing is
- * refused.
+ * A disk that refuses writes: the mapper's device "live". It passes everything to /dev/ram0
+ * unless writes are refused.
  */
 #ifndef REFUSE_H
 #define REFUSE_H 1
@@ -11,7 +11,7 @@
 #define REFUSE_NAME "live"
 #define REFUSE_BASE "/dev/ram0"
 
-/* From now on what the file holds from off to end cannot be written; reading goes on. */
+/* From now on the bytes of the file from off to end cannot be written; they can still be read. */
 void refuse(const char *path, uint64_t off, uint64_t end);
 void refuse_nothing(void);
 
