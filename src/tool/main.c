@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * pmemblk(1): making, examining, repairing, filling and reading pools of libpmemblk.
- */
+/* pmemblk(1): creates, examines, repairs, fills and reads pools of libpmemblk. */
 #include "commands/tool.h"
 
 #include <fcntl.h>
@@ -72,7 +70,7 @@ static enum tool_status help(const char *name)
 	return command ? command->run(command, 2, argv) : no_command(name);
 }
 
-/* A page that the medium or a full disk does not give is an error, and not the end. */
+/* An access to a lost page, or to a hole on a full disk, is an error instead of a SIGBUS. */
 static void catch_lost_pages(void)
 {
 	int on = 1;
@@ -82,15 +80,16 @@ static void catch_lost_pages(void)
 }
 
 /*
- * A standard stream that is closed must not become the next file that is opened: messages
- * would be written into the copy of a pool. What takes its place fails as the closed one does.
+ * If a standard stream is closed, the next file that is opened would get its descriptor, and
+ * messages would be written into the copy of a pool. So a descriptor is opened in its place;
+ * accesses to it fail as those to the closed one do.
  */
 static void occupy_closed_streams(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 &&
 		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
-			open("/", O_PATH); /* where there is no /dev */
+			open("/", O_PATH); /* if there is no /dev */
 }
 
 static enum tool_status run(int argc, char **argv)
@@ -118,7 +117,7 @@ static enum tool_status run(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	occupy_closed_streams();
-	/* A file that may grow no more is an error with a message, and not the end. */
+	/* The file size limit is an error with a message instead of a signal. */
 	signal(SIGXFSZ, SIG_IGN);
 	return (int)tool_finish_output(run(argc, argv));
 }

@@ -14,7 +14,7 @@
 
 #define MAX_OPTIONS 16
 
-/* Room for a message of the library and for more. */
+/* Room for a message of the library and some text. */
 #define MAX_LINE (2 * ERRORMSG_MAX)
 
 static void PRINTF_LIKE(3, 0)
@@ -89,7 +89,7 @@ static void print_help(const struct tool_command *self, const struct tool_option
 		printf("\n%s\n", self->notes);
 }
 
-/* The options as getopt_long(3) wants them, --help added. */
+/* Makes the tables for getopt_long(3), with --help added. */
 static void prepare(const struct tool_option *options, struct option *long_opts,
 		    char *short_opts)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How fast a pool is on this machine and at this place. A pool is made for it and removed
- * afterwards: no other pool is touched.
+ * Measures how fast a pool is on this machine and at this place. It makes a pool for this and
+ * removes it afterwards; it touches no other pool.
  */
 #include "commands/tool.h"
 
@@ -21,7 +21,7 @@
 #include "commands/sizes.h"
 
 #define MAX_THREADS 1024u
-#define BUCKETS 256u /* eight for each power of two of nanoseconds */
+#define BUCKETS 256u /* eight buckets for each power of two of nanoseconds */
 
 enum job { JOB_FILL, JOB_WRITE, JOB_READ };
 
@@ -33,7 +33,7 @@ struct worker {
 	unsigned nworker;
 	uint64_t operations;
 	uint64_t done;
-	uint64_t latency[BUCKETS]; /* how many operations took about so long */
+	uint64_t latency[BUCKETS]; /* the number of operations in each bucket of times */
 	const char *error;	   /* NULL: none */
 };
 

@@ -11,7 +11,7 @@ PMEMblkpool *blocks_open(const char *path)
 	int off = 0;
 	PMEMblkpool *pool = NULL;
 
-	/* What PMEMBLK_CONF may say for programs would lose all that is written. */
+	/* With copy on write, which PMEMBLK_CONF may set, all that is written would be lost. */
 	if (pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off) == 0)
 		pool = pmemblk_open(path, 0);
 	if (!pool)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pools as dump, export and import open them, and the chunks in which they move blocks. */
+/* How dump, export and import open pools, and the chunks in which they move blocks. */
 #ifndef BLOCKS_H
 #define BLOCKS_H 1
 
@@ -9,19 +9,19 @@
 
 #include <libpmemblk.h>
 
-/* About so many bytes are moved at once. */
+/* The approximate number of bytes that are moved at once. */
 #define BLOCKS_CHUNK ((size_t)1 << 20)
 
 /*
- * Opens a pool to be read only, and leaves its files as they are where that is possible
- * (it is not for a device DAX). NULL, complained about, if that fails.
+ * Opens a pool for reading, without changing its files; a device DAX is changed. Complains and
+ * returns NULL if that fails.
  */
 PMEMblkpool *blocks_open_to_read(const char *path);
 
-/* Opens a pool to be written; the same. */
+/* Opens a pool for writing. Complains and returns NULL if that fails. */
 PMEMblkpool *blocks_open(const char *path);
 
-/* Whether there is a block of this number; complained about if not. */
+/* Whether there is a block of this number. Complains if not. */
 bool blocks_have(PMEMblkpool *pool, const char *path, uint64_t number);
 
 /* How many blocks make a chunk, at least 1. */

@@ -26,9 +26,9 @@ static int judge_guarded(void *arg)
 }
 
 /*
- * The library's verdict is one message. What a repair would do says it all; and it tells a
- * damaged pool from a file that is no pool. Its status is that of a repair's dry run. status: what
- * the library's verdict alone comes to.
+ * The library's verdict is only one message. The plan of a repair lists all damage, and it
+ * distinguishes a damaged pool from a file that is not a pool. So check prints this plan, and has
+ * the status of a repair's dry run. status: the status by the library's verdict alone.
  */
 static enum tool_status explain(const char *path, enum tool_status status, bool quiet)
 {
@@ -76,7 +76,7 @@ static enum tool_status check(const char *path, uint64_t bsize, bool quiet)
 	struct library l = {.path = path, .bsize = bsize};
 	int on = 1;
 
-	/* The library gives the files free again after an access that failed. */
+	/* With this the library unlocks the files after a failed access. */
 	if (pmemblk_ctl_set(NULL, "sigbus.catch", &on) != 0) {
 		tool_complain("%s", pmemblk_errormsg());
 		return TOOL_FAILED;

@@ -14,7 +14,7 @@
 
 #define SIZE_NOT_GIVEN UINT64_MAX
 
-/* The layout comes with the first change; a block in the error state is one, and is taken back. */
+/* The first change of a pool makes the layout: sets a block to the error state and back. */
 static int write_layout(PMEMblkpool *pool)
 {
 	if (pmemblk_set_error(pool, 0) != 0)
@@ -22,7 +22,7 @@ static int write_layout(PMEMblkpool *pool)
 	return pmemblk_set_zero(pool, 0);
 }
 
-/* Why a file that exists is in the way although it could become a pool. */
+/* A hint, if the existing file could become a pool. */
 static const char *hint(const char *path)
 {
 	struct poolset *set;
@@ -41,12 +41,12 @@ static const char *hint(const char *path)
 	return text;
 }
 
-/* The files that creating will make, which a signal is to remove. */
+/* The files that the command makes; a signal removes them. */
 struct made {
-	struct poolset *set; /* has their names; NULL: there is only path */
+	struct poolset *set; /* the set with their names; NULL: only path */
 	struct interrupt_file *file;
 	size_t n;
-	bool is_all; /* no part exists beforehand */
+	bool is_all; /* no part exists before */
 };
 
 static void add_absent(struct made *made, const char *path, mode_t mode)
@@ -65,7 +65,7 @@ static bool find_made(struct made *made, const char *path, uint64_t size, mode_t
 	unsigned npart;
 
 	*made = (struct made){.is_all = true};
-	/* What is wrong with a set is said when the pool is made. */
+	/* Errors in a set are reported when the pool is made. */
 	if (size == 0 && poolset_load(path, true, &made->set) < 0)
 		made->set = NULL;
 	npart = made->set ? made->set->npart : 1;
@@ -110,7 +110,7 @@ static enum tool_status create(const char *path, uint64_t bsize, uint64_t size,
 	return status;
 }
 
-/* A signal on the way removes what was made, or waits where files of the user are changed. */
+/* A signal removes the files that were made; if files of the user are changed, it has to wait. */
 static enum tool_status create_or_nothing(const char *path, uint64_t bsize, uint64_t size,
 					  mode_t mode, bool layout)
 {

@@ -25,7 +25,7 @@ static void print_line(const unsigned char *p, size_t off, size_t len)
 	puts("|");
 }
 
-/* Lines that are like the one before are left out, but for the last one. */
+/* Lines that equal the line before are left out, except the last line. */
 static void print_block(uint64_t number, const unsigned char *block, size_t bsize)
 {
 	bool skipping = false;

@@ -9,7 +9,7 @@
 #include "commands/pieces.h"
 #include "commands/progress.h"
 
-/* More wait for each other: the pieces are written one by one. */
+/* More threads would only wait for each other, because the pieces are written one by one. */
 #define NTHREAD 4u
 
 struct export_job {
@@ -19,7 +19,7 @@ struct export_job {
 	bool skip_errors;
 	struct output *out;
 	struct progress progress;
-	uint64_t next; /* block to be taken */
+	uint64_t next; /* the next block to take */
 	enum tool_status status;
 };
 
@@ -48,7 +48,7 @@ static void load(void *arg, struct piece *piece)
 	piece->ndone = i;
 }
 
-/* The rest of a piece that has a block which cannot be read: they are named in order. */
+/* Reads the rest of a piece with an unreadable block. Such blocks are named in order. */
 static void load_rest(struct export_job *e, const struct piece *piece)
 {
 	for (size_t i = piece->ndone; i < piece->nblock; i++) {

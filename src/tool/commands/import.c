@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The blocks of a piece are stored one by one, each of them durable when the call returns.
- * On an ordinary file that is two syncs a block, which threads that wait for one at the same
- * time share. So there are many more threads than processors.
+ * The blocks of a piece are stored one by one; each is durable when its call returns. On an
+ * ordinary file a block takes two syncs. Threads that wait at the same time share a sync. So
+ * there are many more threads than processors.
  */
 #include "commands/tool.h"
 
@@ -22,14 +22,17 @@
 
 #define NTHREAD 32u
 
-/* Bytes in a piece, about: with more, threads would wait long for the slowest one. */
+/*
+ * The approximate bytes of a piece. With larger pieces, threads would wait longer for the
+ * slowest.
+ */
 #define PIECE ((size_t)64 << 10)
 
 struct input {
 	const char *name;
 	int fd;
 	struct stat st;
-	uint64_t length; /* bytes; 0 where it is not known */
+	uint64_t length; /* bytes; 0: not known */
 };
 
 struct import_job {
@@ -39,7 +42,7 @@ struct import_job {
 	size_t bsize;
 	size_t piece_size;
 	uint64_t first; /* block */
-	uint64_t room;	/* bytes from there on */
+	uint64_t room;	/* bytes from that block to the end */
 	int signal_fd;
 	uint64_t ntaken; /* bytes */
 	bool is_too_long;
@@ -71,7 +74,7 @@ static bool open_input(struct input *in, const char *name)
 	return true;
 }
 
-/* Importing a file of the pool would read what it writes. */
+/* If the input were a file of the pool, the import would read what it writes. */
 static bool is_foreign(const struct input *in, const char *path)
 {
 	struct output_source source;
@@ -89,7 +92,7 @@ static bool is_foreign(const struct input *in, const char *path)
 
 /* --- pieces -------------------------------------------------------------------------- */
 
-/* Waits for input. False if the signal comes first. */
+/* Waits for input. Returns false if a signal comes first. */
 static bool wait_for_input(struct import_job *m)
 {
 	struct pollfd fds[] = {{.fd = m->in->fd, .events = POLLIN},
@@ -101,7 +104,7 @@ static bool wait_for_input(struct import_job *m)
 	return !m->is_interrupted;
 }
 
-/* Up to len bytes, less only at the end, after an error, and after a signal. */
+/* Reads len bytes; fewer only at the end, after an error, or after a signal. */
 static size_t get(struct import_job *m, char *buf, size_t len)
 {
 	size_t done = 0;
@@ -164,7 +167,7 @@ static void store(void *arg, struct piece *piece)
 	piece->why = pmemblk_errormsg();
 }
 
-/* What a failing store may mean: a hole in the pool's file finds no block on the disk. */
+/* A hint for a failed store: there may be no space for a hole of the pool's file. */
 static const char *hint(const struct import_job *m)
 {
 	struct statvfs fs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shows header, descriptor and arenas as they stand in the files. Works on damaged pools,
- * too: what is damaged is said, and ends the command with status 1.
+ * Shows header, descriptor and arenas as they stand in the files. It also works on damaged pools:
+ * the output names the damage, and the command ends with status 1.
  */
 #include "commands/tool.h"
 
@@ -73,7 +73,7 @@ static void show_parts(struct facts *f, const struct poolset *set)
 	facts_end_list(f);
 }
 
-/* Seconds since 1970 for programs, a date for people; the number too if it is no date. */
+/* Seconds since 1970 for programs; for people a date, or the number if it is not a valid date. */
 static void show_time(struct facts *f, const char *name, uint64_t seconds)
 {
 	time_t t = (time_t)seconds;
@@ -99,12 +99,12 @@ static void show_header(struct facts *f, const struct image *image)
 	facts_number(f, "unsafe_shutdowns", le64_to_cpu(h->sds.usc));
 }
 
-/* The blocks of an arena, by the two bits of their map entries. */
+/* The number of an arena's blocks in each state, by the two bits of their map entries. */
 struct counts {
 	uint64_t n[4];
 };
 
-/* What is read from the mapped files, which may not give a page. */
+/* Results of reading the mapped files, where an access may fail. */
 struct look {
 	struct image *image;
 	struct btt_found found;
@@ -199,7 +199,7 @@ static void show_arena(struct facts *f, const struct btt_found_arena *arena,
 	facts_end_group(f);
 }
 
-/* The number of blocks; 0 where nobody can tell. */
+/* The number of blocks; 0 if it is not known. */
 static uint64_t count_blocks(const struct image *image, const struct btt_found *found)
 {
 	uint64_t n = 0;
@@ -246,7 +246,7 @@ static void show_table(struct facts *f, const struct look *l, bool stats)
 	facts_end_list(f);
 }
 
-/* What keeps info from saying more; it is one of the facts for programs. */
+/* Shows the error that keeps info from showing more. For programs it is one of the facts. */
 static void show_error(struct facts *f, const char *text)
 {
 	if (f->json)
@@ -274,7 +274,7 @@ static enum tool_status show_image(struct facts *f, struct image *image, bool st
 	if (!is_whole(&look.found) || image->params.bsize == 0)
 		status = TOOL_DAMAGED;
 	if (stats && count_states(&look) < 0) {
-		/* There is one member "error" only. */
+		/* There is only one member "error". */
 		if (look.found.layout == BTT_LAYOUT_LOST)
 			tool_complain("%s", errormsg_get());
 		else
@@ -287,7 +287,7 @@ static enum tool_status show_image(struct facts *f, struct image *image, bool st
 	return status;
 }
 
-/* What the picture says of damage: the words of check. */
+/* The text of the picture about damage: that of check. */
 static int find_problem(struct image *image, char *problem, size_t size)
 {
 	bool is_consistent;
@@ -354,7 +354,7 @@ static enum tool_status save_picture(const char *path, struct image *image,
 	return status;
 }
 
-/* Draws the pool at path, whatever state it is in. */
+/* Draws the pool at path, also a damaged one. */
 static enum tool_status draw_map(const char *path, const char *file, bool force)
 {
 	enum tool_status status;
@@ -369,7 +369,7 @@ static enum tool_status draw_map(const char *path, const char *file, bool force)
 	return status;
 }
 
-/* One JSON object, or lines, whatever happens. */
+/* Prints one JSON object, or lines, also if there is an error. */
 static enum tool_status show(const char *path, bool json, bool stats)
 {
 	enum tool_status status = TOOL_FAILED;

@@ -16,7 +16,7 @@ static size_t nfile;
 static sigset_t before_hold;
 static bool is_held;
 
-/* Without the ignored ones. */
+/* The set of the signals that are not ignored. */
 static void signal_set(sigset_t *set)
 {
 	sigemptyset(set);
@@ -39,7 +39,7 @@ static bool is_ours(const struct interrupt_file *file, const struct stat *st)
 	       (mode == 0 || mode == file->mode);
 }
 
-/* Calls nothing but what signal-safety(7) lists. */
+/* Calls only functions that signal-safety(7) lists. */
 static void remove_and_die(int sig)
 {
 	for (size_t i = 0; i < nfile; i++) {
@@ -49,7 +49,7 @@ static void remove_and_die(int sig)
 			unlink(files[i].path);
 	}
 	signal(sig, SIG_DFL);
-	raise(sig); /* which comes when this returns */
+	raise(sig); /* it is delivered when this returns */
 }
 
 static void set_files(struct interrupt_file *file, size_t n)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A tool of this version on the distribution's old library would call damaged pools
- * consistent. So it looks where the functions that it calls come from, and finds the
- * version note (version_note.h) in what the loader has mapped there.
+ * With the distribution's old library this tool would call damaged pools consistent. So it looks
+ * up which libraries its functions come from, and searches the version note (version_note.h) in
+ * what the loader has mapped there.
  */
 #include "commands/library.h"
 
@@ -17,13 +17,13 @@
 
 static const struct {
 	const char *name;
-	const char *function; /* one of it */
+	const char *function; /* a function of the library */
 } libraries[] = {{"libpmemblk", "pmemblk_open"}, {"libpmem", "pmem_map_file"}};
 
 struct found {
 	const char *name;
 	uintptr_t address; /* of the function */
-	char version[32];  /* "": there is no note */
+	char version[32];  /* "": the library has no note */
 };
 
 static const char *next_note(const char *note)
@@ -73,14 +73,14 @@ static int search_object(struct dl_phdr_info *object, size_t size, void *arg)
 		const ElfW(Phdr) *p = &object->dlpi_phdr[i];
 		const char *note = (const char *)(object->dlpi_addr + p->p_vaddr);
 
-		/* Notes aligned to 8 bytes are of another form, and none of ours. */
+		/* Notes aligned to 8 bytes have another form and are not ours. */
 		if (p->p_type == PT_NOTE && p->p_align <= 4)
 			search_notes(found, note, note + p->p_memsz);
 	}
 	return 1;
 }
 
-/* The version of library i, "" for a foreign one, and its file. */
+/* Finds the version of library i ("" for a foreign library) and its file. */
 static void find(size_t i, struct found *found, char *file)
 {
 	const void *function = dlsym(RTLD_DEFAULT, libraries[i].function);

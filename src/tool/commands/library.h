@@ -5,12 +5,12 @@
 
 #include "commands/tool.h"
 
-/* Prints version and file of each. */
+/* Prints the version and the file of each library. */
 void library_print(void);
 
 /*
- * Whether commands may use them: false, complained about, where one is no library of this
- * kind. Another version of it is only named.
+ * Whether commands may use the libraries. Complains and returns false if one is foreign. If one
+ * has another version, only names it.
  */
 bool library_check(void) MUST_CHECK;
 

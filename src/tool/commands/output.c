@@ -17,7 +17,7 @@
 #include "poolset/load.h"
 #include "sysfs.h"
 
-/* A hole may be as small as this. */
+/* The smallest hole that is made. */
 #define PIECE ((size_t)64 << 10)
 
 /* The attribute that is an access control list. */
@@ -25,7 +25,7 @@
 
 /* --- the pool ------------------------------------------------------------------------ */
 
-/* Of a file with an access control list only the owner's bits say who may read it. */
+/* If a file has an access control list, its mode tells reliably only about the owner. */
 static void add_part(struct output_source *source, const char *path,
 		     const struct stat *st, bool is_first)
 {
@@ -75,7 +75,7 @@ void output_source_fini(struct output_source *source)
 	free(source->file);
 }
 
-/* The file behind a loop device, or behind the one that this is a partition of. */
+/* Finds the file of a loop device, or of the loop device of which this is a partition. */
 static bool find_behind_loop(dev_t dev, struct stat *st)
 {
 	static const char *const places[] = {"loop", "../loop"};
@@ -116,7 +116,7 @@ bool output_source_has(const struct output_source *source, const struct stat *st
 
 /* --- opening ------------------------------------------------------------------------- */
 
-/* The descriptor that a name stands for; -1 if it is another name. */
+/* The descriptor for which a name like /dev/stdout stands; -1 for other names. */
 static int named_descriptor(const char *name)
 {
 	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
@@ -140,8 +140,8 @@ static int named_descriptor(const char *name)
 }
 
 /*
- * A file that exists. Regular ones need force; into a device or a pipe one writes anyway,
- * but into no disk that is in use.
+ * Opens an existing file. A regular file needs force. Devices and pipes do not, but a disk that
+ * is in use is refused.
  */
 static int open_existing(const char *name, bool force)
 {
@@ -158,8 +158,9 @@ static int open_existing(const char *name, bool force)
 }
 
 /*
- * A copy is for nobody's eyes who may not read the pool. Until it is known what the folder
- * has given it, its group and an access control list, it is the owner's alone.
+ * A user who may not read the pool must not be able to read the copy. The folder may have given
+ * the copy a group and an access control list. Until these are known, only the owner has
+ * permissions.
  */
 static void set_mode(int fd, const struct stat *st, const struct output_source *source)
 {
@@ -176,7 +177,7 @@ static void set_mode(int fd, const struct stat *st, const struct output_source *
 		fchmod(fd, mode);
 }
 
-/* A signal waits until it is known which file is to be removed. */
+/* Signals are blocked until it is known which file a signal has to remove. */
 static int make_new(struct output *out, const struct output_source *source)
 {
 	struct stat st;
@@ -207,7 +208,7 @@ static int open_file(struct output *out, bool force, const struct output_source 
 		out->is_given = true;
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
-	/* Before it is found to exist: what cannot be done with --force either. */
+	/* First the errors that --force does not help against. */
 	if (stat(out->name, &st) == 0 && output_source_has(source, &st)) {
 		errno = ETXTBSY;
 		return -1;
@@ -218,7 +219,7 @@ static int open_file(struct output *out, bool force, const struct output_source 
 	return fd;
 }
 
-/* Closes it; a file of its own making is removed first, if it is not to be kept. */
+/* Closes the file. If keep is false, a file that was made here is removed first. */
 static void finish(struct output *out, bool keep)
 {
 	if (!keep && out->is_new)
@@ -227,7 +228,7 @@ static void finish(struct output *out, bool keep)
 	close(out->fd);
 }
 
-/* Empties it and looks once more at what was really opened. */
+/* Empties the file, after another check of what was really opened. */
 static bool prepare(struct output *out, const struct output_source *source)
 {
 	struct stat st;
@@ -241,7 +242,7 @@ static bool prepare(struct output *out, const struct output_source *source)
 	if (!S_ISREG(st.st_mode) || out->is_given)
 		return true;
 	out->has_holes = true;
-	/* The files of an open pool are locked: nobody exports over one. */
+	/* The files of an open pool are locked, so an export cannot overwrite them. */
 	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(out->fd, 0) == 0;
 }
 

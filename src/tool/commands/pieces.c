@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each thread has one piece at a time and waits with it for its turn to put it, so there are
- * as many pieces in memory as threads. The thread that takes a piece may wait for input, for
- * which nobody who puts one has to wait: the two have locks of their own.
+ * Each thread has one piece at a time, and waits with it for its turn to put it. So there are as
+ * many pieces in memory as threads. Taking and putting have separate locks: a thread that waits
+ * for input while it takes a piece does not delay a thread that puts one.
  */
 #include "commands/pieces.h"
 
@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* All pieces together have so many bytes, or there is only one. */
+/* The most bytes of all pieces together, unless there is only one. */
 #define MAX_MEMORY ((size_t)256 << 20)
 
 #define MAX_THREADS 64u
@@ -18,13 +18,13 @@
 struct run {
 	const struct pieces_job *job;
 	pthread_mutex_t take_lock;
-	uint64_t ntaken; /* under take_lock */
+	uint64_t ntaken; /* guarded by take_lock */
 	pthread_mutex_t put_lock;
 	pthread_cond_t turn;
-	uint64_t nput;		   /* under put_lock */
-	_Atomic(bool) end;	   /* nothing more is to be taken */
-	bool failed;		   /* nothing more is to be put; under put_lock */
-	_Atomic(unsigned) nworker; /* that had memory */
+	uint64_t nput;		   /* guarded by put_lock */
+	_Atomic(bool) end;	   /* no more pieces are taken */
+	bool failed;		   /* no more pieces are put; guarded by put_lock */
+	_Atomic(unsigned) nworker; /* the number of threads that got memory */
 };
 
 static bool take(struct run *run, struct piece *piece)
@@ -81,7 +81,7 @@ bool pieces_run(const struct pieces_job *job)
 	size_t most = MAX_MEMORY / job->piece_size;
 	unsigned n = 0;
 
-	/* This thread works, too. One that cannot be had is done without. */
+	/* This thread works, too. If a thread cannot be started, the others do the work. */
 	while (n + 1 < job->nthread && n + 1 < most && n < MAX_THREADS &&
 	       pthread_create(&thread[n], NULL, work, &run) == 0)
 		n++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Moving blocks with several threads. A job is cut into pieces, which are taken one after
- * the other and put one after the other, in the same order; between the two, threads work
- * on them at the same time.
+ * Moves blocks with several threads. A job consists of pieces. The pieces are taken one after the
+ * other, and put one after the other in the same order. Between the two steps, several threads
+ * work on several pieces at the same time.
  */
 #ifndef PIECES_H
 #define PIECES_H 1
@@ -14,25 +14,29 @@
 #include "compiler.h"
 
 struct piece {
-	char *buf;	 /* of piece_size bytes */
-	uint64_t first;	 /* block */
-	size_t nblock;	 /* blocks in it */
-	size_t len;	 /* bytes that the last block may fill in part only */
-	size_t ndone;	 /* blocks that work() has managed, from the first on */
-	const char *why; /* why it managed no more; of the thread's own */
+	char *buf;	/* of piece_size bytes */
+	uint64_t first; /* block */
+	size_t nblock;	/* blocks in it */
+	size_t len;	/* bytes; the last block may be incomplete */
+	/* the number of blocks that work() has done, from the first on */
+	size_t ndone;
+	const char *why; /* why it has not done more; a text of the thread */
 	uint64_t number; /* of the piece */
 };
 
 struct pieces_job {
 	void *arg; /* for the functions */
 
-	/* The next piece, in order. False: there are no more. */
+	/* Takes the next piece, in order. False: there are no more. */
 	bool (*take)(void *arg, struct piece *piece);
 
-	/* Concurrently. */
+	/* Works on a piece, at the same time as other threads. */
 	void (*work)(void *arg, struct piece *piece);
 
-	/* In order. False ends the job: pieces that were taken are worked on, but not put. */
+	/*
+	 * Puts a piece, in order. False ends the job: pieces already taken are worked on, but not
+	 * put.
+	 */
 	bool (*put)(void *arg, const struct piece *piece);
 
 	size_t piece_size; /* bytes, a multiple of the block size */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Repairs in three steps: everything is worked out and tried on a private image, the bytes
- * that are to change are written to a backup, and only then the files are changed.
+ * Repairs in three steps. First everything is planned and tried on a private image; then the
+ * bytes that will change are written to a backup; only then are the files changed.
  */
 #include "commands/tool.h"
 
@@ -140,7 +140,7 @@ enum tool_status cmd_repair(const struct tool_command *self, int argc, char **ar
 		return tool_usage_error(self, "--undo goes with no other option");
 	if (image_open(path, &image) < 0)
 		return failed();
-	/* The backup names all that was found. */
+	/* The backup names all findings. */
 	plan_init(&plan, dry_run && !verbose ? SHOWN_FINDINGS : SIZE_MAX);
 	status = undo_file ? undo(undo_file, &image)
 			   : repair(&image, &plan, verbose ? SIZE_MAX : SHOWN_FINDINGS,

@@ -5,7 +5,7 @@
 #include "btt/format.h"
 #include "btt/geometry.h"
 
-/* The longest pool of one arena. Up to it a longer pool has room for larger blocks. */
+/* The longest pool with one arena. Up to this length, a longer pool can have larger blocks. */
 #define MAX_ONE_ARENA (POOL_DATA_OFF + BTT_ARENA_MAX_SIZE)
 
 static bool fits(uint64_t bsize, uint64_t size)
@@ -35,7 +35,7 @@ uint64_t sizes_smallest_pool(uint64_t bsize)
 	return lo * POOL_PAGE;
 }
 
-/* 0 if the pool is too small for any. */
+/* 0 if the pool is too small for blocks of any size. */
 static uint64_t largest_block(uint64_t size)
 {
 	uint64_t lo = 0;
@@ -74,7 +74,8 @@ bool sizes_fit(const struct tool_command *self, uint64_t bsize, uint64_t size)
 				 "bytes; one of %llu bytes can have blocks of 1 to %llu",
 				 ULL(bsize), ULL(smallest), ULL(size),
 				 ULL(largest_block(size)));
-	else /* what is left behind the last whole arena has room for smaller blocks only */
+	/* the rest behind the last full arena is large enough for smaller blocks only */
+	else
 		tool_usage_error(
 		    self,
 		    "a pool of %llu bytes can have blocks of 1 to %llu bytes; for blocks "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which sizes of pools and blocks go together. */
+/* Which sizes of pools and blocks fit each other. */
 #ifndef SIZES_H
 #define SIZES_H 1
 
@@ -9,8 +9,8 @@
 uint64_t sizes_smallest_pool(uint64_t bsize);
 
 /*
- * Whether a pool of size bytes can have blocks of bsize bytes (at least 1). If not, that is
- * complained about, with the values that go with the other one.
+ * Whether a pool of size bytes can have blocks of bsize bytes (at least 1). If not, complains,
+ * and names the sizes that would fit.
  */
 bool sizes_fit(const struct tool_command *self, uint64_t bsize, uint64_t size) MUST_CHECK;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the commands of pmemblk(1) share: exit statuses, messages, and arguments. Each
- * command is one file NAME.c with one function, cmd_NAME().
+ * The common parts of the commands of pmemblk(1): exit statuses, messages, and arguments. Each
+ * command is a file NAME.c with one function, cmd_NAME().
  */
 #ifndef TOOL_H
 #define TOOL_H 1
@@ -23,7 +23,7 @@ struct tool_command {
 	const char *name;
 	const char *arguments; /* the usage line after the name */
 	const char *summary;   /* one line */
-	const char *notes;     /* what the help says behind the options; NULL: nothing */
+	const char *notes;     /* text of the help behind the options; NULL: none */
 	enum tool_status (*run)(const struct tool_command *self, int argc, char **argv);
 };
 
@@ -38,29 +38,32 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 
 /* --- messages ------------------------------------------------------------------------ */
 
-/* Prints a line to stdout. Here and below control characters are escaped (printable.h). */
+/*
+ * Prints a line to stdout. This function and the next ones escape control characters
+ * (printable.h).
+ */
 void tool_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* Prints "pmemblk: " and the message to stderr. */
 void tool_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* The same, and how the command is used. Returns TOOL_USAGE. */
+/* The same, and prints the usage of the command. Returns TOOL_USAGE. */
 enum tool_status tool_usage_error(const struct tool_command *self, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
 /*
- * Has everything arrived that was printed? TOOL_FAILED, complained about, if not (a full
- * disk, a closed pipe), else status.
+ * Checks that all output has been written. If not (a full disk, a closed pipe), complains and
+ * returns TOOL_FAILED; otherwise returns status.
  */
 enum tool_status tool_finish_output(enum tool_status status);
 
 /* --- arguments ----------------------------------------------------------------------- */
 
-/* A command's options stand once: help, getopt_long(3) and the checks all read this. */
+/* An option of a command. The help, getopt_long(3) and the checks all read this one table. */
 struct tool_option {
 	char letter;
 	const char *name;
-	const char *value; /* what the help calls the value; NULL for TOOL_FLAG */
+	const char *value; /* the name of the value in the help; NULL for TOOL_FLAG */
 	const char *help;  /* lines of at most 60 characters */
 	enum {
 		TOOL_FLAG,   /* bool: becomes true */
@@ -81,16 +84,16 @@ struct tool_blocks {
 	uint64_t last;
 };
 
-/* An argument that is no option; all have to be there. */
+/* An argument that is not an option. All are required. */
 struct tool_operand {
 	const char *name;
 	const char **target;
 };
 
 /*
- * Reads the arguments; both lists end with a member whose name is NULL. False if that ends
- * the command: with *status TOOL_OK after the help was printed, with TOOL_USAGE after a
- * complaint.
+ * Reads the arguments. Both lists end with a member whose name is NULL. Returns false if the
+ * command has to end: *status is TOOL_OK after the help was printed, TOOL_USAGE after an error in
+ * the arguments.
  */
 bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
 			 const struct tool_option *options,
@@ -98,10 +101,10 @@ bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
 			 enum tool_status *status) MUST_CHECK;
 
 /*
- * A size: a number and, directly behind it, one of the units K, M, G, T, P (powers of 1024,
- * also KiB ...), KB, MB ... (powers of 1000) and B, in capitals or not. The number is
- * decimal, with a fraction where a unit follows, or hexadecimal without a unit. False if it
- * is anything else or leaves 64 bits.
+ * Parses a size: a number and, directly behind it, one of the units K, M, G, T, P (powers of
+ * 1024, also KiB ...), KB, MB ... (powers of 1000) or B, in upper or lower case. The number is
+ * decimal, and may have a fraction if a unit follows; without a unit it may be hexadecimal.
+ * Returns false for any other text, or if the size does not fit 64 bits.
  */
 bool tool_parse_size(const char *text, uint64_t *size) MUST_CHECK;
 

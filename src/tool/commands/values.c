@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <sys/types.h>
 
-/* Digits of a fraction that count. */
+/* The number of digits of a fraction that count. */
 #define FRACTION_DIGITS 15
 
 static int digit(char c)
@@ -18,7 +18,7 @@ static int digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
-/* Moves *text behind the digits. False without any, and where 64 bits are left. */
+/* Moves *text behind the digits. False without digits, or if the number does not fit 64 bits. */
 static bool parse_digits(const char **text, unsigned base, uint64_t *value)
 {
 	const char *c = *text;
@@ -39,7 +39,7 @@ static bool parse_number(const char *text, uint64_t *number)
 	return parse_digits(&text, 10, number) && !*text;
 }
 
-/* 0 for an unknown unit. */
+/* Returns 0 for an unknown unit. */
 static uint64_t unit_factor(const char *unit)
 {
 	static const char prefixes[] = "KMGTP";
@@ -60,7 +60,7 @@ static uint64_t unit_factor(const char *unit)
 	return 0;
 }
 
-/* Moves *text behind a fraction: numerator / denominator. None is 0 / 1. */
+/* Moves *text behind a fraction and stores it; without one it is 0 / 1. */
 static bool parse_fraction(const char **text, uint64_t *numerator, uint64_t *denominator)
 {
 	*numerator = 0;

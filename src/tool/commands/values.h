@@ -6,8 +6,8 @@
 #include "commands/tool.h"
 
 /*
- * Stores the value of an option in its target. False, and *wanted tells what it has to be,
- * if text is no such value; wanted has room for VALUES_WANTED bytes.
+ * Stores the value of an option in its target. If text is not a valid value, returns false, and
+ * wanted receives what the value has to be, at most VALUES_WANTED bytes.
  */
 #define VALUES_WANTED 160
 bool values_store(const struct tool_option *option, const char *text,

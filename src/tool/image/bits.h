@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bitmaps: arrays of bytes, the lowest bit of the first one is bit 0. */
+/* Bitmaps: arrays of bytes. Bit 0 is the lowest bit of the first byte. */
 #ifndef BITS_H
 #define BITS_H 1
 

@@ -8,7 +8,7 @@
 
 #include "printable.h"
 
-/* A character above 0xffff is a pair of surrogates. */
+/* A character above 0xffff is printed as a pair of surrogates. */
 static void print_code(uint32_t code)
 {
 	if (code > 0xffff) {
@@ -19,8 +19,8 @@ static void print_code(uint32_t code)
 }
 
 /*
- * A string of JSON from which the bytes can be had back: UTF-8 is text, and a byte that is
- * no part of it becomes the lone surrogate 0xdc00 + byte, which Python calls surrogateescape.
+ * Prints a JSON string from which a reader can restore the bytes. UTF-8 is printed as text. Any
+ * other byte becomes the lone surrogate 0xdc00 + byte, which Python calls surrogateescape.
  */
 static void print_quoted(const char *s)
 {
@@ -42,7 +42,7 @@ static void print_quoted(const char *s)
 	putchar('"');
 }
 
-/* A line for people. */
+/* Prints a line for people. */
 static void print_line(const char *s)
 {
 	size_t size = 4 * strlen(s) + 1;
@@ -62,7 +62,7 @@ static void indent(const struct facts *f)
 		fputs("  ", stdout);
 }
 
-/* Before a value or a group; name NULL for a member of a list. */
+/* Called before each value or group. name is NULL for a member of a list. */
 static void begin_item(struct facts *f, const char *name)
 {
 	if (f->json) {

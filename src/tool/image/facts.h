@@ -14,20 +14,20 @@
 struct facts {
 	bool json;
 	unsigned depth;
-	bool first; /* nothing was written on this level yet */
+	bool first; /* nothing was printed on this level yet */
 };
 
-/* The whole, before and after everything else. */
+/* Called before and after all other functions. */
 void facts_begin(struct facts *f, bool json);
 void facts_end(struct facts *f);
 
-/* A list of groups, and one group in it; title is for people. */
+/* Begin a list of groups, and one group in it. title is printed for people only. */
 void facts_begin_list(struct facts *f, const char *name);
 void facts_end_list(struct facts *f);
 void facts_begin_group(struct facts *f, const char *title);
 void facts_end_group(struct facts *f);
 
-/* A named group. */
+/* Begins a named group. */
 void facts_begin_named(struct facts *f, const char *name);
 
 void facts_text(struct facts *f, const char *name, const char *value);

@@ -15,7 +15,7 @@
 static sigjmp_buf before_work;
 static const void *volatile struck; /* the address that could not be accessed */
 
-/* A SIGBUS that another process has sent is no failed access. */
+/* A SIGBUS that another process has sent is not a failed access. */
 static void leave(int sig, siginfo_t *info, void *context)
 {
 	(void)context;

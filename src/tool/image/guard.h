@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Work on a mapped file that survives SIGBUS: a page of a sparse file that the full disk has no
- * room for, a page that the medium has lost, a file that another process has cut off.
+ * Runs work on a mapped file and survives SIGBUS: from a hole of a file on a full disk, a page
+ * that the medium has lost, or a file that another process has truncated.
  */
 #ifndef GUARD_H
 #define GUARD_H 1
@@ -10,11 +10,12 @@
 #include "poolset/map.h"
 
 /*
- * Calls work(arg) and returns what it returns. -EIO when an access raised SIGBUS: work was left
- * in the middle, and what it had allocated is lost. The message names path and, if the access was
- * to a page of the mapping, as it is then, which one; map NULL: nothing is known about that.
+ * Calls work(arg) and returns its result. Returns -EIO if an access raised SIGBUS: then work was
+ * left in the middle by a jump, and memory that it had allocated is lost. The message names path
+ * and, if the access was to a page of *map, describes this page; *map is read at that time. map
+ * may be NULL.
  *
- * May be nested: the innermost call is the one that ends. For one thread only.
+ * Calls may be nested; a SIGBUS ends the innermost one. For one thread only.
  */
 int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(void *),
 	      void *arg) MUST_CHECK;

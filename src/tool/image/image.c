@@ -37,7 +37,7 @@ static int read_headers(struct image *image)
 		return errormsg_fail(ENOMEM, "out of memory for %s", image->path);
 	for (unsigned i = 0; i < image->nheader && ret == 0; i++)
 		ret = poolset_io_read(image->set, i, 0, &image->header[i],
-					 sizeof(image->header[i]));
+				      sizeof(image->header[i]));
 	return ret;
 }
 
@@ -169,13 +169,13 @@ uint64_t image_length(const struct image *image)
 	return image->set->npart == 1 ? image->set->part[0].length : image->map.size;
 }
 
-/* The bytes behind the last whole page. */
+/* Reads the bytes behind the last whole page. */
 static int read_tail(const struct image *image, void *page)
 {
 	uint64_t size = image->map.size;
 
 	return poolset_io_read(image->set, 0, size, page,
-				  (size_t)(image_length(image) - size));
+			       (size_t)(image_length(image) - size));
 }
 
 static int map_extended(const struct image *image, unsigned char *base)
@@ -225,7 +225,7 @@ static int allocate_in_part(const struct poolset_part *part, uint64_t off, uint6
 	do
 		err = posix_fallocate(part->fd, (off_t)off, (off_t)len);
 	while (err == EINTR);
-	/* A file system that cannot: stores that find no room are caught, see image/guard.h. */
+	/* If the file system cannot allocate: guard_run() catches stores that find no space. */
 	if (err && err != EOPNOTSUPP)
 		return errormsg_fail_sys(
 		    err, "cannot allocate %llu bytes at offset %llu of %s", ULL(len),
@@ -236,7 +236,7 @@ static int allocate_in_part(const struct poolset_part *part, uint64_t off, uint6
 int image_allocate(const struct image *image, uint64_t off, uint64_t len)
 {
 	const struct poolset *set = image->set;
-	uint64_t start = 0; /* of the part in the image */
+	uint64_t start = 0; /* offset of the part in the image */
 	int ret = 0;
 
 	for (unsigned i = 0; i < set->npart && ret == 0 && len > 0; i++) {

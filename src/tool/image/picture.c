@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From top to bottom: title and problem; the pool image as one strip, to scale; for each arena a
- * row of its areas, not to scale, with their offsets, and the map of its blocks; the legend.
+ * The picture has from top to bottom: title and problem; the pool image as one strip, to scale;
+ * for each arena a row of its areas, not to scale, with their offsets, and a map of its blocks;
+ * the legend.
  *
- * Presentation attributes only, no style sheet: viewers in terminals know little more.
+ * It uses presentation attributes only, no style sheet, because viewers in terminals support
+ * little more.
  */
 #include "image/picture.h"
 
@@ -20,9 +22,9 @@
 #define MARGIN 24.0
 #define INNER (WIDTH - 2 * MARGIN)
 #define COLUMNS 114u
-#define MAX_ROWS 40u /* of cells, for all arenas together */
+#define MAX_ROWS 40u /* rows of cells of all arenas together */
 #define CELL 8.0
-#define MAX_ARENAS 6u /* those after them are only counted */
+#define MAX_ARENAS 6u /* later arenas are only counted */
 
 enum state { STATE_NEVER, STATE_ZERO, STATE_DATA, STATE_BAD, NSTATE };
 
@@ -126,7 +128,7 @@ static void print_size(char *buf, size_t size, uint64_t bytes)
 
 /* --- the whole pool, to scale -------------------------------------------------------------- */
 
-/* An area of the image; thinner than a hair would be invisible. */
+/* Draws an area of the image, at least one pixel wide. */
 static void strip_part(struct canvas *c, uint64_t off, uint64_t size, const char *colour)
 {
 	double scale = INNER / (double)c->image->map.size;
@@ -256,7 +258,7 @@ static void count_cells(const struct image *image, const struct btt_found_arena 
 	}
 }
 
-/* What a cell is painted with: a single bad block is not to be overlooked. */
+/* The state whose colour a cell gets. A single bad block decides, so that it is seen. */
 static enum state shown(const struct cell *cell)
 {
 	enum state most = STATE_NEVER;
@@ -269,7 +271,7 @@ static enum state shown(const struct cell *cell)
 	return most;
 }
 
-/* How full of it the cell is, in eighths from 3 to 8. */
+/* The share of the cell's blocks in this state, in eighths from 3 to 8. */
 static unsigned strength(const struct cell *cell, enum state st)
 {
 	uint64_t all = 0;
@@ -329,7 +331,7 @@ static int draw_blocks(struct canvas *c, const struct btt_found_arena *a, uint32
 	return 0;
 }
 
-/* Blocks for one cell, so that all arenas together take MAX_ROWS rows. */
+/* The number of blocks for a cell with which all arenas together take MAX_ROWS rows. */
 static uint32_t blocks_per_cell(const struct btt_found *found, unsigned narena)
 {
 	uint64_t n = 0;
@@ -368,7 +370,7 @@ static void draw_legend(struct canvas *c, const uint64_t total[NSTATE])
 	c->y += 12 + MARGIN;
 }
 
-/* Height of the canvas for what is going to be drawn; only drawing tells it exactly. */
+/* Draws everything. Only afterwards the height of the canvas is known. */
 static int draw_body(struct canvas *c, const struct btt_found *found, const char *problem)
 {
 	unsigned narena = found->narena < MAX_ARENAS ? found->narena : MAX_ARENAS;

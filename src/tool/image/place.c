@@ -8,7 +8,7 @@
 #include "btt/format.h"
 #include "btt/geometry.h"
 
-/* first: the arena's first block as the user counts; off from the arena's start. */
+/* first: the user's number of the arena's first block. off: from the arena's start. */
 static void describe(const struct btt_geometry *geo, unsigned arena, uint64_t first,
 		     uint64_t off, char *text, size_t size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What stands where in a pool, for messages. */
+/* Describes places in a pool, for messages. */
 #ifndef PLACE_H
 #define PLACE_H 1
 
@@ -9,8 +9,9 @@
 #include "poolset/map.h"
 
 /*
- * Writes what the page at off of the pool image holds: "the map entries of blocks 0 to 1023". It
- * follows from the sizes of pool and blocks; the descriptor is read for it, unless it is that page.
+ * Writes to text what the page at off of the pool image holds: "the map entries of blocks 0 to
+ * 1023". This follows from the sizes of the pool and of its blocks. The function reads the
+ * descriptor for it, unless the page is that of the descriptor.
  */
 void place_describe(const struct poolset_mapping *map, uint64_t off, char *text,
 		    size_t size);
