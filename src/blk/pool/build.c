@@ -49,7 +49,7 @@ void pool_prepare(struct pmemblk *pool, struct poolset *set)
 	pool->params.nlane = BTT_MAX_LANES;
 }
 
-/* The files are going to be closed. */
+/* Called before the files are closed. */
 static void forget_files(struct pmemblk *pool)
 {
 	pool->storage.next_data = NULL;
@@ -67,7 +67,8 @@ int pool_attach(struct pmemblk *pool, struct poolset *set)
 	pool->params.progress = &pool->owner.shared->progress;
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	forget_files(pool);
-	if (ret < 0) /* below, a failed sync knows no file; the others name it */
+	/* the lower layer does not know the file of a failed sync; other messages name it */
+	if (ret < 0)
 		return ret == -EINVAL || ret == -ENOMEM ? ret
 							: blame_file(pool->path, ret);
 	if (btt_is_laid_out(btt))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Creating a pool, in an order that leaves files as they were if it fails:
+ * Creates a pool. The order of the steps leaves files as they were if the create fails:
  *
- * 1. everything that can be checked without a change is checked
- * 2. files are made, and all memory is allocated
- * 3. headers are stored, the one that makes a pool of the files last
+ * 1. Check everything that can be checked without a change.
+ * 2. Make the files and allocate all memory.
+ * 3. Store the headers. The one that makes the files a pool comes last.
  *
- * If step 3 fails, the stores are undone. That can fail, too, when the disk does not take them.
+ * If step 3 fails, the stores are undone. The undo can fail, too, if the disk refuses it.
  */
 #include "pool/create.h"
 
@@ -42,7 +42,7 @@ static int plan_set(const char *path, size_t poolsize, struct poolset **set)
 	return poolset_single(path, poolsize, set);
 }
 
-/* Parts that exist must not hold anything in the pages that get headers. */
+/* In parts that exist, the pages that get headers must be zero. */
 static int check_empty(const struct poolset *set)
 {
 	for (unsigned i = 0; i < set->npart; i++) {
@@ -62,7 +62,7 @@ static int check_empty(const struct poolset *set)
 	return 0;
 }
 
-/* Opens what exists and checks everything that needs no new file. */
+/* Opens the files that exist, and checks everything that can be checked without a new file. */
 static int plan_files(struct poolset *set, uint32_t bsize, bool *all_new)
 {
 	uint64_t image;
@@ -132,7 +132,7 @@ static int make_headers(const struct poolset *set, const struct uuid *poolset,
 	return ret;
 }
 
-/* Headers of later parts first, the one that makes a pool of them last. */
+/* Stores the headers of later parts first; that of part 0, which makes them a pool, last. */
 static int store_headers(struct poolset *set, struct pmemblk *pool, struct pool_header *h,
 			 unsigned nheader)
 {
@@ -166,9 +166,9 @@ static int store_headers(struct poolset *set, struct pmemblk *pool, struct pool_
 }
 
 /*
- * Part 0. A file of the user gets back what it had behind the header's page, which was zero.
- * A device, which nobody can remove, gets zeros: nothing at its start is to look like a part
- * of a pool.
+ * Clears part 0. In a file of the user the page of the header becomes zero again, and the old
+ * bytes behind it are restored. A device gets zeros at its start, because it cannot be removed:
+ * nothing there must look like a part of a pool.
  */
 static int clear_first(const struct poolset *set, struct pmemblk *pool,
 		       const struct pool_descriptor *before)
@@ -187,8 +187,8 @@ static int clear_first(const struct poolset *set, struct pmemblk *pool,
 }
 
 /*
- * Best effort: the storing that failed may fail again. The message stays. Parts that nothing
- * was stored to remain as they are.
+ * Best effort: a store may fail again. The message is kept. Parts to which nothing was stored are
+ * not changed.
  */
 static void take_back(struct poolset *set, struct pmemblk *pool, unsigned nheader,
 		      const struct pool_descriptor *before)
@@ -212,7 +212,7 @@ static void take_back(struct poolset *set, struct pmemblk *pool, unsigned nheade
 
 /* --- all together -------------------------------------------------------------------- */
 
-/* Maps the files and opens the table in them; stores nothing yet. */
+/* Maps the files and opens the table. Stores nothing yet. */
 static int map_pool(struct poolset *set, struct pmemblk *pool)
 {
 	int ret = poolset_map(set, MAPPING_SHARED, &pool->map);

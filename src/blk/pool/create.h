@@ -9,7 +9,8 @@
 #include "pool/pool.h"
 
 /*
- * See pmemblk_create(). 0, or -errno with the message set. *out is to be given to pool_close().
+ * See pmemblk_create(). 0, or -errno with the message set. The caller closes *out with
+ * pool_close().
  */
 int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
 		struct pmemblk **out) MUST_CHECK;

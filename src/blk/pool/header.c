@@ -27,7 +27,7 @@
 #define DATA_ENCODING ELFDATA2MSB
 #endif
 
-/* A nibble per type: its alignment less one. */
+/* A nibble for each type: its alignment minus one. */
 #define NIBBLE(k, type) ((uint64_t)((_Alignof(type) - 1) & 0xf) << (4 * (k)))
 
 #define ALIGNMENT_DESCRIPTOR                                                             \
@@ -102,7 +102,10 @@ bool pool_header_keeps_sds(const struct pool_header *h)
 	       pool_header_has(h->incompat, POOL_INCOMPAT_CKSUM_2K);
 }
 
-/* Another pool type is named; anything else may hold bytes that no terminal should see. */
+/*
+ * Names another pool type. Anything else is printed in hexadecimal, for it may hold control
+ * bytes.
+ */
 static int wrong_signature(const struct pool_header *h, const char *path)
 {
 	const unsigned char *s = h->signature;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Making and judging pool headers. Pure: no I/O, no globals. A header comes from the
- * medium and may hold anything; nothing in it is used before pool_header_check() has
- * accepted it.
+ * Makes and judges pool headers. Pure: no I/O, no globals. A header comes from the medium and may
+ * hold anything. Nothing in it is used before pool_header_check() has accepted it.
  */
 #ifndef POOL_HEADER_H
 #define POOL_HEADER_H 1
@@ -14,8 +13,8 @@
 #include "base/pool_format.h"
 
 /*
- * Fills in the header of part `index` of a pool whose header-carrying parts have the
- * uuids part[0..npart). The shutdown state stays zero. crtime: seconds since 1970.
+ * Fills in the header of part `index`. part[0..npart) are the uuids of those parts of the pool
+ * that have a header. The shutdown state stays zero. crtime: seconds since 1970.
  */
 void pool_header_make(struct pool_header *h, uint32_t compat, uint32_t incompat,
 		      const struct uuid *poolset, const struct uuid *part, unsigned npart,
@@ -23,21 +22,21 @@ void pool_header_make(struct pool_header *h, uint32_t compat, uint32_t incompat,
 
 bool pool_header_is_zero(const struct pool_header *h);
 
-/* Whether the header's checksum is right: whoever wrote the header wrote it like this. */
+/* Whether the checksum of the header is right, so that the header is as it was written. */
 bool pool_header_is_sealed(const struct pool_header *h);
-/* Stores the checksum that belongs to the rest of the header. */
+/* Stores the right checksum of the header. */
 void pool_header_seal(struct pool_header *h);
 
 /*
- * Judges one header on its own: type, version, features, checksum, machine. -EINVAL with
- * a message that names the file (path), what was found and what was wanted. Unknown
- * compat and ro_compat features are accepted.
+ * Judges a single header: type, version, features, checksum, machine. -EINVAL with a message that
+ * names the file (path), what was found and what was expected. Accepts unknown compat and
+ * ro_compat features.
  */
 int pool_header_check(const struct pool_header *h, const char *path) MUST_CHECK;
 
 /*
- * Judges whether h[index] belongs where it stands among the npart headers of a set, all of
- * which have passed pool_header_check(). path: the file of that part.
+ * Judges whether h[index] is in the right place among the npart headers of a set.
+ * pool_header_check() must have accepted all of them. path: the file of this part.
  */
 int pool_header_check_links(const struct pool_header *h, unsigned npart, unsigned index,
 			    const char *path) MUST_CHECK;
@@ -45,8 +44,8 @@ int pool_header_check_links(const struct pool_header *h, unsigned npart, unsigne
 bool pool_header_has(le32 word, uint32_t feature);
 
 /*
- * Whether the shutdown state may be stored without making the header invalid: the feature
- * is on and the checksum leaves it out.
+ * Whether the shutdown state may be stored without a new checksum: the feature is on, and the
+ * checksum does not cover the state.
  */
 bool pool_header_keeps_sds(const struct pool_header *h);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Headers and descriptor are read through the files' descriptors, judged and then dropped:
- * the pool is not mapped before it is known to be one, and nothing that was judged is ever
- * read again from the mapping, where it might have changed.
+ * Headers and descriptor are read through the descriptors of the files, and judged before the
+ * pool is mapped. Values that were judged are never read again from the mapping, where they might
+ * have changed.
  */
 #include "pool/open.h"
 
@@ -25,13 +25,13 @@
 
 /* --- judging ------------------------------------------------------------------------- */
 
-/* What was judged before the pool was mapped. */
+/* The parts of the pool that were judged before it was mapped. */
 struct front {
 	struct pool_header header; /* of the first part */
 	struct pool_descriptor descriptor;
 };
 
-/* It may be there without ever having been written: see storage_renew(). */
+/* Stores the front again, because it may be in memory only: see storage_renew(). */
 static int renew_front(struct pmemblk *pool, const struct front *front)
 {
 	struct storage *s = &pool->storage;
@@ -105,8 +105,8 @@ static int check_descriptor(const struct poolset *set, size_t bsize, struct pmem
 }
 
 /*
- * Everything that can be said about the open files of a pool without mapping it. *kind
- * becomes MAPPING_PRIVATE where the pool must not be written.
+ * Judges everything about the open files of a pool that can be judged without mapping it. *kind
+ * becomes MAPPING_PRIVATE if the pool must not be written.
  */
 static int judge(const struct poolset *set, size_t bsize, struct pmemblk *pool,
 		 enum mapping_kind *kind, struct front *front)
@@ -143,7 +143,7 @@ static int judge(const struct poolset *set, size_t bsize, struct pmemblk *pool,
 
 /* --- opening ------------------------------------------------------------------------- */
 
-/* Opens and maps the files; *set stays open, so that they stay locked until the end. */
+/* Opens and maps the files. *set stays open, so that the files stay locked until the end. */
 static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
 		    struct poolset **set, struct pmemblk **out, struct front *front)
 {
@@ -176,7 +176,7 @@ fail:
 	return ret;
 }
 
-/* Keeps the lock if the pool was opened. */
+/* Closes the files. Keeps the lock if the pool was opened. */
 static void drop_set(struct poolset *set, bool is_opened)
 {
 	if (is_opened)

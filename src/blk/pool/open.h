@@ -8,10 +8,10 @@
 #include "compiler.h"
 #include "pool/pool.h"
 
-/* See pmemblk_open(). *out is to be given to pool_close(). */
+/* See pmemblk_open(). The caller closes *out with pool_close(). */
 int pool_open(const char *path, size_t bsize, struct pmemblk **out) MUST_CHECK;
 
-/* 1 consistent, 0 not, -errno. Changes nothing. */
+/* Returns 1 if the pool is consistent, 0 if not, -errno. Changes nothing. */
 int pool_check(const char *path, size_t bsize) MUST_CHECK;
 
 #endif

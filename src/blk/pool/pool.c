@@ -24,7 +24,7 @@ void pool_destroy(struct pmemblk *pool)
 		alloc_free(pool->retired);
 		pool->retired = next;
 	}
-	/* another process's threads, which will never leave it, may be in a copy */
+	/* in a copy, threads of another process may be inside, which will never leave it */
 	if (pool->storage.group && pool_owner_is_self(&pool->owner))
 		sync_group_fini(pool->storage.group);
 	pool_owner_fini(&pool->owner);
@@ -36,8 +36,8 @@ void pool_destroy(struct pmemblk *pool)
 }
 
 /*
- * The mark that says closed must not be on the modules before the blocks that it vouches for:
- * should the platform fail to save the latter, their loss would not be noticed.
+ * The blocks must reach the modules before the mark that says closed. Otherwise the platform
+ * could fail to save the blocks, and nobody would notice the loss.
  */
 static int make_durable(struct pmemblk *pool)
 {
@@ -57,9 +57,8 @@ static int make_durable(struct pmemblk *pool)
 }
 
 /*
- * A pool whose last sync failed, or which met a media error, stays marked as open. So does
- * one that another process owns, and one whose owner has gone and that nobody has taken
- * over.
+ * The pool stays marked as open in these cases: its last sync failed; it met a media error;
+ * another process owns it; its owner has ended and no process has taken it over.
  */
 void pool_close(struct pmemblk *pool)
 {

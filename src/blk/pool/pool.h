@@ -2,8 +2,7 @@
 /*
  * Pools: files, header, descriptor and shutdown state around a block translation table.
  *
- * Nothing of a pool's run-time state lies inside the mapped file; struct pmemblk is
- * ordinary memory.
+ * The run-time state of a pool is not in the mapped file; struct pmemblk is ordinary memory.
  */
 #ifndef POOL_H
 #define POOL_H 1
@@ -21,7 +20,7 @@
 #include "storage/storage.h"
 #include "storage/sync_group.h"
 
-/* A table that another one has replaced; readers may still be inside it. */
+/* A table that was replaced by another one; readers may still use it. */
 struct retired_btt {
 	struct retired_btt *next;
 	struct btt *btt;
@@ -33,8 +32,9 @@ struct pmemblk {
 	uint32_t bsize;
 	bool is_read_only; /* unknown ro_compat features; the mapping is private then */
 	bool is_watched;   /* media errors are survived, see storage/sigbus.h */
-	_Atomic(bool) media_failed; /* one was met by a modifying call, or near one */
-	bool keeps_sds; /* the shutdown state is to be marked at open and close */
+	/* a modifying call has met a media error, or ran at the same time as one */
+	_Atomic(bool) media_failed;
+	bool keeps_sds; /* open and close mark the shutdown state */
 	struct pool_owner owner;
 	struct shutdown_state modules;
 	struct storage storage;
@@ -53,7 +53,7 @@ void pool_setup(void);
 
 void pool_close(struct pmemblk *pool);
 
-/* Frees a pool, half-built ones too, and stores nothing. */
+/* Frees a pool, also a half-built one. Stores nothing. */
 void pool_destroy(struct pmemblk *pool);
 
 #endif

@@ -17,7 +17,7 @@
 #include "nd_region.h"
 #include "sysfs.h"
 
-/* More modules than any region has; beyond, the attribute is not believed. */
+/* More modules than any region has. An attribute with a larger number is not believed. */
 #define MAX_MODULES 256u
 
 #define MAX_NAMES 4096
@@ -58,7 +58,7 @@ static int add_module(const char *region, unsigned i, uint64_t *usc, char *names
 		ret = sysfs_path(path, "bus/nd/devices/%s/nfit/dirty_shutdown", module);
 	if (ret == 0) {
 		ret = sysfs_read_number(path, &count);
-		if (is_missing(ret)) { /* virtual ones do not count, but have a name */
+		if (is_missing(ret)) { /* virtual modules do not count, but have a name */
 			count = 0;
 			ret = 0;
 		}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The counters of the memory modules under a device, as sysfs tells them. */
+/* Reads the counters of the memory modules under a device from sysfs. */
 #ifndef SHUTDOWN_DEVICES_H
 #define SHUTDOWN_DEVICES_H 1
 
@@ -10,9 +10,9 @@
 #include "pool/shutdown_state.h"
 
 /*
- * Adds the modules under the device with this number (st_dev of a file, st_rdev of a
- * device DAX). Devices that are no persistent memory, or do not tell, add nothing. -errno
- * and a message naming path when a counter is there but cannot be read.
+ * Adds the modules under the device with this number (st_dev of a file, st_rdev of a device DAX).
+ * A device that is not persistent memory, or has no such attributes, adds nothing. -errno, with a
+ * message that names path, if a counter exists but cannot be read.
  */
 int shutdown_devices_add(struct shutdown_state *state, const char *path, dev_t dev,
 			 bool is_char_device) MUST_CHECK;

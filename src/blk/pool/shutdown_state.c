@@ -14,7 +14,7 @@ static uint64_t checksum(const struct pool_sds *sds)
 }
 
 /*
- * A name counts with its NUL and 1 to 4 bytes of zeros up to a multiple of 4; a device
+ * The checksum covers the name, its NUL, and 1 to 4 zero bytes up to a multiple of 4. A device
  * without a name counts as 4 zero bytes, whose checksum is 0.
  */
 static uint64_t name_checksum(const char *name)

@@ -9,7 +9,7 @@
 #include "btt/zero_range.h"
 #include "errormsg.h"
 
-/* Reads that other threads' media errors spoil before one gives up. */
+/* A read that media errors of other threads disturb is repeated so many times. */
 #define MAX_TRIES 100000
 
 static int fail_media(const struct pmemblk *pool)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel lists bad blocks per device, in units of 512 bytes from its start; where a
- * file lies on its device is told by FIEMAP. A device DAX is a piece of its region, which
- * has the list.
+ * The kernel has a list of bad blocks for each device, in units of 512 bytes from its start.
+ * FIEMAP tells where a file lies on its device. A device DAX is a part of a region, and the
+ * region has the list.
  */
 #include "poolset/badblocks.h"
 
@@ -23,19 +23,19 @@
 
 #define SECTOR 512u
 
-/* Extents asked for at a time. */
+/* The number of extents requested at a time. */
 #define EXTENTS 64u
 
-/* The kernel shows at most a page of them. */
+/* The kernel shows at most a page of the list. */
 #define LIST_SIZE 4096
 
 struct bad_list {
-	/* where the part's device starts in what the list is about, bytes */
+	/* where the part's device starts on the device of the list, bytes */
 	uint64_t origin;
 	char text[LIST_SIZE + 1]; /* lines "sector count" */
 };
 
-/* What the search in one part has found. */
+/* The bad blocks found in one part. */
 struct hits {
 	uint64_t first; /* offset in the file */
 	uint64_t bytes;
@@ -48,7 +48,7 @@ int badblocks_check_recovery(const struct poolset *set)
 		int n =
 		    snprintf(path, sizeof(path), "%s_r0_p%u_badblocks.txt", set->path, i);
 
-		/* Where the name would be too long, there is no such file. */
+		/* If the name would be too long, there is no such file. */
 		if (n > 0 && (size_t)n < sizeof(path) && access(path, F_OK) == 0)
 			return errormsg_fail(
 			    EINVAL,
@@ -58,7 +58,7 @@ int badblocks_check_recovery(const struct poolset *set)
 	return 0;
 }
 
-/* Where a partition starts on its disk, in sectors. */
+/* The start of a partition on its disk, in sectors. */
 static uint64_t partition_start(dev_t dev)
 {
 	char path[PATH_MAX];
@@ -78,7 +78,7 @@ static bool read_list(const char *path, struct bad_list *list)
 	return n > 0;
 }
 
-/* The list of the disk; that of a partition is its disk's. */
+/* Loads the list of a disk; for a partition, that of its disk. */
 static bool load_block_list(dev_t dev, struct bad_list *list)
 {
 	char path[PATH_MAX];
@@ -93,7 +93,7 @@ static bool load_block_list(dev_t dev, struct bad_list *list)
 	       read_list(path, list);
 }
 
-/* The list of the region, and where the device lies in it. */
+/* Loads the list of the region, and finds the place of the device in the region. */
 static bool load_region_list(dev_t dev, const char *region, struct bad_list *list)
 {
 	char path[PATH_MAX];
@@ -142,7 +142,10 @@ static void add_hits(const struct bad_list *list, uint64_t physical, uint64_t lo
 	}
 }
 
-/* By number: C libraries do not agree on the type of ioctl()'s second argument. */
+/*
+ * Uses the system call, because the type of ioctl()'s second argument differs between C
+ * libraries.
+ */
 static long get_extents(int fd, struct fiemap *map)
 {
 	return syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, map);

@@ -10,7 +10,7 @@
 #include "nd_region.h"
 #include "base/pool_format.h"
 
-/* Memory that is on no NVDIMM (CXL, hmem) has no buffers that the kernel could flush. */
+/* For memory that is not on NVDIMMs (CXL, hmem) the kernel has no buffers to flush. */
 static int init_device(struct storage_deep *deep, const struct poolset_part *part)
 {
 	char region[PATH_MAX];

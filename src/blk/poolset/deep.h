@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Deep flushes (storage/pool.h) of a mapped pool on persistent memory, part by part. A pool
- * on ordinary files needs none: msync(2) reaches as deep, and it is used there anyway.
+ * Deep flushes (storage/pool.h) of a mapped pool on persistent memory, part by part. A pool on
+ * ordinary files needs none: it uses msync(2), which reaches as deep.
  */
 #ifndef POOLSET_DEEP_H
 #define POOLSET_DEEP_H 1
@@ -14,14 +14,14 @@ struct poolset_deep {
 };
 
 /*
- * The files of set are open and mapped by map. -errno, message set. To be undone by
- * poolset_deep_fini(), even after a failure; all zero is a valid state, too.
+ * The files of set are open and mapped by map. -errno, message set. Call poolset_deep_fini()
+ * later, also after a failure; that also accepts a zeroed struct.
  */
 int poolset_deep_init(struct poolset_deep *deep, const struct poolset *set,
 		      const struct poolset_mapping *map) MUST_CHECK;
 void poolset_deep_fini(struct poolset_deep *deep);
 
-/* Of all parts, or of the one with the pool's header alone. -errno, message set. */
+/* Drain all parts, or only the one with the pool's header. -errno, message set. */
 int poolset_deep_drain(const struct poolset_deep *deep) MUST_CHECK;
 int poolset_deep_drain_header(const struct poolset_deep *deep) MUST_CHECK;
 

@@ -25,14 +25,17 @@ void file_holes_note(struct file_holes *holes, int fd)
 		off = lseek(fd, hole, SEEK_DATA);
 		if (off < 0 && errno != ENXIO)
 			return;
-		if (off < 0) /* the last page as a whole, or its block would stay */
+		/*
+		 * the last page has to be punched as a whole, otherwise its block stays allocated
+		 */
+		if (off < 0)
 			off = (st.st_size + HOLE_PAGE - 1) / HOLE_PAGE * HOLE_PAGE;
 		holes->hole[holes->n].off = hole;
 		holes->hole[holes->n++].end = off;
 	}
 }
 
-/* Whether nothing would be lost; bytes behind the end of the file are zero. */
+/* Whether the range holds only zeros; bytes behind the end of the file are zero. */
 static bool is_zero(int fd, off_t off, size_t len)
 {
 	char page[HOLE_PAGE] = "";

@@ -5,10 +5,11 @@
 #include <stdint.h>
 
 /*
- * Where a file has holes, so that space allocated in vain can be given back: noted before
- * file_allocate(), punched again by file_holes_restore() unless something else than zeros is
- * there by then. The file has to be locked, and not mapped. Files with more holes keep what the
- * later ones got; one whose space is all there counts as one without holes. Neither sets a
+ * The holes of a file, so that space that was allocated for a failed create can be freed again.
+ * file_holes_note() records the holes before file_allocate(). file_holes_restore() punches them
+ * again, unless they hold something else than zeros by then. The file has to be locked and must
+ * not be mapped. Of a file with more than FILE_HOLES holes, the later ones stay allocated. A file
+ * whose space is completely allocated counts as one without holes. Neither function sets a
  * message.
  */
 #define FILE_HOLES 16

@@ -31,7 +31,7 @@ static int map_device(const struct poolset_part *part, uint64_t end, size_t *len
 }
 
 int poolset_io_read(const struct poolset *set, unsigned i, uint64_t off, void *buf,
-		       size_t len)
+		    size_t len)
 {
 	const struct poolset_part *part = &set->part[i];
 	size_t done = 0;
@@ -84,7 +84,7 @@ static int write_device(struct poolset_part *part, uint64_t off, const void *buf
 }
 
 int poolset_io_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
-			size_t len)
+		     size_t len)
 {
 	struct poolset_part *part = &set->part[i];
 	size_t done = 0;
@@ -125,8 +125,8 @@ int poolset_io_clear(struct poolset *set, unsigned i)
 }
 
 /*
- * The same within a part, by offsets in its file. A file system that cannot tell has no
- * holes.
+ * The same for one part, with offsets in its file. If the file system does not tell its holes, it
+ * has none.
  */
 static uint64_t next_data_in_part(struct poolset_part *part, uint64_t off, uint64_t end)
 {
@@ -150,7 +150,7 @@ static uint64_t next_data_in_part(struct poolset_part *part, uint64_t off, uint6
 
 uint64_t poolset_io_next_data(struct poolset *set, uint64_t off, uint64_t end)
 {
-	uint64_t start = 0; /* of the part in the image */
+	uint64_t start = 0; /* offset of the part in the image */
 
 	for (unsigned i = 0; i < set->npart && start < end; i++) {
 		uint64_t used = poolset_part_used(set, i, set->part[i].length);

@@ -139,7 +139,10 @@ void poolset_map_prefault(const struct poolset_mapping *map)
 
 	if (madvise(map->base, (size_t)map->size, MADV_POPULATE_WRITE) == 0)
 		return;
-	/* An older kernel. Nobody else knows the pool yet, so a store may repeat a load. */
+	/*
+	 * For an older kernel. No other thread knows the pool yet, so storing what was loaded is
+	 * safe.
+	 */
 	for (uint64_t off = 0; off < map->size; off += page) {
 		volatile unsigned char *p = map->base + off;
 

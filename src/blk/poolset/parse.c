@@ -8,13 +8,13 @@
  *		/ "REPLICA" WS host WS relative-path	a remote one: no parts follow
  *		/ [WS] size WS absolute-path [WS]	a part of the pool or the replica
  *
- * '#' starts a comment up to the end of the line. Empty lines count for nothing; a line of
- * blanks is an error, and so is one that is indented and holds only a comment. OPTION and
- * REPLICA are recognised by the first letters of a line. A size is a decimal number
- * directly followed by a unit, or AUTO for the size of a device DAX.
+ * '#' starts a comment that ends with the line. Empty lines are ignored. A line of blanks is an
+ * error, and so is an indented line that holds only a comment. OPTION and REPLICA are recognised
+ * by the first letters of a line. A size is a decimal number directly followed by a unit, or AUTO
+ * for the size of a device DAX.
  *
- * Replicas are parsed in full, so that mistakes in them are found, but only counted: pools
- * of blocks cannot have any.
+ * Replicas are parsed completely, so that errors in them are found. After that they are only
+ * counted, because pools of blocks cannot have replicas.
  */
 #include "poolset/parse.h"
 
@@ -31,9 +31,9 @@
 struct parser {
 	struct poolset *set;
 	unsigned line;	  /* 1-based */
-	unsigned replica; /* the one that parts belong to, 0-based */
-	unsigned nparts;  /* of that replica so far */
-	bool remote;	  /* it is a remote one */
+	unsigned replica; /* the one to which the next parts belong, from 0 */
+	unsigned nparts;  /* the parts of this replica so far */
+	bool remote;	  /* the replica is a remote one */
 };
 
 struct token {
@@ -55,7 +55,7 @@ static int MUST_CHECK PRINTF_LIKE(2, 3)
 	return errormsg_fail(EINVAL, "%s:%u: %s", p->set->path, p->line, reason);
 }
 
-/* Precision for printing a token that may be of any length. */
+/* The precision for printing a token, which may have any length. */
 static int shown(struct token t)
 {
 	return t.len < 256 ? (int)t.len : 256;
@@ -104,8 +104,8 @@ static const struct unit {
 };
 
 /*
- * A negative number counts modulo 2^64, as strtoull() has it; it makes a size that no file
- * can have.
+ * A negative number counts modulo 2^64, as in strtoull(). The result is a size that no file can
+ * have.
  */
 static int parse_size(const struct parser *p, struct token t, uint64_t *size)
 {
@@ -194,7 +194,7 @@ static int parse_option(struct parser *p, const char *s, const char *end)
 	return 0;
 }
 
-/* Before another replica begins, and at the end of the file. */
+/* Called before the next replica and at the end of the file. */
 static int finish_replica(const struct parser *p)
 {
 	if (p->nparts == 0 && !p->remote)

@@ -10,9 +10,9 @@
 #define POOLSET_SIGNATURE_LEN 11
 
 /*
- * Parses the text of the set file known as path. Pure but for memory; paths are checked
- * for form only. -EINVAL with a message naming file, line and reason; -ENOMEM. *out is to
- * be given to poolset_free().
+ * Parses text, the contents of the set file path. Pure except for allocations: of the paths in
+ * it, only the form is checked. -EINVAL with a message that names file, line and reason; -ENOMEM.
+ * The caller frees *out with poolset_free().
  */
 int poolset_parse(const char *path, const char *text, size_t len,
 		  struct poolset **out) MUST_CHECK;
