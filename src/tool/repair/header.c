@@ -3,7 +3,8 @@
  * The header of a pool in one file (or of a set with one header) says most things twice: the
  * part's uuid stands there five times, and the pool's uuid is the parent of the info blocks.
  * So a damaged one can be made anew if enough of that agrees. Headers that are sound but
- * not to be opened here, by features, machine or place in a set, are no damage.
+ * not to be opened here, by features, machine or place in a set, are no damage. Nor are such
+ * fields in a damaged one, if its checksum was made with them.
  */
 #include "repair/header.h"
 
@@ -69,6 +70,67 @@ static bool rebuild_sound(const struct image *image, const struct witness *witne
 		   image->set->singlehdr;
 }
 
+/* Version, features and machine are those of pools that open here, and in this way. */
+static bool is_for_us(const struct image *image, const struct pool_header *h)
+{
+	if (pool_header_check(h, image->path) < 0)
+		return false;
+	if (h->ro_compat.raw) {
+		errormsg_set("it is damaged, and its features ro_compat %#x are not "
+			     "known here",
+			     le32_to_cpu(h->ro_compat));
+		return false;
+	}
+	if (pool_header_has(h->incompat, POOL_INCOMPAT_SINGLEHDR) ==
+	    image->set->singlehdr)
+		return true;
+	errormsg_set("it is damaged, and it was made with%s OPTION SINGLEHDR",
+		     image->set->singlehdr ? "out" : "");
+	return false;
+}
+
+/*
+ * What a header with a wrong checksum may have been before it was damaged: its features, and
+ * its machine, are as they stand or as they would be here. The checksum is the one that stands.
+ */
+static void guess(const struct pool_header *h, const struct uuid *parent,
+		  const struct uuid *part, bool features, bool machine,
+		  struct pool_header *out)
+{
+	uint32_t compat = le32_to_cpu(h->compat);
+	uint32_t incompat = le32_to_cpu(h->incompat);
+
+	pool_header_make(out, compat & POOL_COMPAT_CHECK_BAD_BLOCKS,
+			 incompat & POOL_INCOMPAT_KNOWN, parent, part, 1, 0,
+			 le64_to_cpu(h->crtime));
+	if (features) {
+		out->major = h->major;
+		out->compat = h->compat;
+		out->incompat = h->incompat;
+		out->ro_compat = h->ro_compat;
+	}
+	if (machine)
+		out->arch = h->arch;
+	out->sds = h->sds;
+	out->checksum = h->checksum;
+}
+
+/* Whether some guess has the checksum that stands: then it is what was there. */
+static bool find_proven(const struct image *image, const struct witness *witness,
+			const struct uuid *part, struct pool_header *out)
+{
+	const struct pool_header *h = image->header;
+	const struct uuid *parent[2] = {&h->poolset_uuid,
+					witness ? &witness->parent : &h->poolset_uuid};
+
+	for (unsigned i = 0; i < 8; i++) {
+		guess(h, parent[i & 1], part, i & 2, i & 4, out);
+		if (pool_header_is_sealed(out))
+			return true;
+	}
+	return false;
+}
+
 /* With a wrong checksum every field may be wrong. */
 static bool rebuild_broken(const struct image *image, const struct witness *witness,
 			   const struct uuid *part, unsigned links,
@@ -77,9 +139,21 @@ static bool rebuild_broken(const struct image *image, const struct witness *witn
 	const struct pool_header *h = image->header;
 	uint32_t compat = le32_to_cpu(h->compat);
 	uint32_t incompat = le32_to_cpu(h->incompat);
+	bool is_whole = is_named(h) && links >= NLINKS - 1;
 
-	if (!witness && (!is_named(h) || links < NLINKS - 1))
+	if (!witness && !is_whole)
 		return false;
+	if (find_proven(image, witness, part, fresh))
+		return is_for_us(image, fresh);
+	/* Of a header that is left in the main they are more likely real than damaged. */
+	if (is_whole && (h->ro_compat.raw || le32_to_cpu(h->major) != POOL_MAJOR ||
+			 incompat & ~POOL_INCOMPAT_KNOWN)) {
+		errormsg_set("it is damaged, and its version %u or its features "
+			     "%#x/%#x/%#x are not known here",
+			     le32_to_cpu(h->major), compat, incompat,
+			     le32_to_cpu(h->ro_compat));
+		return false;
+	}
 	if (!is_named(h) || compat & ~POOL_COMPAT_CHECK_BAD_BLOCKS)
 		compat = POOL_COMPAT_CHECK_BAD_BLOCKS;
 	if (!is_named(h) || incompat & ~POOL_INCOMPAT_KNOWN)
