@@ -81,7 +81,8 @@ offset()
 	sed -nE "s/^ *\"$1\": ([0-9]+),?\$/\1/p" "$work/out"
 }
 expect 0 info --json "$p"
-printf '\0\0\0\x40' | dd of="$work/damaged" bs=1 seek=$(($(offset offset) + $(offset map_offset) + 8)) conv=notrunc status=none
+map=$(($(offset offset) + $(offset map_offset) + 8)) # the entry of block 2
+printf '\0\0\0\x40' | dd of="$work/damaged" bs=1 seek=$map conv=notrunc status=none
 expect 1 export "$work/damaged" "$work/copy"
 said 'block 2: .*marked as bad$'
 interrupted 2 unlink 1 export "$work/damaged" "$work/copy"
@@ -121,6 +122,33 @@ expect 0 check "$p"
 expect 0 info "$p"
 printed '^open_or_interrupted: no$'
 case_ok "import says how far it came, also when it waits for input"
+
+# A repair that has begun is finished, with its backup, and so is an undo.
+for signal in 2 15 1; do
+	for call in "posix_fallocate 1" "msync 1" "msync 2"; do
+		rm -f "$work/damaged"*
+		cp "$p" "$work/damaged"
+		printf '\377\377\377\377' | dd of="$work/damaged" bs=1 seek=$map conv=notrunc status=none
+		cp "$work/damaged" "$work/before"
+		interrupted $signal $call repair "$work/damaged"
+		said '^pmemblk: the signal came when the pool was being changed: that was finished first$'
+		printed '^block 2: its map entry 0xffffffff'
+		printed ': repaired; '
+		expect 0 check "$work/damaged"
+		interrupted $signal $call repair -u "$work/damaged.undo" "$work/damaged"
+		said '^pmemblk: the signal came when the pool was being changed: that was finished first$'
+		cmp "$work/damaged" "$work/before" || fail "the undo"
+	done
+done
+case_ok "repair finishes what it has begun"
+
+# Nobody reads: the repair is made all the same, and that this could not be told is an error.
+rm "$work/damaged.undo"
+rc=$({ (trap - PIPE; exec 3>&1; { tool repair "$work/damaged" 2>"$work/err" || echo $? >&3; } | true) 3>&1; })
+[ "$rc" = 3 ] || fail "exit status $rc after a repair without a reader"
+said 'cannot write to the standard output'
+expect 0 check "$work/damaged"
+case_ok "repair does not depend on who reads what it says"
 
 (exec env --ignore-signal=HUP LD_PRELOAD="$work/shim.so" INTERRUPT_CALL=msync INTERRUPT_COUNT=5 INTERRUPT_SIGNAL=1 \
 	"$BUILD/bin/pmemblk" import "$work/raw" "$p") >"$work/out" 2>"$work/err" || fail "an ignored signal"
