@@ -101,6 +101,34 @@ static void count_entries(struct census *c, uint32_t from, uint32_t to)
 	seen[at] = word;
 }
 
+/*
+ * The first entry in [from, to) that recovery may just have stored; to: there is none. Such a
+ * store is in the private copy, and the file may have a hole there.
+ */
+static uint32_t find_recovered(const struct census *c, uint32_t from, uint32_t to)
+{
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		uint32_t premap = c->arena->slot[n].prev_premap;
+
+		if (premap >= from && premap < to)
+			to = premap;
+	}
+	return to;
+}
+
+/* Counts the entries [from, to), all of which are initial in the file. */
+static void count_run_of_zeros(struct census *c, uint32_t from, uint32_t to)
+{
+	while (from < to) {
+		uint32_t next = find_recovered(c, from, to);
+
+		count_initial(c, from, next);
+		if (next < to)
+			count_entries(c, next, next + 1);
+		from = next + 1;
+	}
+}
+
 static void count_map(struct census *c)
 {
 	struct btt_map_walk walk = btt_map_walk_begin(c->btt->storage, c->arena->map_off,
@@ -109,7 +137,7 @@ static void count_map(struct census *c)
 
 	while (btt_map_walk_next(&walk, &run)) {
 		if (run.zeros)
-			count_initial(c, run.first, run.end);
+			count_run_of_zeros(c, run.first, run.end);
 		else
 			count_entries(c, run.first, run.end);
 	}

@@ -77,6 +77,27 @@ static void the_flog_is_made_durable_before_the_first_replayed_store(void **stat
 	assert_int_equal(fixture_get32(&f, MAP_OFF + 4), 0);
 }
 
+/* The second page of the map is a hole of the file, whatever a private copy has there. */
+static uint64_t next_data_but_one_page(struct storage *s, uint64_t off, uint64_t end)
+{
+	(void)s;
+	if (off >= MAP_OFF + 4096 && off < MAP_OFF + 8192)
+		off = MAP_OFF + 8192;
+	return off < end ? off : end;
+}
+
+static void check_sees_what_it_has_recovered_in_a_hole(void **state)
+{
+	(void)state;
+	f.ram.s.next_data = next_data_but_one_page;
+	put_record(1, 1, 1500, 0xc0000000 | 1500, 0xc0000000 | (EXT_NLBA + 1), 2);
+	put_record(2, 1, 1502, 0xc0000000 | 1502, 0xc0000000 | (EXT_NLBA + 2), 2);
+	put_record(3, 1, 2047, 0xc0000000 | 2047, 0xc0000000 | (EXT_NLBA + 3), 2);
+	put_record(4, 1, 1024, 0xc0000000 | 1024, 0xc0000000 | (EXT_NLBA + 4), 2);
+	if (fixture_check(&f) != 1)
+		fail_msg("%s", errormsg_get());
+}
+
 /* --- flog damage ------------------------------------------------------------------------- */
 
 static void arena_is_read_only(void)
@@ -331,6 +352,7 @@ int main(void)
 	    cmocka_unit_test(replay_equals_the_vectors),
 	    ON_WRITTEN(an_interrupted_write_is_finished),
 	    ON_WRITTEN(the_flog_is_made_durable_before_the_first_replayed_store),
+	    ON_WRITTEN(check_sees_what_it_has_recovered_in_a_hole),
 	    ON_WRITTEN(equal_sequence_numbers_make_the_arena_read_only),
 	    ON_WRITTEN(a_free_block_out_of_range_makes_the_arena_read_only),
 	    ON_WRITTEN(a_new_block_out_of_range_is_not_installed),
