@@ -98,7 +98,20 @@ done
 [ $repaired -gt 0 ] || fail "the disk was always full"
 case_ok "a sparse pool on a full disk: $repaired repairs and $refused refusals, all taken back"
 
-# The backup lies elsewhere, and the pool has no room at all. The verdict needs none; what a repair would do does.
+# The backup lies elsewhere, and the pool has no room at all: what changes stands in pages that are there.
+lay_out
+leave 0
+status 1 check "$full/pool"
+printed 'pmemblk repair can mend it$'
+status 0 repair -b "$work/undo" "$full/pool"
+status 0 check "$full/pool"
+status 0 repair -u "$work/undo" "$full/pool"
+same || fail "the undo on a full disk"
+rm "$work/undo"
+case_ok "a repair needs no room where it has nothing to put"
+
+# Block 10 claims the data block of block 25000, whose map entry is in a hole and has to be changed.
+put32 "$work/damaged" $((map + 4 * 10)) $((0xc0000000 + 25000))
 lay_out
 leave 0
 status 1 check "$full/pool"

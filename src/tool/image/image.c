@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "base/alloc.h"
 #include "poolset/badblocks.h"
 #include "errormsg.h"
+#include "image/bits.h"
 #include "image/guard.h"
 #include "pool/header.h"
 #include "poolset/files.h"
@@ -19,12 +21,26 @@
 #include "poolset/load.h"
 #include "pool/shutdown_devices.h"
 
+/* Changes are in the image alone: the file may have a hole there. */
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
 {
 	const struct image *image =
 	    (const void *)((const char *)s - offsetof(struct image, storage));
+	uint64_t at = poolset_io_next_data(image->set, off, end);
+	uint64_t changed = bits_find(image->changed, true, off / POOL_PAGE,
+				     (at + POOL_PAGE - 1) / POOL_PAGE) *
+			   POOL_PAGE;
 
-	return poolset_io_next_data(image->set, off, end);
+	if (changed >= at)
+		return at;
+	return changed > off ? changed : off;
+}
+
+void image_change(struct image *image, uint64_t off, const void *bytes, size_t len)
+{
+	memcpy(image->map.base + off, bytes, len);
+	for (uint64_t page = off / POOL_PAGE; page * POOL_PAGE < off + len; page++)
+		bits_set(image->changed, page);
 }
 
 static int read_headers(struct image *image)
@@ -50,6 +66,10 @@ static int map(struct image *image)
 		return errormsg_fail(
 		    EINVAL, "%s has %llu usable bytes, a pool needs at least %llu",
 		    image->path, ULL(size), ULL(POOL_MIN_SIZE));
+	/* one page more, which image_extend() may append */
+	image->changed = calloc((size_t)(size / POOL_PAGE / 8) + 1, 1);
+	if (!image->changed)
+		return errormsg_fail(ENOMEM, "out of memory for %s", image->path);
 	ret = poolset_map(image->set, MAPPING_PRIVATE, &image->map);
 	if (ret < 0)
 		return ret;
@@ -64,6 +84,8 @@ static void drop(struct image *image)
 	poolset_unmap(&image->map);
 	alloc_free(image->header);
 	image->header = NULL;
+	free(image->changed);
+	image->changed = NULL;
 }
 
 static int load_params(void *arg)

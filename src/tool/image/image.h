@@ -23,6 +23,7 @@ struct image {
 	struct pool_header *header;
 	struct poolset_mapping map;
 	struct storage storage; /* private: stores do not reach the files */
+	unsigned char *changed; /* a bit for each page that is not what the file has */
 	struct btt_params params;
 	uint32_t is_zeroed;
 };
@@ -51,6 +52,12 @@ int image_extend(struct image *image, uint64_t *length) MUST_CHECK;
 
 /* Reads the files again; the image is then as image_open() would make it. */
 int image_refresh(struct image *image) MUST_CHECK;
+
+/*
+ * Puts bytes into the image, as if they stood in the files. They are found there also where the
+ * file has a hole, which stores by other ways are not.
+ */
+void image_change(struct image *image, uint64_t off, const void *bytes, size_t len);
 
 /*
  * Maps the open files once more, so that stores change the files. *shared has a mapping and a

@@ -59,11 +59,15 @@ static int MUST_CHECK rewrite_slot(struct claims *t, unsigned n, uint32_t b)
 
 static int MUST_CHECK take_unnamed(struct claims *t, uint32_t *b)
 {
-	while (t->next_free < t->geo->internal_nlba && !is_unnamed(t, t->next_free))
-		t->next_free++;
-	if (t->next_free == t->geo->internal_nlba)
-		return errormsg_fail(EINVAL, "%s: arena %u has no block left",
-				     t->image->path, t->number);
+	for (;; t->next_free++) {
+		t->next_free = (uint32_t)bits_find(t->claimed, false, t->next_free,
+						   t->geo->internal_nlba);
+		if (t->next_free == t->geo->internal_nlba)
+			return errormsg_fail(EINVAL, "%s: arena %u has no block left",
+					     t->image->path, t->number);
+		if (!bits_has(t->slots, t->next_free))
+			break;
+	}
 	*b = t->next_free;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "btt/flog.h"
 #include "btt/geometry.h"
 #include "btt/map.h"
+#include "btt/map_walk.h"
 #include "repair/plan.h"
 
 enum slot_state {
@@ -24,6 +25,12 @@ struct claims_slot {
 	bool proves;	  /* that the map entry of its lba is right */
 	bool clear_other; /* the record not in use has to be cleared */
 	enum slot_state state;
+};
+
+/* How many map entries claim a block. */
+struct claims_tally {
+	uint32_t block;
+	uint32_t count;
 };
 
 /* Bitmaps over data blocks. */
@@ -42,11 +49,21 @@ struct claims {
 	unsigned char *chained; /* by one that both records of a slot prove */
 	unsigned char *kept;	/* by one that has kept it in the error state */
 	unsigned char *slots;	/* by a slot */
-	uint32_t next_free;	/* no unnamed block is below */
-	uint32_t *bad_entry;	/* map entries that need a block */
+	unsigned char *tallied; /* has an element of tally */
+	struct claims_tally tally[BTT_NFREE]; /* ascending, see repair/count.h */
+	unsigned ntally;
+	bool is_counted;     /* claimed and multi have been filled */
+	uint32_t next_free;  /* no unnamed block is below */
+	uint32_t *bad_entry; /* map entries that need a block */
 	size_t nbad_entry;
 	struct claims_slot slot[BTT_NFREE];
 };
+
+/* The map entries, in runs. */
+static inline struct btt_map_walk claims_walk(const struct claims *t)
+{
+	return btt_map_walk_begin(&t->image->storage, t->map_off, t->geo->external_nlba);
+}
 
 /* What a map entry says, in the form that a written one has. */
 static inline uint32_t claims_entry(const struct claims *t, uint32_t i)

@@ -97,7 +97,7 @@ void plan_print_findings(const struct plan *plan, size_t max)
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
 		uint64_t off, const void *bytes, size_t len)
 {
-	unsigned char *at = image->map.base + off;
+	const void *at = storage_at(&image->storage, off);
 	int ret;
 
 	if (memcmp(at, bytes, len) == 0)
@@ -120,7 +120,7 @@ int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
 	memcpy(plan->data + plan->ndata, at, len);
 	memcpy(plan->data + plan->ndata + len, bytes, len);
 	plan->ndata += 2 * len;
-	memcpy(at, bytes, len);
+	image_change(image, off, bytes, len);
 	return 0;
 }
 
@@ -129,7 +129,7 @@ void plan_replay(const struct plan *plan, struct image *image)
 	for (size_t i = 0; i < plan->nchange; i++) {
 		const struct plan_change *c = &plan->change[i];
 
-		memcpy(image->map.base + c->off, plan->data + c->data + c->len, c->len);
+		image_change(image, c->off, plan->data + c->data + c->len, c->len);
 	}
 }
 
@@ -140,8 +140,8 @@ void plan_replay_phases(const struct plan *plan, struct image *image)
 			const struct plan_change *c = &plan->change[i];
 
 			if (c->phase == phase)
-				memcpy(image->map.base + c->off,
-				       plan->data + c->data + c->len, c->len);
+				image_change(image, c->off, plan->data + c->data + c->len,
+					     c->len);
 		}
 }
 

@@ -63,24 +63,8 @@
 #include "image/bits.h"
 #include "repair/blocks.h"
 #include "repair/claims.h"
+#include "repair/count.h"
 #include "repair/slots.h"
-
-static void count_claims(struct claims *t)
-{
-	size_t size = t->geo->internal_nlba / 8 + 1;
-
-	memset(t->claimed, 0, size);
-	memset(t->multi, 0, size);
-	for (uint32_t i = 0; i < t->geo->external_nlba; i++) {
-		uint32_t b = btt_map_postmap(claims_entry(t, i));
-
-		if (b >= t->geo->internal_nlba)
-			continue;
-		if (bits_has(t->claimed, b))
-			bits_set(t->multi, b);
-		bits_set(t->claimed, b);
-	}
-}
 
 /* --- writes to be completed -------------------------------------------------------------- */
 
@@ -124,7 +108,7 @@ static bool is_later(const struct claims_slot *slot, const struct claims_slot *r
 static bool wins(const struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);
-	bool contested = bits_has(t->claimed, btt_map_postmap(r->new_map));
+	bool contested = count_is_claimed(t, btt_map_postmap(r->new_map));
 
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		const struct claims_slot *rival = &t->slot[n];
@@ -150,6 +134,7 @@ static int MUST_CHECK complete(struct claims *t, const struct claims_slot *slot)
 
 	if (ret == 0)
 		ret = claims_change_entry(t, PLAN_MAP_COMPLETE, r->premap, r->new_map);
+	count_move(t, btt_map_postmap(r->old_map), btt_map_postmap(r->new_map));
 	return ret;
 }
 
@@ -174,11 +159,12 @@ static int MUST_CHECK complete_writes(struct claims *t)
 {
 	bool good[BTT_NFREE];
 	bool again = true;
+	bool moved = false;
 	int ret = 0;
 
+	count_claims(t);
 	while (again && ret == 0) {
 		again = false;
-		count_claims(t);
 		for (unsigned n = 0; n < BTT_NFREE; n++)
 			good[n] = is_pending(t, &t->slot[n]) && wins(t, &t->slot[n]);
 		for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
@@ -188,9 +174,11 @@ static int MUST_CHECK complete_writes(struct claims *t)
 				continue;
 			ret = complete(t, slot);
 			slot->is_handled = true;
-			again = true;
+			again = moved = true;
 		}
 	}
+	if (moved)
+		count_claims(t);
 	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++)
 		if (is_pending(t, &t->slot[n]))
 			ret = take_back(t, n);
@@ -293,6 +281,32 @@ static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 	return ret;
 }
 
+/* The first entry in [i, end), none of which was written, whose own block others claim, too. */
+static uint32_t find_contested(const struct claims *t, uint32_t i, uint32_t end)
+{
+	end = (uint32_t)bits_find(t->multi, true, i, end);
+	return (uint32_t)bits_find(t->slots, true, i, end);
+}
+
+static int MUST_CHECK judge_entries(struct claims *t)
+{
+	struct btt_map_walk walk = claims_walk(t);
+	struct btt_map_run run;
+	int ret = 0;
+
+	while (ret == 0 && btt_map_walk_next(&walk, &run)) {
+		uint32_t i = run.first;
+
+		while (ret == 0 && i < run.end) {
+			if (run.zeros)
+				i = find_contested(t, i, run.end);
+			if (i < run.end)
+				ret = judge_entry(t, i++);
+		}
+	}
+	return ret;
+}
+
 /* ----------------------------------------------------------------------------------------- */
 
 static int MUST_CHECK repair_arena(struct claims *t)
@@ -306,8 +320,8 @@ static int MUST_CHECK repair_arena(struct claims *t)
 		return ret;
 	find_proofs(t);
 	ret = slots_settle(t);
-	for (uint32_t i = 0; i < t->geo->external_nlba && ret == 0; i++)
-		ret = judge_entry(t, i);
+	if (ret == 0)
+		ret = judge_entries(t);
 	if (ret == 0)
 		ret = blocks_hand_out(t);
 	return ret == 0 ? slots_clear(t) : ret;
@@ -315,8 +329,8 @@ static int MUST_CHECK repair_arena(struct claims *t)
 
 static int MUST_CHECK run(struct claims *t)
 {
-	unsigned char **const bitmap[] = {&t->claimed, &t->multi, &t->proven,
-					  &t->chained, &t->kept,  &t->slots};
+	unsigned char **const bitmap[] = {&t->claimed, &t->multi, &t->proven, &t->chained,
+					  &t->kept,    &t->slots, &t->tallied};
 	size_t size = t->geo->internal_nlba / 8 + 1;
 	unsigned char *all = calloc(ARRAY_SIZE(bitmap), size);
 	int ret;
