@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "poolset/badblocks.h"
 #include "errormsg.h"
 #include "image/bits.h"
 #include "image/guard.h"
@@ -97,10 +96,8 @@ static int load_params(void *arg)
 /* Reads what is in the open files. */
 static int load(struct image *image)
 {
-	int ret = badblocks_check_media(image->set);
+	int ret = read_headers(image);
 
-	if (ret == 0)
-		ret = read_headers(image);
 	if (ret == 0)
 		ret = map(image);
 	if (ret == 0)

@@ -2,7 +2,8 @@
 /*
  * A pool as info and repair see it. Its files are open and locked, and the pool image is mapped
  * privately, so that changes can be tried without changing the files. Opening an image does not
- * judge its contents: a pool with a destroyed header can be opened, too.
+ * judge its contents: a pool with a destroyed header can be opened, too, and
+ * one on bad blocks. So the mapping is read under guard_run() (image/guard.h).
  *
  * Functions that return int return 0 or -errno and have set the message (errormsg_get())
  * when they fail.

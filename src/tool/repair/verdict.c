@@ -16,8 +16,12 @@ static int MUST_CHECK judge_outside(const struct image *image)
 	struct shutdown_state modules;
 	int ret = image_check_headers(image);
 
-	if (ret == 0 && pool_header_has(h->compat, POOL_COMPAT_CHECK_BAD_BLOCKS))
+	/* Where the bit is clear the library does not look, and opens the pool. */
+	if (ret == 0 && pool_header_has(h->compat, POOL_COMPAT_CHECK_BAD_BLOCKS)) {
 		ret = badblocks_check_recovery(image->set);
+		if (ret == 0)
+			ret = badblocks_check_media(image->set);
+	}
 	if (ret == 0 && image->params.bsize == 0)
 		ret = errormsg_fail(EINVAL,
 				    "the pool in %s is damaged: its block size is 0",
