@@ -4,6 +4,8 @@
  */
 #include "undo_fixture.h"
 
+#include "repair/backup.h"
+
 /* Changes the text at random; the buffer has room for one more line. */
 static void spoil(char *text, uint64_t *random)
 {
@@ -101,6 +103,33 @@ static void a_backup_cannot_empty_a_pool(void **state)
 		snprintf(text, sizeof(text), texts[i], uuid, uuid);
 #pragma GCC diagnostic pop
 		support_write_file(name, text, strlen(text));
+		assert_refused(name, &base);
+	}
+}
+
+/* A length without the page that belongs to it, although the checksum is right. */
+static void a_backup_cannot_shorten_a_pool(void **state)
+{
+	static const int lengths[][2] = {{-4096, 0}, {-100, 0}, {-100, 3996},
+					 {0, 4096},  {-1, -1},	{1, 1}};
+	const char *name = support_path(true, "text");
+	char uuid[2 * UUID_SIZE + 1];
+
+	(void)state;
+	store_file(path, &base);
+	for (unsigned i = 0; i < UUID_SIZE; i++)
+		snprintf(uuid + 2 * i, 3, "%02x", base.p[24 + i]);
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		char text[512];
+		int n = snprintf(text, sizeof(text),
+				 BACKUP_HEADLINE "pool %s %s\nlength %lld %lld\n", uuid,
+				 uuid, (long long)base.len + lengths[i][0],
+				 (long long)base.len + lengths[i][1]);
+
+		n += snprintf(
+		    text + n, sizeof(text) - (size_t)n, "end 0 %016llx\n",
+		    (unsigned long long)backup_sum(BACKUP_SUM_START, text, (size_t)n));
+		support_write_file(name, text, (size_t)n);
 		assert_refused(name, &base);
 	}
 }
@@ -260,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(damaged_backups_are_refused),
 	    cmocka_unit_test(a_backup_cannot_empty_a_pool),
+	    cmocka_unit_test(a_backup_cannot_shorten_a_pool),
 	    cmocka_unit_test(what_is_no_regular_file_is_refused),
 	    cmocka_unit_test(a_backup_is_for_its_own_pool),
 	    cmocka_unit_test(a_backup_is_not_for_a_pool_that_was_used),

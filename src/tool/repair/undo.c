@@ -45,17 +45,27 @@ static int MUST_CHECK settle_length_1(struct undo *u, const struct image *image)
 	return 0;
 }
 
+/* Where a repair has extended a file, it was by the page that the last range is. */
+static bool is_extension(const struct undo *u)
+{
+	uint64_t page = u->length[0] - u->length[0] % POOL_PAGE;
+	const struct undo_range *last = u->nrange ? &u->range[u->nrange - 1] : NULL;
+
+	return u->length[1] == page + POOL_PAGE && last && last->off == page &&
+	       last->len == POOL_PAGE;
+}
+
 static int MUST_CHECK check_length(struct undo *u, const struct image *image)
 {
 	uint64_t now = image_length(image);
 
 	if (u->version == 1)
 		return settle_length_1(u, image);
-	if (now < u->length[0] || now > u->length[1] ||
-	    (u->length[0] != u->length[1] &&
-	     (image->set->npart != 1 || u->length[1] - u->length[0] > POOL_PAGE)))
+	if (now < u->length[0] || now > u->length[1])
 		return refuse(u, "the pool has another length than before and after the "
 				 "repair");
+	if (u->length[0] != u->length[1] && (image->set->npart != 1 || !is_extension(u)))
+		return refuse(u, "the backup is damaged: a length that no repair gives");
 	return 0;
 }
 
