@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Info blocks: the primary from the copy, the copy from the primary. Where an arena has lost
- * both, everything in them follows from the sizes of pool and blocks; that these are still
- * what they were when the pool was laid out has to show in the flog, which must then stand
- * where the computed block says, with records that make sense.
+ * both, everything in them follows from the sizes of pool and blocks. That these are still
+ * what they were when the pool was laid out has to show:
+ *
+ *   - The flog must stand where the computed block says, with records that make sense.
+ *   - Slots that were never used name the blocks behind those that the arena shows, and so tell
+ *     how many blocks it has.
+ *   - What is left of the info blocks must not name another block size.
  */
 #include "repair/infos.h"
 
@@ -101,18 +105,62 @@ static bool makes_sense(const struct btt_flog_slot_media *slot,
 	       btt_map_postmap(r[cur].new_map) < geo->internal_nlba;
 }
 
+/* Slot n as the layout makes it, of an arena of any number of blocks. */
+static bool is_never_used(const struct btt_flog_slot_media *slot, unsigned n)
+{
+	struct btt_flog_slot_media pristine;
+	struct btt_flog_record r[2];
+
+	btt_flog_decode(slot, r);
+	btt_flog_encode_pristine(n, btt_map_postmap(r[0].old_map) - n, &pristine);
+	return memcmp(slot, &pristine, sizeof(pristine)) == 0;
+}
+
 static bool has_flog(const struct image *image, uint64_t off,
 		     const struct btt_geometry *geo)
 {
 	unsigned n = 0;
+	unsigned same = 0; /* slots never used that tell this number of blocks */
+	unsigned other = 0;
 
-	for (unsigned i = 0; i < BTT_NFREE; i++)
-		if (makes_sense(
-			storage_at(&image->storage, off + geo->flog_arena_off +
-							(uint64_t)i * BTT_FLOG_SLOT_SIZE),
-			geo))
+	for (unsigned i = 0; i < BTT_NFREE; i++) {
+		const struct btt_flog_slot_media *slot =
+		    storage_at(&image->storage, off + geo->flog_arena_off +
+						    (uint64_t)i * BTT_FLOG_SLOT_SIZE);
+
+		if (makes_sense(slot, geo))
 			n++;
-	return n >= ENOUGH_SLOTS;
+		if (!is_never_used(slot, i))
+			continue;
+		if (btt_map_postmap(le32_to_cpu(slot->record[0].old_map)) ==
+		    geo->external_nlba + i)
+			same++;
+		else
+			other++;
+	}
+	return n >= ENOUGH_SLOTS && same >= other;
+}
+
+/* The block size that the info block at `at` names, which is not a valid one. 0: none */
+static uint32_t read_bsize(const struct image *image, uint64_t at)
+{
+	struct btt_info_media m;
+
+	memcpy(&m, storage_at(&image->storage, at), sizeof(m));
+	return memcmp(m.signature, BTT_INFO_SIGNATURE, BTT_INFO_SIGNATURE_SIZE) == 0
+		   ? le32_to_cpu(m.external_lbasize)
+		   : 0;
+}
+
+/* Both are damaged: what is left of them names this block size, or none. */
+static bool has_bsize(const struct image *image, uint64_t off,
+		      const struct btt_geometry *geo)
+{
+	uint32_t first = read_bsize(image, off);
+	uint32_t copy = read_bsize(image, off + geo->info_arena_off);
+
+	return first == geo->external_lbasize || copy == geo->external_lbasize ||
+	       (first == 0 && copy == 0);
 }
 
 /* The info block that stands at `at` for the arena at off, if it is valid. */
@@ -139,6 +187,12 @@ static int MUST_CHECK rebuild_one(struct image *image, struct plan *plan, uint64
 		    "arena %u: both info blocks are damaged, and there is no flog where "
 		    "the size of the pool would put it",
 		    number);
+	if (!has_bsize(image, off, &info->geo))
+		return plan_note_hopeless(
+		    plan,
+		    "arena %u: both info blocks are damaged, and what is left of them "
+		    "does not say that blocks have %u bytes",
+		    number, image->params.bsize);
 	ret = plan_note(
 	    plan,
 	    "arena %u: both info blocks are damaged; they follow from the sizes of "
