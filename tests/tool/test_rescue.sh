@@ -80,6 +80,19 @@ if as_user true 2>/dev/null; then
 	chmod go+w "$work"
 	read_all 'Permission denied'
 	case_ok "files that may only be read"
+
+	# A folder for new files that one may not look into.
+	mkdir "$work/box"
+	cp "$work/before/damaged" "$work/box/pool"
+	chmod a=rw "$work/box/pool"
+	chmod a=wx "$work/box"
+	expect 0 repair "$work/box/pool"
+	expect 0 check "$work/box/pool"
+	chmod a=rwx "$work/box"
+	[ "$(stat -c %a "$work/box/pool.undo")" = 600 ] || fail "the backup's permissions"
+	expect 0 repair -u "$work/box/pool.undo" "$work/box/pool"
+	cmp "$work/before/damaged" "$work/box/pool" || fail "the undo"
+	case_ok "a folder that may only be written to"
 else
 	echo "(not as another user: setpriv is not there or not allowed)"
 fi

@@ -194,14 +194,14 @@ int apply_plan(const struct plan *plan, struct image *image, const char *file,
 {
 	struct plan_ranges ranges;
 	struct work w = {plan, &ranges, image};
-	int ret = backup_write(plan, image, file, name);
+	int ret = plan_ranges(plan, &ranges);
 
 	*state = APPLY_NOTHING;
-	if (ret == 0)
-		ret = plan_ranges(plan, &ranges);
 	if (ret < 0)
 		return ret;
-	ret = run(&w, *name, state);
+	ret = backup_write(plan, image, file, name);
+	if (ret == 0)
+		ret = run(&w, *name, state);
 	plan_ranges_free(&ranges);
 	return ret;
 }

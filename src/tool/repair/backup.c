@@ -151,8 +151,11 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 	return ret;
 }
 
-/* A new name is durable when its folder is. */
-static int sync_folder(const char *name)
+/*
+ * A new name is durable when its folder is. A folder that one may write to but not read, and one
+ * of a file system that synchronises none, is so when the whole file system of the backup is.
+ */
+static int sync_folder(const char *name, int backup)
 {
 	char *copy = strdup(name);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
@@ -166,10 +169,10 @@ static int sync_folder(const char *name)
 	fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(copy);
 	if (fd < 0)
-		return -1;
+		return errno == EACCES ? syncfs(backup) : -1;
 	ret = fsync(fd);
 	close(fd);
-	return ret;
+	return ret < 0 && errno == EINVAL ? syncfs(backup) : ret;
 }
 
 static int MUST_CHECK finish(struct sink *s, const char *name)
@@ -178,7 +181,7 @@ static int MUST_CHECK finish(struct sink *s, const char *name)
 
 	errno = 0;
 	failed = fflush(s->f) != 0 || ferror(s->f) || fsync(fileno(s->f)) != 0;
-	if (!failed && sync_folder(name) == 0)
+	if (!failed && sync_folder(name, fileno(s->f)) == 0)
 		return 0;
 	return errormsg_fail_sys(errno ? errno : EIO, "cannot write the backup %s", name);
 }
