@@ -53,10 +53,15 @@ static void C4_of_two_proven_entries_without_order_neither_is_believed(void **st
 	assert_error(20);
 }
 
-static void C5_a_confirmed_write_is_completed_against_an_entry(void **state)
+/* Slot 1 took data block E from block 20 and gave it to block 10; the map knows of neither. */
+static void C5_a_confirmed_write_is_completed_against_the_entry_before(void **state)
 {
 	(void)state;
-	write_block(0, 10);
+	write_block(0, 20);
+	write_block(1, 20);
+	write_block(1, 10);
+	write_block(0, 30);
+	write_block(0, 30);
 	set_entry(10, NORMAL(10));
 	set_entry(20, NORMAL(E));
 	repair(2);
@@ -224,6 +229,50 @@ static void C14_the_current_record_wins_against_an_older_block(void **state)
 	assert_error(18);
 }
 
+/*
+ * Block 10 was written twice through slot 0 and has its data block again, block 20 has got the one
+ * in between; then the flog fell back to the first of these writes.
+ */
+static void C15_a_flog_that_fell_back_gives_no_block_away(void **state)
+{
+	struct btt_flog_record r[2];
+
+	(void)state;
+	write_block(0, 10);
+	get_slot(&now, 0, r);
+	write_block(0, 10);
+	assert_int_equal(get_entry(&now, 10), NORMAL(10));
+	write_block(0, 20);
+	assert_int_equal(get_entry(&now, 20), NORMAL(E));
+	put_record(&now, 0, 0, &r[0]);
+	put_record(&now, 0, 1, &r[1]);
+	repair(2);
+	assert_entry(10, NORMAL(10));
+	assert_true(is_named(10));
+	assert_error_with(20, E);
+}
+
+/* The same, and block 20 has been written once more, through slot 1: that has the data block now. */
+static void C16_a_block_that_another_slot_has_is_not_given_away(void **state)
+{
+	struct btt_flog_record r[2];
+
+	(void)state;
+	write_block(0, 10);
+	get_slot(&now, 0, r);
+	write_block(0, 10);
+	write_block(0, 20);
+	write_block(1, 20);
+	assert_int_equal(free_block(1), E);
+	put_record(&now, 0, 0, &r[0]);
+	put_record(&now, 0, 1, &r[1]);
+	repair(1);
+	assert_entry(10, NORMAL(10));
+	assert_true(is_named(10));
+	assert_entry(20, NORMAL(E + 1));
+	assert_int_equal(free_block(1), E);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,7 +280,7 @@ int main(void)
 	    CASE(C2_a_proven_entry_keeps_its_block),
 	    CASE(C3_of_two_proven_entries_the_later_one_keeps_the_block),
 	    CASE(C4_of_two_proven_entries_without_order_neither_is_believed),
-	    CASE(C5_a_confirmed_write_is_completed_against_an_entry),
+	    CASE(C5_a_confirmed_write_is_completed_against_the_entry_before),
 	    CASE(C6_a_write_that_nothing_confirms_gives_way_to_an_entry),
 	    CASE(C7_a_write_gives_way_to_a_proven_entry),
 	    CASE(C8_of_two_writes_the_confirmed_one_is_completed),
@@ -244,6 +293,8 @@ int main(void)
 	    CASE(C13_of_two_slots_the_confirmed_one_keeps_the_block),
 	    CASE(C13_of_two_slots_the_first_one_keeps_the_block),
 	    CASE(C14_the_current_record_wins_against_an_older_block),
+	    CASE(C15_a_flog_that_fell_back_gives_no_block_away),
+	    CASE(C16_a_block_that_another_slot_has_is_not_given_away),
 	};
 
 	return cmocka_run_group_tests(tests, make_fresh, free_fresh);

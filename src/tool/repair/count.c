@@ -64,9 +64,9 @@ void count_move(struct claims *t, uint32_t from, uint32_t to)
 	add(t, to, 1);
 }
 
-bool count_is_claimed(const struct claims *t, uint32_t block)
+uint32_t count_of(const struct claims *t, uint32_t block)
 {
-	return t->tally[find_tally(t, block)].count != 0;
+	return t->tally[find_tally(t, block)].count;
 }
 
 /* --- counting ---------------------------------------------------------------------------- */

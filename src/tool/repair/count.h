@@ -15,7 +15,7 @@ void count_claims(struct claims *t);
 /* A map entry goes from one block to another: the tally stays right, the bitmaps do not. */
 void count_move(struct claims *t, uint32_t from, uint32_t to);
 
-/* Whether a map entry claims the block that a readable slot's write has installed. */
-bool count_is_claimed(const struct claims *t, uint32_t block);
+/* How many map entries claim the block that a readable slot's write has installed. */
+uint32_t count_of(const struct claims *t, uint32_t block);
 
 #endif

@@ -25,8 +25,8 @@
  *   |                         |                             | slot freed it of the other | C3   |
  *   | entry, proven           | entry, proven, and neither  |                            |      |
  *   |                         | was freed of the other      | as C1                      | C4   |
- *   | write to be completed,  | entry                       | the write: the entry goes  |      |
- *   | confirmed               |                             | into the error state       | C5   |
+ *   | write to be completed,  | entry that the slot's other | the write: the entry goes  |      |
+ *   | confirmed               | record freed the block of   | into the error state       | C5   |
  *   | write to be completed,  | entry                       | the entry; the write's     |      |
  *   | not confirmed           |                             | block keeps what it has,   |      |
  *   |                         |                             | and is named               | C6   |
@@ -48,6 +48,14 @@
  *   | slot's current record   | entry of the block of the   | the current record: the    |      |
  *   | (to be completed)       | slot's other record, which  | older write's block goes   |      |
  *   |                         | has fallen back, too        | into the error state       | C14  |
+ *   | write to be completed,  | entry of another block than | neither: the write's block |      |
+ *   | confirmed               | the one in C5               | as C6, the entry goes into |      |
+ *   |                         |                             | the error state            | C15  |
+ *   | write to be completed   | slot, and its write is not  | the slot; the write's      |      |
+ *   |                         | the next one to that block  | block as C6                | C16  |
+ *
+ * In C15 and C16 the flog may have fallen back behind the map as well as the map behind the flog: then
+ * the write was completed long ago, and its data block is another one's by now.
  *
  * tests/tool/test_repair_claims.c has a case for each row.
  *
@@ -104,12 +112,46 @@ static bool is_later(const struct claims_slot *slot, const struct claims_slot *r
 	       slot->record[slot->cur ^ 1].premap == claims_current(rival)->premap;
 }
 
+/* The one map entry that claims the data block of a write is that which the slot took it from. */
+static bool is_taken_from_claimant(const struct claims *t, const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r = claims_current(slot);
+	const struct btt_flog_record *other = &slot->record[slot->cur ^ 1];
+	uint32_t b = btt_map_postmap(r->new_map);
+
+	return claims_is_chained(slot) && count_of(t, b) == 1 &&
+	       other->premap < t->geo->external_nlba &&
+	       btt_map_postmap(claims_entry(t, other->premap)) == b;
+}
+
+/* Another slot has the data block of a write, and not because the next write freed it there. */
+static bool is_free_elsewhere(const struct claims *t, const struct claims_slot *slot)
+{
+	const struct btt_flog_record *r = claims_current(slot);
+
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		const struct claims_slot *other = &t->slot[n];
+		const struct btt_flog_record *o;
+
+		if (other == slot || !other->is_readable)
+			continue;
+		o = claims_current(other);
+		if (btt_map_postmap(o->old_map) == btt_map_postmap(r->new_map) &&
+		    (o->premap != r->premap || o->old_map != r->new_map))
+			return true;
+	}
+	return false;
+}
+
 /* The data block of a write is claimed by others: whether the flog proves that it is its own. */
 static bool wins(const struct claims *t, const struct claims_slot *slot)
 {
-	const struct btt_flog_record *r = claims_current(slot);
-	bool contested = count_is_claimed(t, btt_map_postmap(r->new_map));
+	bool contested = count_of(t, btt_map_postmap(claims_current(slot)->new_map)) != 0;
 
+	if (contested && !is_taken_from_claimant(t, slot))
+		return false;
+	if (is_free_elsewhere(t, slot))
+		return false;
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		const struct claims_slot *rival = &t->slot[n];
 
@@ -141,11 +183,15 @@ static int MUST_CHECK complete(struct claims *t, const struct claims_slot *slot)
 static int MUST_CHECK take_back(struct claims *t, unsigned n)
 {
 	const struct btt_flog_record *r = claims_current(&t->slot[n]);
+	uint32_t b = btt_map_postmap(r->new_map);
 	int ret = plan_note(t->plan,
 			    "block %llu: a write to it cannot be completed, because data "
 			    "block %u has another owner; it keeps what it had before",
 			    ULL(t->first_lba + r->premap), btt_map_postmap(r->new_map));
 
+	/* Whose data is in a block that a confirmed write may have reached, nobody knows. */
+	if (claims_is_chained(&t->slot[n]) && bits_has(t->claimed, b))
+		bits_set(t->multi, b);
 	return ret < 0 ? ret
 		       : slots_call_bad(t, n, "an unfinished write to a block in use");
 }
