@@ -154,7 +154,7 @@ static enum repair_verdict plan_file(const char *path, struct image *image,
 {
 	enum repair_verdict verdict;
 
-	assert_int_equal(image_open(path, image), 0);
+	assert_int_equal(image_open(path, POOLSET_MEND, image), 0);
 	plan_init(plan, 100);
 	if (repair_plan(image, plan, &verdict) < 0)
 		fail_msg("%s", errormsg_get());
@@ -281,7 +281,7 @@ static void undo(const char *path, const char *backup, unsigned char *damaged)
 	struct image image;
 	size_t n;
 
-	assert_int_equal(image_open(path, &image), 0);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
 	if (undo_repair(backup, &image, &n) < 0)
 		fail_msg("%s", errormsg_get());
 	image_close(&image);
@@ -303,7 +303,7 @@ static void undo_cut(unsigned char *cut, const char *backup, unsigned char *dama
 
 	assert_non_null(work);
 	store_bytes(path, cut);
-	assert_int_equal(image_open(path, &image), 0);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
 	if (undo_load(backup, &image, &u) < 0)
 		fail_msg("%s", errormsg_get());
 	memcpy(work, cut, base.len);

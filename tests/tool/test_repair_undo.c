@@ -124,7 +124,7 @@ static void a_plan_that_leaves_damage_is_taken_back(void **state)
 	char *name;
 
 	(void)state;
-	assert_int_equal(image_open(path, &image), 0);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
 	plan_init(&plan, 10);
 	assert_int_equal(repair_plan(&image, &plan, &verdict), 0);
 	assert_int_equal(verdict, REPAIR_MENDABLE);
@@ -211,7 +211,7 @@ static void what_a_repair_relies_on_is_stored_again_first(void **state)
 	struct plan plan;
 
 	(void)state;
-	assert_int_equal(image_open(path, &image), 0);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
 	plan_init(&plan, 10);
 	assert_int_equal(repair_plan(&image, &plan, &verdict), 0);
 	assert_int_equal(apply_store(&plan, &s), 0);
@@ -236,7 +236,7 @@ static void what_an_undo_finds_done_is_stored_again_first(void **state)
 	(void)state;
 	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
 	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
-	assert_int_equal(image_open(path, &image), 0);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
 	assert_int_equal(undo_load(undo, &image, &u), 0);
 	memset(stored, 0, sizeof(stored));
 	is_fenced = false;

@@ -90,13 +90,13 @@ static int open_file(struct poolset_part *part, enum poolset_access access)
 {
 	const int flags = O_NONBLOCK | O_NOCTTY;
 
-	open_fd(part, O_RDWR | flags);
-	if (part->fd >= 0)
-		return 0;
-	if (access == POOLSET_READ && is_read_only(errno)) {
+	if (access == POOLSET_READ)
+		part->read_only = EBADF;
+	else if (open_fd(part, O_RDWR | flags) < 0 && access == POOLSET_MEND &&
+		 is_read_only(errno))
 		part->read_only = errno;
+	if (part->read_only)
 		open_fd(part, O_RDONLY | flags);
-	}
 	if (part->fd >= 0)
 		return 0;
 	return errormsg_fail_sys(errno, "cannot open %s", part->path);

@@ -13,18 +13,23 @@
 
 #include "poolset/poolset.h"
 
+/*
+ * Files that are only read are not opened for writing: an overlay file system would copy them
+ * first. A device DAX, which can only be mapped, always is.
+ */
 enum poolset_access {
 	POOLSET_WRITE, /* for reading and writing */
-	POOLSET_READ,  /* so where that is possible, else for reading only */
+	POOLSET_READ,  /* for reading only */
+	POOLSET_MEND,  /* for writing where that is possible, else for reading only */
 };
 
 /*
  * Opens and locks all parts and checks their lengths. On failure whatever was opened is
- * closed again. A part that could only be opened for reading has read_only set.
+ * closed again. A part that was opened for reading has read_only set.
  */
 int poolset_files_open(struct poolset *set, enum poolset_access access) MUST_CHECK;
 
-/* Fails, as open(2) has failed, if any part could only be opened for reading. */
+/* After POOLSET_MEND: fails, as open(2) has failed, if any part could only be opened for reading. */
 int poolset_files_check_writable(const struct poolset *set) MUST_CHECK;
 
 /*

@@ -25,7 +25,7 @@ struct poolset_part {
 	int fd;	   /* -1: not open */
 	dev_t dev; /* of the open file */
 	ino_t ino;
-	int read_only;	  /* errno of opening it for writing too; 0: that was possible */
+	int read_only;	  /* errno of opening it for writing too; 0: that was done */
 	uint64_t length;  /* of the file, bytes */
 	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
 	uint64_t data_lo; /* [data_lo, data_hi) of the file is known to be no hole */

@@ -36,7 +36,7 @@ static enum tool_status explain(const char *path, enum tool_status status, bool 
 	struct plan plan;
 	struct judge j = {&image, &plan, REPAIR_REFUSED};
 
-	if (image_open(path, &image) < 0)
+	if (image_open(path, POOLSET_READ, &image) < 0)
 		return status;
 	plan_init(&plan, SHOWN_FINDINGS);
 	if (guard_run(path, &image.map, judge_guarded, &j) < 0) {

@@ -360,7 +360,7 @@ static enum tool_status draw_map(const char *path, const char *file, bool force)
 	enum tool_status status;
 	struct image image;
 
-	if (image_open(path, &image) < 0) {
+	if (image_open(path, POOLSET_READ, &image) < 0) {
 		tool_complain("%s", errormsg_get());
 		return TOOL_FAILED;
 	}
@@ -375,7 +375,7 @@ static enum tool_status show(const char *path, bool json, bool stats)
 	enum tool_status status = TOOL_FAILED;
 	struct image image;
 	struct facts f;
-	int ret = image_open(path, &image);
+	int ret = image_open(path, POOLSET_READ, &image);
 
 	facts_begin(&f, json);
 	if (json || ret == 0)

@@ -161,7 +161,7 @@ enum tool_status cmd_repair(const struct tool_command *self, int argc, char **ar
 		return status;
 	if (undo_file && (dry_run || backup))
 		return tool_usage_error(self, "--undo goes with no other option");
-	if (image_open(path, &image) < 0)
+	if (image_open(path, dry_run ? POOLSET_READ : POOLSET_MEND, &image) < 0)
 		return failed();
 	/* The backup names all findings. */
 	plan_init(&plan, dry_run && !verbose ? SHOWN_FINDINGS : SIZE_MAX);

@@ -105,7 +105,7 @@ static int load(struct image *image)
 	return ret;
 }
 
-int image_open(const char *path, struct image *image)
+int image_open(const char *path, enum poolset_access access, struct image *image)
 {
 	int ret;
 
@@ -113,7 +113,7 @@ int image_open(const char *path, struct image *image)
 	ret = poolset_load(path, false, &image->set);
 	if (ret < 0)
 		return ret;
-	ret = poolset_files_open(image->set, POOLSET_READ);
+	ret = poolset_files_open(image->set, access);
 	if (ret < 0) {
 		poolset_free(image->set);
 		return ret;

@@ -13,6 +13,7 @@
 
 #include "btt/btt.h"
 #include "base/pool_format.h"
+#include "poolset/files.h"
 #include "poolset/map.h"
 #include "storage/storage.h"
 
@@ -30,10 +31,12 @@ struct image {
 };
 
 /*
- * Opens the pool. -EINVAL if the files are too small for a pool; -EAGAIN if the pool is in use;
- * -EOPNOTSUPP for device DAX; others as from open(2).
+ * Opens the pool for reading or, where that is possible, for writing (POOLSET_MEND). -EINVAL if
+ * the files are too small for a pool; -EAGAIN if the pool is in use; -EOPNOTSUPP for device DAX;
+ * others as from open(2).
  */
-int image_open(const char *path, struct image *image) MUST_CHECK;
+int image_open(const char *path, enum poolset_access access,
+	       struct image *image) MUST_CHECK;
 void image_close(struct image *image);
 
 /* Judges the headers. -EINVAL; the message says what is wrong with the first bad one. */
