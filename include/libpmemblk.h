@@ -42,7 +42,7 @@
  * - Order. Two writes may reach the medium in either order. A call that has returned 0 is
  *   durable; a call that has not returned yet may or may not be.
  * - Signals. No function may be called from a signal handler. An interrupted system call is
- *   repeated; calls do not return early with EINTR.
+ *   repeated; calls do not return early with EINTR, but for the wait for a pool that is in use.
  * - Failed syncs. After EIO from a modifying call, close the pool and open it again before you
  *   write. Opening stores again what a failed write-back may have left out.
  * - Full disks. pmemblk_create() allocates all space. A file with holes (copied sparsely,
@@ -56,7 +56,9 @@
  *   and is not a valid pool. Close the pool first, or take a snapshot of the volume: it
  *   opens as a pool does after a power loss.
  * - Network file systems. The lock is flock(2), which some of them keep on one machine only, and
- *   a sync may end in a cache of the server. Keep pools on local file systems.
+ *   a sync may end in a cache of the server. Keep pools on local file systems. On some, a
+ *   file that is only read (checked, or opened for copy on write) gets a lock that other
+ *   readers can share.
  * - Containers. The lock works between all containers of a machine that share the file. A
  *   child in another pid namespace takes the owner of a pool for alive until it knows
  *   that the owner is gone.
@@ -126,6 +128,7 @@ typedef struct pmemblk PMEMblkpool;
  *	ENOENT	poolsize is 0 and path does not exist; a folder does not exist
  *	EAGAIN	a file is locked, most often because another process has the pool open; a
  *		file is listed twice
+ *	EINTR	a signal was handled while the call waited for a pool in use (lock.wait)
  *	EFBIG	longer than the file system or RLIMIT_FSIZE allows
  *	ENOSPC	not enough free space
  *	ENOTSUP	the pool set has replicas
@@ -151,6 +154,7 @@ PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize, mod
  *		not match its files; an unsafe shutdown of the memory modules was recorded
  *		while the pool was open
  *	EAGAIN	locked, most often because another process has the pool open
+ *	EINTR	a signal was handled while the call waited for that (lock.wait)
  *	ENOENT	path or a part of the set does not exist
  *	EACCES	no permission to read and write; reading is enough for copy on write
  *	ENOTSUP	the pool set has replicas; copy on write of a device DAX
@@ -320,6 +324,7 @@ void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void
  *	copy_on_write.at_open			 [0] changes are seen by this process only
  *						 and gone after pmemblk_close()
  *	sigbus.catch				 [0] see "Media errors" below
+ *	lock.wait				 [0] see "Waiting" below
  *
  * Media errors. An access to a lost page of persistent memory raises SIGBUS, and so does
  * a store to a hole of a file on a full disk. Pools that are created, opened or checked
@@ -331,9 +336,16 @@ void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void
  * another handler while they are open has to call the old one for each SIGBUS that is not
  * its own.
  *
- * Return 0, or -1 with EINVAL for an unknown name or a NULL argument. The environment
- * variables PMEMBLK_CONF ("name=value;name=value") and PMEMBLK_CONF_FILE (a file with the
- * same) set them when the library is loaded.
+ * Waiting. A pool that is open, in another process or in this one, is locked. So many
+ * milliseconds (-1: without limit) create, open and check wait for it, before they fail with
+ * EAGAIN; 0: not at all. While they wait they hold nothing, and try again every 5 to 20
+ * milliseconds: who gets the pool next is a matter of chance. A signal that the thread handles
+ * ends the wait with EINTR. A thread that waits without limit for a pool that it has open itself
+ * waits for ever.
+ *
+ * Return 0, or -1 with EINVAL for an unknown name, a NULL argument or a lock.wait below -1. The
+ * environment variables PMEMBLK_CONF ("name=value;name=value") and PMEMBLK_CONF_FILE (a file
+ * with the same) set them when the library is loaded.
  */
 int pmemblk_ctl_get(PMEMblkpool *pbp, const char *name, void *arg);
 int pmemblk_ctl_set(PMEMblkpool *pbp, const char *name, void *arg);

@@ -11,6 +11,7 @@
 #include <libpmemblk.h>
 
 #include "commands/library.h"
+#include "commands/wait.h"
 
 static const struct tool_command commands[] = {
     {"create", "-b BSIZE [OPTION]... PATH", "make a pool", NULL, cmd_create},
@@ -37,7 +38,7 @@ static const struct tool_command *find_command(const char *name)
 
 static void print_usage(FILE *f)
 {
-	fprintf(f, "usage: pmemblk COMMAND [OPTION]... ARGUMENT...\n"
+	fprintf(f, "usage: pmemblk [--wait=SECONDS] COMMAND [OPTION]... ARGUMENT...\n"
 		   "       pmemblk help [COMMAND]\n"
 		   "       pmemblk --version\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -92,11 +93,41 @@ static void occupy_closed_streams(void)
 			open("/", O_PATH); /* if there is no /dev */
 }
 
+/* What stands before the command, the value of --wait; NULL: another word. */
+static const char *value_of_wait(const char *word)
+{
+	static const char option[] = "--" WAIT_OPTION "=";
+
+	return strncmp(word, option, sizeof(option) - 1) == 0 ? word + sizeof(option) - 1
+							      : NULL;
+}
+
+static enum tool_status run_command(const struct tool_command *command, int argc,
+				    char **argv, const char *wait)
+{
+	if (!library_check() || !wait_begin())
+		return TOOL_FAILED;
+	if (wait && !wait_set(wait)) {
+		tool_complain("--%s=%s: wanted is %s", WAIT_OPTION, wait, WAIT_WANTED);
+		print_usage(stderr);
+		return TOOL_USAGE;
+	}
+	catch_lost_pages();
+	return command->run(command, argc, argv);
+}
+
 static enum tool_status run(int argc, char **argv)
 {
-	const char *name = argc > 1 ? argv[1] : "";
-	const struct tool_command *command = find_command(name);
+	const char *wait = argc > 1 ? value_of_wait(argv[1]) : NULL;
+	const struct tool_command *command;
+	const char *name;
 
+	if (wait) {
+		argc--;
+		argv++;
+	}
+	name = argc > 1 ? argv[1] : "";
+	command = find_command(name);
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		printf("pmemblk %s\n", SRCVERSION);
 		library_print();
@@ -108,10 +139,7 @@ static enum tool_status run(int argc, char **argv)
 		return help(argv[2]);
 	if (!command)
 		return no_command(name);
-	if (!library_check())
-		return TOOL_FAILED;
-	catch_lost_pages();
-	return command->run(command, argc - 1, argv + 1);
+	return run_command(command, argc - 1, argv + 1, wait);
 }
 
 int main(int argc, char **argv)

@@ -156,3 +156,19 @@ printed '^8000000 bytes'
 (exec env --ignore-signal=HUP LD_PRELOAD="$work/shim.so" INTERRUPT_CALL=write INTERRUPT_COUNT=5 INTERRUPT_SIGNAL=1 \
 	"$BUILD/bin/pmemblk" export "$p" "$work/nohup") >"$work/out" 2>"$work/err" || fail "an ignored signal"
 case_ok "what the caller ignores stays ignored"
+
+# The wait for a pool in use, also where signals would be held back for the sake of files that exist.
+exec 9<"$p"
+flock 9
+for signal in 2 15 1; do
+	for count in 2 3; do
+		interrupted $signal flock $count check --wait=-1 "$p"
+		interrupted $signal flock $count info --wait=-1 "$p"
+		interrupted $signal flock $count import --wait=-1 "$work/raw" "$p"
+		interrupted $signal flock $count create -b 512 -s 0 --wait=-1 "$p"
+		said 'the wait for .*/pool, which is locked, has ended: Interrupted system call$'
+	done
+done
+flock -u 9
+expect 0 check "$p"
+case_ok "a wait ends by the signal"

@@ -14,7 +14,9 @@ for c in $commands; do
 	expect 0 "$c" --help
 	printed "^usage: pmemblk $c "
 	grep -q "^\.It Cm $c\$" "$SOURCE/src/man/pmemblk.1" || fail "the manual does not describe $c"
+	grep -q '^      --wait=SECONDS ' "$work/out" || fail "$c has no --wait"
 	for option in $(grep -oE '^  (-[a-zA-Z], |    )--[a-z-]+' "$work/out" | grep -oE -- '--.*'); do
+		[ "$option" != --wait ] || continue # described once
 		awk -v c="$c" '/^\.It Cm / { in_it = $3 == c } in_it' "$SOURCE/src/man/pmemblk.1" |
 			grep -qE -- "[ ,]${option#-}( |\$)|^\.It Fl ${option#-}( |\$)" ||
 			fail "the manual does not describe $c $option"
@@ -30,6 +32,8 @@ expect 0 --help
 cp "$work/out" "$work/help"
 expect 0 help
 cmp "$work/out" "$work/help" || fail "help and --help differ"
+grep -q '^\.Fl -wait Ns = Ns Ar seconds' "$SOURCE/src/man/pmemblk.1" ||
+	fail "the manual does not describe --wait"
 expect 2 help frobnicate
 said "no command 'frobnicate'"
 case_ok "help and manual name every command and option"

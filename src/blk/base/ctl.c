@@ -2,6 +2,7 @@
 #include "base/ctl.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
@@ -20,7 +21,14 @@ static struct {
     [CTL_FALLOCATE_AT_CREATE] = {{"fallocate", "at_create"}, 1},
     [CTL_COPY_ON_WRITE_AT_OPEN] = {{"copy_on_write", "at_open"}, 0},
     [CTL_SIGBUS_CATCH] = {{"sigbus", "catch"}, 0},
+    [CTL_LOCK_WAIT] = {{"lock", "wait"}, 0},
 };
+
+/* The others are switches, which take any number. */
+static bool is_time(int setting)
+{
+	return setting == CTL_LOCK_WAIT;
+}
 
 int ctl_value(enum ctl_setting setting)
 {
@@ -99,6 +107,10 @@ int ctl_set(const char *name, const int *value)
 
 	if (ret == 0 && !value)
 		ret = errormsg_fail(EINVAL, "no value given for '%s'", name);
+	if (ret == 0 && is_time(setting) && *value < -1)
+		ret = errormsg_fail(EINVAL,
+				    "ctl entry '%s' takes milliseconds, or -1, not %d",
+				    name, *value);
 	if (ret == 0)
 		atomic_store_explicit(&settings[setting].value, *value,
 				      memory_order_relaxed);
@@ -115,23 +127,50 @@ int ctl_exec(const char *name)
 	return ret;
 }
 
+static bool parse_switch(const char *text, int *value)
+{
+	if (!*text || !strchr("yY1nN0", *text))
+		return false;
+	*value = strchr("yY1", *text) != NULL;
+	return true;
+}
+
+/* "-1", or digits that make an int. */
+static bool parse_time(const char *text, int *value)
+{
+	int n = 0;
+
+	*value = -1;
+	if (strcmp(text, "-1") == 0)
+		return true;
+	if (!*text || text[strspn(text, "0123456789")])
+		return false;
+	for (; *text; text++) {
+		int digit = *text - '0';
+
+		if (n > (INT_MAX - digit) / 10)
+			return false;
+		n = 10 * n + digit;
+	}
+	*value = n;
+	return true;
+}
+
 int ctl_set_text(const char *name, const char *text)
 {
 	int value;
+	int setting;
+	int ret = find(name, &setting);
 
-	if (*text && strchr("yY1", *text))
-		value = 1;
-	else if (*text && strchr("nN0", *text))
-		value = 0;
-	else {
-		int setting;
-		int ret = find(name, &setting);
-
-		return ret ? ret
-			   : errormsg_fail(
-				 EINVAL,
-				 "ctl entry '%s' takes y, Y, 1, n, N or 0, not '%s'",
-				 name, text);
-	}
+	if (ret < 0)
+		return ret;
+	if (is_time(setting) && !parse_time(text, &value))
+		return errormsg_fail(EINVAL,
+				     "ctl entry '%s' takes milliseconds, or -1, not '%s'",
+				     name, text);
+	if (!is_time(setting) && !parse_switch(text, &value))
+		return errormsg_fail(EINVAL,
+				     "ctl entry '%s' takes y, Y, 1, n, N or 0, not '%s'",
+				     name, text);
 	return ctl_set(name, &value);
 }

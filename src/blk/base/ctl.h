@@ -15,6 +15,7 @@ enum ctl_setting {
 	CTL_FALLOCATE_AT_CREATE,
 	CTL_COPY_ON_WRITE_AT_OPEN,
 	CTL_SIGBUS_CATCH,
+	CTL_LOCK_WAIT, /* milliseconds; -1: for ever */
 	CTL_COUNT
 };
 
@@ -23,7 +24,7 @@ int ctl_value(enum ctl_setting setting);
 /*
  * Entries by name. Empty name components are skipped. 0, or with the message set:
  *
- *	-EINVAL	 name or value is NULL
+ *	-EINVAL	 name or value is NULL, or a time is below -1
  *	-ENOENT	 there is no such entry
  *	-ENOTDIR the name goes on below an entry
  */
@@ -33,7 +34,10 @@ int ctl_set(const char *name, const int *value) MUST_CHECK;
 /* -EINVAL with the message set: no entry can be executed. */
 int ctl_exec(const char *name) MUST_CHECK;
 
-/* Like ctl_set; the text is y..., Y..., 1... or n..., N..., 0..., else -EINVAL. */
+/*
+ * Like ctl_set; the text is y..., Y..., 1... or n..., N..., 0..., for a time a decimal number, else
+ * -EINVAL.
+ */
 int ctl_set_text(const char *name, const char *text) MUST_CHECK;
 
 #endif

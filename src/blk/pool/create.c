@@ -30,16 +30,23 @@
 #include "poolset/files.h"
 #include "poolset/io.h"
 #include "poolset/load.h"
+#include "poolset/wait.h"
 
-static int plan_set(const char *path, size_t poolsize, struct poolset **set)
+static int plan_set(const char *path, size_t poolsize, struct poolset_wait *wait,
+		    struct poolset **set)
 {
+	int ret;
+
 	if (poolsize == 0)
-		return poolset_load(path, true, set);
+		return poolset_load(path, true, wait, set);
 	if (access(path, F_OK) == 0)
 		return errormsg_fail_sys(EEXIST, "cannot create %s", path);
 	if (errno != ENOENT)
 		return errormsg_fail_sys(errno, "cannot create %s", path);
-	return poolset_single(path, poolsize, set);
+	ret = poolset_single(path, poolsize, set);
+	if (ret == 0)
+		(*set)->wait = wait;
+	return ret;
 }
 
 /* In parts that exist, the pages that get headers must be zero. */
@@ -71,6 +78,7 @@ static int plan_files(struct poolset *set, uint32_t bsize, bool *all_new)
 
 	if (ret < 0)
 		return ret;
+	poolset_wait_over(set->wait);
 	image = poolset_files_image_size(set);
 	if (image < POOL_MIN_SIZE)
 		return errormsg_fail(EINVAL,
@@ -295,10 +303,27 @@ static int create(struct poolset *set, const char *path, uint32_t bsize, mode_t 
 	return 0;
 }
 
+static int attempt(const char *path, uint32_t bsize, size_t poolsize, mode_t mode,
+		   struct poolset_wait *wait, struct pmemblk **out)
+{
+	struct poolset *set;
+	int ret = plan_set(path, poolsize, wait, &set);
+
+	if (ret < 0)
+		return ret;
+	ret = create(set, path, bsize, mode, out);
+	if (ret == 0)
+		poolset_files_close(set);
+	else
+		poolset_files_unlock_and_close(set);
+	poolset_free(set);
+	return ret;
+}
+
 int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
 		struct pmemblk **out)
 {
-	struct poolset *set;
+	struct poolset_wait wait;
 	int ret = ctl_config_check();
 
 	if (ret < 0)
@@ -308,14 +333,9 @@ int pool_create(const char *path, size_t bsize, size_t poolsize, mode_t mode,
 		return errormsg_fail(EINVAL, "Invalid block size %zu", bsize);
 	if (!path)
 		return errormsg_fail(EFAULT, "no path given");
-	ret = plan_set(path, poolsize, &set);
-	if (ret < 0)
-		return ret;
-	ret = create(set, path, (uint32_t)bsize, mode, out);
-	if (ret == 0)
-		poolset_files_close(set);
-	else
-		poolset_files_unlock_and_close(set);
-	poolset_free(set);
+	poolset_wait_begin(&wait);
+	do
+		ret = attempt(path, (uint32_t)bsize, poolsize, mode, &wait, out);
+	while (poolset_wait_again(&wait, path, &ret));
 	return ret;
 }

@@ -18,10 +18,9 @@
 #include "pool/build.h"
 #include "pool/header.h"
 #include "pool/watched.h"
+#include "poolset/acquire.h"
 #include "poolset/badblocks.h"
-#include "poolset/files.h"
 #include "poolset/io.h"
-#include "poolset/load.h"
 
 /* --- judging ------------------------------------------------------------------------- */
 
@@ -148,14 +147,11 @@ static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
 		    struct poolset **set, struct pmemblk **out, struct front *front)
 {
 	struct pmemblk *pool;
-	int ret = poolset_load(path, false, set);
+	int ret = poolset_acquire(
+	    path, kind == MAPPING_PRIVATE ? POOLSET_READ : POOLSET_WRITE, set);
 
 	if (ret < 0)
 		return ret;
-	ret = poolset_files_open(*set,
-				 kind == MAPPING_PRIVATE ? POOLSET_READ : POOLSET_WRITE);
-	if (ret < 0)
-		goto fail;
 	pool = pool_alloc(path);
 	if (!pool) {
 		ret = errormsg_fail(ENOMEM, "out of memory for the pool %s", path);

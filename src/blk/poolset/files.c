@@ -12,6 +12,7 @@
 #include "file.h"
 #include "base/pool_format.h"
 #include "poolset/fork.h"
+#include "poolset/wait.h"
 
 /* Whether another part that is open already is the same file as st. */
 static bool is_given_twice(const struct poolset *set, const struct poolset_part *part,
@@ -36,19 +37,15 @@ static int fail_twice(const struct poolset *set, const struct poolset_part *part
 static int lock_part(const struct poolset *set, const struct poolset_part *part)
 {
 	struct stat st;
+	int ret = poolset_lock(part->fd);
 
-	if (flock(part->fd, LOCK_EX | LOCK_NB) == 0)
+	if (ret == 0)
 		return 0;
-	/* Network file systems give an exclusive lock to who may write only. */
-	if (errno == EBADF && part->read_only && flock(part->fd, LOCK_SH | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return errormsg_fail_sys(errno, "cannot lock %s", part->path);
+	if (ret != -EWOULDBLOCK)
+		return errormsg_fail_sys(-ret, "cannot lock %s", part->path);
 	if (fstat(part->fd, &st) == 0 && is_given_twice(set, part, &st))
 		return fail_twice(set, part);
-	return errormsg_fail(EAGAIN,
-			     "%s is locked: the pool is open in this or another process",
-			     part->path);
+	return poolset_fail_locked(set->wait, part->path);
 }
 
 static int check_length(const struct poolset *set, const struct poolset_part *part)

@@ -25,7 +25,8 @@ enum poolset_access {
 
 /*
  * Opens and locks all parts and checks their lengths. On failure whatever was opened is
- * closed again. A part that was opened for reading has read_only set.
+ * closed again. A part that was opened for reading has read_only set. Where a file is locked,
+ * and set->wait is patient, it fails with -EAGAIN and no message, see poolset/wait.h.
  */
 int poolset_files_open(struct poolset *set, enum poolset_access access) MUST_CHECK;
 

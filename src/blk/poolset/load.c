@@ -66,10 +66,8 @@ static int parse_fd(int fd, const char *path, off_t size, struct poolset **out)
 	return ret;
 }
 
-/* Tells a set file from a pool file by its first bytes, and parses it. */
-static int load_fd(int fd, const char *path, struct poolset **out)
+static int lock_fd(int fd, const char *path, struct poolset_wait *wait)
 {
-	char signature[POOLSET_SIGNATURE_LEN];
 	struct stat st;
 	int ret;
 
@@ -77,15 +75,22 @@ static int load_fd(int fd, const char *path, struct poolset **out)
 		return errormsg_fail_sys(errno, "cannot stat %s", path);
 	if (!S_ISREG(st.st_mode))
 		return errormsg_fail(EINVAL, "%s is not a regular file any more", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		if (errno == EWOULDBLOCK)
-			return errormsg_fail(
-			    EAGAIN,
-			    "%s is locked: the pool is open in this or another process",
-			    path);
-		return errormsg_fail_sys(errno, "cannot lock %s", path);
-	}
-	/* once more: nobody else changes its length now */
+	ret = poolset_lock_shared(fd);
+	if (ret == -EWOULDBLOCK)
+		return poolset_fail_locked(wait, path);
+	return ret < 0 ? errormsg_fail_sys(-ret, "cannot lock %s", path) : 0;
+}
+
+/*
+ * Tells a set file from a pool file by its first bytes, and parses it. It is locked: it is no
+ * pool that is open.
+ */
+static int load_locked(int fd, const char *path, struct poolset **out)
+{
+	char signature[POOLSET_SIGNATURE_LEN];
+	struct stat st;
+	int ret;
+
 	if (fstat(fd, &st) != 0)
 		return errormsg_fail_sys(errno, "cannot stat %s", path);
 	if (st.st_size < (off_t)sizeof(signature))
@@ -360,7 +365,8 @@ static int resolve(struct poolset *set, bool for_create)
 	return 0;
 }
 
-int poolset_load(const char *path, bool for_create, struct poolset **out)
+int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
+		 struct poolset **out)
 {
 	enum file_type type;
 	int ret = file_classify(path, &type);
@@ -372,22 +378,29 @@ int poolset_load(const char *path, bool for_create, struct poolset **out)
 		return errormsg_fail_sys(ENOENT, "cannot find %s", path);
 	if (type == FILE_DIRECTORY)
 		return errormsg_fail(EINVAL, "%s is a directory", path);
-	if (type == FILE_DEVDAX)
-		return poolset_single(path, 0, out);
-	/* It may have become a fifo meanwhile, for which nobody may have to wait. */
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return errormsg_fail_sys(errno, "cannot open %s", path);
-	ret = load_fd(fd, path, out);
-	/* a child may have been forked meanwhile, and have a copy */
-	flock(fd, LOCK_UN);
-	close(fd);
-	if (ret == 0 && (*out)->is_file) {
-		ret = resolve(*out, for_create);
-		if (ret < 0) {
-			poolset_free(*out);
-			*out = NULL;
+	if (type == FILE_DEVDAX) {
+		ret = poolset_single(path, 0, out);
+	} else {
+		/* It may have become a fifo meanwhile, for which nobody may have to wait. */
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd < 0)
+			return errormsg_fail_sys(errno, "cannot open %s", path);
+		ret = lock_fd(fd, path, wait);
+		if (ret == 0) {
+			ret = load_locked(fd, path, out);
+			/* a child may have been forked meanwhile, and have a copy */
+			flock(fd, LOCK_UN);
 		}
+		close(fd);
+	}
+	if (ret < 0)
+		return ret;
+	(*out)->wait = wait;
+	if ((*out)->is_file)
+		ret = resolve(*out, for_create);
+	if (ret < 0) {
+		poolset_free(*out);
+		*out = NULL;
 	}
 	return ret;
 }

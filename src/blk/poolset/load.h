@@ -4,6 +4,7 @@
 #define POOLSET_LOAD_H 1
 
 #include "poolset/poolset.h"
+#include "poolset/wait.h"
 
 /*
  * Reads what path names: a set file, which is parsed, or anything else, which becomes a
@@ -13,7 +14,11 @@
  *
  * -ENOENT, -EACCES etc. as from open(2), -EAGAIN when it is locked, -EINVAL, -EOPNOTSUPP
  * for replicas. *out is to be given to poolset_free().
+ *
+ * wait, which may be NULL, is told of locked files, by this function and by those that open the
+ * set's files.
  */
-int poolset_load(const char *path, bool for_create, struct poolset **out) MUST_CHECK;
+int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
+		 struct poolset **out) MUST_CHECK;
 
 #endif

@@ -15,6 +15,8 @@
 #include "file.h"
 #include "poolset/file_holes.h"
 
+struct poolset_wait;
+
 struct poolset_part {
 	char *path;
 	/* length that it must have, bytes; 0: what it has (AUTO in a set file) */
@@ -44,6 +46,9 @@ struct poolset {
 	unsigned nreplica; /* local and remote, the first one included */
 	unsigned npart;
 	struct poolset_part *part; /* of the first replica */
+
+	struct poolset_wait
+	    *wait; /* who waits for locked files, see poolset/wait.h; or NULL */
 
 	/* While the files are open, see poolset/fork.h. */
 	struct poolset *next;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "commands/values.h"
+#include "commands/wait.h"
 #include "errormsg.h"
 #include "printable.h"
 
@@ -85,11 +86,17 @@ static void print_help(const struct tool_command *self, const struct tool_option
 	       self->summary);
 	for (; options->name; options++)
 		print_option(options);
+	printf(
+	    "      --%-17sseconds to wait for a pool that is in use [0]; -1: for ever\n",
+	    WAIT_OPTION "=SECONDS");
 	if (self->notes)
 		printf("\n%s\n", self->notes);
 }
 
-/* Makes the tables for getopt_long(3), with --help added. */
+/* The option of all commands. It has no letter. */
+#define WAIT_VALUE 1
+
+/* Makes the tables for getopt_long(3), with --wait and --help added. */
 static void prepare(const struct tool_option *options, struct option *long_opts,
 		    char *short_opts)
 {
@@ -103,10 +110,17 @@ static void prepare(const struct tool_option *options, struct option *long_opts,
 		if (options->kind != TOOL_FLAG)
 			*short_opts++ = ':';
 	}
+	*long_opts++ = (struct option){WAIT_OPTION, required_argument, NULL, WAIT_VALUE};
 	*long_opts++ = (struct option){"help", no_argument, NULL, 'h'};
 	*long_opts = (struct option){0};
 	*short_opts++ = 'h';
 	*short_opts = '\0';
+}
+
+static enum tool_status complain_value(const struct tool_command *self, const char *name,
+				       const char *wanted)
+{
+	return tool_usage_error(self, "--%s=%s: wanted is %s", name, optarg, wanted);
 }
 
 static enum tool_status complain_option(const struct tool_command *self, int c,
@@ -123,7 +137,7 @@ static enum tool_status complain_option(const struct tool_command *self, int c,
 static bool read_options(const struct tool_command *self, int argc, char **argv,
 			 const struct tool_option *options, enum tool_status *status)
 {
-	struct option long_opts[MAX_OPTIONS + 2];
+	struct option long_opts[MAX_OPTIONS + 3];
 	char short_opts[2 * MAX_OPTIONS + 3];
 	char wanted[VALUES_WANTED];
 	int c;
@@ -137,6 +151,12 @@ static bool read_options(const struct tool_command *self, int argc, char **argv,
 			*status = TOOL_OK;
 			return false;
 		}
+		if (c == WAIT_VALUE) {
+			if (wait_set(optarg))
+				continue;
+			*status = complain_value(self, WAIT_OPTION, WAIT_WANTED);
+			return false;
+		}
 		while (o->name && o->letter != c)
 			o++;
 		if (!o->name) {
@@ -144,8 +164,7 @@ static bool read_options(const struct tool_command *self, int argc, char **argv,
 			return false;
 		}
 		if (!values_store(o, optarg ? optarg : "", wanted)) {
-			*status = tool_usage_error(self, "--%s=%s: wanted is %s", o->name,
-						   optarg, wanted);
+			*status = complain_value(self, o->name, wanted);
 			return false;
 		}
 	}

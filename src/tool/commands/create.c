@@ -28,7 +28,7 @@ static const char *hint(const char *path)
 	struct poolset *set;
 	const char *text = "";
 
-	if (poolset_load(path, true, &set) < 0)
+	if (poolset_load(path, true, NULL, &set) < 0)
 		return "";
 	if (set->is_file)
 		text = "; it is a pool set file: with -s 0 the pool is made in its parts";
@@ -66,7 +66,7 @@ static bool find_made(struct made *made, const char *path, uint64_t size, mode_t
 
 	*made = (struct made){.is_all = true};
 	/* Errors in a set are reported when the pool is made. */
-	if (size == 0 && poolset_load(path, true, &made->set) < 0)
+	if (size == 0 && poolset_load(path, true, NULL, &made->set) < 0)
 		made->set = NULL;
 	npart = made->set ? made->set->npart : 1;
 	made->file = calloc(npart, sizeof(*made->file));
@@ -122,9 +122,9 @@ static enum tool_status create_or_nothing(const char *path, uint64_t bsize, uint
 	if (made.is_all)
 		interrupt_remove(made.file, made.n);
 	else
-		interrupt_hold();
+		interrupt_note();
 	status = create(path, bsize, size, mode, layout);
-	if (interrupt_has_come())
+	if (interrupt_has_come() && status == TOOL_OK)
 		tool_complain(
 		    "the signal came when files that existed were being changed: "
 		    "that was finished first");

@@ -16,6 +16,10 @@ static size_t nfile;
 static sigset_t before_hold;
 static bool is_held;
 
+static bool is_noting;
+static volatile sig_atomic_t noted;  /* the signal that has come; 0: none */
+static struct sigaction before_note; /* of SIGALRM */
+
 /* The set of the signals that are not ignored. */
 static void signal_set(sigset_t *set)
 {
@@ -52,6 +56,18 @@ static void remove_and_die(int sig)
 	raise(sig); /* it is delivered when this returns */
 }
 
+/* While they are blocked. */
+static void set_handler(const sigset_t *set, void (*handler)(int))
+{
+	for (size_t i = 0; i < NSIGNAL; i++)
+		if (sigismember(set, signals[i])) {
+			struct sigaction action = {.sa_handler = handler};
+
+			action.sa_mask = *set;
+			sigaction(signals[i], &action, NULL);
+		}
+}
+
 static void set_files(struct interrupt_file *file, size_t n)
 {
 	sigset_t set;
@@ -61,14 +77,7 @@ static void set_files(struct interrupt_file *file, size_t n)
 	pthread_sigmask(SIG_BLOCK, &set, &old);
 	files = file;
 	nfile = n;
-	for (size_t i = 0; i < NSIGNAL; i++)
-		if (sigismember(&set, signals[i])) {
-			struct sigaction action = {.sa_handler =
-						       n ? remove_and_die : SIG_DFL};
-
-			action.sa_mask = set;
-			sigaction(signals[i], &action, NULL);
-		}
+	set_handler(&set, n ? remove_and_die : SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -110,6 +119,30 @@ void interrupt_hold(void)
 	is_held = true;
 }
 
+/* It may come just before the wait begins: another one, a second later, ends that. */
+static void note(int sig)
+{
+	noted = sig;
+	alarm(1);
+}
+
+static void wake(int sig)
+{
+	(void)sig;
+	alarm(1);
+}
+
+void interrupt_note(void)
+{
+	sigset_t set;
+
+	signal_set(&set);
+	noted = 0;
+	sigaction(SIGALRM, &(struct sigaction){.sa_handler = wake}, &before_note);
+	set_handler(&set, note);
+	is_noting = true;
+}
+
 int interrupt_descriptor(void)
 {
 	sigset_t set;
@@ -122,6 +155,8 @@ bool interrupt_has_come(void)
 {
 	sigset_t pending;
 
+	if (is_noting && noted)
+		return true;
 	sigpending(&pending);
 	for (size_t i = 0; i < NSIGNAL; i++)
 		if (sigismember(&pending, signals[i]))
@@ -131,6 +166,18 @@ bool interrupt_has_come(void)
 
 void interrupt_release(void)
 {
+	sigset_t set;
+
+	if (is_noting) {
+		signal_set(&set);
+		set_handler(&set, SIG_DFL);
+		is_noting = false;
+		if (noted) {
+			alarm(0);
+			raise(noted);
+		}
+		sigaction(SIGALRM, &before_note, NULL);
+	}
 	if (is_held)
 		pthread_sigmask(SIG_SETMASK, &before_hold, NULL);
 	is_held = false;

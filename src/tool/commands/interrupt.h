@@ -35,10 +35,16 @@ void interrupt_keep(void);
 /* Blocks the signals until interrupt_release(), also in threads that are started meanwhile. */
 void interrupt_hold(void);
 
+/*
+ * From now on a signal does not end the process before interrupt_release(), but it ends the wait
+ * for a pool that is in use: the library's call fails with EINTR. No other thread may run.
+ */
+void interrupt_note(void);
+
 /* A descriptor that becomes readable when a blocked signal has come; -1 if there is none. */
 int interrupt_descriptor(void);
 
-/* Whether a blocked signal has come. */
+/* Whether a signal has come since interrupt_hold() or interrupt_note(). */
 bool interrupt_has_come(void);
 
 /* Unblocks the signals. If one has come, the process dies here. */

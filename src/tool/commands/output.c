@@ -52,7 +52,7 @@ static bool add_file(struct output_source *source, const char *path)
 void output_source_init(struct output_source *source, const char *path)
 {
 	struct poolset *set = NULL;
-	unsigned npart = poolset_load(path, false, &set) == 0 ? set->npart : 0;
+	unsigned npart = poolset_load(path, false, NULL, &set) == 0 ? set->npart : 0;
 
 	*source = (struct output_source){.path = path,
 					 .mode = 0666,

@@ -15,10 +15,10 @@
 #include "image/bits.h"
 #include "image/guard.h"
 #include "pool/header.h"
-#include "poolset/files.h"
-#include "poolset/io.h"
-#include "poolset/load.h"
 #include "pool/shutdown_devices.h"
+#include "poolset/acquire.h"
+#include "poolset/badblocks.h"
+#include "poolset/io.h"
 
 /* Changes are in the image alone: the file may have a hole there. */
 static uint64_t next_data(struct storage *s, uint64_t off, uint64_t end)
@@ -110,14 +110,9 @@ int image_open(const char *path, enum poolset_access access, struct image *image
 	int ret;
 
 	*image = (struct image){.path = path};
-	ret = poolset_load(path, false, &image->set);
+	ret = poolset_acquire(path, access, &image->set);
 	if (ret < 0)
 		return ret;
-	ret = poolset_files_open(image->set, access);
-	if (ret < 0) {
-		poolset_free(image->set);
-		return ret;
-	}
 	ret = load(image);
 	if (ret < 0)
 		image_close(image);

@@ -32,7 +32,8 @@ struct image {
 
 /*
  * Opens the pool for reading or, where that is possible, for writing (POOLSET_MEND). -EINVAL if
- * the files are too small for a pool; -EAGAIN if the pool is in use; -EOPNOTSUPP for device DAX;
+ * the files are too small for a pool; -EAGAIN if the pool is in use, also
+ * after the time that lock.wait gives; -EOPNOTSUPP for device DAX;
  * others as from open(2).
  */
 int image_open(const char *path, enum poolset_access access,

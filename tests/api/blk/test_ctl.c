@@ -25,9 +25,13 @@ static void assert_einval(int ret)
 
 static void entries_are_read_and_set_as_integers(void **state)
 {
-	static const char *const names[] = {
-	    "prefault.at_create",  "prefault.at_open",	    "sds.at_create",
-	    "fallocate.at_create", "copy_on_write.at_open", "sigbus.catch"};
+	static const char *const names[] = {"prefault.at_create",
+					    "prefault.at_open",
+					    "sds.at_create",
+					    "fallocate.at_create",
+					    "copy_on_write.at_open",
+					    "sigbus.catch",
+					    "lock.wait"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@ static int reset(void **state)
 	assert_int_equal(ctl_set("sds.at_create", &one), 0);
 	assert_int_equal(ctl_set("fallocate.at_create", &one), 0);
 	assert_int_equal(ctl_set("copy_on_write.at_open", &zero), 0);
+	assert_int_equal(ctl_set("lock.wait", &zero), 0);
 	return 0;
 }
 
@@ -76,7 +78,7 @@ static void entries_have_their_defaults_and_keep_what_is_set(void **state)
 	} defaults[] = {
 	    {"prefault.at_create", 0},	  {"prefault.at_open", 0},
 	    {"sds.at_create", 1},	  {"fallocate.at_create", 1},
-	    {"copy_on_write.at_open", 0},
+	    {"copy_on_write.at_open", 0}, {"lock.wait", 0},
 	};
 
 	(void)state;
@@ -95,6 +97,51 @@ static void entries_have_their_defaults_and_keep_what_is_set(void **state)
 	}
 	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 7);
 	assert_int_equal(ctl_value(CTL_COPY_ON_WRITE_AT_OPEN), 7);
+}
+
+/* A value that is none is passed over, as those of switches are. */
+static void a_time_is_a_number_of_milliseconds_or_minus_1(void **state)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		int value;
+	} texts[] = {
+	    {"0", 0, 0},
+	    {"5000", 0, 5000},
+	    {"0010", 0, 10},
+	    {"-1", 0, -1},
+	    {"2147483647", 0, INT_MAX},
+	    {"2147483648", -EINVAL, 7},
+	    {"-2", -EINVAL, 7},
+	    {"", -EINVAL, 7},
+	    {"y", -EINVAL, 7},
+	    {"10s", -EINVAL, 7},
+	    {"1.5", -EINVAL, 7},
+	    {" 1", -EINVAL, 7},
+	    {"+1", -EINVAL, 7},
+	    {"99999999999999999999", -EINVAL, 7},
+	    {"0x10", -EINVAL, 7},
+	    {"-", -EINVAL, 7},
+	};
+	const int least = -1;
+	const int below = -2;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const int before = 7;
+
+		assert_int_equal(ctl_set("lock.wait", &before), 0);
+		if (ctl_set_text("lock.wait", texts[i].text) != texts[i].ret ||
+		    ctl_value(CTL_LOCK_WAIT) != texts[i].value)
+			fail_msg("'%s': %d", texts[i].text, ctl_value(CTL_LOCK_WAIT));
+	}
+	assert_int_equal(apply("lock.wait=2500;lock.wait=soon"), 0);
+	assert_int_equal(ctl_value(CTL_LOCK_WAIT), 2500);
+	assert_int_equal(ctl_set("lock.wait", &least), 0);
+	assert_int_equal(ctl_set("lock.wait", &below), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "lock.wait"));
+	assert_int_equal(ctl_value(CTL_LOCK_WAIT), -1);
 }
 
 /* For each text what the original did: 0, or it aborted or crashed. */
@@ -211,6 +258,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(names_are_matched_component_by_component),
 	    cmocka_unit_test_teardown(entries_have_their_defaults_and_keep_what_is_set,
+				      reset),
+	    cmocka_unit_test_teardown(a_time_is_a_number_of_milliseconds_or_minus_1,
 				      reset),
 	    cmocka_unit_test_teardown(
 		configurations_are_accepted_where_the_original_lived, reset),

@@ -65,7 +65,7 @@ static void loading_looks_at_each_a_few_times(void **state)
 
 	(void)state;
 	nstat = 0;
-	assert_int_equal(poolset_load(make_set(NDIR, 0), true, &set), 0);
+	assert_int_equal(poolset_load(make_set(NDIR, 0), true, NULL, &set), 0);
 	assert_int_equal(set->npart, 1);
 	poolset_free(set);
 	assert_true(nstat >= NDIR);
@@ -85,7 +85,7 @@ static void the_line_that_repeats_one_is_named(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(poolset_load(make_set(cases[i].at, 7), true, &set),
+		assert_int_equal(poolset_load(make_set(cases[i].at, 7), true, NULL, &set),
 				 -EEXIST);
 		if (!strstr(errormsg_get(), cases[i].message) ||
 		    !strstr(errormsg_get(), "is listed twice"))
@@ -103,7 +103,7 @@ static void one_that_is_not_there_is_named(void **state)
 	assert_non_null(f);
 	fprintf(f, "20M %s\n", support_path(true, "absent"));
 	fclose(f);
-	assert_int_not_equal(poolset_load(path, true, &set), 0);
+	assert_int_not_equal(poolset_load(path, true, NULL, &set), 0);
 	assert_non_null(strstr(errormsg_get(), "mixes files and directories"));
 }
 

@@ -111,14 +111,15 @@ static void directories_are_looked_at_a_few_times_each(void **state)
 	assert_int_equal(truncate(part, 17 << 20), 0);
 	nstat = 0;
 	snprintf(dir, sizeof(dir), "%s/d%u", support_tmpdir(true), NDIR - 1);
-	assert_int_equal(poolset_load(write_set(NDIR - 1, dir), false, &set), 0);
+	assert_int_equal(poolset_load(write_set(NDIR - 1, dir), false, NULL, &set), 0);
 	assert_int_equal(set->npart, 1);
 	poolset_free(set);
 	assert_true(nstat < 8 * NDIR);
 
 	snprintf(dir, sizeof(dir), "%s/../%s/d7", support_tmpdir(true),
 		 strrchr(support_tmpdir(true), '/') + 1);
-	assert_int_equal(poolset_load(write_set(NDIR - 1, dir), false, &set), -EEXIST);
+	assert_int_equal(poolset_load(write_set(NDIR - 1, dir), false, NULL, &set),
+			 -EEXIST);
 	assert_non_null(strstr(errormsg_get(), ":6002: directory"));
 }
 

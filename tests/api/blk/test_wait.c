@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waiting for a pool that is in use (lock.wait), and the locks that a file can have. The test's
+ * flock() counts how often a lock was refused: that tells when somebody waits.
+ */
+#include "pool_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "require.h"
+
+enum { NPROCESS = 10, NTURN = 3, BSIZE = 512, ATTEMPTS = 3 };
+
+static atomic_uint nrefused;
+static atomic_uint nlocked; /* calls in all */
+static bool is_network;	    /* flock() is a lock of fcntl(2), as on NFS */
+static unsigned
+    signal_after; /* raised in the call that is refused as this one; 0: never */
+static volatile sig_atomic_t ncaught;
+
+SUPPORT_INTERPOSE int flock(int fd, int operation)
+{
+	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+	int ret;
+
+	atomic_fetch_add(&nlocked, 1);
+	if (is_network && ((operation & LOCK_EX && mode == O_RDONLY) ||
+			   (operation & LOCK_SH && mode == O_WRONLY))) {
+		errno = EBADF;
+		return -1;
+	}
+	ret = (int)syscall(SYS_flock, fd, operation);
+	if (ret != 0 && errno == EWOULDBLOCK) {
+		unsigned n = atomic_fetch_add(&nrefused, 1) + 1;
+
+		if (n == signal_after)
+			raise(SIGUSR1);
+		errno = EWOULDBLOCK;
+	}
+	return ret;
+}
+
+static void set_wait(int ms)
+{
+	REQUIRE(pmemblk_ctl_set(NULL, "lock.wait", &ms) == 0, "%s", pmemblk_errormsg());
+}
+
+static int begin(void **state)
+{
+	alarm(120); /* who waits for ever has failed */
+	set_wait(0);
+	atomic_store(&nrefused, 0);
+	return fixture_new_path(state);
+}
+
+static int end(void **state)
+{
+	set_wait(0);
+	alarm(0);
+	return fixture_remove(state);
+}
+
+static void await_refusals(unsigned n)
+{
+	while (atomic_load(&nrefused) < n)
+		sched_yield();
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* --- a thread that waits ------------------------------------------------------------------ */
+
+struct waiter {
+	pthread_t thread;
+	const char *path;
+	PMEMblkpool *(*call)(const char *path);
+	_Atomic(PMEMblkpool *) pool;
+	atomic_int err;
+};
+
+static PMEMblkpool *open_it(const char *path)
+{
+	return pmemblk_open(path, 0);
+}
+
+static PMEMblkpool *create_in_it(const char *path)
+{
+	return pmemblk_create(path, BSIZE, 0, 0600);
+}
+
+/* A pool that says nothing but that it was consistent. */
+static PMEMblkpool *check_it(const char *path)
+{
+	static char consistent;
+
+	return pmemblk_check(path, 0) == 1 ? (PMEMblkpool *)(void *)&consistent : NULL;
+}
+
+static void *run_waiter(void *arg)
+{
+	struct waiter *w = arg;
+	PMEMblkpool *pool = w->call(w->path);
+
+	atomic_store(&w->err, pool ? 0 : errno);
+	atomic_store(&w->pool, pool);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void start(struct waiter *w, const char *path,
+		  PMEMblkpool *(*call)(const char *path))
+{
+	unsigned before = atomic_load(&nrefused);
+
+	w->path = path;
+	w->call = call;
+	atomic_init(&w->pool, NULL);
+	atomic_init(&w->err, -1);
+	assert_int_equal(pthread_create(&w->thread, NULL, run_waiter, w), 0);
+	await_refusals(before + ATTEMPTS);
+}
+
+static PMEMblkpool *result(struct waiter *w)
+{
+	assert_int_equal(pthread_join(w->thread, NULL), 0);
+	assert_int_equal(atomic_load(&w->err), 0);
+	return atomic_load(&w->pool);
+}
+
+/* ------------------------------------------------------------------------------------------ */
+
+static void count_turn(const char *path)
+{
+	char buf[BSIZE];
+	PMEMblkpool *p = pmemblk_open(path, BSIZE);
+
+	REQUIRE(p, "%s", pmemblk_errormsg());
+	REQUIRE(pmemblk_read(p, buf, 0) == 0, "%s", pmemblk_errormsg());
+	buf[0]++;
+	REQUIRE(pmemblk_write(p, buf, 0) == 0, "%s", pmemblk_errormsg());
+	pmemblk_close(p);
+}
+
+static void ten_processes_that_wait_all_get_their_turns(void **state)
+{
+	pid_t child[NPROCESS];
+	char buf[BSIZE];
+	char c = 0;
+	int ready[2];
+	int go[2];
+	int status;
+	PMEMblkpool *p;
+
+	(void)state;
+	pmemblk_close(fixture_create(BSIZE, SIZE, 0600));
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go), 0);
+	for (int i = 0; i < NPROCESS; i++) {
+		child[i] = fork();
+		assert_true(child[i] >= 0);
+		if (child[i] != 0)
+			continue;
+		alarm(100);
+		set_wait(i % 2 ? -1 : 90000);
+		REQUIRE(read(go[0], &c, 1) == 1, "no go");
+		REQUIRE(write(ready[1], &c, 1) == 1, "cannot tell");
+		for (int k = 0; k < NTURN; k++)
+			count_turn(fixture_path);
+		_exit(0);
+	}
+	p = fixture_open();
+	for (int i = 0; i < NPROCESS; i++)
+		assert_int_equal(write(go[1], &c, 1), 1);
+	for (int i = 0; i < NPROCESS; i++)
+		assert_int_equal(read(ready[0], &c, 1), 1);
+	pmemblk_close(p);
+	for (int i = 0; i < NPROCESS; i++) {
+		assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+		assert_int_equal(status, 0);
+	}
+	p = fixture_open();
+	assert_int_equal(pmemblk_read(p, buf, 0), 0);
+	assert_int_equal(buf[0], NPROCESS * NTURN);
+	pmemblk_close(p);
+	close(ready[0]);
+	close(ready[1]);
+	close(go[0]);
+	close(go[1]);
+}
+
+static void without_the_setting_nobody_waits(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+
+	(void)state;
+	assert_null(pmemblk_open(fixture_path, 0));
+	assert_int_equal(errno, EAGAIN);
+	assert_non_null(strstr(pmemblk_errormsg(), " is locked: the pool is open"));
+	assert_int_equal(pmemblk_check(fixture_path, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(atomic_load(&nrefused), 2);
+	pmemblk_close(p);
+}
+
+/* The upper limit is for machines that do other things; a wait without one would end by alarm(2). */
+static void the_wait_ends_with_the_time_that_was_given(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	double begin_of_wait;
+	unsigned locked;
+
+	(void)state;
+	set_wait(300);
+	begin_of_wait = seconds();
+	locked = atomic_load(&nlocked);
+	assert_null(pmemblk_open(fixture_path, 0));
+	assert_int_equal(errno, EAGAIN);
+	assert_true(seconds() - begin_of_wait >= 0.3);
+	assert_true(seconds() - begin_of_wait < 60);
+	assert_non_null(strstr(pmemblk_errormsg(), " is still locked after 300 ms: "));
+	/* 300 ms in pauses of at least 5 ms: nobody spins */
+	assert_in_range(atomic_load(&nlocked) - locked, 2, 300 / 5 + 2);
+	assert_int_equal(pmemblk_check(fixture_path, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_null(pmemblk_create(fixture_path, BSIZE, 0, 0600));
+	assert_int_equal(errno, EAGAIN);
+	pmemblk_close(p);
+}
+
+static void a_thread_gets_the_pool_that_another_one_closes(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	struct waiter w;
+
+	(void)state;
+	set_wait(-1);
+	start(&w, fixture_path, open_it);
+	pmemblk_close(p);
+	pmemblk_close(result(&w));
+}
+
+static void create_and_check_wait_as_well(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	struct waiter w;
+	int fd;
+
+	(void)state;
+	set_wait(-1);
+	start(&w, fixture_path, check_it);
+	pmemblk_close(p);
+	assert_non_null(result(&w));
+	fd = open(fixture_path, O_RDWR | O_TRUNC | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, SIZE), 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	start(&w, fixture_path, create_in_it);
+	close(fd);
+	pmemblk_close(result(&w));
+}
+
+static void *close_after_refusals(void *pool)
+{
+	await_refusals(ATTEMPTS);
+	pmemblk_close(pool);
+	return NULL;
+}
+
+/* What was refused on the way to success is no failure. */
+static void errno_and_message_are_those_of_before_the_wait(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	pthread_t closer;
+
+	(void)state;
+	set_wait(-1);
+	assert_null(pmemblk_open("/nowhere/at/all", 0));
+	atomic_store(&nrefused, 0);
+	assert_int_equal(pthread_create(&closer, NULL, close_after_refusals, p), 0);
+	errno = 4711;
+	p = fixture_open();
+	assert_int_equal(errno, 4711);
+	assert_non_null(strstr(pmemblk_errormsg(), "/nowhere/at/all"));
+	assert_int_equal(pthread_join(closer, NULL), 0);
+	pmemblk_close(p);
+}
+
+static void catch (int sig)
+{
+	(void)sig;
+	ncaught++;
+}
+
+/*
+ * The signal comes in the middle of an attempt, where a wait that only its pauses can end would
+ * miss it.
+ */
+static void a_signal_that_is_handled_ends_the_wait(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	struct sigaction sa = {.sa_handler = catch, .sa_flags = SA_RESTART};
+	struct sigaction before;
+	sigset_t mask;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGUSR1, &sa, &before), 0);
+	set_wait(-1);
+	for (int i = 0; i < 3; i++) {
+		ncaught = 0;
+		atomic_store(&nrefused, 0);
+		signal_after = (unsigned)i + 1;
+		if (i == 2)
+			assert_int_equal(pmemblk_check(fixture_path, 0), -1);
+		else if (i == 1)
+			assert_null(pmemblk_create(fixture_path, BSIZE, 0, 0600));
+		else
+			assert_null(pmemblk_open(fixture_path, 0));
+		assert_int_equal(errno, EINTR);
+		assert_int_equal(ncaught, 1);
+		assert_int_equal(atomic_load(&nrefused), signal_after);
+		assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
+		assert_non_null(strstr(pmemblk_errormsg(), "the wait for "));
+	}
+	signal_after = 0;
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, NULL, &mask), 0);
+	assert_int_equal(sigismember(&mask, SIGUSR1), 0);
+	assert_int_equal(sigismember(&mask, SIGTERM), 0);
+	pmemblk_close(p);
+	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+}
+
+static void a_signal_that_the_thread_blocks_does_not_end_the_wait(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	sigset_t block;
+	sigset_t before;
+
+	(void)state;
+	sigemptyset(&block);
+	sigaddset(&block, SIGUSR1);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &block, &before), 0);
+	set_wait(100);
+	signal_after = 1;
+	assert_null(pmemblk_open(fixture_path, 0));
+	assert_int_equal(errno, EAGAIN);
+	signal_after = 0;
+	assert_int_equal(sigwaitinfo(&block, NULL), SIGUSR1);
+	assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+	pmemblk_close(p);
+}
+
+/* It completes its call, as always, and ends at the next point. */
+static void a_thread_that_is_cancelled_goes_on_waiting(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	struct waiter w;
+	void *ended;
+
+	(void)state;
+	set_wait(-1);
+	start(&w, fixture_path, open_it);
+	assert_int_equal(pthread_cancel(w.thread), 0);
+	await_refusals(atomic_load(&nrefused) + ATTEMPTS);
+	assert_int_equal(atomic_load(&w.err), -1);
+	pmemblk_close(p);
+	assert_int_equal(pthread_join(w.thread, &ended), 0);
+	assert_ptr_equal(ended, PTHREAD_CANCELED);
+	assert_int_equal(atomic_load(&w.err), 0);
+	pmemblk_close(atomic_load(&w.pool));
+}
+
+/* Nothing is held meanwhile. */
+static void others_go_on_while_a_thread_waits(void **state)
+{
+	const char *other = support_path(true, "other");
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+	PMEMblkpool *q;
+	struct waiter w;
+	int status;
+	pid_t child;
+
+	(void)state;
+	set_wait(-1);
+	start(&w, fixture_path, open_it);
+	for (int i = 0; i < 3; i++) {
+		q = pmemblk_create(other, BSIZE, SIZE, 0600);
+		assert_non_null(q);
+		pmemblk_close(q);
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			alarm(60);
+			pmemblk_close(p);
+			q = pmemblk_open(other, 0);
+			REQUIRE(q, "%s", pmemblk_errormsg());
+			pmemblk_close(q);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		assert_int_equal(pmemblk_check(other, 0), 1);
+		unlink(other);
+	}
+	assert_int_equal(atomic_load(&w.err), -1);
+	pmemblk_close(p);
+	pmemblk_close(result(&w));
+}
+
+static void who_waits_gets_what_the_path_names_in_the_end(void **state)
+{
+	const char *other = support_path(true, "fresh");
+	PMEMblkpool *old = fixture_create(BSIZE, SIZE, 0600);
+	PMEMblkpool *fresh = pmemblk_create(other, 2 * BSIZE, SIZE, 0600);
+	struct waiter w;
+
+	(void)state;
+	assert_non_null(fresh);
+	set_wait(-1);
+	start(&w, fixture_path, open_it);
+	assert_int_equal(rename(other, fixture_path), 0);
+	pmemblk_close(old);
+	await_refusals(atomic_load(&nrefused) + ATTEMPTS);
+	assert_int_equal(atomic_load(&w.err), -1);
+	pmemblk_close(fresh);
+	fresh = result(&w);
+	assert_int_equal(pmemblk_bsize(fresh), 2 * BSIZE);
+	pmemblk_close(fresh);
+}
+
+/* --- sets --------------------------------------------------------------------------------- */
+
+static const char *write_set(const char *name, const char *first, const char *second)
+{
+	const char *path = support_path(true, name);
+	char text[1024];
+	int n = snprintf(text, sizeof(text), "PMEMPOOLSET\n9M %s\n9M %s\n",
+			 support_path(true, first), support_path(true, second));
+
+	support_write_file(path, text, (size_t)n);
+	return path;
+}
+
+/* One of the two orders makes no pool: that is found out behind the locks. */
+static void sets_that_share_files_do_not_wait_for_each_other(void **state)
+{
+	const char *there = write_set("there.set", "x", "y");
+	const char *back = write_set("back.set", "y", "x");
+	pid_t child[NPROCESS];
+	PMEMblkpool *p = pmemblk_create(there, BSIZE, 0, 0600);
+	int status;
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	pmemblk_close(p);
+	for (int i = 0; i < NPROCESS; i++) {
+		child[i] = fork();
+		assert_true(child[i] >= 0);
+		if (child[i] != 0)
+			continue;
+		alarm(100);
+		set_wait(-1);
+		for (int k = 0; k < 10; k++) {
+			p = pmemblk_open(i % 2 ? there : back, 0);
+			REQUIRE(i % 2 ? p != NULL : !p && errno == EINVAL, "%s: %s",
+				i % 2 ? there : back, pmemblk_errormsg());
+			pmemblk_close(p);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < NPROCESS; i++) {
+		assert_int_equal(waitpid(child[i], &status, 0), child[i]);
+		assert_int_equal(status, 0);
+	}
+	unlink(support_path(true, "x"));
+	unlink(support_path(true, "y"));
+}
+
+static void a_set_waits_for_its_second_file_and_keeps_no_lock_on_the_first(void **state)
+{
+	const char *set = write_set("pair.set", "first", "second");
+	PMEMblkpool *p = pmemblk_create(set, BSIZE, 0, 0600);
+	struct waiter w;
+	int first = open(support_path(true, "first"), O_RDONLY | O_CLOEXEC);
+	int second = open(support_path(true, "second"), O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	pmemblk_close(p);
+	assert_int_equal(flock(second, LOCK_EX), 0);
+	set_wait(-1);
+	start(&w, set, open_it);
+	/* It comes back for it every few milliseconds, so that this takes no time. */
+	assert_int_equal(flock(first, LOCK_EX), 0);
+	assert_int_equal(flock(first, LOCK_UN), 0);
+	assert_int_equal(atomic_load(&w.err), -1);
+	close(first);
+	close(second);
+	pmemblk_close(result(&w));
+	unlink(support_path(true, "first"));
+	unlink(support_path(true, "second"));
+}
+
+static void a_file_that_is_listed_twice_is_not_waited_for(void **state)
+{
+	const char *set = write_set("twice.set", "z", "z");
+	int fd = open(support_path(true, "z"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 9 * MIB), 0);
+	close(fd);
+	set_wait(-1);
+	assert_null(pmemblk_open(set, 0));
+	assert_int_equal(errno, EAGAIN);
+	assert_non_null(strstr(pmemblk_errormsg(), "is listed twice"));
+	unlink(support_path(true, "z"));
+	assert_null(pmemblk_create(set, BSIZE, 0, 0600));
+	assert_int_equal(errno, EAGAIN);
+	assert_non_null(strstr(pmemblk_errormsg(), "is listed twice"));
+}
+
+/* --- network file systems ----------------------------------------------------------------- */
+
+static void a_lock_that_wants_a_descriptor_for_writing_is_shared_by_readers(void **state)
+{
+	int on = 1;
+	int off = 0;
+	PMEMblkpool *p;
+
+	(void)state;
+	is_network = true;
+	pmemblk_close(fixture_create(BSIZE, SIZE, 0600));
+	p = pmemblk_open(fixture_path, 0);
+	if (!p)
+		fail_msg("%s", pmemblk_errormsg());
+	assert_int_equal(pmemblk_check(fixture_path, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(fixture_path, 0), 1);
+	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &on), 0);
+	p = pmemblk_open(fixture_path, 0);
+	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off), 0);
+	assert_non_null(p);
+	assert_int_equal(pmemblk_check(fixture_path, 0), 1); /* both only read */
+	assert_null(pmemblk_open(fixture_path, 0));
+	assert_int_equal(errno, EAGAIN);
+	pmemblk_close(p);
+	is_network = false;
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(ten_processes_that_wait_all_get_their_turns),
+	    CASE(without_the_setting_nobody_waits),
+	    CASE(the_wait_ends_with_the_time_that_was_given),
+	    CASE(a_thread_gets_the_pool_that_another_one_closes),
+	    CASE(create_and_check_wait_as_well),
+	    CASE(errno_and_message_are_those_of_before_the_wait),
+	    CASE(a_signal_that_is_handled_ends_the_wait),
+	    CASE(a_signal_that_the_thread_blocks_does_not_end_the_wait),
+	    CASE(a_thread_that_is_cancelled_goes_on_waiting),
+	    CASE(others_go_on_while_a_thread_waits),
+	    CASE(who_waits_gets_what_the_path_names_in_the_end),
+	    CASE(sets_that_share_files_do_not_wait_for_each_other),
+	    CASE(a_set_waits_for_its_second_file_and_keeps_no_lock_on_the_first),
+	    CASE(a_file_that_is_listed_twice_is_not_waited_for),
+	    CASE(a_lock_that_wants_a_descriptor_for_writing_is_shared_by_readers),
+	};
+
+	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

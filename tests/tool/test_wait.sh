@@ -1,0 +1,111 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk --wait: every command waits for a pool that is in use, without being busy, until the time
+# has passed, a signal comes or the pool is free.
+. "$(dirname "$0")/lib.sh"
+need_command flock util-linux
+p=$work/pool
+expect 0 create -b 4096 "$p"
+head -c 10000 /dev/urandom >"$work/raw"
+
+for bad in x '' -2 -1.5 1s 1. .5 2147484 99999999999999999999 ' 1' 0x1; do
+	expect 2 check --wait="$bad" "$p"
+	said "^pmemblk: --wait=$bad: wanted is seconds"
+	expect 2 --wait="$bad" check "$p"
+	said "^pmemblk: --wait=$bad: wanted is seconds"
+done
+expect 2 --wait=1
+expect 2 --wait 1 check "$p"
+for good in 0 0.5 10 2147483 2147483.647 -1 0.0001; do
+	expect 0 check --wait=$good "$p"
+	expect 0 --wait=$good check "$p"
+	expect 0 check --wait $good "$p"
+done
+expect 0 --wait=1 help check
+case_ok "--wait takes seconds, before and behind the command"
+
+# All commands that lock a pool, in the order in which they may come.
+: >"$work/empty"
+truncate -s 17M "$work/empty"
+commands()
+{
+	"$1" check "$p"
+	"$1" info "$p"
+	"$1" info --map="$work/picture$2" "$p"
+	"$1" dump -r 0 "$p"
+	"$1" repair -n "$p"
+	"$1" repair "$p"
+	"$1" export "$p" "$work/copy$2"
+	"$1" import "$work/raw" "$p"
+	"$1" create -b 4096 -s 0 "$work/empty"
+}
+exec 8>>"$work/empty"
+in_use()
+{
+	exec 9<"$p"
+	flock 9
+	flock 8
+	expect 3 "$@"
+	said ' is locked: the pool is open'
+	expect 3 "$@" --wait=0.05
+	said ' is still locked after 50 ms: the pool is open'
+	PMEMBLK_CONF=lock.wait=40 expect 3 "$@"
+	said ' is still locked after 40 ms: the pool is open'
+	PMEMBLK_CONF=lock.wait=-1 expect 3 "$@" --wait=0
+	said ' is locked: the pool is open'
+	flock -u 9
+	flock -u 8
+}
+commands in_use 1
+case_ok "every command gives up after the time, by the option and by the setting"
+
+freed()
+{
+	local pid rc=0
+	exec 9<"$p"
+	flock 9
+	flock 8
+	tool "$@" --wait=100 >"$work/out" 2>"$work/err" </dev/null 8<&- 9<&- &
+	pid=$!
+	flock -u 9
+	flock -u 8
+	wait $pid || rc=$?
+	[ $rc = 0 ] || fail "pmemblk $*: exit status $rc when the pool was free"
+}
+commands freed 2
+[ -s "$work/copy2" ] && [ -s "$work/picture2" ] || fail "a command has made no file"
+expect 0 check "$work/empty"
+case_ok "every command goes on when the pool is free"
+
+# Ten at once: all of them get it.
+exec 9<"$p"
+flock 9
+pids=
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	tool import --wait=100 --first=$((10 * i)) "$work/raw" "$p" >"$work/out.$i" 2>&1 8<&- 9<&- &
+	pids="$pids $!"
+done
+flock -u 9
+for pid in $pids; do
+	wait "$pid" || fail "one of ten: $(cat "$work"/out.*)"
+done
+tool export "$p" - >"$work/all"
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	tail -c +$((10 * i * 4096 + 1)) "$work/all" | cmp -n 10000 - "$work/raw" || fail "the import of $i"
+done
+case_ok "ten processes that wait all get the pool"
+
+if command -v strace >/dev/null && strace true 2>/dev/null && [ -z "${RUNNER:-}${SAN:-}" ]; then
+	flock 9
+	strace -f -o "$work/trace" "$BUILD/bin/pmemblk" check --wait=1 "$p" 8<&- 9<&- >/dev/null 2>&1 || true
+	flock -u 9
+	n=$(grep -c 'flock(' "$work/trace")
+	total=$(wc -l <"$work/trace")
+	# Pauses of 5 to 20 ms, and some calls for each attempt.
+	[ "$n" -ge 5 ] && [ "$n" -le 210 ] || fail "$n calls of flock in a second"
+	[ "$total" -le 2500 ] || fail "$total system calls in a second"
+	case_ok "a second's wait takes $n calls of flock, and $total in all"
+else
+	echo "not tested: the number of system calls, for plain variants where strace may trace"
+fi
