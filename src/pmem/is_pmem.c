@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "fork_lock.h"
+#include "mapping.h"
 #include "unload.h"
 
 struct entry {
@@ -240,22 +241,29 @@ static int grow(struct table *t, struct table **grown)
 	return 0;
 }
 
-static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fresh)
+/*
+ * unmap: as many bytes at begin are unmapped first, when nothing can fail any more. Under the
+ * lock: whoever maps something there next adds it after the change.
+ */
+static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fresh,
+		  size_t unmap)
 {
 	struct table *grown[2] = {NULL, NULL};
 	unsigned seq;
-	int ret;
+	int ret = 0;
 
 	fork_lock_acquire(&lock);
 	seq = atomic_load_explicit(&sequence, memory_order_relaxed);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && ret == 0; i++)
 		ret = grow(atomic_load_explicit(&tables[i], memory_order_relaxed),
 			   &grown[i]);
-		if (ret < 0) {
-			free(grown[0]);
-			fork_lock_release(&lock);
-			return ret;
-		}
+	if (ret == 0 && unmap)
+		ret = mapping_unmap((void *)begin, unmap);
+	if (ret < 0) {
+		free(grown[0]);
+		free(grown[1]);
+		fork_lock_release(&lock);
+		return ret;
 	}
 	for (int i = 0; i < 2; i++) {
 		struct table *t;
@@ -287,7 +295,7 @@ int is_pmem_add(const void *addr, size_t len, int region)
 	const struct is_pmem_range fresh = {(uintptr_t)addr, (uintptr_t)addr + len,
 					    region};
 
-	return change(fresh.begin, end_of_pages(addr, len), &fresh);
+	return change(fresh.begin, end_of_pages(addr, len), &fresh, 0);
 }
 
 int is_pmem_remove(const void *addr, size_t len)
@@ -297,5 +305,15 @@ int is_pmem_remove(const void *addr, size_t len)
 
 	if (!is_pmem_find((uintptr_t)addr, &range) || range.begin >= end)
 		return 0;
-	return change((uintptr_t)addr, end, NULL);
+	return change((uintptr_t)addr, end, NULL, 0);
+}
+
+int is_pmem_unmap(void *addr, size_t len)
+{
+	struct is_pmem_range range;
+	uintptr_t end = end_of_pages(addr, len);
+
+	if (!is_pmem_find((uintptr_t)addr, &range) || range.begin >= end)
+		return mapping_unmap(addr, len);
+	return change((uintptr_t)addr, end, NULL, len);
 }

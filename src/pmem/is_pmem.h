@@ -42,6 +42,12 @@ int is_pmem_add(const void *addr, size_t len, int region) MUST_CHECK;
 int is_pmem_remove(const void *addr, size_t len) MUST_CHECK;
 
 /*
+ * Unmaps [addr, addr + len), which begins with a page, and forgets its pages. -ENOMEM and
+ * others of munmap(2), and then nothing has changed.
+ */
+int is_pmem_unmap(void *addr, size_t len) MUST_CHECK;
+
+/*
  * True if all of [addr, addr + len) is known and len is not 0. Takes no lock and can be
  * called from a signal handler.
  */

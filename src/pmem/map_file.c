@@ -321,10 +321,7 @@ int map_file_unmap(void *addr, size_t len)
 	if (len > UINTPTR_MAX - (page - 1) - at)
 		return errormsg_fail(
 		    EINVAL, "unmap: %zu bytes at %p exceed the address space", len, addr);
-	ret = is_pmem_remove(addr, len);
-	if (ret < 0)
-		return errormsg_fail_sys(-ret, "cannot unmap %zu bytes at %p", len, addr);
-	ret = mapping_unmap(addr, len);
+	ret = is_pmem_unmap(addr, len);
 	if (ret < 0)
 		return errormsg_fail_sys(-ret, "cannot unmap %zu bytes at %p", len, addr);
 	return 0;

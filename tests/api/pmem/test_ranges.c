@@ -51,6 +51,17 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 	return (int)syscall(SYS_msync, addr, len, flags);
 }
 
+static bool is_full; /* the process has as many mappings as it may have */
+
+SUPPORT_INTERPOSE int munmap(void *addr, size_t len)
+{
+	if (is_full) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return (int)syscall(SYS_munmap, addr, len);
+}
+
 /* There was one call since the last check, for the pages [from, to). */
 static void assert_synced(const char *from, const char *to)
 {
@@ -209,6 +220,23 @@ static void wrong_unmaps_fail_and_change_nothing(void **state)
 	assert_int_equal(pmem_unmap(a, 8 * page), 0);
 	assert_int_equal(pmem_unmap(a, 8 * page), 0); /* as munmap(2) */
 	assert_int_equal(pmem_unmap(NULL, page), 0);
+}
+
+static void a_mapping_that_cannot_be_unmapped_stays_known(void **state)
+{
+	char *a = map(8 * page, 0, 1);
+
+	(void)state;
+	is_full = true;
+	errno = 0;
+	assert_int_equal(pmem_unmap(a + 2 * page, page), -1);
+	assert_int_equal(errno, ENOMEM);
+	assert_non_null(strstr(pmem_errormsg(), "cannot unmap"));
+	assert_int_equal(pmem_unmap(a, 8 * page), -1);
+	is_full = false;
+	assert_int_equal(pmem_is_pmem(a, 8 * page), 1);
+	assert_int_equal(pmem_unmap(a, 8 * page), 0);
+	assert_int_equal(pmem_is_pmem(a, 1), 0);
 }
 
 static void a_mapping_lost_to_munmap_does_not_hinder_the_next(void **state)
@@ -445,6 +473,7 @@ int main(void)
 	    cmocka_unit_test(adjacent_mappings_count_as_one_range),
 	    cmocka_unit_test(unmapping_parts_splits_a_mapping),
 	    cmocka_unit_test(wrong_unmaps_fail_and_change_nothing),
+	    cmocka_unit_test(a_mapping_that_cannot_be_unmapped_stays_known),
 	    cmocka_unit_test(a_mapping_lost_to_munmap_does_not_hinder_the_next),
 	    cmocka_unit_test(msync_takes_any_part_of_a_mapping),
 	    cmocka_unit_test(a_sync_that_a_signal_interrupts_is_repeated),
