@@ -129,7 +129,8 @@ typedef struct pmemblk PMEMblkpool;
  *	EAGAIN	a file is locked, most often because another process has the pool open; a
  *		file is listed twice
  *	EINTR	a signal was handled while the call waited for a pool in use (lock.wait)
- *	EFBIG	longer than the file system or RLIMIT_FSIZE allows
+ *	EFBIG	longer than the file system or RLIMIT_FSIZE allows, or, on ramfs, than the memory of
+ *		the machine
  *	ENOSPC	not enough free space
  *	ENOTSUP	the pool set has replicas
  *	EIO	the media has bad blocks there, or could not be written

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "ram_file.h"
 #include "sysfs.h"
 
 static bool is_devdax(dev_t dev)
@@ -143,8 +144,11 @@ static int allocate_by_touching(int fd, uint64_t len)
 
 int file_allocate(int fd, uint64_t len)
 {
-	int err = posix_fallocate(fd, 0, (off_t)len);
+	int err;
 
+	if (!ram_file_has_room(fd, len))
+		return -ENOSPC;
+	err = posix_fallocate(fd, 0, (off_t)len);
 	if (err == EOPNOTSUPP || err == ENOSYS)
 		return allocate_by_touching(fd, len);
 	if (err == ENOMEM || err == EINTR)

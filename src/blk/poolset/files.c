@@ -13,6 +13,7 @@
 #include "base/pool_format.h"
 #include "poolset/fork.h"
 #include "poolset/wait.h"
+#include "ram_file.h"
 
 /* Whether another part that is open already is the same file as st. */
 static bool is_given_twice(const struct poolset *set, const struct poolset_part *part,
@@ -121,7 +122,8 @@ static int open_regular(const struct poolset *set, struct poolset_part *part,
 		return errormsg_fail(EINVAL, "%s is not a regular file any more",
 				     part->path);
 	part->length = (uint64_t)st.st_size;
-	return check_length(set, part);
+	ret = ram_file_check_length(part->fd, part->length);
+	return ret < 0 ? blame_file(part->path, ret) : check_length(set, part);
 }
 
 static int open_devdax(const struct poolset *set, struct poolset_part *part)

@@ -10,7 +10,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "compiler.h"
@@ -18,6 +20,7 @@
 #include "file.h"
 #include "mapping.h"
 #include "map_sync.h"
+#include "ram_file.h"
 #include "support.h"
 
 /* --- an interposed posix_fallocate --------------------------------------------------- */
@@ -45,6 +48,24 @@ int posix_fallocate(int fd, off_t off, off_t len)
 		fallocate_model.reached = (uint64_t)(off + len);
 	return 0;
 }
+
+/* --- an interposed fstatfs ------------------------------------------------------------ */
+
+static unsigned long file_system; /* of all files; 0: as it is */
+static bool has_limit;
+
+int fstatfs(int fd, struct statfs *fs)
+{
+	if (syscall(SYS_fstatfs, fd, fs) != 0)
+		return -1;
+	if (file_system) {
+		fs->f_type = (__typeof__(fs->f_type))file_system;
+		fs->f_blocks = has_limit ? 100 : 0;
+	}
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------- */
 
 static void model_failures(int err, unsigned failures)
 {
@@ -89,6 +110,43 @@ static void allocation_gives_up_at_last_and_at_once_for_other_errors(void **stat
 	model_failures(ENOSPC, UINT32_MAX);
 	assert_int_equal(file_allocate(3, 3ull << 30), -ENOSPC);
 	assert_int_equal(fallocate_model.calls, 1);
+}
+
+/* Nothing but the look at the memory keeps it from filling the machine's. */
+static void what_memory_cannot_hold_is_not_begun(void **state)
+{
+	static const struct {
+		unsigned long file_system;
+		bool has_limit;
+		bool refuses;
+		bool is_too_long; /* to be opened */
+	} rows[] = {
+	    {0x858458f6, false, true, true},   /* ramfs */
+	    {0x01021994, false, true, false},  /* tmpfs, size=0 */
+	    {0x01021994, true, false, false},  /* tmpfs */
+	    {0x0000ef53, true, false, false},  /* ext4 */
+	    {0x0000ef53, false, false, false}, /* says nothing */
+	};
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		file_system = rows[i].file_system;
+		has_limit = rows[i].has_limit;
+		model_failures(0, 0);
+		assert_int_equal(file_allocate(fd, 1ull << 50),
+				 rows[i].refuses ? -ENOSPC : 0);
+		assert_int_equal(fallocate_model.calls, !rows[i].refuses);
+		model_failures(0, 0);
+		assert_int_equal(file_allocate(fd, 1u << 20), 0);
+		assert_int_equal(fallocate_model.calls, 1);
+		assert_int_equal(ram_file_check_length(fd, 1ull << 50),
+				 rows[i].is_too_long ? -EFBIG : 0);
+		assert_int_equal(ram_file_check_length(fd, 1u << 20), 0);
+	}
+	assert_non_null(strstr(errormsg_get(), "ramfs"));
+	file_system = 0;
+	close(fd);
 }
 
 static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
@@ -440,6 +498,7 @@ int main(void)
 	    cmocka_unit_test(allocation_is_one_request_if_it_works),
 	    cmocka_unit_test(interrupted_allocation_goes_on_in_pieces),
 	    cmocka_unit_test(allocation_gives_up_at_last_and_at_once_for_other_errors),
+	    cmocka_unit_test(what_memory_cannot_hold_is_not_begun),
 	    cmocka_unit_test(where_files_cannot_be_allocated_blocks_are_touched),
 	    cmocka_unit_test(every_kind_of_file_is_recognised),
 	    cmocka_unit_test(only_the_file_that_was_made_is_removed),
