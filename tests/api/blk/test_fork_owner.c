@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -143,6 +144,50 @@ static void an_owner_that_was_killed_is_gone(void **state)
 	assert_int_equal(waitpid(owner, &status, 0), owner);
 	assert_orphan_ends_well();
 	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/* The same without /proc, which would show a zombie: it is hidden where that is allowed. */
+static void hide_proc(void)
+{
+	if (unshare(CLONE_NEWNS) == 0 &&
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		mount("none", "/proc", "tmpfs", 0, NULL);
+}
+
+static void take_over_from_zombie(struct family *f)
+{
+	hide_proc();
+	EXPECT(is_busy(f->pool));
+	hand_over(f->turns.to_parent[1]);
+	await_end_of_owner(f);
+	put_soon(f->pool);
+	hand_over(f->turns.to_parent[1]);
+	pmemblk_close(f->pool);
+}
+
+static void an_owner_whose_end_nobody_has_taken_note_of_is_gone(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct family f;
+		siginfo_t info;
+		int status;
+		pid_t owner;
+
+		no_segments = i == 1;
+		owner = start_family(&f, wait_for_ever, take_over_from_zombie);
+		close(f.turns.to_parent[1]);
+		assert_true(await(f.turns.to_parent[0]));
+		kill(owner, SIGKILL);
+		assert_int_equal(waitid(P_PID, (id_t)owner, &info, WEXITED | WNOWAIT), 0);
+		assert_true(
+		    await(f.turns.to_parent[0])); /* it is a zombie all the time */
+		assert_int_equal(waitpid(owner, &status, 0), owner);
+		assert_orphan_ends_well();
+		no_segments = false;
+		assert_int_equal(pmemblk_check(path, 0), 1);
+		unlink(path);
+	}
 }
 
 /* --- processes that close everything ------------------------------------------------------ */
@@ -461,6 +506,8 @@ int main(void)
 	    cmocka_unit_test_setup(an_owner_that_executes_another_program_is_gone,
 				   new_path),
 	    cmocka_unit_test_setup(an_owner_that_was_killed_is_gone, new_path),
+	    cmocka_unit_test_setup(an_owner_whose_end_nobody_has_taken_note_of_is_gone,
+				   new_path),
 	    cmocka_unit_test_setup(closing_all_descriptors_changes_nothing, new_path),
 	    cmocka_unit_test_setup(forks_leave_no_descriptor_and_closing_leaves_no_memory,
 				   new_path),
