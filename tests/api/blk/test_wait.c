@@ -25,8 +25,9 @@ enum { NPROCESS = 10, NTURN = 3, BSIZE = 512, ATTEMPTS = 3 };
 static atomic_uint nrefused;
 static atomic_uint nlocked; /* calls in all */
 static bool is_network;	    /* flock() is a lock of fcntl(2), as on NFS */
+static bool refuses_next;   /* an exclusive lock, as if another process had it */
 static unsigned
-    signal_after; /* raised in the call that is refused as this one; 0: never */
+    signal_after; /* SIGUSR1 comes in so many calls that are refused; 0: never */
 static volatile sig_atomic_t ncaught;
 
 SUPPORT_INTERPOSE int flock(int fd, int operation)
@@ -38,6 +39,11 @@ SUPPORT_INTERPOSE int flock(int fd, int operation)
 	if (is_network && ((operation & LOCK_EX && mode == O_RDONLY) ||
 			   (operation & LOCK_SH && mode == O_WRONLY))) {
 		errno = EBADF;
+		return -1;
+	}
+	if (refuses_next && operation & LOCK_EX) {
+		refuses_next = false;
+		errno = EWOULDBLOCK;
 		return -1;
 	}
 	ret = (int)syscall(SYS_flock, fd, operation);
@@ -274,6 +280,21 @@ static void create_and_check_wait_as_well(void **state)
 	start(&w, fixture_path, create_in_it);
 	close(fd);
 	pmemblk_close(result(&w));
+}
+
+/* Somebody who waits for the path has opened the new file before its maker has locked it. */
+static void a_new_file_that_another_one_has_locked_is_made_again(void **state)
+{
+	(void)state;
+	refuses_next = true;
+	assert_null(pmemblk_create(fixture_path, BSIZE, SIZE, 0600));
+	assert_int_equal(errno, EAGAIN);
+	assert_int_not_equal(access(fixture_path, F_OK), 0);
+	set_wait(-1);
+	refuses_next = true;
+	pmemblk_close(fixture_create(BSIZE, SIZE, 0600));
+	assert_false(refuses_next);
+	assert_int_equal(pmemblk_check(fixture_path, 0), 1);
 }
 
 static void *close_after_refusals(void *pool)
@@ -576,6 +597,7 @@ int main(void)
 	    CASE(the_wait_ends_with_the_time_that_was_given),
 	    CASE(a_thread_gets_the_pool_that_another_one_closes),
 	    CASE(create_and_check_wait_as_well),
+	    CASE(a_new_file_that_another_one_has_locked_is_made_again),
 	    CASE(errno_and_message_are_those_of_before_the_wait),
 	    CASE(a_signal_that_is_handled_ends_the_wait),
 	    CASE(a_signal_that_the_thread_blocks_does_not_end_the_wait),
