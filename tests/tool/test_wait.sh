@@ -4,7 +4,7 @@
 # pmemblk --wait: every command waits for a pool that is in use, without being busy, until the time
 # has passed, a signal comes or the pool is free.
 . "$(dirname "$0")/lib.sh"
-need_command flock util-linux
+command -v flock >/dev/null || skip "there is no flock(1)"
 p=$work/pool
 expect 0 create -b 4096 "$p"
 head -c 10000 /dev/urandom >"$work/raw"
