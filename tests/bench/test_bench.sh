@@ -37,6 +37,10 @@ awk -F, '$4 != $2 * gensub_size($1) || $5 != $3 { print; bad = 1 } END { exit ba
 	fail "a copy copies something else"
 case_ok "copies copy what they say"
 
+if [ ! -e /proc/self/exe ]; then
+	echo "not tested: the comparison: without /proc the benchmark cannot start itself again"
+	exit 0
+fi
 # The whole machine, on one pair of libraries: a row for each case, ratios near 1, nothing left behind.
 POOLS=1 ROUNDS=3 SLICE_MS=1 "$program" blk "$dir" write/65536/1 open/512 2>"$work/err" >"$work/csv" ||
 	{ cat "$work/err"; fail "the comparison"; }
