@@ -110,7 +110,9 @@ selects()
 	choose "$@"
 	[ "$is" = "$expected" ] || fail "$*: expected $expected, is $is"
 }
-if [ "$(uname -m)" = x86_64 ]; then
+if [ "$(uname -m)" = x86_64 ] && [ ! -r /proc/cpuinfo ]; then
+	echo "not tested: what the environment selects: there is no /proc/cpuinfo to compare with"
+elif [ "$(uname -m)" = x86_64 ]; then
 	flush=$(first clwb clflushopt clflush)
 	copy=$(first avx512f avx sse2)
 	choose
