@@ -64,21 +64,27 @@ version()
 {
 	env -u LD_LIBRARY_PATH "$1" --version | sed 's/.* //'
 }
-for tree in "$work/x/bin lib" "$work/stage/opt/p/bin lib/x86"; do
-	read -r bin lib <<<"$tree"
-	mv "${bin%/bin}" "$work/moved"
-	version "$work/moved/bin/pmemblk" | diff - <(printf '%s\n' "$VERSION" "$work/moved/$lib/libpmemblk.so.1.0.0" \
-		"$work/moved/$lib/libpmem.so.1.0.0") || fail "the tool in $bin runs on other libraries"
-	mv "$work/moved" "${bin%/bin}"
-done
+if [ -e /proc/self/exe ]; then
+	for tree in "$work/x/bin lib" "$work/stage/opt/p/bin lib/x86"; do
+		read -r bin lib <<<"$tree"
+		mv "${bin%/bin}" "$work/moved"
+		printf '%s\n' "$VERSION" "$work/moved/$lib/libpmemblk.so.1.0.0" \
+			"$work/moved/$lib/libpmem.so.1.0.0" >"$work/expected"
+		version "$work/moved/bin/pmemblk" | diff - "$work/expected" || fail "the tool in $bin runs on other libraries"
+		mv "$work/moved" "${bin%/bin}"
+	done
+else
+	echo "not tested: a tree that was moved: without /proc the loader does not find the libraries beside the tool"
+fi
 system=/usr/lib/$($CC -dumpmachine)
 run_make install PREFIX=/usr DESTDIR="$work/system" LIBDIR="$system"
 ! readelf -d "$work/system/usr/bin/pmemblk" | grep -E 'RPATH|RUNPATH' || fail "a run path to a system folder"
 # The loader searches /usr/lib behind $system, where the distribution's libraries are.
-if [ -e "$system/libc.so.6" ]; then
+if [ -e "$system/libc.so.6" ] && [ -e /proc/self/exe ]; then
 	run_make install PREFIX=/usr DESTDIR="$work/usr"
-	version "$work/usr/usr/bin/pmemblk" | diff - <(printf '%s\n' "$VERSION" "$work/usr/usr/lib/libpmemblk.so.1.0.0" \
-		"$work/usr/usr/lib/libpmem.so.1.0.0") || fail "the tool in /usr/bin does not run on /usr/lib"
+	printf '%s\n' "$VERSION" "$work/usr/usr/lib/libpmemblk.so.1.0.0" \
+		"$work/usr/usr/lib/libpmem.so.1.0.0" >"$work/expected"
+	version "$work/usr/usr/bin/pmemblk" | diff - "$work/expected" || fail "the tool in /usr/bin does not run on /usr/lib"
 fi
 case_ok "the tool's run path leads from it to its libraries, unless these are in a system folder"
 

@@ -60,11 +60,12 @@ for page in $pages; do
 		echo "$name.${page##*.} $page"
 	done
 done >"$work/names"
+sed -E 's/.*\b(pmem(blk)?_[a-z_]+)\(.*/\1/; s/.*\b(pmem(blk)?_set_funcs)\(.*/\1/' "$work/header" >"$work/functions"
 while read -r function; do
 	page=$(awk -v name="$function.3" '$1 == name { print $2 }' "$work/names")
 	[ -f "$page" ] || fail "there is no page for $function, or several: $page"
 	grep -qE "[ *]$function\\(" "$work/$(basename "$page").proto" || fail "$page does not show $function"
-done < <(sed -E 's/.*\b(pmem(blk)?_[a-z_]+)\(.*/\1/; s/.*\b(pmem(blk)?_set_funcs)\(.*/\1/' "$work/header")
+done <"$work/functions"
 while read -r name page; do
 	case $name in
 	*.3) grep -qE "\b${name%.3}\(" "$work/header" || fail "$page describes $name, which is no function" ;;
