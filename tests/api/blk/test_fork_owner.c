@@ -256,10 +256,13 @@ static unsigned count_segments(void)
 static void forks_leave_no_descriptor_and_closing_leaves_no_memory(void **state)
 {
 	unsigned before = count_descriptors();
-	PMEMblkpool *p = create();
+	PMEMblkpool *p;
 	pid_t pid;
 
 	(void)state;
+	if (access("/proc/self/maps", R_OK) != 0)
+		skip(); /* nothing tells of the mappings */
+	p = create();
 	assert_int_equal(count_segments(),
 			 0); /* nothing is paid for before the first fork */
 	for (int i = 0; i < 10; i++) {
