@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Run-time state of a table and its arenas. Nothing of it lives on the medium. A table that is
- * not laid out has no arenas yet; they appear, complete, with the first layout.
+ * The run-time state of a table and its arenas, none of which is on the medium. A table that is
+ * not laid out has no arenas yet; the first layout adds all of them at once.
  */
 #ifndef BTT_ARENA_H
 #define BTT_ARENA_H 1
@@ -42,10 +42,11 @@ struct btt_slot {
 	uint32_t next_record;		  /* the record to write next, 0 or 1 */
 	/* the map update that may not be durable yet, or BTT_NO_BLOCK */
 	uint32_t prev_premap;
-	uint64_t prev_thread; /* lane_thread() of who flushed it last; 0: nobody */
+	/* lane_thread() of the thread that flushed it last; 0: none */
+	uint64_t prev_thread;
 };
 
-/* What a read needs of the rest, ready for use. */
+/* Copies of the values that a read needs. */
 struct btt_view {
 	const _Atomic(uint32_t) *map; /* little-endian */
 	const unsigned char *data;
@@ -63,7 +64,8 @@ struct btt_arena {
 	uint64_t map_off;
 	uint64_t flog_off;
 	struct btt_info info;
-	_Atomic(bool) read_only; /* relaxed: set while opening, before any other thread */
+	/* relaxed: set at open, before other threads use the table */
+	_Atomic(bool) read_only;
 	/* BTT_MAP_LOCKS of them, to be held through the guard */
 	struct btt_map_lock *map_lock;
 	uint32_t first_lock;   /* number of the first one in the table */
@@ -77,7 +79,7 @@ struct btt {
 	uint64_t nblock;
 	struct lanes lanes;
 	struct map_guard guard; /* for the map locks of all arenas */
-	/* the maps are initial on the medium: layout need not look */
+	/* the maps are initial on the medium, so the layout need not read them */
 	bool maps_untouched;
 
 	struct lock layout_lock;
@@ -86,7 +88,7 @@ struct btt {
 	 * and narena are set; acquire: all users.
 	 */
 	_Atomic(uint64_t) nfirst;
-	/* The same for readers that take no lock: 0 again after a failed sync. */
+	/* The same for readers that take no lock; it becomes 0 again after a failed sync. */
 	_Atomic(uint64_t) nfast;
 	struct btt_arena *arena;
 	unsigned narena;
@@ -95,7 +97,7 @@ struct btt {
 	_Atomic(bool) poisoned;
 };
 
-/* The arena's run-time state for an info block; -ENOMEM, message set. */
+/* Makes the arena's run-time state for an info block. -ENOMEM, message set. */
 int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 		   const struct btt_info *info) MUST_CHECK;
 void btt_arena_fini(struct btt_arena *arena);
@@ -103,10 +105,10 @@ void btt_arena_fini(struct btt_arena *arena);
 /* Frees an array of n arenas, some of which may not have been initialised (all zero). */
 void btt_arena_free_all(struct btt_arena *arena, unsigned n);
 
-/* Lets other threads use the arenas, which are complete. */
+/* Lets other threads use the arenas, which must be complete. */
 void btt_arena_publish(struct btt *btt);
 
-/* Tells the processes that share the storage. */
+/* Tells the progress to the processes that share the storage. */
 static inline void btt_note_progress(const struct btt *btt, enum btt_progress progress)
 {
 	if (btt->params.progress)

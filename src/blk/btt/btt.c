@@ -2,12 +2,13 @@
 /*
  * The operations on a laid-out table.
  *
- * Model. An arena has more data blocks than it shows. The map has an entry for each block that is
- * shown (numbered by premap): it names the data block (numbered by postmap) that holds the contents.
- * The flog has a slot for each lane. A slot owns one data block that is free, and holds the last two
- * exchanges that went through it. A write never touches the present data of its block. It fills the
- * free block of its lane, logs the exchange of the two, and then stores the map entry. The block that
- * the entry named before is now the lane's free block.
+ * Model. An arena has more data blocks than the user sees. The map has an entry for each block
+ * that the user sees (numbered by premap). The entry names the data block (numbered by postmap)
+ * that holds the contents. The flog has a slot for each lane. A slot owns one free data block,
+ * and holds the records of the last two writes that went through it. A write never changes the
+ * present data of its block. It fills the free block of its lane, logs the exchange of the two
+ * data blocks, and then stores the map entry. After that the data block that the entry named
+ * before is the lane's free block.
  *
  * Protocol. A write has two ordered steps. A step is durable when its fence has returned.
  *
@@ -22,77 +23,85 @@
  *      store the map entry; flush it, without a fence                     R10
  *      release the map lock and the lane
  *
- * The record is {premap, old} and {new, sequence number}: two stores of 8 bytes, over the record of
- * the slot that is not current. Recovery takes the record with the later sequence number as current,
- * and stores its new entry where the map still has the old one.
+ * The record is {premap, old} and {new, sequence number}: two stores of 8 bytes, over the record
+ * of the slot that is not current. Recovery takes the record with the later sequence number as
+ * current. If the map still has the old entry, recovery stores the new one.
  *
- * Rules. Everything that makes this safe, each with its reason. tests/README.md has the place in the
- * code and the test of each.
+ * Rules. All rules that make this safe, each with its reason. tests/README.md lists for each rule
+ * the place in the code and the test.
  *
  * R1  The second half of a record reaches the medium only after the first half.
- *     Otherwise recovery would exchange entries that no write has exchanged. Persistent memory of
- *     x86-64 keeps the order of stores to one line, so both halves go between the fences. The kernel
- *     may write out a page of a file word by word at any time, and ARM promises no order; there the
- *     first half goes before FENCE 1. It goes into the record that is not current, where it means
- *     nothing until the second half follows.
+ *     Otherwise recovery could store an entry that no write has made. Persistent memory of x86-64
+ *     keeps the order of stores to one line, so there both halves are stored between the fences.
+ *     The kernel may write a page of a file word by word at any time, and ARM promises no order.
+ *     In both cases the first half is stored before FENCE 1. It is stored into the record that is
+ *     not current, so it has no effect until the second half follows.
  * R2  FENCE 1 makes the map entry durable with the value that is logged as old.
- *     Recovery goes by slot number and not by age. If an older value were on the medium, it would
- *     lose this write or mix it with another one. The entry may have been stored a moment ago, by
- *     another lane or by this one.
+ *     Recovery looks at the slots in the order of their numbers, not by age. If an older value
+ *     were on the medium, recovery would lose this write or mix it with another one. The entry
+ *     may have been stored a moment ago, by another lane or by this one.
  * R3  FENCE 1 makes the map update of the slot's current record durable.
- *     The record is the only redo of its update, and recovery looks at the current record alone:
- *     from FENCE 2 on that is the new one. A flush counts only with a fence of the thread that has
- *     issued it. So a slot remembers which thread flushed last, and any other thread flushes again.
- * R4  The block that a write has freed may be overwritten by the lane's next write at once.
- *     The record is durable, and recovery redoes the map update that took the block out of the map.
+ *     The record is the only redo of its update, and recovery looks only at the current record.
+ *     From FENCE 2 on that is the new one. A flush counts only with a fence of the thread that
+ *     issued the flush. So a slot records which thread flushed last, and any other thread flushes
+ *     again.
+ * R4  The lane's next write may at once overwrite the block that a write has freed.
+ *     The record is durable, so recovery redoes the map update that took the block out of the
+ *     map.
  * R5  Before a pool is marked as closed, btt_sync() makes all deferred map updates durable.
- *     The next process may be of a library that looks only at the mark.
- * R6  set_zero and set_error are one durable step under the map lock, even if the flag is set already.
- *     Another thread may have stored the flag a moment ago without its fence.
+ *     The next process may use a library that looks only at the mark.
+ * R6  set_zero and set_error are one durable step under the map lock, also if the flag is set.
+ *     Another thread may have stored the flag a moment ago, and not have fenced yet.
  * R7  Locks order nothing on the medium.
  *     Only flushes and fences count in these arguments.
- * R8  Recovery trusts no byte that it reads to be durable.
- *     The process that stored it may have been killed a moment ago, and the power may fail next. So
- *     the whole flog becomes durable before the first map entry is redone (btt/recover.c).
- * R9  A sync that fails poisons the table: every modifying call fails with EIO until it is closed.
- *     Nobody knows what has reached the medium, and a second sync would succeed without having
- *     written anything, because the kernel takes a page for clean after a failed write-back. Reads
- *     go on. A page of the map may now go out of memory and come back as the medium has it, without
- *     an update whose record is durable; so readers redo it for themselves (btt/redo.h), and so do
- *     those in forked processes, which a word in shared memory tells (enum btt_progress).
+ * R8  Recovery takes no byte that it reads for durable.
+ *     The process that stored the byte may have been killed a moment ago, and the power may fail
+ *     next. So the whole flog becomes durable before the first map entry is redone
+ *     (btt/recover.c).
+ * R9  A failed sync poisons the table: until it is closed every modifying call fails with EIO.
+ *     Nobody knows which stores have reached the medium. A second sync would succeed without
+ *     having written anything, because the kernel marks a page as clean after a failed
+ *     write-back. Reads go on. But from now on the kernel may evict a page of the map and read it
+ *     again from the medium, where it lacks an update whose record is durable. So readers redo
+ *     this update for themselves (btt/redo.h). Readers in forked processes do so, too; a word in
+ *     shared memory tells them to (enum btt_progress).
  * R10 The flush of the map entry after FENCE 2 may wait for the fence of a later step.
- *     R3 and R5 see to it that there is one. The flush is issued at once where that is cheap: it
- *     narrows the window in which the original library, opening the pool after this process was
- *     killed, relies on a map entry that a power loss could still take back.
+ *     R3 and R5 guarantee that there is one. Where a flush is cheap it is issued at once. Reason:
+ *     if this process is killed and the original library then opens the pool, that library relies
+ *     on the map entry, and a power loss could still undo it. The early flush makes this window
+ *     smaller.
  * R11 A reader believes its copy of a block only if the version of the map lock has not changed.
- *     The version is raised after each map store, before lock and lane are released. Before anybody
- *     overwrites a block, it has left the map and the version was raised. Between the raise and the
- *     first store into the block stands an instruction that orders them: the lock of a shared lane,
- *     or the fences of the write through the other lane of the thread's pair (btt/lanes.h). For that
- *     reason a write that ends at a damaged entry fences, too. To compare the entry would not be
- *     enough, because a block can leave the map and return during one copy; beside the version it
- *     is not needed. After a number of failures the reader takes the map lock, under which the entry
- *     cannot change and its block is no lane's free block.
+ *     The version is raised after each map store, before lock and lane are released. So before a
+ *     thread overwrites a block, the block has left the map and the version was raised. An
+ *     instruction orders the raise before the first store into the block: the lock of a shared
+ *     lane, or the fences of the write through the other lane of the thread's pair (btt/lanes.h).
+ *     For this reason a write that fails because of a damaged entry also fences. Comparing the
+ *     map entry would not be enough, because a block can leave the map and return during one
+ *     copy; with the version, the comparison is not needed. After some failures the reader takes
+ *     the map lock. Under the lock the entry cannot change, and its block is not a free block of
+ *     a lane.
  * R12 A first layout writes maps and flogs, then info blocks, then their copies, each step durable.
- *     So an info block stands for a complete map and flog (btt/layout.c).
+ *     So an info block proves that map and flog are complete (btt/layout.c).
  * R13 A fence is a real store fence wherever stores were non-temporal.
- *     They are ordered with nothing else. Files get no non-temporal stores (storage/pool.c).
- * R14 What an earlier process stored, or this one before a failed sync, is stored again before
- *     anybody relies on it (files only).
- *     It may be readable, be synced with success, and yet never reach the medium: its page counts as
- *     clean since a write-back of it has failed. Only a store makes the page dirty. Recovery does it
- *     for the flogs and for the entries that current records name, a write for the entry that it logs
- *     as old, set_zero and set_error for the flag that they find, a first layout for the zeros that
- *     it finds in the maps of a user's file. R3 and R5 need no store: the entry that a current record
- *     names was stored by this table, if only by its recovery. storage_renew() does it; on persistent
- *     memory it is the flush that is due anyway.
- * R15 Who has waited for a lane or a lock looks at the poison before the first store.
- *     The lane's block may belong to a record whose sync has failed and which has reached the medium.
- * R16 set_zero and set_error put the flag on the entry that recovery would leave (files only).
- *     A page of the map may go out of memory before any sync has reported that it could not be
- *     written, and come back without an update whose record is durable. They store what they make of
- *     the entry before they sync. On the old entry the flag would be there for good: recovery no
- *     longer finds the old value, the freed block is back in the map, and the lane is its second
+ *     Nothing else orders such stores. Files get no non-temporal stores (storage/pool.c).
+ * R14 On files, a value is stored again before anything relies on it, unless this process has
+ *     stored it and no sync has failed since.
+ *     If a write-back of its page has failed, the page is marked as clean. Then the value can be
+ *     read, and a sync succeeds, but the value never reaches the medium. Only a store makes the
+ *     page dirty. These are stored again: by recovery, the flogs and the entries that current
+ *     records name; by a write, the entry that it logs as old; by set_zero and set_error, a flag
+ *     that is set already; by a first layout, zeros in the maps of a user's file. R3 and R5 need
+ *     no store: the entry that a current record names was stored by this table, at least by its
+ *     recovery. storage_renew() does this; on persistent memory it only flushes, which is needed
+ *     anyway.
+ * R15 A thread that has waited for a lane or a lock checks for poison before its first store.
+ *     The lane's block may belong to a record whose sync has failed and which has reached the
+ *     medium.
+ * R16 On files, set_zero and set_error put the flag on the entry that recovery would leave.
+ *     The kernel may evict a page of the map before a sync has reported that the page could not
+ *     be written. Then the page lacks an update whose record is durable. set_zero and set_error
+ *     store the entry before they sync. On the old entry the flag would be there for good:
+ *     recovery no longer finds the old value, the freed block is back in the map, and it has a second
  *     owner. A write stores no map entry before its two syncs, and the first one fails then.
  *
  * Not handled here. Media errors while running (SIGBUS), several processes: see pool/. A page that
@@ -164,9 +173,9 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 }
 
 /*
- * One try without a lock, in as few instructions as possible, because a CPU overlaps the cache
- * misses of as many reads as fit into its window. True if buf holds the block as it was at one
- * moment; false if its entry is not a normal one, too.
+ * One attempt without a lock. It has as few instructions as possible, because a CPU overlaps the
+ * cache misses of as many reads as fit into its window. Returns true if buf holds the block as it
+ * was at one moment; false also if its entry is not a normal one.
  */
 static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf)
 {

@@ -14,16 +14,15 @@
 #include "compiler.h"
 
 /*
- * Makes every deferred store durable; to be called before the pool is marked clean.
- * -EIO: a sync failed now or earlier, so the pool must not be marked clean.
+ * Makes all deferred stores durable. Call it before the pool is marked as closed. -EIO: a sync
+ * failed now or earlier, so the pool must not be marked as closed.
  */
 int btt_sync(struct btt *btt) MUST_CHECK;
 
 /*
- * One block each; lba < btt_nblock(), else -EINVAL. buf holds bsize bytes. The modifying
- * calls are durable when they return 0, and -EIO when the arena is read-only or a sync
- * failed. btt_read: -EIO when the block is in the error state; the buffer may have been
- * touched then.
+ * Each call is for one block; lba < btt_nblock(), otherwise -EINVAL. buf holds bsize bytes. A
+ * modifying call is durable when it returns 0; -EIO if the arena is read-only or a sync failed.
+ * btt_read: -EIO if the block is in the error state; then buf may have been changed.
  */
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
@@ -31,8 +30,8 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 int btt_read_redone(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
 /*
- * btt_read() for the common case: a written block of the first arena, and nobody writes to it
- * meanwhile. Returns true if buf holds the block. Makes no system call and leaves errno alone.
+ * btt_read() for the common case: a written block of the first arena that no thread writes
+ * meanwhile. Returns true if buf holds the block. Makes no system call and does not change errno.
  */
 bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 int btt_write(struct btt *btt, const void *buf, uint64_t lba) MUST_CHECK;

@@ -69,8 +69,8 @@ static void count_initial(struct census *c, uint32_t from, uint32_t to)
 }
 
 /*
- * Counts the entries [from, to). Neighbours often own neighbours, so the word of bits stays in a
- * register as long as it serves.
+ * Counts the entries [from, to). Neighbouring entries often own neighbouring blocks, so the
+ * present word of bits is kept in a register.
  */
 static void count_entries(struct census *c, uint32_t from, uint32_t to)
 {

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The layout exists when every arena of the chain has a valid info block: its primary at the
- * arena's start or, should that be damaged, the copy in the arena's last page. The copy is
- * looked for where the data area's present size puts it and, for files that have grown since,
- * backwards from the end for a block that states its own place.
+ * A layout exists if every arena of the chain has a valid info block: the primary at the arena's
+ * start or, if that is damaged, the copy in the arena's last page. The search for the copy begins
+ * where the data area's present size puts it. The file may have grown since the layout, so the
+ * search then goes backwards from the end, for a block that states its own place.
  *
- * Without a valid info block in some arena there are three possibilities, and confusing them
- * loses data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged.
- * A first layout writes maps and flogs before it writes info blocks. So the pool counts as not
- * laid out only if
- *   - flogs and maps hold nothing but what a layout begins with (each 8-byte word of a slot may
- *     have arrived or not), or
- *   - the user supplied the file, no block anywhere has our signature, and what stands in the
- *     flogs' place was not written by a block translation table of this pool;
- * and never if a sound info block of this pool contradicts the size of file or blocks.
- * Everything else is damage; it is reported and nothing is changed.
+ * If an arena has no valid info block, there are three possibilities, and confusing them loses
+ * data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged. A
+ * first layout writes maps and flogs before it writes info blocks. So the pool counts as not laid
+ * out only if
+ *   - flogs and maps hold only values with which a layout begins (each 8-byte word of a slot may
+ *     have reached the medium or not), or
+ *   - the user supplied the file, no block anywhere has our signature, and the bytes in the place
+ *     of the flogs were not written by a block translation table of this pool;
+ * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
+ * Everything else is damage: it is reported, and nothing is changed.
  */
 #include "btt/find.h"
 
@@ -33,8 +33,11 @@
 struct search {
 	struct storage *s;
 	const struct btt_params *params;
-	bool signature_seen; /* an info block that is not another pool's */
-	/* a sound info block of ours that does not fit file or block size */
+	bool signature_seen; /* there is an info block that may be of this pool */
+	/*
+	 * there is a sound info block of this pool that does not fit the size of the file or of
+	 * the blocks
+	 */
 	bool misfit_seen;
 };
 
@@ -43,7 +46,7 @@ static bool is_zero(struct storage *s, uint64_t off, uint64_t len)
 	return btt_nonzero_find(s, off, off + len) == off + len;
 }
 
-/* The info block at data area offset `at` of the arena that begins at `start`. */
+/* Judges the info block at offset `at` of the data area, of the arena that begins at `start`. */
 static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_t at,
 				  struct btt_info *info)
 {
@@ -61,7 +64,7 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 	return v;
 }
 
-/* Searches the pages [lo, hi) of the data area for a copy; the last one wins. */
+/* Searches the pages [lo, hi) of the data area for a copy and takes the last one. */
 static bool search_chunk(struct search *search, uint64_t start, uint64_t lo, uint64_t hi,
 			 struct btt_info *info)
 {
@@ -102,7 +105,7 @@ static bool find_copy(struct search *search, uint64_t start, struct btt_info *in
 	return false;
 }
 
-/* Each word of the slot is what a layout writes there, or still zero. */
+/* Whether each word of the slot is what a layout writes there, or zero. */
 static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 			  uint32_t nlba)
 {
@@ -118,7 +121,7 @@ static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 	return true;
 }
 
-/* *used: a write went through the slot. */
+/* *used: whether a write has used the slot. */
 static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
 			      const struct btt_geometry *geo, bool *used)
 {
@@ -136,10 +139,10 @@ static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
 }
 
 struct traces {
-	bool fresh; /* flog and map are as a layout begins with, or zero */
+	bool fresh; /* flog and map hold only initial values or zeros */
 	/*
-	 * The flog looks used by a table of this geometry. One that nothing was written
-	 * through yet does not count: over a user's old content, a layout that was cut off
+	 * The flog looks as if a table of this geometry had used it. A flog that no write has
+	 * used yet does not count: if a layout over a user's old content was interrupted, it
 	 * leaves pristine slots with a few old words between them.
 	 */
 	bool plausible;
@@ -161,7 +164,7 @@ static bool is_initial_map(struct storage *s, uint64_t map, uint32_t nentry)
 	return true;
 }
 
-/* Reads the areas of an arena that has no valid info block (or a layout in the making). */
+/* Reads the areas of an arena without a valid info block, or of an unfinished layout. */
 static struct traces find_traces(struct storage *s, uint64_t off,
 				 const struct btt_geometry *geo)
 {
@@ -192,7 +195,7 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 	return t;
 }
 
-/* Whether the arena holds another pool's info blocks: its flog is that pool's then. */
+/* Whether the arena holds another pool's info blocks. Then the flog belongs to that pool. */
 static bool is_foreign(struct search *search, uint64_t start, uint64_t size)
 {
 	struct btt_info info;
@@ -203,8 +206,8 @@ static bool is_foreign(struct search *search, uint64_t start, uint64_t size)
 }
 
 /*
- * Some arena has no valid info block; lost_at is its place. The geometry of arenas without one
- * is taken from the present size.
+ * An arena has no valid info block; lost_at is its place. The geometry of such arenas follows
+ * from the present size.
  */
 static void judge_incomplete(struct search *search, struct btt_found *found,
 			     uint64_t lost_at)
@@ -268,8 +271,8 @@ static int add_arena(struct btt_found *found, const struct btt_found_arena *aren
 }
 
 /*
- * Whether the copies that are missing may just not have been written yet: nothing was ever
- * written to the pool, and a layout writes the copies last.
+ * Whether the missing copies may just not have been written yet: a layout writes the copies last,
+ * so this is possible if nothing was ever written to the pool.
  */
 static bool is_layout_unfinished(struct storage *s, const struct btt_found *found)
 {

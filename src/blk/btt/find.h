@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Finding out, without writing, whether a data area is laid out and where its arenas are.
- */
+/* Finds out, without writing, whether a data area is laid out and where its arenas are. */
 #ifndef BTT_FIND_H
 #define BTT_FIND_H 1
 
@@ -14,7 +12,8 @@
 enum btt_layout {
 	BTT_LAYOUT_NONE,  /* never laid out, or a first layout was interrupted */
 	BTT_LAYOUT_VALID, /* every arena has a valid info block */
-	BTT_LAYOUT_LOST, /* something was written, but an arena's info blocks are both gone */
+	/* something was written, but both info blocks of an arena are lost */
+	BTT_LAYOUT_LOST,
 };
 
 struct btt_found_arena {
@@ -22,7 +21,7 @@ struct btt_found_arena {
 	struct btt_info info;
 	bool primary_valid;
 	bool copy_valid;
-	bool copy_fits; /* false when the file was cut off before the copy */
+	bool copy_fits; /* false if the file ends before the copy */
 };
 
 struct btt_found {
@@ -30,13 +29,13 @@ struct btt_found {
 	/* all arenas of a valid layout; freed by btt_find_free */
 	struct btt_found_arena *arena;
 	unsigned narena;
-	/* valid, but a first layout was cut off before all copies stood */
+	/* valid, but a first layout was interrupted before it had written all copies */
 	bool unfinished;
 	bool untouched;	     /* no layout: info blocks and flogs are all zeros */
 	bool maps_are_holes; /* no layout, and nothing was ever stored in the maps */
 };
 
-/* 0, or -ENOMEM. BTT_LAYOUT_LOST leaves a message that says what is wrong and what to do. */
+/* 0, or -ENOMEM. For BTT_LAYOUT_LOST the message says what is wrong and what to do. */
 int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found) MUST_CHECK;
 void btt_find_free(struct btt_found *found);

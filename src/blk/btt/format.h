@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The on-media structures of the block translation table (BTT 1.1). FORMAT.md explains them;
- * btt/format_check.c pins every size and offset.
+ * The on-media structs of the block translation table (BTT 1.1). FORMAT.md explains them;
+ * btt/format_check.c checks every size and offset.
  */
 #ifndef BTT_FORMAT_H
 #define BTT_FORMAT_H 1
@@ -14,7 +14,8 @@
 #define BTT_PAGE 4096u
 #define BTT_NFREE 256u
 #define BTT_ARENA_MIN_SIZE (UINT64_C(16) << 20)
-#ifdef BTT_CRASH_TEST_ARENA_SIZE /* small pools with several arenas; not for real ones */
+/* For tests with small pools of several arenas; never for real pools. */
+#ifdef BTT_CRASH_TEST_ARENA_SIZE
 #define BTT_ARENA_MAX_SIZE BTT_CRASH_TEST_ARENA_SIZE
 #else
 #define BTT_ARENA_MAX_SIZE (UINT64_C(1) << 39)

@@ -12,8 +12,9 @@ static uint64_t checksum(const struct btt_info_media *m)
 }
 
 /*
- * The block states its own arena size (infooff + one page); everything else has to follow from
- * that. A size derived from the file would refuse pools whose file was grown after the layout.
+ * The block itself states the size of its arena (infooff + one page). All its other numbers have
+ * to follow from this size. With a size from the file, pools whose file has grown since the
+ * layout would be refused.
  */
 static bool decode_numbers(const struct btt_info_media *m, uint32_t bsize, uint64_t room,
 			   struct btt_info *info)
@@ -52,7 +53,7 @@ enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *pare
 	struct btt_info_media m;
 	struct btt_info decoded;
 
-	/* one copy: a page shared with other processes must not change between the checks */
+	/* a copy, because another process may change the shared page between two checks */
 	memcpy(&m, block, sizeof(m));
 	if (memcmp(m.signature, BTT_INFO_SIGNATURE, BTT_INFO_SIGNATURE_SIZE) != 0)
 		return BTT_INFO_NONE;

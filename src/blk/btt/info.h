@@ -22,21 +22,22 @@ struct btt_info {
 enum btt_info_verdict {
 	BTT_INFO_VALID,
 	BTT_INFO_NONE,	  /* no signature */
-	BTT_INFO_FOREIGN, /* sound in itself but of another pool */
-	BTT_INFO_MISFIT,  /* sound checksum, but the numbers are not those of this pool */
-	BTT_INFO_BROKEN,  /* anything else */
+	BTT_INFO_FOREIGN, /* sound, but of another pool */
+	/* the checksum is right, but the numbers do not fit this pool */
+	BTT_INFO_MISFIT,
+	BTT_INFO_BROKEN, /* anything else */
 };
 
 /*
  * Decodes and validates the page at block. `room` is the number of bytes from the arena's start
- * to the end of the data area: all of the arena but its last page has to lie within. bsize
- * and parent are the pool's. *info is filled in only for BTT_INFO_VALID.
+ * to the end of the data area; the arena without its last page has to fit into it. bsize and
+ * parent are those of the pool. *info is filled in only for BTT_INFO_VALID.
  */
 enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *parent,
 				      uint32_t bsize, uint64_t room,
 				      struct btt_info *info);
 
-/* The page as it stands on the medium. */
+/* Makes the page as it stands on the medium. */
 void btt_info_encode(const struct btt_info *info, const struct uuid *parent,
 		     struct btt_info_media *block);
 

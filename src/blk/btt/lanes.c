@@ -27,7 +27,7 @@ _Atomic(uint64_t) lane_last_serial;
 
 static _Atomic(uint64_t) taken[WORDS]; /* one bit for each number; acquire and release */
 static pthread_key_t key;
-/* Relaxed; false from unload on: then the key may be another library's. */
+/* Relaxed. False after unload: then the key may belong to another library. */
 static atomic_bool has_key;
 
 static unsigned take_number(void)
@@ -61,7 +61,7 @@ static void end_thread(void *value)
 	give_number_back(number_of((uint64_t)(uintptr_t)value));
 }
 
-/* Of the calling thread, 0 if it has none yet. */
+/* The value of the calling thread; 0 if it has none yet. */
 static uint64_t find_thread(void)
 {
 	if (unlikely(!atomic_load_explicit(&has_key, memory_order_relaxed)))
@@ -69,7 +69,7 @@ static uint64_t find_thread(void)
 	return (uint64_t)(uintptr_t)pthread_getspecific(key);
 }
 
-/* Only the forking thread lives on in the child. */
+/* In the child only the forking thread exists. */
 static void forget_other_threads(void)
 {
 	uint64_t self = find_thread();
@@ -93,8 +93,8 @@ __attribute__((constructor)) static void load(void)
 }
 
 /*
- * Threads that end later must not call end_thread(), which will be gone. Those that go on while the
- * process ends are new ones at each call.
+ * Threads that end later must not call end_thread(), which is unloaded by then. Threads that go
+ * on while the process ends get a new serial number at each call.
  */
 __attribute__((destructor)) static void unload(void)
 {
@@ -109,8 +109,8 @@ static bool remember(uint64_t thread)
 }
 
 /*
- * A thread that cannot be remembered is a new one at each call, and must not have a number, which
- * would never come back.
+ * If the value of a thread cannot be stored, the thread gets a new serial number at each call. It
+ * must not get a number, which would never be freed.
  */
 static uint64_t begin_thread(void)
 {

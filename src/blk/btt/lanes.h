@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Lanes: each write owns one while it runs, and with it one flog slot (and its free block) in
- * every arena.
+ * Lanes. Each write owns a lane while it runs, and with the lane one flog slot (and its free
+ * block) in every arena.
  *
- * A locked instruction waits until earlier write-backs of cache lines have completed. A lock in
- * front of each write would cost as much as a third fence. So most lanes are private. A thread has
- * one of LANES_PRIVATE numbers, which no other live thread has, and uses the two lanes of that
- * number without a lock.
+ * A locked instruction waits until earlier write-backs of cache lines have completed, so a lock
+ * at the start of each write would cost as much as a third fence. So most lanes are private. A
+ * thread has one of LANES_PRIVATE numbers, which no other live thread has, and uses the two lanes
+ * of that number without a lock.
  *
- * It uses them in turn. A block that a write through one lane has freed is then overwritten only
- * after a write through the other lane, whose fences lie in between. Without a fence, the
- * non-temporal stores into the block could overtake the store of the version, by which a reader
- * that still copies the block notices the change (R11 in btt/btt.c).
+ * A thread uses its two lanes in turn. So a block that a write through one lane has freed is
+ * overwritten only after a write through the other lane, whose fences are in between. Without a
+ * fence, the non-temporal stores into the block could overtake the store of the version, by which
+ * a reader that still copies the block notices the change (R11 in btt/btt.c).
  *
- * Threads without a number share the other lanes. They take any that is free, so that a stalled
- * writer holds up nobody else.
+ * Threads without a number share the other lanes. They take any free lane, so that a stalled
+ * writer delays no other thread.
  *
- * A batch of blocks needs many lanes at once. Beside one of its thread it borrows numbers that no
- * thread has, and with them their lanes. It never waits for a number: what is not free now is done
- * without. Some numbers are not lent, so that threads which begin to write meanwhile find theirs.
+ * A batch of blocks needs many lanes at once. In addition to a lane of its thread it borrows
+ * numbers that no thread has, and with them their lanes. It never waits for a number: it takes only
+ * those that are free now. Some numbers are not lent, so that threads that begin to write meanwhile
+ * get a number.
  */
 #ifndef LANES_H
 #define LANES_H 1
@@ -30,14 +31,14 @@
 #include "compiler.h"
 #include "btt/lock.h"
 
-/* Numbers that are handed out; a thread without one has lane_hint() >= LANES_PRIVATE. */
+/* How many numbers there are. A thread without one has lane_hint() >= LANES_PRIVATE. */
 #define LANES_PRIVATE 120u
 
 /* One number of so many is not lent: the lowest ones, which threads take first. */
 #define LANES_KEPT_SHARE 5u
 
 struct lane_ring {
-	/* 0 or 1; touched by the thread of this number only */
+	/* 0 or 1; only the thread with this number accesses it */
 	_Alignas(64) unsigned turn;
 };
 
@@ -46,8 +47,9 @@ struct lane_shared {
 };
 
 struct lanes {
-	unsigned nprivate; /* threads with lanes of their own: lanes 2i and 2i + 1 */
-	unsigned nshared;  /* lanes from 2 * nprivate on */
+	/* numbers with private lanes: number i has the lanes 2i and 2i + 1 */
+	unsigned nprivate;
+	unsigned nshared; /* lanes from 2 * nprivate on */
 	struct lane_ring *ring;
 	struct lane_shared *shared;
 };
@@ -57,20 +59,26 @@ int lanes_init(struct lanes *lanes, unsigned n) MUST_CHECK;
 void lanes_fini(struct lanes *lanes);
 
 /*
- * What a thread is known by: its serial number, from 1 on, and below that its number, or
- * LANES_PRIVATE. Serial numbers last for 2^57 threads: a million a second for 4,000 years.
+ * The value that identifies a thread: in the upper bits its serial number, from 1; in the lower
+ * bits its number, or LANES_PRIVATE. There are 2^57 serial numbers: enough for a million threads
+ * per second for 4,000 years.
  */
 #define LANE_NUMBER_BITS 7
 #define LANE_NUMBER_MASK ((UINT64_C(1) << LANE_NUMBER_BITS) - 1)
 #define LANE_THREAD(serial, number) ((uint64_t)(serial) << LANE_NUMBER_BITS | (number))
 
-/* The last one that was given out; tests set it. Relaxed: nothing comes with it. */
+/* The last serial number that was given out; tests set it. Relaxed: it orders nothing else. */
 extern _Atomic(uint64_t) lane_last_serial;
 
-/* The calling thread; never less than LANE_THREAD(1, 0), and never used again by another one. */
+/*
+ * The value of the calling thread: at least LANE_THREAD(1, 0), and never that of another thread.
+ */
 uint64_t lane_thread(void);
 
-/* Its number if it is less than LANES_PRIVATE, else where to look for a shared lane. */
+/*
+ * The thread's number if less than LANES_PRIVATE, otherwise where to start looking for a shared
+ * lane.
+ */
 unsigned lane_hint(uint64_t thread);
 
 #define LANES_WORDS ((LANES_PRIVATE + 63) / 64)

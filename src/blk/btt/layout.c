@@ -28,9 +28,10 @@ static void renew_zeros(struct btt *btt, struct storage_step *step, uint64_t off
 }
 
 /*
- * Maps start out initial. Only pages that hold something else are written: a new sparse file of
- * a terabyte stays sparse. In a user's file, what reads as zero was perhaps stored by an earlier
- * attempt, and is not on the medium; where the library made the file, nothing else ever was.
+ * Makes a map initial. Only pages that hold something else are written, so that a new sparse file
+ * of a terabyte stays sparse. In a user's file, zeros may come from an earlier attempt and not be
+ * on the medium, so they are stored again (R14). A file that the library made has never held
+ * anything else.
  */
 static void clear_map(struct btt *btt, struct btt_arena *arena, struct storage_step *step)
 {
@@ -92,7 +93,7 @@ static int write_layout(struct btt *btt, struct btt_arena *arena, unsigned naren
 	return storage_fence(s, &step);
 }
 
-/* The arenas' run-time state; nothing is stored yet. */
+/* Makes the arenas' run-time state. Stores nothing yet. */
 static int plan_arenas(struct btt *btt, struct btt_arena *arena, unsigned narena)
 {
 	uint64_t start = 0;
@@ -149,7 +150,7 @@ int btt_layout_format_locked(struct btt *btt)
 		btt_recover_flog(btt, &arena[i], &step, &damaged);
 	btt->arena = arena;
 	btt->narena = narena;
-	/* in this order: from then on other threads may find that a sync fails */
+	/* before the arenas are published: after that, a sync of another thread may fail */
 	btt_note_progress(btt, BTT_LAID_OUT);
 	btt_arena_publish(btt);
 	return 0;

@@ -6,9 +6,9 @@
 #include "compiler.h"
 
 /*
- * Writes the first layout of a table, durable on return, and publishes its arenas. The caller
- * holds btt->layout_lock and has seen that there is none. -ENOMEM, nothing stored; -EIO: a sync
- * failed, and the table is not to be used for writing any more.
+ * Writes the first layout of a table, durably, and publishes its arenas. The caller holds
+ * btt->layout_lock and has seen that there is no layout. -ENOMEM: nothing was stored. -EIO: a
+ * sync failed, and the table must not be used for writing any more.
  */
 int btt_layout_format_locked(struct btt *btt) MUST_CHECK;
 

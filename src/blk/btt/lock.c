@@ -9,7 +9,7 @@
 #include "kernel.h"
 
 #define SPINS 64
-#define NAP_NS 1000000L /* how long an overlooked waiter may sleep */
+#define NAP_NS 1000000L /* the longest sleep of a waiter that was overlooked */
 
 static void relax(void)
 {
@@ -32,7 +32,7 @@ void lock_wait_slow(struct lock *lock)
 		relax();
 	}
 	atomic_fetch_add_explicit(&lock->waiters, 1, memory_order_seq_cst);
-	/* any return will do: woken, changed before, interrupted, timed out */
+	/* every return is fine: woken, changed before, interrupted, timed out */
 	syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, held, &nap, NULL, 0);
 	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
 }

@@ -2,11 +2,10 @@
 /*
  * A small mutex whose release is a plain store.
  *
- * A locked instruction waits for earlier stores to drain, nearly as a fence does, and a block
- * write would pay for two of them on its way out. So release does not learn for certain
- * whether somebody waits: it stores 0 and looks at the count of waiters without a barrier in
- * between. A waiter that is overlooked in that window wakes up by itself: it never sleeps for
- * longer than a millisecond.
+ * A locked instruction waits for earlier stores to drain, nearly like a fence, and a block write
+ * would need two of them at its end. So the release avoids one: it stores 0 and then reads the
+ * number of waiters, without a barrier in between. Therefore it can overlook a waiter. A waiter
+ * that was overlooked wakes up by itself: it never sleeps longer than a millisecond.
  */
 #ifndef LOCK_H
 #define LOCK_H 1
@@ -19,10 +18,10 @@
 
 struct lock {
 	_Atomic(uint32_t) held;	   /* 0: free; release on unlock, acquire on lock */
-	_Atomic(uint32_t) waiters; /* relaxed: only a hint for the one who unlocks */
+	_Atomic(uint32_t) waiters; /* relaxed: only a hint for the thread that unlocks */
 };
 
-/* Returns when it is worth trying again: spins for a while, then sleeps. */
+/* Spins for a while, then sleeps. Returns when it is worth trying again. */
 void lock_wait_slow(struct lock *lock);
 void lock_wake_slow(struct lock *lock);
 

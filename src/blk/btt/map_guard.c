@@ -8,7 +8,7 @@
 #include "edge.h"
 #include "kernel.h"
 
-/* Where the gain was measured; elsewhere everybody takes the locks. */
+/* The gain was measured here. On other machines all threads take the locks. */
 #if defined(__x86_64__)
 #define BIAS_PAYS true
 #else
@@ -21,8 +21,9 @@ static bool membarrier(int command)
 }
 
 /*
- * A process that has locked itself up (seccomp) since the table was opened may have lost the
- * system call. No CPU keeps a store in its buffer for as long as this.
+ * A process that has installed a filter of system calls (seccomp) since the table was opened may
+ * not be able to use the system call any more. Then this waits: no CPU keeps a store in its
+ * buffer so long.
  */
 static void wait_for_store_buffers(void)
 {
@@ -67,7 +68,7 @@ void map_guard_init(struct map_guard *guard, bool biased)
 	set_state(guard, biased ? 0 : MAP_GUARD_OFF);
 }
 
-/* Makes the thread the owner if that can be done at once, else ends the bias. */
+/* Makes the thread the owner if that is possible at once; otherwise ends the bias. */
 static void change_owner_locked(struct map_guard *guard, uint64_t thread)
 {
 	/* never ENDING: that takes the lock */
@@ -81,7 +82,7 @@ static void change_owner_locked(struct map_guard *guard, uint64_t thread)
 	}
 	set_state(guard, MAP_GUARD_ENDING | turn);
 	run_barriers();
-	/* acquire: what the former owner did inside */
+	/* acquire: the stores of the previous owner */
 	if (turn + 1 < MAP_GUARD_TURNS &&
 	    atomic_load_explicit(&guard->cell[turn].inside.held, memory_order_acquire) ==
 		0)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Holding a map lock, for free while only one thread writes.
+ * Biased map locks: they cost nearly nothing while only one thread writes.
  *
  * A locked instruction in the middle of a write waits for the non-temporal stores of the data and
- * for the write-back that ended the previous write. That is a third of a write's time. Most pools
- * have one writing thread at a time. So a table is biased: its first writer owns all map locks
- * together and enters with two plain stores. When another thread wants a map lock, it becomes the
- * owner. After MAP_GUARD_TURNS changes, or if the owner is inside at that moment, the bias ends for
- * good, and everybody takes the locks.
+ * for the write-back at the end of the previous write. That takes a third of a write's time. Most
+ * pools have one writing thread at a time. So a table is biased: its first writer owns all map
+ * locks together and enters with two plain stores. When another thread wants a map lock, it
+ * becomes the owner. After MAP_GUARD_TURNS changes, or if the owner is inside at that moment, the
+ * bias ends for ever, and all threads take the locks.
  *
  *	owner                               another thread, one at a time
  *	-----                               -----
@@ -16,16 +16,16 @@
  *	state as it was? then go ahead      its cell 0? then the next turn is mine, else state = OFF
  *
  * membarrier(2) runs a full barrier on every CPU that runs a thread of this process. After it,
- * either the other thread sees the store to the cell, or the previous owner sees that the state has
- * changed. Each turn of ownership has a cell of its own, because a previous owner may still be about
- * to store to its cell and must not overwrite the mark of its successor. Nobody takes the locks
- * themselves before the state is OFF. An owner that is stopped inside then holds up only those
- * threads that want the lock under which it stopped.
+ * either the other thread sees the store to the cell, or the previous owner sees that the state
+ * has changed. Each turn of ownership has a cell of its own, because a previous owner may still
+ * be about to store to its cell and must not overwrite the mark of its successor. No thread takes
+ * the locks themselves before the state is OFF. So an owner that is stopped inside delays only
+ * threads that want the same lock.
  *
- * A batch holds many locks. As the owner it marks its cell with MAP_GUARD_ALL and holds all of them.
- * Once the bias has ended it takes those that it needs, in ascending order of their numbers. Whoever
- * holds a map lock waits for one with a higher number at most, or for an owner that is inside, who
- * waits for nobody. So no circle of waiting threads can form.
+ * A batch holds many locks. If its thread is the owner, it stores MAP_GUARD_ALL to its cell and
+ * holds all locks. After the bias has ended it takes the locks that it needs, in ascending order of
+ * their numbers. A thread that holds a map lock waits only for a lock with a higher number, or for
+ * an owner that is inside; the owner waits for no thread. So there is no deadlock.
  */
 #ifndef MAP_GUARD_H
 #define MAP_GUARD_H 1
@@ -47,19 +47,21 @@
 #define MAP_GUARD_ALL (UINT32_MAX - 1)
 
 struct map_guard_cell {
-	/* Where the owner of the turn is: the lock's number + 1; stored by that owner only. */
+	/*
+	 * The lock that the owner of the turn holds: its number + 1. Only that owner stores it.
+	 */
 	_Alignas(64) struct lock inside;
 	/*
-	 * A lane_thread(), set before the turn begins and never again; 0: nobody wrote yet.
-	 * Relaxed: the owner alone finds itself here, and has stored it itself.
+	 * A lane_thread(), set before the turn begins and never again; 0: no thread has written
+	 * yet. Relaxed: only the owner finds its own value here, which it has stored itself.
 	 */
 	_Atomic(uint64_t) owner;
 };
 
 struct map_guard {
-	/* Release and acquire in the slow path, else relaxed. */
+	/* Release and acquire in the slow path, otherwise relaxed. */
 	_Alignas(64) _Atomic(uint32_t) state;
-	struct lock change; /* held by who ends a turn */
+	struct lock change; /* held by the thread that ends a turn */
 	struct map_guard_cell cell[MAP_GUARD_TURNS];
 };
 
@@ -77,14 +79,14 @@ static inline bool map_guard_is_owner(struct map_guard *guard, uint32_t state,
 				    memory_order_relaxed) == thread;
 }
 
-/* biased: whether the guard may serve a single writer without locks at all. */
+/* biased: whether a single writer may enter without locks. */
 void map_guard_init(struct map_guard *guard, bool biased);
 
-/* For all but the present owner. */
+/* For all threads except the present owner. */
 struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,
 				  uint32_t number, struct lock *lock);
 
-/* state: read a moment ago, with the calling thread as owner. */
+/* state was read a moment ago; the calling thread was the owner. */
 static inline bool map_guard_enter_biased(struct map_guard *guard, uint32_t state,
 					  uint32_t number, struct lock **held)
 {
@@ -102,8 +104,8 @@ static inline bool map_guard_enter_biased(struct map_guard *guard, uint32_t stat
 }
 
 /*
- * Returns when the calling thread holds lock `number` of the table, which stands at *lock. The
- * result goes to lock_release().
+ * Returns when the calling thread holds lock `number` of the table, which is *lock. The caller
+ * gives the result to lock_release().
  */
 static inline struct lock *map_guard_enter(struct map_guard *guard, uint64_t thread,
 					   uint32_t number, struct lock *lock)

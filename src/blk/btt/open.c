@@ -32,7 +32,7 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 		return errormsg_fail(ENOMEM, "%s: out of memory", params->name);
 	btt->storage = s;
 	btt->params = *params;
-	/* where a fence is a sync, a lock costs nothing beside it */
+	/* if a fence is a sync, the cost of a lock does not matter */
 	map_guard_init(&btt->guard, s->eager_flush);
 	atomic_init(&btt->nfirst, 0);
 	atomic_init(&btt->nfast, 0);

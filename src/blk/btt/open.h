@@ -45,13 +45,13 @@ struct btt_params {
 };
 
 /*
- * Opens the table. A pool that is not laid out yet stays untouched until the first write.
- * A laid-out one is recovered first: primary info blocks from their copies, interrupted
- * writes from the flog; this stores to s, durably, before the function returns.
+ * Opens the table. If the pool is not laid out, nothing is stored until the first write.
+ * Otherwise it is recovered: primary info blocks from their copies, interrupted writes from the
+ * flog. The stores of the recovery to s are durable when the function returns.
  *
- * -EINVAL: the block size does not fit the data area, or the info blocks or the flog are
- * damaged beyond what recovery may decide; nothing has been changed then. -ENOMEM, -EIO.
- * *out is to be given to btt_close(); s must outlive it.
+ * -EINVAL: the block size does not fit the data area, or the info blocks or the flog are damaged
+ * so that recovery must not decide; nothing has been changed then. -ENOMEM, -EIO. The caller
+ * closes *out with btt_close(); s must live longer.
  */
 int btt_open(struct storage *s, const struct btt_params *params,
 	     struct btt **out) MUST_CHECK;
@@ -64,16 +64,15 @@ int btt_open(struct storage *s, const struct btt_params *params,
 int btt_open_untouched(struct storage *s, const struct btt_params *params,
 		       const struct btt *known, struct btt **out) MUST_CHECK;
 
-/* Frees memory; stores nothing. NULL is allowed. */
+/* Frees the table's memory. Stores nothing. NULL is allowed. */
 void btt_close(struct btt *btt);
 
 uint64_t btt_nblock(const struct btt *btt);
 bool btt_is_laid_out(const struct btt *btt);
 
 /*
- * The number of blocks that a data area of this size gives, or -EINVAL (message set) when
- * it cannot hold blocks of this size. Pure: what pmemblk_create validates before it makes
- * a file.
+ * Computes the number of blocks for a data area of this size. -EINVAL, message set: it cannot
+ * hold blocks of this size. Pure; pmemblk_create calls it before it makes a file.
  */
 int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 		     uint64_t *nblock) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The one deliberate data race: a reader copies a block while a writer may be overwriting it,
- * and throws the copy away when the map says so (see btt/btt.c). ThreadSanitizer is told about
- * exactly this copy.
+ * The only deliberate data race: a reader copies a block that a writer may be overwriting, and
+ * discards the copy if the version has changed (R11 in btt/btt.c). ThreadSanitizer is told to
+ * ignore exactly this copy.
  */
 #ifndef RACE_H
 #define RACE_H 1

@@ -33,7 +33,7 @@
 #include "btt/map.h"
 #include "errormsg.h"
 
-/* Every record names a block of the pool, or the flog is not one (both records count). */
+/* Every record, also one that is not current, has to name a block of the pool. */
 static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *arena)
 {
 	uint64_t flog = arena->off + arena->info.geo.flog_arena_off;
@@ -155,7 +155,10 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	}
 	rec = &r[cur];
 	if ((rec->seq & 3) == 0) {
-		/* no number comes after it, so the next record could never become current */
+		/*
+		 * this sequence number has no successor, so the next record could never become
+		 * current
+		 */
 		distrust(btt, arena, damaged, n,
 			 "has a sequence number without successor", rec->seq);
 		return;
@@ -199,7 +202,7 @@ static int compare_blocks(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Two lanes that own the same free block would write into each other's data. */
+/* Two lanes with the same free block would overwrite each other's data. */
 static void check_free_blocks(struct btt *btt, struct btt_arena *arena, bool *damaged)
 {
 	uint32_t block[BTT_NFREE];

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Bringing a laid-out table into a state from which operations may go on.
- */
+/* Brings a laid-out table into a state in which operations may begin. */
 #ifndef BTT_RECOVER_H
 #define BTT_RECOVER_H 1
 
@@ -12,18 +10,19 @@
 #include "compiler.h"
 
 /*
- * Sets btt->arena from a valid layout: repairs info blocks from their twins, finishes
- * interrupted writes and loads the free list. Everything stored is durable on return.
- * *damaged becomes true, and the message tells why, where the medium held something that no
- * crash leaves behind; an arena whose free list cannot be trusted becomes read-only.
+ * Sets btt->arena from a valid layout: restores an info block from the other one, finishes
+ * interrupted writes and loads the free list. All its stores are durable when it returns.
+ * *damaged becomes true, and the message says why, if the medium held something that no crash
+ * leaves. An arena with a free list that cannot be trusted becomes read-only.
  *
- * -EINVAL: the flog names blocks that the pool does not have; nothing has been stored.
- * -ENOMEM. -EIO: a sync failed.
+ * -EINVAL: the flog names blocks that the pool does not have; nothing was stored. -ENOMEM. -EIO:
+ * a sync failed.
  */
 int btt_recover(struct btt *btt, const struct btt_found *found, bool *damaged) MUST_CHECK;
 
 /*
- * Loads the slots of an arena and replays its flog; stores are flushed into step, not fenced.
+ * Loads the slots of an arena and replays its flog. The stores are flushed in step, but not
+ * fenced.
  */
 void btt_recover_flog(struct btt *btt, struct btt_arena *arena, struct storage_step *step,
 		      bool *damaged);

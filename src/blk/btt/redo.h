@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What recovery would make of one map entry, for those who cannot wait for it. */
+/* Computes what recovery would make of one map entry, for a table that is in use. */
 #ifndef BTT_REDO_H
 #define BTT_REDO_H 1
 
@@ -7,14 +7,16 @@
 #include "btt/flog.h"
 
 /*
- * A map entry as recovery would leave it; entry is what stands there. Stores nothing. After a
- * failed write-back a page of the map may have gone out of memory, and have come back as the medium
- * has it: without a map update that only its record has made durable.
+ * Returns a map entry as recovery would leave it; entry is its present value. Stores nothing.
+ * Reason: after a failed write-back the kernel may have evicted a page of the map and read it
+ * again from the medium, where it lacks a map update of which only the record is durable.
  *
- * The caller holds the entry's map lock. Other lanes may go on meanwhile: no record that names the
- * entry can come to be without that lock, and one that is replaced was not needed any more, since
- * its map update was durable. A record that still names an entry which has changed since does no
- * harm: the block that it calls old is the lane's, so that it is not in the map.
+ * The caller holds the entry's map lock. Other lanes may go on meanwhile, for three reasons:
+ *
+ *   1. A new record that names the entry needs the same lock.
+ *   2. A record that is overwritten is not needed any more, because its map update is durable.
+ *   3. A record may name an entry that has changed since. It does no harm: the block in its
+ *      old_map is the lane's free block, so it is not in the map.
  */
 uint32_t btt_redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
 			       uint32_t premap, uint32_t entry);
