@@ -236,37 +236,39 @@ int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
 /* --- many blocks at once ------------------------------------------------------------- */
 
 /*
- * An extension of this library: version 1.12.1 and older ones do not have it. A source asks for it
- * by PMEMBLK_HAVE_BATCHES. A program that uses it and is started with a library that lacks it is
- * stopped by the loader.
+ * These functions are an extension of this library: version 1.12.1 and older ones do not have
+ * them. Source code can test for PMEMBLK_HAVE_BATCHES. If a program uses the functions and is
+ * started with a library that lacks them, the loader stops it.
  *
- * A batch costs as many ordered steps as one block: on persistent memory two fences, on an ordinary
- * file two syncs, for each 128 blocks. A range of zeros takes one step for each 4096 blocks.
+ * A batch takes as many ordered steps as a single block: for each 128 blocks two fences on
+ * persistent memory, or two syncs on an ordinary file. A range of zeros takes one step for each
+ * 4096 blocks.
  *
- * - Each block is atomic by itself, as by pmemblk_write(), and all of them are durable when the call
- *   returns 0. There is no order among them. After a power loss in the middle of a call any of them
- *   may be new.
- * - A vector may be of any length. It may name a block more than once; the one that is given last
- *   stays. Elements without blocks are skipped, whatever else they hold, and a call without any
- *   blocks succeeds.
- * - Other threads may read and write meanwhile, the same blocks, too.
+ * - Each block is atomic by itself, as with pmemblk_write(), and all blocks are durable when the
+ *   call returns 0. There is no order among the blocks. After a power loss in the middle of a
+ *   call any of them may be new.
+ * - A vector may have any length. If it names a block more than once, the last one counts.
+ *   Elements without blocks are skipped, whatever else they hold. A call without any blocks
+ *   succeeds.
+ * - Other threads may read and write meanwhile, also the same blocks.
  *
- * Who is to blame. readv(2) and writev(2) count the bytes that came before the error. Here a count
- * would tell nothing, because a batch has no order. So the functions return 0 or -1, and *failed
- * becomes the number of the block that the error is about, or -1 if it is about no single block, or
- * if there is no error. failed may be NULL. Of several such blocks it is one.
+ * Errors. readv(2) and writev(2) return the number of bytes before the error. Here a number would
+ * tell nothing, because a batch has no order. So the functions return 0 or -1, and *failed
+ * receives the number of the block that caused the error. It receives -1 if no single block
+ * caused it, or if there is no error. If several blocks did, it receives one of them. failed may
+ * be NULL.
  *
  *	EINVAL	a block does not exist (*failed); n is more than memory can hold
- *	EFAULT	iov is NULL, or the buffer of a block (*failed)
+ *	EFAULT	iov is NULL, or the buffer of a block (*failed) is
  *	EROFS, EBUSY	as pmemblk_write()
- *	EIO	*failed is that block, and it cannot be read or modified; or *failed is -1, and the
- *		file could not be synchronised, or a media error was met, as pmemblk_write()
+ *	EIO	*failed is a block that cannot be read or modified; or *failed is -1, and the sync
+ *		of the file failed, or there was a media error, as with pmemblk_write()
  *
- * With EINVAL, EFAULT, EROFS and EBUSY nothing has been written. After EIO each block is old or new.
+ * After EINVAL, EFAULT, EROFS and EBUSY nothing was written. After EIO each block is old or new.
  */
 #define PMEMBLK_HAVE_BATCHES 1
 
-/* Blocks that follow each other, from blockno on, in one buffer of nblock * bsize bytes. */
+/* nblock consecutive blocks, beginning with blockno, and their buffer of nblock * bsize bytes. */
 struct pmemblk_iovec {
 	void *buf;
 	long long blockno;
@@ -274,18 +276,18 @@ struct pmemblk_iovec {
 };
 
 /*
- * Copies blocks to their buffers, one after the other. When it fails, the blocks before *failed, in
- * the order of the vector, are in their buffers; what the others hold is not defined. Errors also
- * as pmemblk_read().
+ * Copies blocks to their buffers, one after the other. If it fails, the blocks before *failed in
+ * the order of the vector are in their buffers; the contents of the other buffers are undefined.
+ * Errors also as pmemblk_read().
  */
 int pmemblk_readv(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
 		  long long *failed);
 
-/* Replaces blocks. The buffers are only read. */
+/* Replaces blocks by the contents of their buffers. The buffers are not changed. */
 int pmemblk_writev(PMEMblkpool *pbp, const struct pmemblk_iovec *iov, size_t n,
 		   long long *failed);
 
-/* Makes nblock blocks from blockno on read as zeros, as pmemblk_set_zero(), without their data. */
+/* Makes nblock blocks, beginning with blockno, read as zeros, without writing data. */
 int pmemblk_set_zero_range(PMEMblkpool *pbp, long long blockno, size_t nblock,
 			   long long *failed);
 

@@ -3,12 +3,12 @@
  * Batches: many blocks in the two ordered steps of one write. The model, the steps and the rules R1
  * to R16 are those on top of btt/btt.c.
  *
- * A batch goes in chunks of at most BATCH_MAX blocks, each of which is complete before the next one
- * begins. A chunk has a lane for each block:
+ * A batch is divided into chunks of at most BATCH_MAX blocks. A chunk is complete before the next
+ * one begins. It has a lane for each of its blocks:
  *
- *      take a lane as a single write does, waiting for it if need be
- *      borrow as many more as are free, without waiting; so many blocks make the chunk
- *      sort them by map lock and entry; of the same entry twice only the later one stays
+ *      take a lane as a single write does, waiting for it if necessary
+ *      borrow free lanes for more blocks, without waiting; the lanes limit the chunk
+ *      sort the blocks by map lock and entry; if an entry occurs twice, drop the earlier block
  *      store the data of each block into its lane's free block, flush them
  *      take the map locks of all entries in ascending order, each once
  *      for each block: old = the map entry; flush it (files: store it again)   R2, R14
@@ -18,59 +18,60 @@
  *      for each block: [with line_order: store the first half] store the second half; flush them
  *   FENCE 2   here the chunk is durable
  *      for each block: store the map entry; flush it, without a fence                  R10
- *      release the map locks, give the borrowed lanes back, release the lane
+ *      release the map locks, return the borrowed lanes, release the lane
  *
- * Why that is right. A chunk is as many single writes that run side by side: each has its lane, its
- * entry and its record, and no two share any of them. What one of them has to make durable before
- * its record, before FENCE 1, all of them have made durable before any record; what it has to make
- * durable before its map store, before FENCE 2, all of them have before any map store. The rules
- * order only such pairs, so they hold for each block. What is left is what two blocks of a chunk
- * have in common:
+ * Proof. A chunk is equivalent to as many single writes that run at the same time. Each block has
+ * its own lane, its own entry and its own record. The rules R1 to R16 order two kinds of pairs:
+ * what a write makes durable before its record, and what it makes durable before its map store.
+ * In a chunk, FENCE 1 makes the first durable for all blocks before any record is stored, and
+ * FENCE 2 makes the second durable for all blocks before any map store. So the rules hold for
+ * each block. The rules below are about what two blocks of a chunk have in common:
  *
- * B1  A slot and a free block belong to one block of the chunk.
- *     Lanes are private to the chunk from before the first store until after the last. All free
- *     blocks are known before the first map entry changes. So no block of the chunk goes into one
- *     that another block of the chunk has just freed.
- * B2  An entry is exchanged once in a chunk.
- *     Two records that name the same old value would be redone by slot number, and the old block
- *     would be free in two lanes. So the earlier of two is dropped. In two chunks the later one
- *     finds what the earlier one left, and its FENCE 1 makes that durable (R2).
- * B3  Two entries in one line, or under one lock, are two entries.
- *     R2, R3 and R14 speak of words, and a flush writes the whole line. So one flush of a line serves
- *     all of the chunk's entries in it where flushes work by lines (eager_flush). On a file each
- *     word is stored again. The version of a lock is raised after each map store; a reader that has
- *     copied under any of these values looks at the entry again (R11).
+ * B1  No two blocks of a chunk share a slot or a free block.
+ *     The chunk owns its lanes from before its first store until after its last. All free blocks
+ *     are known before the first map entry changes. So no block of the chunk is stored into a
+ *     data block that another block of the chunk has just freed.
+ * B2  A chunk exchanges each entry at most once.
+ *     If two records named the same old value, recovery would redo them in the order of their
+ *     slots, and the old block would be free in two lanes. So of two blocks with one entry the
+ *     earlier is dropped. If the two are in different chunks, the later one reads the entry that
+ *     the earlier one stored, and its FENCE 1 makes that entry durable (R2).
+ * B3  Two entries in one cache line, or under one lock, count as two entries.
+ *     R2, R3 and R14 are about words, and a flush writes the whole line. So where flushes work by
+ *     lines (eager_flush), one flush of a line serves all entries of the chunk in that line. On a
+ *     file each word is stored again. The version of a lock is raised after each map store. A
+ *     reader that has copied a block meanwhile looks at the entry again (R11).
  * B4  After a crash each block of the chunk is old or new, in any combination.
- *     Between FENCE 1 and FENCE 2 any of the records may be durable. Each is redone, or was, by
- *     itself: what it needs is durable since FENCE 1, and none of the others names its entry or its
- *     blocks. If a record is not durable, the slot's previous one is current. Its map update is
- *     durable (R3), and the free block that it names holds parts of the new data, which nobody
- *     refers to (R4).
- * B5  Map locks are taken in ascending order, by one who holds lanes but never waits for one.
- *     The order of the locks is one of all arenas. A single write holds a lane and waits for one map
- *     lock. So nobody waits in a circle. A batch that would wait for lanes while it holds some could
- *     meet another one that does the same.
- * B6  Which lanes of its thread a chunk takes: one, in turn, as a single write does.
- *     So the fences of a write lie between the release of a block by a lane of a thread and the next
- *     store into it, with batches and single writes in any order (R11). A number is borrowed and
- *     given back by locked instructions, as a shared lane is. Each chunk does so anew. A chunk that
- *     ends without a step fences, as a single write does.
- * B7  R15 is asked twice, as by a single write: with the lanes, and with the locks.
- * B8  A sync that fails poisons the table, and nothing more of the batch is stored (R9).
- *     Before FENCE 1 no record was stored, so that all blocks of the chunk are old. After it each is
- *     old or new. Earlier chunks are durable, later ones are not begun.
- * B9  A batch may lie in several arenas: a lane has a slot in each.
- *     A chunk uses a lane in the one arena in which its block lies. What the lane has in the others
- *     stays as it is, R3 included: a slot remembers its own previous entry. One fence covers the
- *     storage as a whole.
+ *     Between FENCE 1 and FENCE 2 any of the records may be durable. Recovery redoes each record
+ *     by itself: everything that the record needs is durable since FENCE 1, and no other record
+ *     of the chunk names its entry or its blocks. If a record is not durable, the previous record
+ *     of the slot is current. Its map update is durable (R3). The free block that it names may
+ *     hold parts of the new data; nothing refers to them (R4).
+ * B5  A chunk takes map locks in ascending order, and never waits for a lane while it holds one.
+ *     The order covers the locks of all arenas. A single write holds a lane and waits for one map
+ *     lock. So there is no deadlock. A batch that waited for lanes while it holds some could wait
+ *     for another batch that does the same.
+ * B6  Of its own thread's lanes a chunk takes one, in turn, as a single write does.
+ *     So after a lane of a thread has freed a block, the fences of a write come before the next
+ *     store into that block, with batches and single writes in any order (R11). A number is
+ *     borrowed and returned with locked instructions, as a shared lane is, anew for each chunk. A
+ *     chunk that ends without a step fences, as a single write does.
+ * B7  R15 is checked twice, as in a single write: after the lanes, and after the locks.
+ * B8  A failed sync poisons the table, and the rest of the batch is not stored (R9).
+ *     Before FENCE 1 no record was stored, so all blocks of the chunk are old. After FENCE 1 each
+ *     is old or new. Earlier chunks are durable; later chunks have not begun.
+ * B9  A batch may be in several arenas: a lane has a slot in each of them.
+ *     A chunk uses a lane only in the arena of its block. The lane's slots in other arenas do not
+ *     change, and R3 holds there, too: a slot records its own previous entry. One fence covers
+ *     the whole storage.
  *
- * A damaged entry (out of range) ends the chunk before FENCE 1: no block of it is written. The blocks
- * in a read-only arena are found before anything is written.
+ * A damaged entry (out of range) ends the chunk before FENCE 1: no block of the chunk is written.
+ * Blocks in a read-only arena are found before anything is written.
  *
- * A file: the steps of all blocks are one range each, which the fence syncs with one call: two syncs
- * for each chunk. The range reaches from the data to the flog, so the first sync may write map
- * entries that others have stored without a sync; that is allowed at any time, and they have to be
- * written next anyway.
+ * On a file each of the two steps of a chunk is one range for all blocks, and the fence syncs it
+ * with one call. The range reaches from the data to the flog. So the first sync may also write
+ * map entries that others have stored without a sync. That is allowed at any time, and these
+ * entries have to be written next anyway.
  *
  * Why a single write is not a batch of one. It is the same protocol without sorting, without arrays
  * and with its values in registers: on persistent memory a batch of one block takes about a fifth
@@ -83,7 +84,7 @@
 #include "btt/modify.h"
 #include "btt/redo.h"
 
-/* Blocks of a chunk; its number of bits is part of struct chunk's keys. */
+/* The bits of a block's number in a chunk, which is part of struct chunk's keys. */
 #define BATCH_BITS 7u
 #define BATCH_MAX (1u << BATCH_BITS)
 
@@ -91,18 +92,20 @@ struct item {
 	struct btt_arena *arena;
 	const unsigned char *buf;
 	uint32_t premap;
-	uint32_t old; /* the entry as it was, with its number filled in */
+	uint32_t old; /* the old entry, with its number filled in */
 };
 
 struct chunk {
-	struct item item[BATCH_MAX]; /* as they were given */
+	struct item item[BATCH_MAX]; /* in the order of the vector */
 	/* In the order of work: map lock, line and entry, and the item's number in the low bits. */
 	uint64_t key[BATCH_MAX];
 	unsigned n;
-	uint8_t lane[BATCH_MAX + 2]; /* of the block with the same place in key[] */
+	/* the lane of the block at the same place in key[] */
+	uint8_t lane[BATCH_MAX + 2];
 	unsigned nlane;
 	struct lanes_loan loan;
-	struct lock *all; /* held instead of all map locks; NULL: these are */
+	/* held instead of the map locks; NULL: the map locks are held */
+	struct lock *all;
 };
 
 static size_t bsize_of(const struct btt *btt)
@@ -139,7 +142,7 @@ static uint64_t key_of(const struct item *item, unsigned number)
 	       (line * BTT_LINE_ENTRIES + entry) << BATCH_BITS | number;
 }
 
-/* Most vectors are sorted already, all but a few in one place. */
+/* Fast for vectors that are sorted, or nearly sorted, as most are. */
 static void sort_keys(uint64_t *key, unsigned n)
 {
 	static const unsigned gaps[] = {57, 23, 10, 4, 1};
@@ -155,7 +158,7 @@ static void sort_keys(uint64_t *key, unsigned n)
 		}
 }
 
-/* B2: the later of two is the last one of its entry. */
+/* B2: keeps only the last block of each entry. */
 static void drop_replaced(struct chunk *c)
 {
 	unsigned kept = 0;
@@ -180,7 +183,7 @@ static int gather(const struct btt *btt, struct chunk *c, struct btt_cursor *fro
 			return ret;
 		item->buf = btt_cursor_buf(from, btt->params.bsize);
 		c->key[c->n] = key_of(item, c->n);
-		/* in time for exchange_locked(); the copies of the data hide the miss */
+		/* for exchange_locked(): the copies of the data hide the cache miss */
 		__builtin_prefetch(
 		    storage_at(btt->storage,
 			       btt_arena_map_off(item->arena, item->premap)),
@@ -206,7 +209,7 @@ static void give_lanes_back(struct btt *btt, struct chunk *c)
 	lanes_release(&btt->lanes, c->lane[0]);
 }
 
-/* True for the first of the blocks that have one map lock. */
+/* True for the first of several blocks with the same map lock. */
 static bool is_first_of_lock(const struct chunk *c, unsigned i)
 {
 	return i == 0 ||

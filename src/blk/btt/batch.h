@@ -8,9 +8,9 @@
 #include "compiler.h"
 
 /*
- * Writes the blocks of a vector, all of which are blocks of the table. Each one is atomic by itself,
- * there is no order among them, and all are durable when the call returns 0. Of the same block given
- * twice the later one stays.
+ * Writes the blocks of a vector, which must all exist. Each block is atomic by itself, there is
+ * no order among them, and all are durable when the call returns 0. If a block is given twice,
+ * the later one counts.
  *
  * -EIO as btt_write(), message set: each block is old or new then.
  */

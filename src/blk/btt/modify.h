@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What single operations and batches have in common. The rules R1 to R16 are those on top of
+ * The parts that single operations and batches share. The rules R1 to R16 are those on top of
  * btt/btt.c. `_locked`: the caller holds the map lock of the entry.
  */
 #ifndef BTT_MODIFY_H
@@ -30,17 +30,17 @@ static inline int MUST_CHECK btt_find_arena(const struct btt *btt, uint64_t lba,
 	return -EINVAL;
 }
 
-/* -EIO, message set: the entry names a data block out of range. */
+/* Returns -EIO, message set: the entry names a data block out of range. */
 int btt_fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
 		     uint32_t premap, uint32_t entry) MUST_CHECK;
 
-/* -EIO, message set: the arena is only to be read. */
+/* Returns -EIO, message set: the arena is read-only. */
 int btt_fail_read_only(const struct btt *btt, const struct btt_arena *arena) MUST_CHECK;
 
-/* The first layout. -EIO, message set: also if the table is poisoned. */
+/* Makes the first layout. -EIO, message set; also if the table is poisoned. */
 int btt_lay_out(struct btt *btt) MUST_CHECK;
 
-/* Has the table laid out before something is modified. */
+/* Makes the first layout if there is none. Called before each modification. */
 static inline int MUST_CHECK btt_prepare(struct btt *btt)
 {
 	if (likely(atomic_load_explicit(&btt->nfirst, memory_order_acquire)))
@@ -53,7 +53,7 @@ static inline bool btt_arena_is_read_only(const struct btt_arena *arena)
 	return atomic_load_explicit(&arena->read_only, memory_order_relaxed);
 }
 
-/* The entry with its number filled in; -EIO, message set, where it cannot be followed. */
+/* Loads an entry and fills in its number. -EIO, message set: the entry is out of range. */
 static inline int MUST_CHECK btt_load_entry_locked(const struct btt *btt,
 						   const struct btt_arena *arena,
 						   uint32_t premap, uint32_t *raw,
@@ -67,7 +67,7 @@ static inline int MUST_CHECK btt_load_entry_locked(const struct btt *btt,
 	return 0;
 }
 
-/* Stores a map entry and tells the readers; not flushed. */
+/* Stores a map entry and raises the version for readers. Does not flush. */
 static inline void btt_store_entry_locked(struct btt *btt, struct btt_arena *arena,
 					  uint32_t premap, uint32_t entry)
 {
@@ -87,7 +87,7 @@ static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *aren
 		      BTT_MAP_ENTRY_SIZE);
 }
 
-/* R3: the map update of the slot's current record becomes durable with the next fence. */
+/* R3: after this the next fence makes the map update of the slot's current record durable. */
 static inline void btt_flush_previous(struct btt *btt, const struct btt_arena *arena,
 				      const struct btt_slot *slot,
 				      struct storage_step *step, uint64_t thread)
@@ -100,8 +100,8 @@ static inline void btt_flush_previous(struct btt *btt, const struct btt_arena *a
 }
 
 /*
- * The lane's turn ends without a step. But a block that the thread's other lane has freed waits for
- * a fence in between (R11).
+ * Called if the lane's turn ends without a step. The block that the thread's other lane has freed
+ * still needs a fence before it is overwritten (R11).
  */
 static inline int MUST_CHECK btt_fence_unused_lane(struct btt *btt)
 {

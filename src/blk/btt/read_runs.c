@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading many blocks: single reads, one after the other. But the map entries of a group of them, and
- * then the beginnings of their blocks, are fetched before the first one is copied, so that the cache
- * misses overlap.
+ * Reads many blocks by single reads, one after the other. Before it copies the first block of a
+ * group, it prefetches the map entries of the group and then the beginnings of its data blocks,
+ * so that the cache misses overlap.
  */
 #include "btt/read_runs.h"
 
 #include "btt/btt.h"
 #include "btt/modify.h"
 
-/* As many blocks, and as much of each, as the first-level cache holds. */
+/* So many blocks, and so many bytes of each, as fit into the first-level cache. */
 #define GROUP 32u
 #define AHEAD ((size_t)512)
 
-/* The blocks of a group that are likely to be copied, before the first of them is. */
+/* Prefetches those blocks of a group that are likely to be copied. */
 static void prefetch_blocks(const struct btt *btt, struct btt_cursor c, unsigned n)
 {
 	const struct btt_view *view[GROUP];
@@ -35,7 +35,7 @@ static void prefetch_blocks(const struct btt *btt, struct btt_cursor c, unsigned
 
 		if (!view[i])
 			continue;
-		/* relaxed: a hint; the read looks again */
+		/* relaxed: only a hint; the read loads the entry again */
 		postmap = BTT_MAP_NORMAL ^
 			  le32_to_cpu((le32){atomic_load_explicit(
 			      &view[i]->map[premap[i]], memory_order_relaxed)});

@@ -8,8 +8,8 @@
 #include "compiler.h"
 
 /*
- * Reads the blocks of a vector, all of which are blocks of the table, in their order. -EIO as
- * btt_read(), message set: those that precede *failed are in their buffers.
+ * Reads the blocks of a vector, which must all exist, in their order. -EIO as btt_read(), message
+ * set: the blocks before *failed are in their buffers then.
  */
 int btt_read_runs(struct btt *btt, const struct btt_run *run, size_t nrun,
 		  long long *failed) MUST_CHECK;

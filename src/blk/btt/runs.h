@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Vectors of blocks, and which block of a call is to blame for an error: *failed is its number, or
+ * Vectors of blocks, and which block of a call has caused an error: *failed is its number, or
  * BTT_NOBODY.
  */
 #ifndef BTT_RUNS_H
@@ -15,7 +15,7 @@
 
 #define BTT_NOBODY (-1LL)
 
-/* Blocks that follow each other, in one buffer. The same as the public struct pmemblk_iovec. */
+/* Consecutive blocks and their buffer. The same as the public struct pmemblk_iovec. */
 struct btt_run {
 	void *buf;
 	long long lba;
@@ -26,10 +26,10 @@ struct btt_run {
 struct btt_cursor {
 	const struct btt_run *run;
 	size_t nrun;
-	size_t at; /* in the first one */
+	size_t at; /* the next block of the first run */
 };
 
-/* Whether there is a block; skips runs without any. */
+/* Whether there is another block. Skips runs without blocks. */
 static inline bool btt_cursor_has_more(struct btt_cursor *c)
 {
 	while (c->nrun && c->at == c->run->nblock) {
@@ -50,14 +50,14 @@ static inline unsigned char *btt_cursor_buf(const struct btt_cursor *c, size_t b
 	return (unsigned char *)c->run->buf + c->at * bsize;
 }
 
-/* How many blocks are left, or max if there are more. */
+/* The number of blocks that are left, at most max. */
 unsigned btt_cursor_count(struct btt_cursor c, unsigned max);
 
-/* Makes a block of an arena the one to blame. */
+/* Stores the number of a block of an arena as the one that has caused the error. */
 void btt_blame(const struct btt *btt, const struct btt_arena *arena, uint32_t premap,
 	       long long *failed);
 
-/* -EIO, message set, if one of these blocks lies in an arena that is only to be read. */
+/* -EIO, message set: one of these blocks is in a read-only arena. */
 int btt_check_arenas(const struct btt *btt, uint64_t lba, uint64_t nblock,
 		     long long *failed) MUST_CHECK;
 

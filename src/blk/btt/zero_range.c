@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Zeroing many blocks. The rules R1 to R16 are those on top of btt/btt.c, B5 that of btt/batch.c.
+ * Zeroes many blocks. The rules R1 to R16 are those on top of btt/btt.c; B5 is that of
+ * btt/batch.c.
  *
- * The range goes in chunks. A chunk is a run of entries of which no two lines have the same lock. It takes
- * their locks in ascending order, stores the flag into all of them, flushes, fences once and releases
- * the locks (R6, R16). Each flag is durable or not by itself. An initial entry stays as it is: it
- * reads as zeros, nothing was ever stored there since the layout, which was durable before the table
- * was used. So a range of a sparse pool that was never written costs no space and no sync.
+ * The range is divided into chunks. A chunk is a run of entries in which no two cache lines have
+ * the same lock. It takes the locks in ascending order (B5), stores the flag into all entries,
+ * flushes, fences once and releases the locks (R6, R16). After a crash each flag is durable or
+ * not. An initial entry is not changed: it reads as zeros, and it is durable, because nothing was
+ * stored there since the layout. So a range of a sparse pool that was never written takes no
+ * space and no sync.
  */
 #include "btt/zero_range.h"
 
@@ -64,7 +66,7 @@ static int check_zeros_locked(struct btt *btt, const struct zeros *z, long long 
 	return 0;
 }
 
-/* Where flushes work by lines, one flush of each line that has any flags is enough. */
+/* Where flushes work by lines, one flush for each line with new flags is enough. */
 static void store_zeros_locked(struct btt *btt, const struct zeros *z,
 			       const struct btt_redo_list *redo,
 			       struct storage_step *step)

@@ -8,8 +8,8 @@
 #include "compiler.h"
 
 /*
- * Makes nblock blocks of the table read as zeros, from lba on. All of that is durable when the call
- * returns 0. -EIO as btt_set_zero(), message set: each block is as it was, or zero.
+ * Makes nblock blocks of the table, beginning with lba, read as zeros. All of them are durable
+ * when the call returns 0. -EIO as btt_set_zero(), message set: each block is old or zero then.
  */
 int btt_zero_range(struct btt *btt, uint64_t lba, uint64_t nblock,
 		   long long *failed) MUST_CHECK;
