@@ -130,7 +130,7 @@ RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%
 # locks under ThreadSanitizer. What steps through code, or compares it with the code of another
 # build, learns nothing from that; the long crash tests are left to check-long.
 NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding \
-	crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants
+	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
 	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
 	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \

@@ -20,6 +20,9 @@
 static bool check_long;
 static uint64_t seed = 1;
 
+static const char *const kind_name[] = {"persistent memory", "weak persistent memory",
+					"file"};
+
 static inline void init(struct explorer *ex, enum medium_kind kind)
 {
 	explore_init(ex, &sut_btt, kind);

@@ -36,15 +36,16 @@ static void hand_picked(enum medium_kind kind)
 {
 	/* as many lanes as two batches want, as many as one wants, only a thread's own */
 	static const unsigned nlane[] = {11, 9, 5};
+	size_t nround = check_long || kind == MEDIUM_PMEM ? ARRAY_SIZE(nlane) : 1;
 	struct explorer ex;
 	char what[64];
 
 	init(&ex, kind);
 	ex.fine = false;
-	ex.run_limit = check_long ? 20000 : 60;
-	ex.image_limit = ex.fence_limit = check_long ? 4096 : 64;
+	ex.run_limit = check_long ? 20000 : 40;
+	ex.image_limit = ex.fence_limit = check_long ? 4096 : 48;
 	ex.check_share = check_long ? 1 : 16;
-	for (size_t i = 0; i < ARRAY_SIZE(nlane); i++) {
+	for (size_t i = 0; i < nround; i++) {
 		ex.nlane = nlane[i];
 		explore_all(&ex, alone, ARRAY_SIZE(alone), i == 0 ? "w01+1" : NULL);
 		ex.kill_share = 16;
@@ -208,8 +209,8 @@ static void failing_sync_of_a_batch(void **state)
 	(void)state;
 	init(&ex, MEDIUM_FILE);
 	ex.fine = false;
-	ex.run_limit = check_long ? 10000 : 60;
-	ex.image_limit = ex.fence_limit = check_long ? 256 : 24;
+	ex.run_limit = check_long ? 10000 : 30;
+	ex.image_limit = ex.fence_limit = check_long ? 256 : 16;
 	ex.drop_share = check_long ? 8 : 2;
 	ex.then_share = 0;
 	ex.check_share = check_long ? 1 : 16;

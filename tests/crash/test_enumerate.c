@@ -2,9 +2,6 @@
 /* Every image that a crash can leave is recovered and right: see explore.h. */
 #include "enumerate.h"
 
-static const char *const kind_name[] = {"persistent memory", "weak persistent memory",
-					"file"};
-
 /* --- hand-picked programs --------------------------------------------------------------- */
 
 static const char *const one_thread[] = {
