@@ -7,6 +7,7 @@
  *
  *	pool create PATH BSIZE SIZE        SIZE 0: on an existing file
  *	pool fill PATH BSIZE SEED FROM TO  operations FROM to TO-1 of the sequence SEED
+ *	pool batches PATH BSIZE SEED FROM TO  the same by calls of many blocks, which the original lacks
  *	pool verify PATH BSIZE SEED TO     every block is what operations 0 to TO-1 make it
  *	pool check PATH BSIZE              prints what pmemblk_check returns
  *	pool storm PATH BSIZE SEED         writes until it is killed; its pid on stdout first
@@ -17,6 +18,7 @@
  * EXPECT_MODE=pmem or msync: how fill's writes must become durable. The program interposes
  * msync(2) and sees whether the library calls it.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -163,6 +165,72 @@ static void fill(const char *path, size_t bsize, uint64_t seed, uint64_t from,
 	free(buf);
 	pmemblk_close(pool);
 }
+
+#ifdef PMEMBLK_HAVE_BATCHES
+/* By name: linked with them, the program would not start with the original library. */
+static struct {
+	int (*writev)(PMEMblkpool *, const struct pmemblk_iovec *, size_t, long long *);
+	int (*set_zero_range)(PMEMblkpool *, long long, size_t, long long *);
+} many;
+
+static void find_many(void)
+{
+	*(void **)&many.writev = dlsym(RTLD_DEFAULT, "pmemblk_writev");
+	*(void **)&many.set_zero_range = dlsym(RTLD_DEFAULT, "pmemblk_set_zero_range");
+	if (!many.writev || !many.set_zero_range)
+		die("the library", "it has no calls of many blocks");
+}
+
+#define BATCH 150
+
+static void fill_by_batches(const char *path, size_t bsize, uint64_t seed, uint64_t from,
+			    uint64_t to)
+{
+	PMEMblkpool *pool = open_pool(path, bsize);
+	size_t nblock = pmemblk_nblock(pool);
+	unsigned char *buf = allocate(BATCH, bsize);
+	struct pmemblk_iovec iov[BATCH];
+	size_t n = 0;
+
+	find_many();
+	for (uint64_t op = from; op < to; op++) {
+		long long lba;
+		enum kind kind = operation(seed, op, nblock, &lba);
+		int rc = 0;
+
+		if (n == BATCH || (n && kind == ERROR))
+			rc = many.writev(pool, iov, n, NULL);
+		n = n == BATCH || kind == ERROR ? 0 : n;
+		if (kind == WRITE) {
+			make_block(buf + n * bsize, bsize, seed, op);
+			iov[n] = (struct pmemblk_iovec){buf + n * bsize, lba, 1};
+			n++;
+		} else if (kind == ERROR) {
+			rc |= pmemblk_set_error(pool, lba);
+		} else {
+			rc |= many.writev(pool, iov, n, NULL);
+			rc |= many.set_zero_range(pool, lba, 1, NULL);
+			n = 0;
+		}
+		if (rc != 0)
+			die("modifying blocks", pmemblk_errormsg());
+	}
+	if (many.writev(pool, iov, n, NULL) != 0)
+		die("modifying blocks", pmemblk_errormsg());
+	free(buf);
+	pmemblk_close(pool);
+}
+#else
+static void fill_by_batches(const char *path, size_t bsize, uint64_t seed, uint64_t from,
+			    uint64_t to)
+{
+	(void)bsize;
+	(void)seed;
+	(void)from;
+	(void)to;
+	die(path, "compiled with a header that has no calls of many blocks");
+}
+#endif
 
 static void verify(const char *path, size_t bsize, uint64_t seed, uint64_t to)
 {
@@ -364,6 +432,8 @@ int main(int argc, char **argv)
 		create(path, bsize, arg[0]);
 	else if (!strcmp(command, "fill") && argc == 7)
 		fill(path, bsize, arg[0], arg[1], arg[2]);
+	else if (!strcmp(command, "batches") && argc == 7)
+		fill_by_batches(path, bsize, arg[0], arg[1], arg[2]);
 	else if (!strcmp(command, "verify") && argc == 6)
 		verify(path, bsize, arg[0], arg[1]);
 	else if (!strcmp(command, "check") && argc == 4)
