@@ -64,7 +64,7 @@ $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
 CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate \
 	-Wl,--wrap=btt_redo_entry_locked,--wrap=btt_redo_collect_locked \
-	-Wl,--wrap=lanes_borrow,--wrap=lanes_return,--wrap=map_guard_take
+	-Wl,--wrap=lanes_borrow,--wrap=lanes_return,--wrap=map_guard_take,--wrap=lanes_look
 ifeq ($(SAN)$(COV),)
 HOOKED_SRC := $(wildcard src/blk/btt/*.c)
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \

@@ -21,6 +21,18 @@
  */
 #define ULL(x) ((unsigned long long)(x))
 
+/* Fetches the cache line, to be stored to. */
+static inline void prefetch_store(const void *p)
+{
+#if defined(__x86_64__)
+	/* the builtin fetches for loads unless the compiler may assume the instruction, which
+	 * all CPUs accept and most know */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -23,6 +23,7 @@ bool hooks_blind;
 enum hooks_deaf hooks_deaf;
 bool hooks_no_redo;
 enum hooks_locks hooks_locks;
+uint64_t hooks_turns;
 uint64_t hooks_lent;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
@@ -47,6 +48,8 @@ void __wrap_btt_redo_collect_locked(const struct btt *btt, const struct btt_aren
 unsigned __wrap_lanes_borrow(const struct lanes *lanes, unsigned want,
 			     struct lanes_loan *loan, uint8_t *lane);
 void __wrap_lanes_return(const struct lanes_loan *loan);
+uint64_t __real_lanes_look(const struct lanes *lanes, unsigned number);
+uint64_t __wrap_lanes_look(const struct lanes *lanes, unsigned number);
 void __real_map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock);
 void __wrap_map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock);
 
@@ -68,6 +71,11 @@ unsigned __wrap_lane_hint(uint64_t thread)
 uint64_t __wrap_lane_thread(void)
 {
 	return explore_thread();
+}
+
+uint64_t __wrap_lanes_look(const struct lanes *lanes, unsigned number)
+{
+	return __real_lanes_look(lanes, number) + LANE_TURN(hooks_turns, 0);
 }
 
 static bool is_free(const void *lock)

@@ -28,6 +28,9 @@ extern bool hooks_no_redo;
 enum hooks_locks { HOOKS_LOCKS_TAKEN, HOOKS_LOCKS_NOT_TAKEN, HOOKS_LOCKS_SWAPPED };
 extern enum hooks_locks hooks_locks;
 
+/* The mutation of who looks at a number's turn: it has gone on by so many. */
+extern uint64_t hooks_turns;
+
 /* The numbers that the program's threads have borrowed; a part of its state. */
 extern uint64_t hooks_lent;
 

@@ -74,6 +74,7 @@ static const struct attack attacks[] = {
     {"w00 z0 w00", NULL, BASE_FRESH, 0, MEDIUM_FILE},
     {"w01 | w21", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w01 w31 | w21 w01", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
+    {"w00 | w00 w10", NULL, BASE_FRESH, 0, MEDIUM_PMEM},
     {"w00 | z0", NULL, BASE_USED, 0, MEDIUM_FILE},
     {"z0 | z0", NULL, BASE_USED, 0, MEDIUM_PMEM},
     {"w00+1 w00+2", "w01+1 w20", BASE_USED, 0, MEDIUM_PMEM},
@@ -248,6 +249,33 @@ static bool explore_losses(struct explorer *ex, struct scenario s, unsigned most
 	for (s.lose_in = most ? 1 : 0; ok && s.lose_in <= most; s.lose_in++)
 		ok = explore(ex, &s);
 	return ok;
+}
+
+/* A map store is durable in the turn after the next one of its thread, and not in the next one. */
+static void the_last_map_store_is_flushed_by_others(void **state)
+{
+	struct explorer *ex = &explorers[MEDIUM_PMEM];
+	const struct scenario s = {.program = "w00 | w00 w10", .base = BASE_FRESH};
+	unsigned missed = 0;
+
+	(void)state;
+	for (uint64_t turns = 0; turns < 2; turns++) {
+		bool ok;
+
+		explore_forget(ex);
+		hooks_turns = turns;
+		ok = explore(ex, &s);
+		hooks_turns = 0;
+		printf("%-72s %s%.90s\n",
+		       turns ? "R17: a map store counts as durable one turn too early"
+			     : "the same without the mutation",
+		       !turns && ok  ? "passes"
+		       : turns && ok ? "NOT CAUGHT"
+				     : "caught: ",
+		       ok ? "" : ex->why);
+		missed += ok == (turns == 1);
+	}
+	assert_int_equal(missed, 0);
 }
 
 /* The checks whether the table is poisoned. The programs pass with the table as it is. */
@@ -482,6 +510,7 @@ int main(void)
 	    cmocka_unit_test(recovery_stores_the_flogs_of_all_arenas_again),
 	    cmocka_unit_test(a_failing_sync_must_be_heeded),
 #ifdef HOOKED
+	    cmocka_unit_test(the_last_map_store_is_flushed_by_others),
 	    cmocka_unit_test(who_comes_after_a_failed_sync_must_ask),
 	    cmocka_unit_test(a_batch_needs_its_locks_in_order),
 	    cmocka_unit_test(readers_need_what_they_check),

@@ -33,6 +33,13 @@ struct btt_map_lock {
 	_Alignas(64) struct lock lock;
 	_Alignas(64) _Atomic(uint64_t)
 	    version; /* release after a map store; acquire: readers */
+	/*
+	 * R17: the only map store under this lock that may not be durable yet. Relaxed, and touched
+	 * with the lock held only.
+	 */
+	_Atomic(uint64_t) last_thread; /* lane_thread(); 0: there is none */
+	_Atomic(uint64_t) last_turn;   /* lanes_turn() */
+	_Atomic(uint32_t) last_premap; /* its entry */
 };
 
 /* One lane's slot of the flog in one arena; only the holder of the lane touches it. */

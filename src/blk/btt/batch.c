@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Batches: many blocks in the two ordered steps of one write. The model, the steps and the rules R1
- * to R16 are those on top of btt/btt.c.
+ * to R17 are those on top of btt/btt.c.
  *
  * A batch is divided into chunks of at most BATCH_MAX blocks. A chunk is complete before the next
  * one begins. It has a lane for each of its blocks:
@@ -11,7 +11,8 @@
  *      sort the blocks by map lock and entry; if an entry occurs twice, drop the earlier block
  *      store the data of each block into its lane's free block, flush them
  *      take the map locks of all entries in ascending order, each once
- *      for each block: old = the map entry; flush it (files: store it again)   R2, R14
+ *      for each lock: flush the last map store under it unless it is durable  R2, R17
+ *      for each block: old = the map entry (files: store it again)            R14
  *                      flush the map entry that its lane's previous write stored       R3
  *                      [without line_order: store the first half, flush it]            R1
  *   FENCE 1
@@ -21,7 +22,7 @@
  *      release the map locks, return the borrowed lanes, release the lane
  *
  * Proof. A chunk is equivalent to as many single writes that run at the same time. Each block has
- * its own lane, its own entry and its own record. The rules R1 to R16 order two kinds of pairs:
+ * its own lane, its own entry and its own record. The rules R1 to R17 order two kinds of pairs:
  * what a write makes durable before its record, and what it makes durable before its map store.
  * In a chunk, FENCE 1 makes the first durable for all blocks before any record is stored, and
  * FENCE 2 makes the second durable for all blocks before any map store. So the rules hold for
@@ -65,6 +66,10 @@
  *     change, and R3 holds there, too: a slot records its own previous entry. One fence covers
  *     the whole storage.
  *
+ * B10 A map lock remembers the map stores of a chunk only if they are in one cache line (R17).
+ *     Then the flush of any of these entries flushes all of them. If the chunk stores entries of
+ *     several lines under one lock, it ends with a third fence, and the lock remembers nothing.
+ *
  * A damaged entry (out of range) ends the chunk before FENCE 1: no block of the chunk is written.
  * Blocks in a read-only arena are found before anything is written.
  *
@@ -103,6 +108,7 @@ struct chunk {
 	/* the lane of the block at the same place in key[] */
 	uint8_t lane[BATCH_MAX + 2];
 	unsigned nlane;
+	unsigned hint; /* lane_hint() */
 	struct lanes_loan loan;
 	/* held instead of the map locks; NULL: the map locks are held */
 	struct lock *all;
@@ -199,7 +205,8 @@ static int gather(const struct btt *btt, struct chunk *c, struct btt_cursor *fro
 
 static void take_lanes(struct btt *btt, struct chunk *c, unsigned want, uint64_t thread)
 {
-	c->lane[0] = (uint8_t)lanes_acquire(&btt->lanes, lane_hint(thread));
+	c->hint = lane_hint(thread);
+	c->lane[0] = (uint8_t)lanes_acquire(&btt->lanes, c->hint);
 	c->nlane = 1 + lanes_borrow(&btt->lanes, want - 1, &c->loan, c->lane + 1);
 }
 
@@ -259,7 +266,8 @@ static void store_data(struct btt *btt, struct chunk *c, struct storage_step *st
 }
 
 static int load_entries_locked(struct btt *btt, struct chunk *c,
-			       struct storage_step *step, long long *failed)
+			       struct storage_step *step, uint64_t thread,
+			       long long *failed)
 {
 	for (unsigned i = 0; i < c->n; i++) {
 		struct item *item = item_of(c, i);
@@ -271,12 +279,13 @@ static int load_entries_locked(struct btt *btt, struct chunk *c,
 			btt_blame(btt, item->arena, item->premap, failed);
 			return ret;
 		}
-		/* B3 */
-		if (!btt->storage->eager_flush || i == 0 ||
-		    !same_line(item, item_of(c, i - 1)))
+		if (!btt->storage->eager_flush)
 			storage_renew32(btt->storage, step,
 					btt_arena_map_off(item->arena, item->premap),
 					raw);
+		else if (is_first_of_lock(c, i))
+			btt_settle_locked(btt, item->arena, item->premap, step, thread,
+					  c->hint);
 	}
 	return 0;
 }
@@ -354,11 +363,32 @@ static void store_entries_locked(struct btt *btt, struct chunk *c,
 	}
 }
 
+/* B10 */
+static int note_or_fence_locked(struct btt *btt, struct chunk *c,
+				struct storage_step *step, uint64_t thread)
+{
+	for (unsigned i = 1; i < c->n; i++)
+		if (!is_first_of_lock(c, i) &&
+		    !same_line(item_of(c, i), item_of(c, i - 1))) {
+			int ret = storage_fence(btt->storage, step);
+
+			return ret ? btt_poison(btt, ret) : 0;
+		}
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct item *item = item_of(c, i);
+
+		if (is_first_of_lock(c, i))
+			btt_note_last_locked(btt, item->arena, item->premap, thread,
+					     c->hint);
+	}
+	return 0;
+}
+
 /* The protocol from the read of the old entries on. */
 static int exchange_locked(struct btt *btt, struct chunk *c, struct storage_step *step,
 			   uint64_t thread, long long *failed)
 {
-	int ret = load_entries_locked(btt, c, step, failed);
+	int ret = load_entries_locked(btt, c, step, thread, failed);
 
 	if (unlikely(ret)) {
 		int err = btt_fence_unused_lane(btt); /* B6 */
@@ -374,7 +404,7 @@ static int exchange_locked(struct btt *btt, struct chunk *c, struct storage_step
 	if (unlikely(ret))
 		return btt_poison(btt, ret);
 	store_entries_locked(btt, c, step, thread);
-	return 0;
+	return btt->storage->eager_flush ? note_or_fence_locked(btt, c, step, thread) : 0;
 }
 
 static int write_chunk(struct btt *btt, struct btt_cursor *from, unsigned want,

@@ -141,6 +141,13 @@ unsigned lane_hint(uint64_t thread)
 		   : LANES_PRIVATE + (unsigned)(thread >> LANE_NUMBER_BITS & UINT16_MAX);
 }
 
+uint64_t lanes_look(const struct lanes *lanes, unsigned number)
+{
+	return LANE_TURN(
+	    atomic_load_explicit(&lanes->ring[number].turns, memory_order_acquire),
+	    number);
+}
+
 /* The bits of a word that stand for numbers less than end. */
 static uint64_t below(unsigned end, unsigned w)
 {

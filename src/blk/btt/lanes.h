@@ -37,9 +37,34 @@
 /* One number of so many is not lent: the lowest ones, which threads take first. */
 #define LANES_KEPT_SHARE 5u
 
+/*
+ * The value that identifies a thread: in the upper bits its serial number, from 1; in the lower
+ * bits its number, or LANES_PRIVATE. There are 2^57 serial numbers: enough for a million threads
+ * per second for 4,000 years.
+ */
+#define LANE_NUMBER_BITS 7
+#define LANE_NUMBER_MASK ((UINT64_C(1) << LANE_NUMBER_BITS) - 1)
+#define LANE_THREAD(serial, number) ((uint64_t)(serial) << LANE_NUMBER_BITS | (number))
+
+/*
+ * A turn of a number is one write, or one chunk of a batch: from lanes_acquire() to lanes_release().
+ * The value that identifies it: in the upper bits how many turns the number had begun by then, in
+ * the lower bits the number. In each turn the thread passes a fence. 0 is any turn of a shared lane;
+ * nobody can tell whether it is over.
+ */
+#define LANE_TURN(turns, number) LANE_THREAD(turns, number)
+
+/* A thread remembers the turns of so many other numbers. */
+#define LANES_KNOWN 8u
+
 struct lane_ring {
-	/* 0 or 1; only the thread with this number accesses it */
-	_Alignas(64) unsigned turn;
+	/*
+	 * The number of turns that have begun. The lowest bit selects the lane. Only the thread with
+	 * this number stores it. Release: whoever reads a turn sees the effects of the turns before.
+	 */
+	_Alignas(64) _Atomic(uint64_t) turns;
+	/* The latest turns read of other numbers; only the thread with this number accesses it. */
+	_Alignas(64) uint64_t known[LANES_KNOWN];
 };
 
 struct lane_shared {
@@ -57,15 +82,6 @@ struct lanes {
 /* Splits n lanes (at least 1) into private and shared ones. -ENOMEM, message set. */
 int lanes_init(struct lanes *lanes, unsigned n) MUST_CHECK;
 void lanes_fini(struct lanes *lanes);
-
-/*
- * The value that identifies a thread: in the upper bits its serial number, from 1; in the lower
- * bits its number, or LANES_PRIVATE. There are 2^57 serial numbers: enough for a million threads
- * per second for 4,000 years.
- */
-#define LANE_NUMBER_BITS 7
-#define LANE_NUMBER_MASK ((UINT64_C(1) << LANE_NUMBER_BITS) - 1)
-#define LANE_THREAD(serial, number) ((uint64_t)(serial) << LANE_NUMBER_BITS | (number))
 
 /* The last serial number that was given out; tests set it. Relaxed: it orders nothing else. */
 extern _Atomic(uint64_t) lane_last_serial;
@@ -116,11 +132,48 @@ static inline unsigned lanes_acquire(struct lanes *lanes, unsigned hint)
 {
 	if (likely(hint < lanes->nprivate)) {
 		struct lane_ring *ring = &lanes->ring[hint];
+		uint64_t turns =
+		    atomic_load_explicit(&ring->turns, memory_order_relaxed) + 1;
 
-		ring->turn ^= 1;
-		return 2 * hint + ring->turn;
+		atomic_store_explicit(&ring->turns, turns, memory_order_release);
+		return 2 * hint + (unsigned)(turns & 1);
 	}
 	return lanes_acquire_shared(lanes, hint);
+}
+
+/* The turn of the calling thread, which has acquired a lane. */
+static inline uint64_t lanes_turn(const struct lanes *lanes, unsigned hint)
+{
+	if (unlikely(hint >= lanes->nprivate))
+		return 0;
+	return LANE_TURN(
+	    atomic_load_explicit(&lanes->ring[hint].turns, memory_order_relaxed), hint);
+}
+
+/* Whether the turn after `turn` is over. now: a turn of the same number, read later. */
+static inline bool lane_turn_is_past(uint64_t turn, uint64_t now)
+{
+	return now >= turn + LANE_TURN(2, 0);
+}
+
+/* The latest turn of a number. */
+uint64_t lanes_look(const struct lanes *lanes, unsigned number);
+
+/* Where the thread with this hint remembers the turns of that number; NULL if it has none itself. */
+static inline uint64_t *lanes_known(struct lanes *lanes, unsigned hint, uint64_t turn)
+{
+	if (unlikely(hint >= lanes->nprivate))
+		return NULL;
+	return &lanes->ring[hint].known[(turn & LANE_NUMBER_MASK) % LANES_KNOWN];
+}
+
+/* lane_turn_is_past() for the turn that the thread with this hint remembers. */
+static inline bool lanes_knows_past(struct lanes *lanes, unsigned hint, uint64_t turn)
+{
+	const uint64_t *known = lanes_known(lanes, hint, turn);
+
+	return likely(known != NULL) && ((*known ^ turn) & LANE_NUMBER_MASK) == 0 &&
+	       lane_turn_is_past(turn, *known);
 }
 
 static inline void lanes_release(struct lanes *lanes, unsigned lane)

@@ -22,6 +22,32 @@ int btt_fail_read_only(const struct btt *btt, const struct btt_arena *arena)
 			     btt->params.name, ULL(arena->off));
 }
 
+/*
+ * Reading the turn of another number costs a cache miss, so the result is remembered. A turn ends
+ * without a fence only if the table was poisoned before; then the poison is visible here, too.
+ */
+void btt_settle_slow_locked(struct btt *btt, const struct btt_arena *arena,
+			    struct btt_map_lock *ml, struct storage_step *step,
+			    unsigned hint)
+{
+	uint64_t turn = atomic_load_explicit(&ml->last_turn, memory_order_relaxed);
+	uint64_t *known = lanes_known(&btt->lanes, hint, turn);
+	uint64_t now;
+
+	if (turn) {
+		now = lanes_look(&btt->lanes, (unsigned)(turn & LANE_NUMBER_MASK));
+		if (!btt_poison_is_set(btt)) {
+			if (known)
+				*known = now;
+			if (lane_turn_is_past(turn, now))
+				return;
+		}
+	}
+	btt_flush_entry(btt, arena,
+			atomic_load_explicit(&ml->last_premap, memory_order_relaxed),
+			step);
+}
+
 int btt_lay_out(struct btt *btt)
 {
 	int ret = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parts that single operations and batches share. The rules R1 to R16 are those on top of
+ * The parts that single operations and batches share. The rules R1 to R17 are those on top of
  * btt/btt.c. `_locked`: the caller holds the map lock of the entry.
  */
 #ifndef BTT_MODIFY_H
@@ -85,6 +85,46 @@ static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *aren
 {
 	storage_flush(btt->storage, step, btt_arena_map_off(arena, premap),
 		      BTT_MAP_ENTRY_SIZE);
+}
+
+/* The part of btt_settle_locked() for a map store of another thread. */
+void btt_settle_slow_locked(struct btt *btt, const struct btt_arena *arena,
+			    struct btt_map_lock *ml, struct storage_step *step,
+			    unsigned hint);
+
+/*
+ * R2 and R17, for media with eager flushes: after this the next fence of the calling thread makes
+ * all entries under the lock durable. hint: lane_hint() of the thread.
+ */
+static inline void btt_settle_locked(struct btt *btt, const struct btt_arena *arena,
+				     uint32_t premap, struct storage_step *step,
+				     uint64_t thread, unsigned hint)
+{
+	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+	uint64_t last = atomic_load_explicit(&ml->last_thread, memory_order_relaxed);
+
+	if (likely(last == thread || last == 0))
+		return;
+	if (likely(lanes_knows_past(
+		&btt->lanes, hint,
+		atomic_load_explicit(&ml->last_turn, memory_order_relaxed))))
+		return;
+	btt_settle_slow_locked(btt, arena, ml, step, hint);
+}
+
+/*
+ * R17: records a map store of the calling thread, after its flush. The caller has settled the store
+ * that was recorded before.
+ */
+static inline void btt_note_last_locked(struct btt *btt, const struct btt_arena *arena,
+					uint32_t premap, uint64_t thread, unsigned hint)
+{
+	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+
+	atomic_store_explicit(&ml->last_thread, thread, memory_order_relaxed);
+	atomic_store_explicit(&ml->last_turn, lanes_turn(&btt->lanes, hint),
+			      memory_order_relaxed);
+	atomic_store_explicit(&ml->last_premap, premap, memory_order_relaxed);
 }
 
 /* R3: after this the next fence makes the map update of the slot's current record durable. */
