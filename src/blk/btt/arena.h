@@ -34,8 +34,8 @@ struct btt_map_lock {
 	_Alignas(64) _Atomic(uint64_t)
 	    version; /* release after a map store; acquire: readers */
 	/*
-	 * R17: the only map store under this lock that may not be durable yet. Relaxed, and touched
-	 * with the lock held only.
+	 * R17: the map store under this lock that may not be durable. Relaxed; only the holder of
+	 * the lock accesses these.
 	 */
 	_Atomic(uint64_t) last_thread; /* lane_thread(); 0: there is none */
 	_Atomic(uint64_t) last_turn;   /* lanes_turn() */

@@ -104,17 +104,16 @@
  *     store the entry before they sync. On the old entry the flag would be there for good:
  *     recovery no longer finds the old value, the freed block is back in the map, and it has a second
  *     owner. A write stores no map entry before its two syncs, and the first one fails then.
- *
- * R17 Under each map lock at most one map store may not be durable, and the lock remembers it.
- *     (Persistent memory only; on files R14 asks for a store anyway.) A map store is flushed at once
- *     (R10) and durable when its thread passes its next fence, which lies in its next turn of a
- *     lane. So a write that takes the lock has nothing to flush for R2 if the last map store under
- *     it was its own thread's, or if that thread has begun the turn after the next. Otherwise it
- *     flushes what that thread has stored. By FENCE 1 nothing is left, and the write's own map store
- *     takes the place. set_zero and set_error fence what they store, and leave alone what the lock
- *     remembers. To flush the entry itself each time would be simpler, but its line is in the caches
- *     since the entry was read, and FENCE 1 would wait for it: on Sapphire Rapids a write of 512
- *     bytes took 1.4 times as long.
+ * R17 Under each map lock at most one map store may not be durable, and the lock records it.
+ *     This is how a write on persistent memory obeys R2. A map store is flushed at once (R10), and
+ *     durable when its thread has passed another fence. Each turn of a lane has a fence. So a write
+ *     that takes the lock need not flush anything if the recorded map store is its own thread's, or
+ *     if the other thread has begun the second turn after it. Otherwise the write flushes the
+ *     recorded entry. Then FENCE 1 makes all entries under the lock durable, and the write records its
+ *     own map store instead. set_zero and set_error fence their stores themselves and record
+ *     nothing. To flush the old entry in every write would be simpler, but FENCE 1 would have to
+ *     wait for a line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times
+ *     as long.
  *
  * Not handled here. Media errors while running (SIGBUS), several processes: see pool/. A page that
  * could not be written and goes out of memory before any sync has reported it: until then readers

@@ -2,6 +2,7 @@
 /* Batches of blocks: against a plain array, over arenas, with few lanes, damaged and failing. */
 #include "btt_fixture.h"
 
+#include "btt/arena.h"
 #include "btt/batch.h"
 #include "btt/read_runs.h"
 #include "btt/zero_range.h"
@@ -314,6 +315,40 @@ static void a_batch_takes_two_syncs_for_each_chunk(void **state)
 
 /* --- what goes wrong ------------------------------------------------------------------------ */
 
+/* On persistent memory (R17, B10). Blocks 0 and 4096 have the same lock, 0 and 1 the same line. */
+static void a_map_lock_records_one_line_of_a_chunk(void **state)
+{
+	static unsigned char buf[2 * BSIZE];
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, BSIZE);
+	f.ram.s.eager_flush = f.ram.s.line_order = true;
+	f.params.nlane = BTT_MAX_LANES;
+	btt = fixture_open(&f);
+	for (long long second = 4096; second > 0; second -= 4095) {
+		struct btt_run run[2] = {{buf, 0, 1}, {buf + BSIZE, second, 1}};
+		struct btt_map_lock *ml;
+
+		assert_int_equal(write_all(btt, run, 2), 0); /* lays the table out */
+		f.ram.fences = 0;
+		assert_int_equal(write_all(btt, run, 2), 0);
+		ml = btt_arena_map_lock(btt->arena, 0);
+		assert_ptr_equal(ml, btt_arena_map_lock(btt->arena, (uint32_t)second));
+		if (second == 4096) {
+			assert_int_equal(f.ram.fences, 3);
+			assert_int_equal(ml->last_thread, 0);
+		} else {
+			assert_int_equal(f.ram.fences, 2);
+			assert_int_equal(ml->last_thread, lane_thread());
+			assert_int_equal(ml->last_premap, 0);
+		}
+	}
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
 static void a_damaged_entry_is_named_and_its_chunk_is_not_written(void **state)
 {
 	static unsigned char buf[MOST * BSIZE];
@@ -436,6 +471,7 @@ int main(void)
 	    cmocka_unit_test(zeros_where_nothing_was_written_store_nothing),
 	    cmocka_unit_test(calls_without_blocks_succeed),
 	    cmocka_unit_test(a_batch_takes_two_syncs_for_each_chunk),
+	    cmocka_unit_test(a_map_lock_records_one_line_of_a_chunk),
 	    cmocka_unit_test(a_damaged_entry_is_named_and_its_chunk_is_not_written),
 	    cmocka_unit_test(
 		an_arena_that_is_read_only_is_found_before_anything_is_written),
