@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The speed of these libraries beside the original's and beside bare loops, in one go: block pools
-# as persistent memory (blk), on a disk (disk), libpmem (pmem). The arguments select some of them.
+# Compares the speed of these libraries with the original's and with bare loops: block pools on
+# persistent memory (blk) and on a disk (disk), and libpmem (pmem). The arguments select some of these.
 # Writes $BUILD/bench/*.csv and, with gnuplot, charts; about 15 minutes for all.
 #
 # ORIGINAL is the folder of the original's libraries [the system's], DISK one on an ordinary file

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The benchmark measures what it says: every case prepares its own state, whatever ran before, and
-# touches the blocks, the data and the bytes that its name promises. Nothing is timed here.
+# The benchmark measures what it claims: every case prepares its own state, whatever ran before, and
+# uses the blocks, the data and the bytes that its name promises. Nothing is timed here.
 . "$(dirname "$0")/../build/lib.sh"
 only_plain_variants
 shm=${TEST_SHM:-/dev/shm}
@@ -12,7 +12,7 @@ trap 'rm -rf "$work" "$dir"' EXIT
 program=$BUILD/tests/bench/bench
 export LD_LIBRARY_PATH=$BUILD/lib PMEM_IS_PMEM_FORCE=1 OURS=$BUILD/lib ORIGINAL=$BUILD/lib
 
-# In the order in which an earlier benchmark deceived itself: flags first, then reads.
+# In an order that once gave wrong results: flags first, then reads.
 cases=(flag/512/1 zero/512/1 read/512/2 mix/512/2 flag/4096/1 zero/4096/2 read/4096/2 mix/4096/2
 	write/512/1 read/520/1 read/65536/1 write/65536/2 write-noload/512/1)
 "$program" self-test "$dir" "${cases[@]}" >"$work/touched" || fail "the benchmark"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the scripts about building and installing share; to be sourced. Besides what all scripts
-# share it offers an empty folder $work that is removed at exit, and:
+# The common part of the scripts about building and installing; they source it. In addition to the
+# common part of all scripts it has an empty folder $work, which is removed at exit, and:
 #   install_to PREFIX [VARIABLE=VALUE...]   installs the variant under test
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
@@ -10,7 +10,7 @@
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmembuild.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# The variables of the make that runs the tests stay in force, its job server does not.
+# Keeps the variables of the make that runs the tests, but not its job server.
 MAKEFLAGS=$(sed -E 's/(^| )-j[0-9]*//g; s/--jobserver-[a-z]*=[^ ]*//g' <<<"${MAKEFLAGS:-}")
 export MAKEFLAGS
 

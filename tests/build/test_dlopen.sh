@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The libraries need no static thread-local storage: they can be loaded and unloaded again and
-# again, beside others that have used it up. With CHECK_LONG=1 also built by other compilers and
-# flags, and on musl, whose loader refuses such libraries altogether. The C library's idea of a
-# cancellation point is put to the test on the way.
+# The libraries need no static thread-local storage: they can be loaded and unloaded many times,
+# together with others that have used all of it. With CHECK_LONG=1 they are also built by other
+# compilers and with other flags, and on musl, whose loader refuses libraries that need it. The script
+# also tests that the C library's cancellation points do not end a call.
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Everything static in the libraries that can change has a line in src/README.md that says what it
-# is in a forked child.
+# Every static object of the libraries that can change has a line in src/README.md, which says what
+# a forked child finds there.
 . "$(dirname "$0")/lib.sh"
 
 # Symbols of the sections that stay writable, without the suffix of those inside functions.

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The law of dependencies that src/README.md states, enforced on the sources (what a file
-# includes) and on the objects (what they refer to). Each check prints its violations and nothing
-# else. At the end a violation of each rule is planted in a copy, to show that the check finds it.
+# Enforces the law of dependencies in src/README.md, on the sources (the includes of a file) and on
+# the objects (their undefined symbols). Each check prints its violations and nothing else. At the end
+# the script plants a violation of each rule in a copy, to show that the check finds it.
 . "$(dirname "$0")/lib.sh"
 cd "$SOURCE"
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# README.md says what is so: its commands are the ones that run in CI and bring what the tests
-# ask for, its example compiles and works, its links lead somewhere.
+# README.md is correct: CI runs its commands, and they install everything that the tests ask for; its
+# example compiles and works; the targets of its links exist.
 . "$(dirname "$0")/lib.sh"
 cd "$SOURCE"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# libpmemblk(7) lists the system calls that reads and writes may make. Behind a filter that ends
-# the process at any other, threads read and write, also for the first time; and behind one that
-# refuses all but those that are indispensable.
+# libpmemblk(7) lists the system calls that reads and writes may make. Threads read and write, also
+# for the first time, with a filter that ends the process at any other call, and with a filter that
+# refuses all calls except the indispensable ones.
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The binary interface: names, versions, SONAMEs and dependencies of the shared libraries, and
-# that exports, version scripts, headers and archives tell the same story.
+# The binary interface: names, versions, SONAMEs and dependencies of the shared libraries. Exports,
+# version scripts, headers and archives must agree.
 . "$(dirname "$0")/lib.sh"
 nm=${CROSS:-}nm
 readelf=${CROSS:-}readelf

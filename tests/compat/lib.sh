@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the compatibility scripts share; to be sourced. It skips the test where a package of
-# the original is missing, and offers, besides what all scripts share:
+# The common part of the compatibility scripts; they source it. It skips the test if a package of the
+# original is missing. In addition to the common part of all scripts it has:
 #   $work                  an empty folder on tmpfs, removed at exit
 #   on LIBS COMMAND...     runs COMMAND with the libraries LIBS: ours, original, ours-on-original
 #                          (our libpmemblk on the original's libpmem) or original-on-ours

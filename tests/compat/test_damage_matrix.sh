@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Damaged pools in front of five judges: pmemblk_check of this library and of the original,
-# `pmempool check`, and this library again after `pmempool check -r` and `-r -a`. Where this
-# library and the original differ, the table says why; "!" stands for a crash.
+# Five judges examine damaged pools: pmemblk_check of this library and of the original,
+# `pmempool check`, and this library again after `pmempool check -r` and `-r -a`. If this library and
+# the original differ, the table says why; "!" stands for a crash.
 . "$(dirname "$0")/lib.sh"
 need_command pmempool pmdk-tools
 export PMEM_IS_PMEM_FORCE=1

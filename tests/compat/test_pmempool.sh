@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Debian's unmodified pmempool on this library does and says what it does and says on the
-# original: block pools with all commands, object and log pools over our libpmem.
+# Debian's unmodified pmempool does and prints the same on this library as on the original: all
+# commands with block pools, and object and log pools over our libpmem.
 . "$(dirname "$0")/lib.sh"
 need_command pmempool pmdk-tools
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Damaged pools in front of pmemblk check and repair, and of Debian's pmempool. After a repair
-# both find the pool consistent, a second repair has nothing to do, every block that is not named
-# in the table reads as before (on the original library), and the backup takes the pool back to
-# what it was, bit by bit. Where the tools differ, the table says why.
+# Damaged pools are examined by pmemblk check and repair, and by Debian's pmempool. After a repair both
+# find the pool consistent, and a second repair has nothing to do. On the original library, every block
+# that the table does not name reads as before. The backup restores every bit of the damaged pool. If
+# the tools differ, the table says why.
 . "$(dirname "$0")/lib.sh"
 need_command pmempool pmdk-tools
 [ -x "$BUILD/bin/pmemblk" ] || skip "the tool is not built"

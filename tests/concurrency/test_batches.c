@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Batches beside batches, single writers, zeros and readers on the same blocks. A reader finds every
- * block whole, and never a writer's older block after a newer one. What a thread has written it reads.
- * More threads than lanes write batches that are longer than their share, and all of them finish.
+ * Batches, single writes, zeros and reads of several threads on the same blocks. A reader must
+ * find every block whole, and never an older block of a writer after a newer one. A thread reads
+ * what it has written in its own blocks. More threads than lanes write batches longer than their
+ * share of the lanes, and all of them must finish.
  *
- * Each case runs in a child process, because a process decides once, by PMEM_IS_PMEM_FORCE, whether
- * its memory is persistent.
+ * Each case runs in a child process, because a process reads PMEM_IS_PMEM_FORCE only once.
  */
 #include "require.h"
 #include "support.h"
@@ -30,7 +30,7 @@ enum {
 	LONG = 90
 };
 
-/* A block is this, over and over; a block of zeros is one, too. */
+/* A block holds its stamp many times; zeros are a valid stamp. */
 struct stamp {
 	uint64_t writer; /* from 1 on */
 	uint64_t number; /* of the batch, from 1 on */
@@ -168,7 +168,7 @@ static void mixture(void)
 
 static pthread_barrier_t together;
 
-/* Each wants more lanes than there are for all of them, and nearly all locks. */
+/* Each thread wants more lanes than there are together, and nearly all locks. */
 static void *write_long(void *arg)
 {
 	struct pmemblk_iovec iov[LONG];
@@ -220,7 +220,7 @@ static void run_in_child(bool pmem, void (*run)(void))
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		alarm(200); /* threads that wait for each other wait for ever */
+		alarm(200); /* ends the test if there is a deadlock */
 		REQUIRE(setenv("PMEM_IS_PMEM_FORCE", pmem ? "1" : "0", 1) == 0, "setenv");
 		pool = pmemblk_create(path, BSIZE, (size_t)17 << 20, 0600);
 		REQUIRE(pool, "%s", pmemblk_errormsg());

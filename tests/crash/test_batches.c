@@ -7,8 +7,8 @@
 #include "enumerate.h"
 
 /*
- * A batch alone, after another one in the same lanes, and beside single operations of its thread on
- * the same blocks.
+ * A batch alone, after another batch in the same lanes, and between single operations of its
+ * thread on the same blocks.
  */
 static const char *const alone[] = {
     "w00+1",	   "w00+1+2",	  "w00+3",	 "w10+0+1",    "w20+2",	    "w20+3+0 w30",
@@ -34,7 +34,7 @@ static void explore_all(struct explorer *ex, const char *const *programs, size_t
 
 static void hand_picked(enum medium_kind kind)
 {
-	/* as many lanes as two batches want, as many as one wants, only a thread's own */
+	/* enough lanes for two batches, for one batch, only a thread's own ones */
 	static const unsigned nlane[] = {11, 9, 5};
 	size_t nround = check_long || kind == MEDIUM_PMEM ? ARRAY_SIZE(nlane) : 1;
 	struct explorer ex;
@@ -52,7 +52,7 @@ static void hand_picked(enum medium_kind kind)
 		explore_all(&ex, beside, ARRAY_SIZE(beside), i == 0 ? "w21+0 z0" : NULL);
 		ex.kill_share = 1;
 	}
-	/* some once more, with points at every access to shared memory */
+	/* some programs again, with points at every access to shared memory */
 	ex.nlane = 9;
 	ex.fine = true;
 	ex.run_limit = check_long ? 20000 : 20;
@@ -192,7 +192,7 @@ static void explore_failure(struct explorer *ex, unsigned event, size_t i)
 
 	if (event <= 7)
 		explore_or_fail(ex, &s);
-	/* the kernel fails to write before any sync tells */
+	/* the kernel fails to write, and no sync has reported it yet */
 	s.fail_fence = s.fail_then = 0;
 	s.lose_in = event;
 	s.drop = 1 + (i + event) % 3;

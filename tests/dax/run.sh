@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Runs the libraries of $BUILD on real persistent memory as far as one can have that without any:
-# in emulated machines with virtual NVDIMMs. Exits with 77 where what it takes is not there.
+# Runs the libraries of $BUILD on persistent memory in emulated machines with virtual NVDIMMs. Exits
+# with 77 if something that it needs is missing.
 # Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks]. Two more are
 # about ordinary disks that lose their power or fail: replay failing_disks.
 set -u
@@ -59,7 +59,7 @@ result()
 	echo "$1"
 }
 
-# The machine did not come to where it should: what it said last.
+# The machine did not reach the expected state: prints its last output.
 stuck()
 {
 	result "not ok $1: the machine did not get that far; $console ends with"
@@ -145,7 +145,7 @@ cuts()
 	verdict_of_cuts
 }
 
-# The oracle must have seen both outcomes, and what it must not accept.
+# The checker must have seen both outcomes, and must refuse wrong ones.
 verdict_of_cuts()
 {
 	[ "${sum[old]}" -gt 0 ] && [ "${sum[new]}" -gt 0 ] &&

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Everything also builds with another C library, musl, as it comes: without the kernel's headers.
-# Static programs on it need nothing from the machine they run on, nor does it stand in for what
-# ext2 and ramfs cannot do, as glibc does.
+# Everything also builds with another C library, musl, without the kernel's headers. A static program
+# needs nothing from the machine it runs on. musl, unlike glibc, does not replace posix_fallocate on
+# file systems that lack it (ext2, ramfs).
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}${CROSS:-}${COV:-}${DEBUG:-}" ] || skip "for plain variants only"
 need_command musl-gcc musl-tools

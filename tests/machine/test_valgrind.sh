@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Programs under valgrind: memcheck has nothing to say about what msync does to a page, helgrind and
-# drd nothing about libpmemblk's threads with the suppressions that are installed; all of them still
-# find the program's own mistakes.
+# Programs under valgrind. memcheck does not report what msync does to a page; with the installed
+# suppressions helgrind and drd do not report libpmemblk's threads; all of them still find the
+# program's own errors.
 . "$(dirname "$0")/lib.sh"
 need_command valgrind valgrind
 [ -z "${SAN:-}${CROSS:-}${COV:-}" ] || skip "valgrind and sanitizers do not go together"

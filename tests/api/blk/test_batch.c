@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Many blocks in one call: what comes back, what is refused, who is to blame. */
+/* Many blocks in one call: the results, the errors, and which block *failed names. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static bool holds(PMEMblkpool *p, long long blockno, int round)
 	return pmemblk_read(p, block, blockno) == 0 && memcmp(block, want, BSIZE) == 0;
 }
 
-/* Blocks first, first + 1, ... in one run. */
+/* One run with the blocks first, first + 1, and so on. */
 static struct pmemblk_iovec run_of(long long first, size_t n, int round)
 {
 	for (size_t i = 0; i < n; i++)
@@ -56,7 +56,10 @@ static struct pmemblk_iovec run_of(long long first, size_t n, int round)
 	return (struct pmemblk_iovec){data, first, n};
 }
 
-/* -1 with this errno, this block to blame, and a message that names the pool. */
+/*
+ * The call must return -1 with this errno, *failed must be `blamed`, and the message must name
+ * the pool.
+ */
 static void assert_fails(int ret, int err, const long long *failed, long long blamed)
 {
 	assert_int_equal(ret, -1);
@@ -131,7 +134,7 @@ static void a_range_becomes_zero(void **state)
 	long long failed = 5;
 
 	(void)state;
-	/* before anything was written, all of them */
+	/* all blocks, before any was written */
 	assert_int_equal(pmemblk_set_zero_range(p, 0, pmemblk_nblock(p), &failed), 0);
 	assert_int_equal(failed, -1);
 	assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
@@ -146,7 +149,7 @@ static void a_range_becomes_zero(void **state)
 	assert_int_equal(pmemblk_check(fixture_path, BSIZE), 1);
 }
 
-/* Whatever is wrong with the second element: the first one is not written. */
+/* If anything is wrong with the second element, the first one is not written either. */
 static void all_is_checked_before_anything_is_written(void **state)
 {
 	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0644);
@@ -234,7 +237,7 @@ static void a_block_in_error_is_named(void **state)
 	iov.buf = back;
 	assert_fails(pmemblk_readv(p, &iov, 1, &failed), EIO, &failed, 123);
 	assert_memory_equal(back, data, 123 * BSIZE);
-	/* written again, it is in order */
+	/* after a write the block is valid again */
 	iov.buf = data;
 	assert_int_equal(pmemblk_writev(p, &iov, 1, &failed), 0);
 	assert_true(holds(p, 123, 1));
@@ -291,7 +294,7 @@ static void a_failing_sync_is_nobodys_fault(void **state)
 		assert_int_equal(pmemblk_read(p, block, 0), 0);
 		pmemblk_close(p);
 		p = fixture_open();
-		/* each is old or new, and those of complete chunks are new */
+		/* each block is old or new; blocks of complete chunks are new */
 		for (long long i = at > 6; i < MANY; i++)
 			assert_true(holds(p, i, 1) ||
 				    (i >= (at - 1) / 2 * 128 && holds(p, i, 0)));

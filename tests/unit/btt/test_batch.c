@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Batches of blocks: against a plain array, over arenas, with few lanes, damaged and failing. */
+/*
+ * Batches: compared with a plain array, over several arenas, with few lanes, with damage and
+ * failures.
+ */
 #include "btt_fixture.h"
 
 #include "btt/arena.h"
@@ -44,7 +47,7 @@ static int write_all(struct btt *btt, struct btt_run *run, size_t n)
 
 /* --- what a batch leaves ------------------------------------------------------------------- */
 
-/* Runs of random places and lengths, some of them on top of each other; all read back. */
+/* Runs at random places with random lengths, which may overlap; all blocks are read back. */
 static void run_model(bool is_pmem)
 {
 	static unsigned char buf[MOST * BSIZE];
@@ -218,7 +221,7 @@ static void a_range_of_zeros_leaves_its_neighbours(void **state)
 				fill(buf, lba, 9);
 				assert_int_equal(btt_write(btt, buf, lba), 0);
 			}
-			/* its state of error goes as that of a block set to zero by itself */
+			/* it ends the error state of a block, as set_zero does */
 			assert_int_equal(btt_set_error(btt, first[i] + count[k] / 2), 0);
 			assert_int_equal(btt_zero_range(btt, first[i], count[k], &failed),
 					 0);
@@ -451,7 +454,10 @@ static void a_failed_sync_ends_the_batch(void **state)
 			expect(btt, lba, 1);
 		btt_close(btt);
 		btt = fixture_open(&f);
-		/* of a chunk whose last sync has failed each block is old or new, here new */
+		/*
+		 * if the last sync of a chunk fails, each of its blocks is old or new; here it is
+		 * new
+		 */
 		for (; lba < at / 2 * 128 && lba < 300; lba++)
 			expect(btt, lba, 1);
 		for (; lba < 300; lba++)
