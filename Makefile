@@ -199,7 +199,7 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 	@$(PC_SED) $< > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# The tool calls the shared libraries. Info and repair need some of libpmemblk's internals
+# The tool calls the shared libraries. Info, repair and grow need some of libpmemblk's internals
 # besides: what the library does not export comes from the archive behind it. That has none of the
 # public functions: with -flto the linker takes these from an archive although it has seen the
 # library first.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pmemblk(1): creates, examines, repairs, fills and reads pools of libpmemblk. */
+/* pmemblk(1): creates, examines, repairs, enlarges, fills and reads pools of libpmemblk. */
 #include "commands/tool.h"
 
 #include <fcntl.h>
@@ -19,6 +19,8 @@ static const struct tool_command commands[] = {
     {"check", "[OPTION]... PATH", "examine a pool without changing it", NULL, cmd_check},
     {"repair", "[OPTION]... PATH", "mend a damaged pool, or take a repair back", NULL,
      cmd_repair},
+    {"grow", "-s SIZE [OPTION]... PATH", "make a pool larger, or take that back", NULL,
+     cmd_grow},
     {"dump", "[OPTION]... PATH", "show the contents of blocks", NULL, cmd_dump},
     {"export", "[OPTION]... PATH FILE", "copy all blocks to a file",
      "FILE - is the standard output.", cmd_export},

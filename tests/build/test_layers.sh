@@ -27,9 +27,10 @@ tool_rooms()
 	case $1 in
 	src/tool/image/*) echo image ;;
 	src/tool/repair/*) echo repair image ;;
-	src/tool/commands/*) echo commands repair image ;;
+	src/tool/grow/*) echo grow repair image ;;
+	src/tool/commands/*) echo commands grow repair image ;;
 	src/tool/*.c) echo commands ;;
-	tests/tool/* | tests/fuzz/*) echo commands repair image ;;
+	tests/tool/* | tests/fuzz/*) echo commands grow repair image ;;
 	esac
 }
 
@@ -251,6 +252,8 @@ src/blk/pool/pool.c repair/plan.h
 src/blk/pmemblk.c poolset/poolset.h
 src/tool/image/image.c repair/plan.h
 src/tool/repair/plan.c commands/tool.h
+src/tool/repair/plan.c grow/grow.h
+src/tool/grow/grow.c commands/progress.h
 src/tool/main.c repair/plan.h
 tests/api/blk/test_pool.c btt/btt.h
 tests/compat/pool.c support.h

@@ -37,7 +37,7 @@ BLK_TESTS = UNIT_BLK + ["unit/common/*", "api/blk/*", "concurrency/*", "fuzz/*",
                         "crash/test_enumerate", "crash/test_failing_syncs", "crash/test_judge",
                         "crash/test_mutants",
                         "build/test_system_calls.sh", "build/test_debug.sh"]
-TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_damage_matrix.sh"]
+TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh", "compat/test_damage_matrix.sh"]
 PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
               "build/test_debug.sh", "compat/test_fio.sh", "unit/pool/*"]
 AREAS = {
@@ -46,7 +46,7 @@ AREAS = {
     "storage": (["src/blk/storage"], ["unit/storage/*"] + BLK_TESTS),
     "poolset": (["src/blk/poolset"], ["unit/poolset/*", "api/blk/*"] + BLK_TESTS),
     "base": (["src/blk/base"], ["unit/base/*"] + BLK_TESTS),
-    "repair": (["src/tool/repair", "src/tool/image"], TOOL_TESTS),
+    "repair": (["src/tool/repair", "src/tool/image", "src/tool/grow"], TOOL_TESTS),
     "commands": (["src/tool/commands", "src/tool"], TOOL_TESTS),
     "pmem": (["src/pmem"], PMEM_TESTS),
     "common": (["src/common"], ["unit/common/*"] + PMEM_TESTS + BLK_TESTS),

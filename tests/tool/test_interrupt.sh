@@ -98,6 +98,37 @@ interrupted 2 write 50 export --force "$p" "$work/link"
 expect 0 check "$p"
 case_ok "export removes its partial file, and no other"
 
+# A grow that has changed nothing yet leaves the pool as it was, length and all; else it is finished.
+cp "$p" "$work/before"
+for signal in 2 15 1; do
+	for call in 'posix_fallocate 1' 'msync 1' 'msync 2'; do
+		# shellcheck disable=SC2086
+		interrupted $signal $call grow -s 64M "$p"
+		said '^pmemblk: .*: interrupted$'
+		cmp "$p" "$work/before" || fail "interrupted at $call: the pool is not what it was"
+		absent "$p.undo"
+	done
+	interrupted $signal msync 5 grow -s 64M "$p"
+	printed ': 67108864 bytes, [0-9]+ blocks instead of [0-9]+$'
+	said 'that was finished first$'
+	expect 0 check "$p"
+	expect 0 grow -u "$p.undo" "$p"
+	rm "$p.undo"
+done
+case_ok "grow leaves the pool as it was, or grown"
+
+# Killed in the moment when the pool was locked.
+interrupted 9 msync 5 grow -s 64M "$p"
+for command in check 'grow -s 64M' repair "import $work/raw" dump; do
+	# shellcheck disable=SC2086
+	expect 3 $command "$p"
+	said 'was interrupted when it grew; pmemblk grow --undo=BACKUP takes that back$'
+done
+expect 0 grow -u "$p.undo" "$p"
+cmp "$p" "$work/before" || fail "a locked pool that was taken back"
+rm "$p.undo"
+case_ok "a locked pool is refused by every command, and taken back"
+
 # What import says is in the pool is there. The first few syncs are those of opening it.
 for count in 30 60 900; do
 	rm -f "$p"

@@ -60,7 +60,7 @@ expect 2 create -b 512
 said '^pmemblk: PATH is missing$'
 expect 2 create -b 512 "$p" "$p.2"
 said 'one argument too many'
-for c in info check repair dump 'create -b 1'; do
+for c in info check repair 'grow -s 1G' dump 'create -b 1'; do
 	# shellcheck disable=SC2086
 	expect 2 $c ''
 	said '^pmemblk: PATH is an empty name, which no file can have$'

@@ -37,6 +37,9 @@
 #define POOL_INCOMPAT_KNOWN                                                              \
 	(POOL_INCOMPAT_SINGLEHDR | POOL_INCOMPAT_CKSUM_2K | POOL_INCOMPAT_SDS)
 
+/* A grow is at work, or was interrupted (pmemblk(1)); unknown to all libraries on purpose. */
+#define POOL_INCOMPAT_LOCKED 0x80000000u
+
 struct pool_arch {
 	le64 alignment;
 	uint8_t machine_class;

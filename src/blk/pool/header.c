@@ -149,6 +149,12 @@ int pool_header_check(const struct pool_header *h, const char *path)
 	if (major != POOL_MAJOR)
 		return errormsg_fail(EINVAL, "%s has pool format version %u, expected %u",
 				     path, major, POOL_MAJOR);
+	if (unknown == POOL_INCOMPAT_LOCKED)
+		return errormsg_fail(
+		    EINVAL,
+		    "%s was interrupted when it grew; pmemblk grow --undo=BACKUP takes "
+		    "that back",
+		    path);
 	if (unknown)
 		return errormsg_fail(
 		    EINVAL,

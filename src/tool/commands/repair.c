@@ -6,11 +6,10 @@
 #include "commands/tool.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "commands/interrupt.h"
+#include "commands/changes.h"
 #include "errormsg.h"
 #include "image/guard.h"
 #include "poolset/files.h"
@@ -26,30 +25,11 @@ static enum tool_status failed(void)
 	return TOOL_FAILED;
 }
 
-/*
- * From here on the files are changed. That is finished, and told, whatever comes: who reads the
- * output may have gone, too.
- */
-static void begin_changes(void)
-{
-	signal(SIGPIPE, SIG_IGN);
-	interrupt_hold();
-}
-
-static void end_changes(void)
-{
-	if (interrupt_has_come())
-		tool_complain("the signal came when the pool was being changed: that "
-			      "was finished first");
-	fflush(stdout);
-	interrupt_release();
-}
-
 static enum tool_status undo(const char *file, struct image *image)
 {
 	size_t n;
 
-	begin_changes();
+	changes_begin();
 	if (poolset_files_check_writable(image->set) < 0 ||
 	    undo_repair(file, image, &n) < 0)
 		return failed();
@@ -66,7 +46,7 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 	char *name = NULL;
 	int ret = poolset_files_check_writable(image->set);
 
-	begin_changes();
+	changes_begin();
 	if (ret == 0)
 		ret = image_refresh(image);
 	if (ret == 0)
@@ -170,6 +150,6 @@ enum tool_status cmd_repair(const struct tool_command *self, int argc, char **ar
 				    dry_run, backup);
 	plan_free(&plan);
 	image_close(&image);
-	end_changes();
+	changes_end(true);
 	return status;
 }

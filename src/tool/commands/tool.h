@@ -31,6 +31,7 @@ enum tool_status cmd_create(const struct tool_command *self, int argc, char **ar
 enum tool_status cmd_info(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_check(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_repair(const struct tool_command *self, int argc, char **argv);
+enum tool_status cmd_grow(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_dump(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_export(const struct tool_command *self, int argc, char **argv);
 enum tool_status cmd_import(const struct tool_command *self, int argc, char **argv);

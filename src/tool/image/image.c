@@ -269,6 +269,20 @@ int image_allocate(const struct image *image, uint64_t off, uint64_t len)
 	return ret;
 }
 
+int image_lengthen(struct image *image, uint64_t length)
+{
+	struct poolset_part *part = &image->set->part[0];
+
+	if (ftruncate(part->fd, (off_t)length) != 0)
+		return errormsg_fail_sys(errno, "cannot set the length of %s",
+					 part->path);
+	if (fsync(part->fd) != 0)
+		return errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
+	part->length = length;
+	part->data_lo = part->data_hi = 0;
+	return 0;
+}
+
 int image_set_length(struct image *image, uint64_t length)
 {
 	struct poolset_part *part = &image->set->part[0];
@@ -276,13 +290,7 @@ int image_set_length(struct image *image, uint64_t length)
 
 	if (length > part->length)
 		ret = allocate_in_part(part, part->length, length - part->length);
-	if (ret == 0 && ftruncate(part->fd, (off_t)length) != 0)
-		ret = errormsg_fail_sys(errno, "cannot set the length of %s", part->path);
-	if (ret == 0 && fsync(part->fd) != 0)
-		ret = errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
-	if (ret == 0)
-		part->length = length;
-	return ret;
+	return ret == 0 ? image_lengthen(image, length) : ret;
 }
 
 int image_check_headers(const struct image *image)

@@ -80,6 +80,9 @@ int image_allocate(const struct image *image, uint64_t off, uint64_t len) MUST_C
 /* Sets the length of the single file, durably. Additional space is allocated. */
 int image_set_length(struct image *image, uint64_t length) MUST_CHECK;
 
+/* Makes the single file longer, durably, by a hole. */
+int image_lengthen(struct image *image, uint64_t length) MUST_CHECK;
+
 /* Reads the first header, bsize and is_zeroed again from the image, which may have changed. */
 void image_load_params(struct image *image);
 

@@ -73,34 +73,67 @@ static int store_guarded(void *arg)
 	return apply_store(w->plan, &w->image->storage);
 }
 
-/* Space for all that is going to be stored. */
-static int MUST_CHECK allocate(const struct work *w, enum apply_state *state)
+static int MUST_CHECK allocate_ranges(const struct work *w)
 {
-	uint64_t before = image_length(w->image);
+	uint64_t length = image_length(w->image);
 	int ret = 0;
 
 	for (size_t i = 0; i < w->ranges->n && ret == 0; i++) {
 		const struct plan_range *r = &w->ranges->range[i];
 
-		if (r->off + r->len <= before)
+		if (r->off + r->len <= length)
 			ret = image_allocate(w->image, r->off, r->len);
-	}
-	if (ret < 0 || !w->plan->extend_to)
-		return ret;
-	ret = image_set_length(w->image, w->plan->extend_to);
-	if (ret < 0) {
-		char why[512];
-
-		strncpy(why, errormsg_get(), sizeof(why) - 1);
-		why[sizeof(why) - 1] = '\0';
-		if (image_set_length(w->image, before) < 0)
-			*state = APPLY_PARTLY;
-		errormsg_set("%s", why);
 	}
 	return ret;
 }
 
-static int MUST_CHECK store(const struct work *w)
+static int MUST_CHECK lengthen(const struct work *w)
+{
+	const struct plan_ahead *ahead = w->plan->ahead;
+	int ret;
+
+	if (!ahead)
+		return image_set_length(w->image, w->plan->extend_to);
+	ret = image_lengthen(w->image, w->plan->extend_to);
+	if (ret == 0)
+		ret = ahead->allocate(ahead->arg, w->image);
+	return ret == 0 ? allocate_ranges(w) : ret;
+}
+
+/* Nothing of the pool has changed but its length. */
+static void cut_off(const struct work *w, uint64_t length, enum apply_state *state)
+{
+	char why[512];
+
+	strncpy(why, errormsg_get(), sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	if (image_set_length(w->image, length) < 0)
+		*state = APPLY_PARTLY;
+	errormsg_set("%s", why);
+}
+
+/* Space for all that is going to be stored. */
+static int MUST_CHECK allocate(const struct work *w, uint64_t before,
+			       enum apply_state *state)
+{
+	int ret = allocate_ranges(w);
+
+	if (ret < 0 || !w->plan->extend_to)
+		return ret;
+	ret = lengthen(w);
+	if (ret < 0)
+		cut_off(w, before, state);
+	return ret;
+}
+
+static int store_ahead_guarded(void *arg)
+{
+	struct work *w = arg;
+
+	return w->plan->ahead->store(w->plan->ahead->arg, &w->image->storage);
+}
+
+static int MUST_CHECK store_on_files(const struct work *w, int (*stores)(void *))
 {
 	struct image shared;
 	struct work on_files = {w->plan, w->ranges, &shared};
@@ -108,8 +141,22 @@ static int MUST_CHECK store(const struct work *w)
 
 	if (ret < 0)
 		return ret;
-	ret = guard_run(w->image->path, &shared.map, store_guarded, &on_files);
+	ret = guard_run(w->image->path, &shared.map, stores, &on_files);
 	image_unmap_shared(&shared);
+	return ret;
+}
+
+/* What comes before the changes. */
+static int MUST_CHECK prepare(const struct work *w, enum apply_state *state)
+{
+	uint64_t before = image_length(w->image);
+	int ret = allocate(w, before, state);
+
+	if (ret < 0 || !w->plan->ahead)
+		return ret;
+	ret = store_on_files(w, store_ahead_guarded);
+	if (ret < 0)
+		cut_off(w, before, state);
 	return ret;
 }
 
@@ -165,7 +212,7 @@ static enum apply_state take_back(const char *name, struct image *image)
 
 	strncpy(why, errormsg_get(), sizeof(why) - 1);
 	why[sizeof(why) - 1] = '\0';
-	if (image_refresh(image) < 0 || undo_repair(name, image, &n) < 0)
+	if (image_refresh(image) < 0 || undo_take_back(name, image, &n) < 0)
 		return APPLY_PARTLY;
 	errormsg_set("%s", why);
 	return APPLY_TAKEN_BACK;
@@ -173,7 +220,7 @@ static enum apply_state take_back(const char *name, struct image *image)
 
 static int MUST_CHECK run(struct work *w, const char *name, enum apply_state *state)
 {
-	int ret = allocate(w, state);
+	int ret = prepare(w, state);
 
 	if (ret < 0) {
 		if (*state == APPLY_NOTHING)
@@ -181,7 +228,7 @@ static int MUST_CHECK run(struct work *w, const char *name, enum apply_state *st
 		return ret;
 	}
 	*state = APPLY_PARTLY;
-	ret = store(w);
+	ret = store_on_files(w, store_guarded);
 	if (ret < 0)
 		return ret;
 	ret = verify(w);

@@ -5,6 +5,8 @@
  *   1. The backup is durable before the first change.
  *   2. All space is allocated before the first store, so that a full disk stops the repair
  *      while nothing is changed.
+ *      So it does where what the plan wants ahead of the phases (struct plan_ahead) cannot be stored:
+ *      the file gets its length back.
  *   3. What the decisions were based on is stored again and made durable, see repair/plan.h.
  *   4. The changes are stored phase by phase, each durable before the next begins.
  *   5. Then the files are read again. If they do not hold what was planned, or if that is not a

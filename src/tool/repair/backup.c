@@ -50,6 +50,16 @@ uint64_t backup_sum(uint64_t sum, const void *bytes, size_t len)
 	return sum;
 }
 
+uint64_t backup_sum_page(uint64_t sum, uint64_t off, const void *page)
+{
+	const unsigned char *p = page;
+	le64 at = cpu_to_le64(off);
+
+	if (p[0] == 0 && memcmp(p, p + 1, POOL_PAGE - 1) == 0)
+		return sum;
+	return backup_sum(backup_sum(sum, &at, sizeof(at)), page, POOL_PAGE);
+}
+
 /* A file and the checksum of what was written to it. Errors stay with the stream. */
 struct sink {
 	FILE *f;
@@ -77,11 +87,16 @@ PRINTF_LIKE(2, 3) static void print(struct sink *s, const char *fmt, ...)
 static void print_hex(struct sink *s, const unsigned char *bytes, size_t len)
 {
 	static const char digit[] = "0123456789abcdef";
+	char text[512];
+	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		const char text[2] = {digit[bytes[i] >> 4], digit[bytes[i] & 15]};
-
-		put(s, text, sizeof(text));
+		text[n++] = digit[bytes[i] >> 4];
+		text[n++] = digit[bytes[i] & 15];
+		if (n == sizeof(text) || i + 1 == len) {
+			put(s, text, n);
+			n = 0;
+		}
 	}
 }
 
@@ -130,7 +145,7 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 	struct plan_ranges ranges;
 	int ret;
 
-	print(s, BACKUP_HEADLINE);
+	print(s, plan->narea ? BACKUP_HEADLINE_3 : BACKUP_HEADLINE);
 	ret = print_uuids(s, plan, image);
 	if (ret < 0)
 		return ret;
@@ -139,6 +154,9 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 		return ret;
 	print(s, "length %" PRIu64 " %" PRIu64 "\n", length,
 	      plan->extend_to ? plan->extend_to : length);
+	for (size_t i = 0; i < plan->narea; i++)
+		print(s, "area %" PRIu64 " %" PRIu64 " %016" PRIx64 "\n",
+		      plan->area[i].off, plan->area[i].len, plan->area[i].sum);
 	for (size_t i = 0; i < plan->nfinding; i++) {
 		print(s, "note ");
 		put(s, plan->finding[i], strlen(plan->finding[i]));

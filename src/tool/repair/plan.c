@@ -23,6 +23,7 @@ void plan_free(struct plan *plan)
 	free(plan->change);
 	free(plan->data);
 	free(plan->basis);
+	free(plan->area);
 }
 
 /* Room for one more element; arrays double when their length is a power of two. */
@@ -152,6 +153,16 @@ int plan_add_basis(struct plan *plan, uint64_t off, uint64_t len)
 	if (ret < 0)
 		return ret;
 	plan->basis[plan->nbasis++] = (struct plan_basis){off, len};
+	return 0;
+}
+
+int plan_add_area(struct plan *plan, uint64_t off, uint64_t len, uint64_t sum)
+{
+	int ret = grow(&plan->area, plan->narea, sizeof(*plan->area));
+
+	if (ret < 0)
+		return ret;
+	plan->area[plan->narea++] = (struct plan_area){off, len, sum};
 	return 0;
 }
 

@@ -46,6 +46,13 @@ enum plan_phase {
 	PLAN_INFO_COPY,
 	PLAN_HEADER,
 	PLAN_NPHASE,
+
+	/* A pool that grows has phases of its own (grow/grow.h), with the same numbers. */
+	PLAN_GROW_BEHIND = PLAN_MAP_COMPLETE, /* what no arena owns yet */
+	PLAN_GROW_LOCK = PLAN_MAP_MARK,
+	PLAN_GROW_MOVE = PLAN_MAP, /* over the old metadata */
+	/* PLAN_INFO, PLAN_INFO_COPY */
+	PLAN_GROW_UNLOCK = PLAN_HEADER,
 };
 
 struct plan_change {
@@ -61,6 +68,24 @@ struct plan_basis {
 	uint64_t len;
 };
 
+/* An area whose bytes stand for what is written to the pool later. */
+struct plan_area {
+	uint64_t off;
+	uint64_t len; /* whole pages */
+	uint64_t sum; /* afterwards, see backup_sum_page() */
+};
+
+/*
+ * What is stored before the first phase, behind the old end of the file, where it harms nothing.
+ * The file is lengthened first; it is taken back by cutting it off. Both return 0 or -errno and
+ * have set the message.
+ */
+struct plan_ahead {
+	int (*allocate)(void *arg, struct image *image);
+	int (*store)(void *arg, struct storage *s); /* durable when it returns 0 */
+	void *arg;
+};
+
 struct plan {
 	struct plan_change *change;
 	size_t nchange;
@@ -72,6 +97,9 @@ struct plan {
 	size_t nbasis;
 	uint64_t extend_to; /* the file has to grow to this length first; 0: not */
 	struct uuid parent; /* the pool's uuid afterwards */
+	const struct plan_ahead *ahead; /* NULL: nothing */
+	struct plan_area *area;
+	size_t narea;
 
 	char **finding;
 	size_t nfinding;
@@ -104,6 +132,9 @@ void plan_replay_phases(const struct plan *plan, struct image *image);
 
 /* [off, off + len), whole pages, has to be durable before the first change. */
 int plan_add_basis(struct plan *plan, uint64_t off, uint64_t len) MUST_CHECK;
+
+/* What [off, off + len) is to hold afterwards, as long as nobody uses the pool. */
+int plan_add_area(struct plan *plan, uint64_t off, uint64_t len, uint64_t sum) MUST_CHECK;
 
 /* --- the bytes that change --------------------------------------------------------------- */
 

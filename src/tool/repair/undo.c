@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "btt/info.h"
+#include "btt/nonzero.h"
 #include "errormsg.h"
 #include "image/guard.h"
 #include "poolset/io.h"
+#include "repair/backup.h"
 #include "repair/undo_read.h"
 
 #define WORD 4u
@@ -55,16 +58,37 @@ static bool is_extension(const struct undo *u)
 	       last->len == POOL_PAGE;
 }
 
+/* Whether the arena that a grow has changed had room in a file of the old length. */
+static bool fits_old_length(const struct undo *u)
+{
+	for (size_t i = 0; i < u->nrange; i++) {
+		const struct undo_range *r = &u->range[i];
+		const struct btt_info_media *m = (const void *)value(u, r, 0);
+		struct btt_info info;
+		uint64_t end = u->length[0] - u->length[0] % POOL_PAGE;
+
+		if (r->len == BTT_INFO_SIZE && r->phase[1] == PLAN_INFO && r->off < end &&
+		    btt_info_decode(m, (const void *)u->uuid[0],
+				    le32_to_cpu(m->external_lbasize), end - r->off,
+				    &info) == BTT_INFO_VALID)
+			return true;
+	}
+	return false;
+}
+
 static int MUST_CHECK check_length(struct undo *u, const struct image *image)
 {
 	uint64_t now = image_length(image);
 
 	if (u->version == 1)
 		return settle_length_1(u, image);
+	if (u->version == 3 && !fits_old_length(u))
+		return refuse(u, "the pool would be cut off");
 	if (now < u->length[0] || now > u->length[1])
 		return refuse(u, "the pool has another length than before and after the "
 				 "repair");
-	if (u->length[0] != u->length[1] && (image->set->npart != 1 || !is_extension(u)))
+	if (u->length[0] != u->length[1] &&
+	    (image->set->npart != 1 || (u->version == 2 && !is_extension(u))))
 		return refuse(u, "the backup is damaged: a length that no repair gives");
 	return 0;
 }
@@ -128,11 +152,43 @@ static int MUST_CHECK check_range(struct undo *u, struct undo_range *r,
 			return refuse(u, "the pool was changed after the repair");
 		if (k > 0 && r->phase[k] > u->reached)
 			u->reached = r->phase[k];
+		if (k > 0 && u->version == 3 && r->phase[k] == PLAN_GROW_LOCK)
+			u->locked = true;
 	}
 	return 0;
 }
 
-static int MUST_CHECK examine(struct undo *u, const struct image *image)
+static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a,
+				 struct storage *s)
+{
+	uint64_t sum = BACKUP_SUM_START;
+	uint64_t end = a->off + a->len;
+
+	if (end > s->size)
+		return refuse(u, "the pool is shorter than the grow left it");
+	for (uint64_t off = a->off; off < end; off += POOL_PAGE) {
+		off = btt_nonzero_find(s, off, end);
+		off -= off % POOL_PAGE;
+		if (off < end)
+			sum = backup_sum_page(sum, off, storage_at(s, off));
+	}
+	return sum == a->sum ? 0 : refuse(u, "the pool was used after it grew");
+}
+
+/* Whether the pool is as the grow left it; see rules 5 and 6 of repair/undo.h. */
+static int MUST_CHECK examine_grown(struct undo *u, struct image *image, bool is_ours)
+{
+	bool may_be_used = u->reached >= PLAN_INFO && !u->locked && !is_ours;
+	int ret = 0;
+
+	for (size_t i = 0; may_be_used && i < u->narea && ret == 0; i++)
+		ret = check_area(u, &u->area[i], &image->storage);
+	if (u->reached >= PLAN_GROW_LOCK)
+		u->reached = PLAN_NPHASE - 1;
+	return ret;
+}
+
+static int MUST_CHECK examine(struct undo *u, struct image *image, bool is_ours)
 {
 	int ret;
 
@@ -144,24 +200,28 @@ static int MUST_CHECK examine(struct undo *u, const struct image *image)
 	ret = check_length(u, image);
 	for (size_t i = 0; i < u->nrange && ret == 0; i++)
 		ret = check_range(u, &u->range[i], image);
+	if (ret == 0 && u->version == 3)
+		ret = examine_grown(u, image, is_ours);
 	return ret;
 }
 
 struct load {
 	struct undo *undo;
-	const struct image *image;
+	struct image *image;
+	bool is_ours; /* nobody else can have changed anything */
 };
 
 static int examine_guarded(void *arg)
 {
 	struct load *l = arg;
 
-	return examine(l->undo, l->image);
+	return examine(l->undo, l->image, l->is_ours);
 }
 
-int undo_load(const char *file, const struct image *image, struct undo *undo)
+static int MUST_CHECK load(const char *file, struct image *image, bool is_ours,
+			   struct undo *undo)
 {
-	struct load l = {undo, image};
+	struct load l = {undo, image, is_ours};
 	int ret = undo_read(file, image->map.size + POOL_PAGE, undo);
 
 	if (ret < 0)
@@ -169,9 +229,15 @@ int undo_load(const char *file, const struct image *image, struct undo *undo)
 	return guard_run(image->path, &image->map, examine_guarded, &l);
 }
 
+int undo_load(const char *file, struct image *image, struct undo *undo)
+{
+	return load(file, image, false, undo);
+}
+
 void undo_free(struct undo *undo)
 {
 	free(undo->range);
+	free(undo->area);
 	free(undo->data);
 }
 
@@ -266,14 +332,25 @@ static int MUST_CHECK put_back(const struct undo *u, struct image *image)
 	return ret;
 }
 
-int undo_repair(const char *file, struct image *image, size_t *nrange)
+static int MUST_CHECK take_back(const char *file, struct image *image, bool is_ours,
+				size_t *nrange)
 {
 	struct undo u;
-	int ret = undo_load(file, image, &u);
+	int ret = load(file, image, is_ours, &u);
 
 	if (ret == 0)
 		ret = put_back(&u, image);
 	*nrange = u.nrange;
 	undo_free(&u);
 	return ret;
+}
+
+int undo_repair(const char *file, struct image *image, size_t *nrange)
+{
+	return take_back(file, image, false, nrange);
+}
+
+int undo_take_back(const char *file, struct image *image, size_t *nrange)
+{
+	return take_back(file, image, true, nrange);
 }

@@ -13,6 +13,12 @@
  *      have failed and may have left it in memory only.
  *   3. The file gets its length back at the end.
  *   4. When all is done the files are read again and compared.
+ *   5. A pool that has grown, and has been used since, is not taken back: whoever writes to it
+ *      changes the new map or the new flog, of which the backup has the sums. They count if the
+ *      pool may have been opened with them: unless its header is locked, or the info block is
+ *      the old one.
+ *   6. A grow is taken back from its last phase on, so that the pool is locked again before
+ *      anything else is put back.
  *
  * Functions return 0 or -errno and have set the message.
  */
@@ -39,9 +45,12 @@ struct undo {
 	uint64_t length[2];		  /* before, after */
 	struct undo_range *range;
 	size_t nrange;
+	struct plan_area *area; /* of a grow */
+	size_t narea;
 	unsigned char *data;
 	size_t ndata;
 	size_t room;
+	bool locked; /* some word of the header is as a grow's lock has it */
 	int reached; /* the last phase of which some word shows an effect; -1: none */
 };
 
@@ -50,7 +59,7 @@ struct undo {
  * damaged one, it belongs to another pool, or the pool was changed since. *undo is to be given
  * to undo_free(), also after a failure.
  */
-int undo_load(const char *file, const struct image *image, struct undo *undo) MUST_CHECK;
+int undo_load(const char *file, struct image *image, struct undo *undo) MUST_CHECK;
 void undo_free(struct undo *undo);
 
 /* The stores of the undo to a storage that is as the files are. Durable when it returns 0. */
@@ -61,5 +70,8 @@ int undo_store(const struct undo *undo, struct storage *s) MUST_CHECK;
  * many ranges the backup has. -EIO also where the files do not hold what was put back.
  */
 int undo_repair(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
+
+/* The same for who has just stored what the backup tells, and still holds the pool. */
+int undo_take_back(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
 
 #endif

@@ -137,17 +137,19 @@ static int MUST_CHECK read_head(struct reader *r)
 		return ret;
 	if (strncmp(r->line, BACKUP_HEADLINE, sizeof(BACKUP_HEADLINE) - 2) == 0)
 		u->version = 2;
+	else if (strncmp(r->line, BACKUP_HEADLINE_3, sizeof(BACKUP_HEADLINE_3) - 2) == 0)
+		u->version = 3;
 	else if (strncmp(r->line, BACKUP_HEADLINE_1, sizeof(BACKUP_HEADLINE_1) - 2) == 0)
 		u->version = 1;
 	if (u->version == 0 || r->len != sizeof(BACKUP_HEADLINE) - 2)
-		return wrong(r, "not a backup of pmemblk repair");
+		return wrong(r, "not a backup of pmemblk repair or pmemblk grow");
 	ret = read_line(r);
 	if (ret < 0)
 		return ret;
 	p = r->line;
 	good = read_word(&p, "pool ") && read_hex(&p, u->uuid[0], UUID_SIZE);
 	memcpy(u->uuid[1], u->uuid[0], UUID_SIZE);
-	if (good && u->version == 2)
+	if (good && u->version > 1)
 		good = read_char(&p, ' ') && read_hex(&p, u->uuid[1], UUID_SIZE);
 	if (!good || *p)
 		return wrong(r, "the backup is damaged: it names no pool");
@@ -157,7 +159,7 @@ static int MUST_CHECK read_head(struct reader *r)
 	p = r->line;
 	good = read_word(&p, "length ") && read_number(&p, &u->length[0]);
 	u->length[1] = u->length[0];
-	if (good && u->version == 2)
+	if (good && u->version > 1)
 		good = read_char(&p, ' ') && read_number(&p, &u->length[1]);
 	if (!good || *p)
 		return wrong(r, "the backup is damaged: it names no length");
@@ -205,7 +207,7 @@ static bool read_value(struct reader *r, struct undo_range *range, const char **
 
 	if (!read_char(p, ' ') || range->nvalue > PLAN_NPHASE)
 		return false;
-	if (u->version == 2 && (!read_number(p, &phase) || !read_char(p, ':')))
+	if (u->version > 1 && (!read_number(p, &phase) || !read_char(p, ':')))
 		return false;
 	if (phase >= PLAN_NPHASE || (range->nvalue > 1 && phase <= last))
 		return false;
@@ -244,6 +246,35 @@ static int MUST_CHECK read_range(struct reader *r)
 	return 0;
 }
 
+/* What a grow writes: where a pool as long as it then is has room. */
+static int MUST_CHECK read_area(struct reader *r)
+{
+	struct undo *u = r->undo;
+	struct plan_area a = {0};
+	const char *p = r->line;
+	unsigned char sum[8];
+	size_t n = u->narea;
+	bool good = read_word(&p, "area ") && read_number(&p, &a.off) &&
+		    read_char(&p, ' ') && read_number(&p, &a.len) && read_char(&p, ' ') &&
+		    read_hex(&p, sum, sizeof(sum)) && !*p;
+
+	if (!good || a.off % POOL_PAGE || a.len % POOL_PAGE || a.len > u->length[1] ||
+	    a.off > u->length[1] - a.len)
+		return wrong(r, "the backup is damaged: an area that no pool has");
+	for (size_t i = 0; i < sizeof(sum); i++)
+		a.sum = a.sum << 8 | sum[i];
+	if ((n & (n - 1)) == 0) {
+		struct plan_area *grown =
+		    reallocarray(u->area, n ? 2 * n : 1, sizeof(*grown));
+
+		if (!grown)
+			return errormsg_fail(ENOMEM, "out of memory for the backup");
+		u->area = grown;
+	}
+	u->area[u->narea++] = a;
+	return 0;
+}
+
 static int MUST_CHECK read_end(struct reader *r)
 {
 	char want[64];
@@ -274,7 +305,9 @@ static int MUST_CHECK read_all(struct reader *r)
 			return wrong(r, "the backup is not complete");
 		if (strncmp(r->line, "end ", 4) == 0)
 			return read_end(r);
-		if (r->undo->version == 1 || strncmp(r->line, "note ", 5) != 0)
+		if (r->undo->version == 3 && strncmp(r->line, "area ", 5) == 0)
+			ret = read_area(r);
+		else if (r->undo->version == 1 || strncmp(r->line, "note ", 5) != 0)
 			ret = read_range(r);
 	}
 	return ret;

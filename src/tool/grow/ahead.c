@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What is stored behind the old end of the file, and the room for it. */
+#include "grow/ahead.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "errormsg.h"
+
+uint64_t ahead_begin(const struct grow *g, const struct metadata_arena *a)
+{
+	return g->image_end > a->off ? g->image_end - a->off : 0;
+}
+
+int ahead_allocate(struct grow *g, struct image *image)
+{
+	const struct metadata *m = &g->metadata;
+	int ret = 0;
+
+	for (unsigned i = 0; i < m->narena && ret == 0; i++) {
+		const struct metadata_arena *a = &m->arena[i];
+		uint64_t x = metadata_next(m, &image->storage, i, ahead_begin(g, a));
+
+		while (x < a->geo.size && ret == 0) {
+			uint64_t first = x;
+
+			do
+				x += BTT_PAGE;
+			while (x < a->geo.size &&
+			       metadata_next(m, &image->storage, i, x) == x);
+			ret = image_allocate(image, a->off + first, x - first);
+			x = metadata_next(m, &image->storage, i, x);
+		}
+	}
+	return ret;
+}
+
+/* Bytes between two fences: what a signal waits for. */
+#define CHUNK (UINT64_C(64) << 20)
+
+struct progress_of_store {
+	struct storage_step step;
+	uint64_t done;
+};
+
+static int MUST_CHECK store_pages(struct grow *g, struct storage *s, unsigned arena,
+				  uint64_t x, uint64_t end, struct progress_of_store *p)
+{
+	const struct metadata *m = &g->metadata;
+	static const unsigned char zeros[BTT_PAGE];
+	unsigned char page[BTT_PAGE];
+	int ret = 0;
+
+	for (; ret == 0 && (x = metadata_next(m, s, arena, x)) < end; x += BTT_PAGE) {
+		metadata_make(m, s, arena, x, page);
+		if (memcmp(page, zeros, sizeof(page)) == 0)
+			continue;
+		storage_write(s, &p->step, m->arena[arena].off + x, page, sizeof(page));
+		p->done += sizeof(page);
+		if (p->done % CHUNK == 0)
+			ret = storage_fence(s, &p->step);
+		if (ret == 0 && g->watch && p->done % (CHUNK / 64) == 0 &&
+		    !g->watch->go_on(g->watch->arg, p->done))
+			ret = errormsg_fail(EINTR, "%s: interrupted", g->image->path);
+	}
+	return ret;
+}
+
+int ahead_store(struct grow *g, struct storage *s)
+{
+	const struct metadata *m = &g->metadata;
+	struct progress_of_store p = {.step = STORAGE_STEP_INIT};
+	int ret = 0;
+
+	for (unsigned i = 0; i < m->narena && ret == 0; i++)
+		ret = store_pages(g, s, i, ahead_begin(g, &m->arena[i]),
+				  m->arena[i].geo.info_arena_off, &p);
+	if (ret == 0)
+		ret = storage_fence(s, &p.step);
+	for (unsigned i = 0; i < m->narena && ret == 0; i++) {
+		const struct btt_geometry *geo = &m->arena[i].geo;
+
+		if (ahead_begin(g, &m->arena[i]) <= geo->info_arena_off)
+			ret = store_pages(g, s, i, geo->info_arena_off, geo->size, &p);
+	}
+	if (ret == 0)
+		ret = storage_fence(s, &p.step);
+	if (ret == 0 && g->watch && !g->watch->go_on(g->watch->arg, p.done))
+		ret = errormsg_fail(EINTR, "%s: interrupted", g->image->path);
+	return ret;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a pool grows. The last arena becomes larger: its map, its flog and the copy of its info
+ * block move to its new end, and every new block owns one of the data blocks that are added
+ * (grow/metadata.c). An arena has at most 512 GiB; if more is left behind it, further arenas
+ * follow. So the pool ends up with the arenas, and the number of blocks, of a new pool of that
+ * length. No data block moves, and no block changes.
+ *
+ * The first info block of the last arena decides which metadata are in use. It has to be replaced,
+ * and the power may fail while it is written. Then it is torn. This library recovers a torn one
+ * from the copy at the arena's new end. The original does not: it takes the pool for an empty one,
+ * and its next write destroys it. So the pool is locked while the block is written: the header gets
+ * an incompat feature that no library knows, and every library refuses the pool. A header that is
+ * torn itself has a wrong checksum, and is refused, too.
+ *
+ * The stores have the following order. Each step is durable before the next one begins.
+ *
+ *   1. The file gets its new length.
+ *   2. Ahead: what comes to stand behind the old end of the file. The new map, the new flog and the
+ *      new arenas are stored first, then the new copy.
+ *   3. PLAN_GROW_BEHIND: the same for bytes that were in the file, but in no arena. These are the
+ *      last part of a page in a file of odd length, and what an interrupted grow has left.
+ *   4. PLAN_GROW_LOCK: the header is locked.
+ *   5. PLAN_GROW_MOVE: new metadata are stored over the old ones, if they overlap.
+ *   6. PLAN_INFO: the first info block is replaced.
+ *   7. PLAN_INFO_COPY: its copy is replaced. This is only done if the arena keeps its size and gets
+ *      a successor; otherwise the copy has another place.
+ *   8. PLAN_GROW_UNLOCK: the header gets its old bytes back.
+ *
+ * What a power cut leaves:
+ *
+ *   in 1 to 3	 The old pool, perhaps in a longer file. Every library opens it, because an info
+ *		 block states its own place, and nothing refers to the new bytes yet.
+ *   in 4 to 8	 The old pool, the new pool, or a pool that no library opens. The message says that
+ *		 a grow was interrupted. The backup undoes it.
+ *
+ * (tests/tool/test_grow_power cuts the power in each step, and asks this library and the original.)
+ *
+ * Old and new metadata overlap if the arena grows by less than their size. That is 1/129 of the
+ * arena with blocks of 512 bytes, and 1/1025 with 4 KiB. A common case is a file of 512 GiB: its
+ * arena begins 8 KiB behind the start of the file, and grows by these 8 KiB before another one
+ * follows. The new map never begins below the old one. So it does not reach the old data blocks.
+ *
+ * The backup holds all bytes of the old file that change, and its length. An undo goes back in the
+ * opposite order and locks the pool first (repair/undo.h). It is refused if the pool was used since:
+ * the backup also has checksums of the new metadata.
+ *
+ * Only a consistent pool grows. An interrupted write is no damage: its flog record and its map
+ * entry are copied as they are, and the next open completes the write.
+ *
+ * Not handled: pools do not shrink. Pool sets do not grow, because their last part would have to.
+ * The shutdown state is not used: if a memory module loses what was flushed during a grow, nobody
+ * is told.
+ */
+#include "grow/grow.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/pool_format.h"
+#include "errormsg.h"
+#include "grow/ahead.h"
+#include "image/guard.h"
+#include "pool/header.h"
+#include "repair/backup.h"
+#include "repair/verdict.h"
+
+/* --- the plan ------------------------------------------------------------------------------ */
+
+/* [x, end) of an arena's metadata, which the backup sums up. */
+static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena,
+			       uint64_t x, uint64_t end)
+{
+	const struct metadata *m = &g->metadata;
+	const struct metadata_arena *a = &m->arena[arena];
+	struct storage *s = &g->image->storage;
+	uint64_t sum = BACKUP_SUM_START;
+	unsigned char page[BTT_PAGE];
+
+	for (uint64_t at = metadata_next(m, s, arena, x); at < end;
+	     at = metadata_next(m, s, arena, at + BTT_PAGE)) {
+		metadata_make(m, s, arena, at, page);
+		sum = backup_sum_page(sum, a->off + at, page);
+		if (at >= ahead_begin(g, a))
+			g->nstore += BTT_PAGE;
+	}
+	return plan_add_area(plan, a->off + x, end - x, sum);
+}
+
+static int MUST_CHECK add_areas(struct grow *g, struct plan *plan)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < g->metadata.narena && ret == 0; i++) {
+		const struct btt_geometry *geo = &g->metadata.arena[i].geo;
+
+		if (i > 0 || !g->metadata.moves)
+			ret = add_area(g, plan, i, 0, BTT_INFO_SIZE);
+		if (ret == 0)
+			ret = add_area(g, plan, i, geo->map_arena_off, geo->size);
+	}
+	return ret;
+}
+
+static uint64_t next_stored(struct grow *g, uint64_t off, uint64_t end)
+{
+	struct storage *s = &g->image->storage;
+	uint64_t known = image_length(g->image);
+	uint64_t at = off;
+
+	known -= known % POOL_PAGE;
+	if (at < known && s->next_data)
+		at = s->next_data(s, at, end < known ? end : known);
+	return at < end ? at - at % POOL_PAGE : end;
+}
+
+/*
+ * The first page from x on that changes, or may. Only metadata are looked at. A page that is a hole
+ * in the old file, and shall hold zeros, is not touched.
+ */
+static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t end)
+{
+	const struct metadata_arena *a = &g->metadata.arena[arena];
+	uint64_t made = metadata_next(&g->metadata, &g->image->storage, arena, x);
+	uint64_t stored;
+
+	if (x > 0 && x < a->geo.map_arena_off)
+		x = a->geo.map_arena_off;
+	if (x >= end)
+		return end;
+	stored = next_stored(g, a->off + x, a->off + end) - a->off;
+	return made < stored ? made : stored;
+}
+
+/*
+ * New metadata that replace bytes of the old file, from the last page to the first. A page of them
+ * is made of an old page at the same place or before it, which must not have changed yet.
+ */
+static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned arena)
+{
+	const struct metadata_arena *a = &g->metadata.arena[arena];
+	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
+	uint64_t live_end = last->off + last->info.geo.size;
+	bool moves = arena == 0 && g->metadata.moves;
+	uint64_t end = ahead_begin(g, a) < a->geo.size ? ahead_begin(g, a) : a->geo.size;
+	uint64_t first = moves ? a->geo.map_arena_off : 0;
+	unsigned char page[BTT_PAGE];
+	uint64_t *at = NULL;
+	size_t n = 0;
+	int ret = 0;
+
+	for (uint64_t x = first; (x = next_change(g, arena, x, end)) < end;
+	     x += BTT_PAGE) {
+		if ((n & (n - 1)) == 0) {
+			uint64_t *grown = reallocarray(at, n ? 2 * n : 1, sizeof(*at));
+
+			if (!grown) {
+				free(at);
+				return errormsg_fail(ENOMEM, "out of memory for the list "
+							     "of changes");
+			}
+			at = grown;
+		}
+		at[n++] = x;
+	}
+	while (ret == 0 && n-- > 0) {
+		metadata_make(&g->metadata, &g->image->storage, arena, at[n], page);
+		ret = plan_change(plan, g->image,
+				  a->off + at[n] < live_end ? PLAN_GROW_MOVE
+							    : PLAN_GROW_BEHIND,
+				  a->off + at[n], page, sizeof(page));
+	}
+	free(at);
+	return ret;
+}
+
+/* A layout that was cut off before all copies stood: those of the arenas that stay. */
+static int MUST_CHECK plan_missing_copies(struct grow *g, struct plan *plan)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i + 1 < g->found.narena && ret == 0; i++) {
+		const struct btt_found_arena *a = &g->found.arena[i];
+
+		if (!a->copy_valid)
+			ret = plan_change(plan, g->image, PLAN_GROW_BEHIND,
+					  a->off + a->info.geo.info_arena_off,
+					  storage_at(&g->image->storage, a->off),
+					  BTT_INFO_SIZE);
+	}
+	return ret;
+}
+
+static int MUST_CHECK plan_header(struct grow *g, struct plan *plan,
+				  const struct pool_header *h, enum plan_phase phase)
+{
+	int ret =
+	    plan_change(plan, g->image, phase, offsetof(struct pool_header, incompat),
+			&h->incompat, sizeof(h->incompat));
+
+	if (ret == 0)
+		ret = plan_change(plan, g->image, phase,
+				  offsetof(struct pool_header, checksum), &h->checksum,
+				  sizeof(h->checksum));
+	return ret;
+}
+
+/* From the first store that harms until the last one. */
+static int MUST_CHECK plan_lock(struct grow *g, struct plan *plan)
+{
+	struct pool_header before;
+	struct pool_header locked;
+	int ret;
+
+	memcpy(&before, storage_at(&g->image->storage, 0), sizeof(before));
+	locked = before;
+	locked.incompat =
+	    cpu_to_le32(le32_to_cpu(before.incompat) | POOL_INCOMPAT_LOCKED);
+	pool_header_seal(&locked);
+	ret = plan_header(g, plan, &locked, PLAN_GROW_LOCK);
+	return ret == 0 ? plan_header(g, plan, &before, PLAN_GROW_UNLOCK) : ret;
+}
+
+static int MUST_CHECK plan_all(struct grow *g, struct plan *plan)
+{
+	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
+	int ret = plan_add_basis(plan, 0, POOL_DATA_OFF + BTT_INFO_SIZE);
+
+	if (ret == 0)
+		ret = add_areas(g, plan);
+	if (ret == 0)
+		ret = plan_missing_copies(g, plan);
+	for (unsigned i = 0; i < g->metadata.narena && ret == 0; i++)
+		ret = plan_pages(g, plan, i);
+	if (ret == 0)
+		ret = plan_lock(g, plan);
+	if (ret == 0)
+		ret = plan_change(plan, g->image, PLAN_INFO, last->off, &g->last,
+				  sizeof(g->last));
+	if (ret == 0 && !g->metadata.moves)
+		ret = plan_change(plan, g->image, PLAN_INFO_COPY,
+				  last->off + g->metadata.old.info_arena_off, &g->last,
+				  sizeof(g->last));
+	return ret;
+}
+
+static int allocate_ahead(void *arg, struct image *image)
+{
+	return ahead_allocate(arg, image);
+}
+
+static int store_ahead(void *arg, struct storage *s)
+{
+	return ahead_store(arg, s);
+}
+
+struct planning {
+	struct grow *grow;
+	struct plan *plan;
+};
+
+static int plan_guarded(void *arg)
+{
+	struct planning *p = arg;
+
+	return plan_all(p->grow, p->plan);
+}
+
+int grow_plan(struct grow *g, struct plan *plan)
+{
+	struct planning p = {g, plan};
+	uint64_t length = image_length(g->image);
+	int ret = 0;
+
+	if (length % POOL_PAGE)
+		ret = image_extend(g->image, &length);
+	if (ret == 0)
+		ret = plan_note(plan, "%llu blocks become %llu", ULL(g->nblock_before),
+				ULL(g->nblock));
+	if (ret < 0)
+		return ret;
+	g->image_end = length;
+	g->ahead = (struct plan_ahead){allocate_ahead, store_ahead, g};
+	plan->ahead = &g->ahead;
+	plan->extend_to = g->length;
+	plan->parent = g->image->params.parent;
+	return guard_run(g->image->path, &g->image->map, plan_guarded, &p);
+}
+
+/* --- a pool without a layout ------------------------------------------------------------- */
+
+static int recheck(void *arg)
+{
+	struct grow *g = arg;
+	struct btt_found found;
+	bool consistent;
+	int ret = verdict_of(g->image, &consistent);
+
+	if (ret < 0 || !consistent)
+		return ret < 0 ? ret : -EIO;
+	ret = btt_find_layout(&g->image->storage, &g->image->params, &found);
+	if (ret == 0 && found.layout != BTT_LAYOUT_NONE)
+		ret =
+		    errormsg_fail(EIO, "%s is laid out all of a sudden", g->image->path);
+	btt_find_free(&found);
+	return ret;
+}
+
+int grow_lengthen(struct grow *g)
+{
+	struct image *image = g->image;
+	uint64_t before = image_length(image);
+	char why[512];
+	int ret = image_lengthen(image, g->length);
+
+	if (ret == 0)
+		ret = image_refresh(image);
+	if (ret == 0)
+		ret = guard_run(image->path, &image->map, recheck, g);
+	if (ret == 0)
+		return 0;
+	strncpy(why, errormsg_get(), sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	if (image_lengthen(image, before) == 0)
+		errormsg_set("%s", why);
+	return ret;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A file as the medium below a storage, whose stores are remembered, and what a power cut leaves. */
+#ifndef RECORDED_FILE_H
+#define RECORDED_FILE_H 1
+
+#include "support.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pool_file.h"
+#include "storage/storage.h"
+
+#define FEW_WORDS 4
+
+struct store {
+	uint64_t off;
+	size_t len;
+	unsigned char *bytes;
+	unsigned step; /* fences before it */
+};
+
+struct recording {
+	struct store store[8192];
+	size_t n;
+	unsigned nfence;
+};
+
+static struct recording *rec; /* the one that is being made */
+
+static inline void record(struct storage *s, struct storage_step *step, uint64_t off,
+			  const void *src, size_t len)
+{
+	struct store *store = &rec->store[rec->n++];
+
+	(void)step;
+	assert_true(rec->n < sizeof(rec->store) / sizeof(rec->store[0]));
+	*store = (struct store){off, len, malloc(len), rec->nfence};
+	assert_non_null(store->bytes);
+	memcpy(store->bytes, src, len);
+	memcpy(s->base + off, src, len);
+}
+
+/* What is renewed stays what it is. */
+static inline void keep(struct storage *s, struct storage_step *step, uint64_t off,
+			const void *seen, size_t len)
+{
+	(void)step;
+	assert_memory_equal(s->base + off, seen, len);
+}
+
+static inline int count_fence(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	(void)step;
+	rec->nfence++;
+	return 0;
+}
+
+static const struct storage_ops recording = {
+    .copy_out = memcpy,
+    .write = record,
+    .renew = keep,
+    .fence = count_fence,
+};
+
+static inline void start_recording(struct recording *r)
+{
+	while (r->n > 0)
+		free(r->store[--r->n].bytes);
+	r->nfence = 0;
+	rec = r;
+}
+
+/* A file as the medium below a storage. */
+struct medium {
+	struct storage s;
+	int fd;
+};
+
+static inline uint64_t next_data_of(struct storage *s, uint64_t off, uint64_t end)
+{
+	off_t at = lseek(((struct medium *)s)->fd, (off_t)off, SEEK_DATA);
+
+	return at < 0 || (uint64_t)at > end ? end : (uint64_t)at;
+}
+
+static inline void open_medium(struct medium *m, const char *path)
+{
+	size_t len;
+
+	m->s = (struct storage){.ops = &recording, .next_data = next_data_of};
+	m->fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(m->fd >= 0);
+	m->s.base = map_path(path, O_RDWR, &len);
+	m->s.size = len;
+}
+
+static inline void close_medium(struct medium *m)
+{
+	munmap(m->s.base, m->s.size);
+	close(m->fd);
+}
+
+static inline size_t words_of(const struct recording *r, unsigned step)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->store[i].step == step)
+			n += (r->store[i].len + 7) / 8;
+	return n;
+}
+
+/*
+ * What the power cut with this number leaves in the file: where there are only a few words all
+ * choices in turn, else those at random, and now and then a run of all up to somewhere.
+ */
+static inline void apply_words(const struct recording *r, unsigned char *p, unsigned step,
+			       unsigned cut, uint64_t *random)
+{
+	size_t total = words_of(r, step);
+	bool few = total <= FEW_WORDS;
+	size_t run = cut % 3 == 2 ? support_random(random) % (total + 1) : SIZE_MAX;
+
+	for (size_t k = 0; k < r->n; k++) {
+		const struct store *s = &r->store[k];
+
+		if (s->step < step)
+			memcpy(p + s->off, s->bytes, s->len);
+		for (size_t i = 0; s->step == step && i < s->len; i += 8, total--) {
+			size_t n = s->len - i < 8 ? s->len - i : 8;
+			bool taken = few	       ? cut & 1
+				     : run != SIZE_MAX ? total > run
+						       : support_random(random) & 1;
+
+			if (taken)
+				memcpy(p + s->off + i, s->bytes + i, n);
+			cut = few ? cut >> 1 : cut;
+		}
+	}
+}
+
+#endif

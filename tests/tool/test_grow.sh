@@ -1,0 +1,197 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# pmemblk(1): grow, what it refuses, and how large a pool may become.
+. "$(dirname "$0")/lib.sh"
+p=$work/pool
+
+# The file is what it was, byte for byte.
+same()
+{
+	cmp -s "$p" "$work/before" || fail "the pool was changed"
+	[ ! -e "$p.undo" ] || fail "a backup was left"
+}
+
+# refused STATUS PATTERN ARGS...
+refused()
+{
+	local status=$1 pattern=$2
+	shift 2
+	expect "$status" grow "$@"
+	said "$pattern"
+	same
+}
+
+expect 0 create -b 512 -s 20000000 "$p"
+head -c 3000000 /dev/urandom >"$work/raw"
+expect 0 import "$work/raw" "$p"
+cp "$p" "$work/before"
+refused 2 'the size \(-s\) is missing' "$p"
+refused 2 'wanted is a size' -s 1.5 "$p"
+refused 2 'undo goes with no other option' -u x -n "$p"
+refused 3 'is 20000000 bytes long, and a pool does not shrink: 17825792 is less$' -s 17M "$p"
+refused 3 'has 38425 blocks already, and no more fit 20000000 bytes$' -s 20MB "$p"
+refused 3 'has 38425 blocks already' -s 20000003 "$p"
+refused 3 'has 38425 blocks already' -n -s 20000003 "$p"
+refused 3 'No such file' -s 1G "$work/absent"
+(
+	flock 9
+	refused 3 'in use|another process' -s 1G "$p"
+) 9<"$p"
+expect 0 grow -n -s 1.5G "$p"
+printed ': would have 1610612736 bytes, 3121015 blocks instead of 38425; nothing was changed$'
+same
+refused 3 'cannot make the backup' -s 1G -b "$work/none/x" "$p"
+(
+	ulimit -f 40000
+	refused 3 'cannot set the length of .*: File too large$' -s 64M "$p"
+)
+case_ok "what cannot grow is refused with a reason, and left as it is"
+
+expect 0 grow -s 64M "$p"
+printed ": what changes is kept in $p.undo$"
+printed ': 67108864 bytes, 129728 blocks instead of 38425$'
+expect 0 check "$p"
+tool export -f "$p" "$work/copy"
+cmp -n 3000000 "$work/copy" "$work/raw" || fail "old blocks"
+tail -c +3000321 "$work/copy" | tr -d '\0' | head -c 1 | grep -q . && fail "new blocks hold something"
+[ "$(stat -c %s "$work/copy")" = $((129728 * 512)) ] || fail "the number of blocks"
+expect 3 repair -u "$work/raw" "$p"
+expect 0 grow -u "$p.undo" "$p"
+printed ': as it was before it grew, 20000000 bytes$'
+rm "$p.undo"
+# opening it has left its mark in the shutdown state
+cp "$work/before" "$work/want"
+dd if="$p" of="$work/want" bs=1 skip=4024 seek=4024 count=64 conv=notrunc status=none
+cmp "$p" "$work/want" || fail "an undo leaves something else"
+case_ok "a grow, and back"
+
+for change in "import -f 129727 - $p" "import -f 3 - $p"; do
+	cp "$work/before" "$p"
+	expect 0 grow -s 64M "$p"
+	# shellcheck disable=SC2086
+	printf new | tool $change >/dev/null
+	cp "$p" "$work/used"
+	expect 3 grow -u "$p.undo" "$p"
+	said 'the pool was used after it grew; nothing is put back$|changed after the repair'
+	cmp "$p" "$work/used" || fail "a refused undo changed the pool"
+	rm "$p.undo"
+done
+cp "$work/before" "$p"
+expect 0 grow -s 64M "$p"
+sed 's/^area \([0-9]*\) 0*/area \1 1/' "$p.undo" >"$work/bad"
+expect 3 grow -u "$work/bad" "$p"
+said 'the backup is damaged'
+head -n -1 "$p.undo" >"$work/bad"
+expect 3 grow -u "$work/bad" "$p"
+expect 0 create -b 512 -s 64M "$work/other"
+expect 3 grow -u "$p.undo" "$work/other"
+said "another pool's"
+expect 0 grow -u "$p.undo" "$p"
+cmp "$p" "$work/before" || fail "an undo"
+rm "$p.undo"
+case_ok "a pool that was used since is not taken back"
+
+# Damage: nothing is done.
+for off in 8300 5000000 $((8192 + 19979264 - 16384)); do
+	cp "$work/before" "$p"
+	[ $off != 5000000 ] || off=$((8192 + $(od -An -tu8 -N8 -j8288 "$p") + 40))
+	printf '\377\377\377\377' | dd of="$p" bs=1 seek=$off conv=notrunc status=none
+	cmp -s "$p" "$work/before" && continue
+	cp "$p" "$work/damaged"
+	tool check "$p" >/dev/null 2>&1 && continue
+	expect 1 grow -s 64M "$p"
+	said 'only a consistent pool grows; see pmemblk check, and pmemblk repair$'
+	cmp "$p" "$work/damaged" || fail "a damaged pool was changed"
+	found=yes
+done
+[ "${found:-}" ] || fail "nothing was damaged"
+cp "$work/before" "$p"
+case_ok "a damaged pool is refused"
+
+printf 'PMEMPOOLSET\n17M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
+expect 0 create -b 512 -s 0 "$work/set"
+expect 3 grow -s 64M "$work/set"
+said 'is a pool set, which cannot grow; make a larger one, and copy the blocks into it with pmemblk export and pmemblk import$'
+expect 3 grow -s 64M "$work/part0"
+rm "$work"/part? "$work/set"
+case_ok "a pool set is refused, with what to do instead"
+
+rm "$p"
+expect 0 create -b 4096 -s 17000123 "$p"
+expect 0 grow -s 33000077 "$p"
+printed ': 33000077 bytes, [0-9]+ blocks instead of [0-9]+; nothing was ever written to it$'
+[ "$(stat -c %s "$p")" = 33000077 ] || fail "the length"
+[ ! -e "$p.undo" ] || fail "a backup of nothing"
+expect 0 check "$p"
+expect 0 import "$work/raw" "$p"
+expect 0 check "$p"
+tool export -f "$p" "$work/copy"
+cmp -n 3000000 "$work/copy" "$work/raw" || fail "blocks"
+case_ok "a pool without a layout only gets longer"
+
+# A layout that was cut off before its copy stood is no damage, nor is it afterwards.
+rm "$p"*
+expect 0 create -w -b 512 -s 17M "$p"
+map=$((2 + $(od -An -tu8 -N8 -j8288 "$p") / 4096))
+for page in $map $((17825792 / 4096 - 1)); do
+	dd if=/dev/zero of="$p" bs=4096 seek=$page count=1 conv=notrunc status=none
+done
+expect 0 check "$p"
+expect 0 grow -s 40M "$p"
+expect 0 check "$p"
+expect 0 import "$work/raw" "$p"
+case_ok "a layout without a copy"
+
+# Both info blocks of a grown pool are lost: they follow from the sizes, as in any pool.
+dd if=/dev/zero of="$p" bs=4096 seek=2 count=1 conv=notrunc status=none
+dd if=/dev/zero of="$p" bs=4096 seek=$((40 * 256 - 1)) count=1 conv=notrunc status=none
+expect 1 check "$p"
+expect 0 repair "$p"
+expect 0 check "$p"
+tool export -f "$p" "$work/copy"
+cmp -n 3000000 "$work/copy" "$work/raw" || fail "blocks"
+case_ok "a grown pool is repaired like any other"
+
+# --- sizes ------------------------------------------------------------------------------------
+
+# Bytes on the medium.
+used()
+{
+	echo $((512 * $(stat -c %b "$p")))
+}
+
+while read -r bsize from sizes; do
+	rm -f "$p"*
+	expect 0 create -b "$bsize" -s "$from" "$p"
+	expect 0 import "$work/raw" "$p"
+	n=$(sed -nE 's/.*blocks 0 to ([0-9]+).*/\1/p' "$work/out")
+	before=$(used)
+	for size in $sizes; do
+		expect 0 grow -s "$size" "$p"
+		rm "$p.undo"
+		expect 0 check "$p"
+		expect 0 info --json "$p"
+		nblock=$(sed -nE 's/^ *"blocks": ([0-9]+),?$/\1/p' "$work/out")
+			[ -n "$nblock" ] || fail "info does not tell the number of blocks"
+		rm -f "$work/fresh"
+		: >"$work/fresh"
+		truncate -s "$(stat -c %s "$p")" "$work/fresh"
+		PMEMBLK_CONF=fallocate.at_create=0 tool create -b "$bsize" -s 0 "$work/fresh" >"$work/out" 2>&1 ||
+			fail "a new pool of $size"
+		grep -q ": $nblock blocks" "$work/out" || fail "$nblock blocks are not what a new pool of $size has"
+		# the last one and the first one of all: an end of the new map, and another slot
+		printf "last %s" "$size" | tool import -f $((nblock - 1)) - "$p" >/dev/null || fail "the last block"
+		tool dump -r $((nblock - 1)) "$p" | grep -q 'last' || fail "the last block"
+		tool dump -r $((nblock - 3))-$((nblock - 2)) "$p" | grep -q 'zero' || fail "a new block"
+		expect 0 check "$p"
+		tool export "$p" - 2>/dev/null | head -c 3000000 | cmp - "$work/raw" || fail "old blocks, $bsize to $size"
+	done
+	[ $(($(used) - before)) -lt 4000000 ] || fail "blocks of $bsize: $before bytes became $(used) on the medium"
+	case_ok "blocks of $bsize bytes from $from: $sizes"
+done <<'END'
+512 16785408 16789504 16900000 17M 64M 1000000001 512G 1T
+520 20000001 20004097 33M 600G
+4096 17M 17829889 100000000 549755813888 549755822080 549772599296
+65536 48M 50M 1T
+END

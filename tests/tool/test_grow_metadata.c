@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The metadata of an arena that grows, from the table in tests/support/vectors/grow.csv. */
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "btt/flog.h"
+#include "btt/map.h"
+#include "grow/metadata.h"
+#include "vectors.h"
+
+#define ARENA ((uint64_t)8192)
+#define SMALL 200000u /* blocks that are all looked at */
+
+enum column {
+	BLOCK_SIZE,
+	OLD_SIZE,
+	NEW_SIZE,
+	OLD_NLBA,
+	NLBA,
+	INTERNAL_NLBA,
+	MAP,
+	FLOG,
+	INFO,
+	FIRST_ENTRY,
+	LAST_ZERO,
+	LAST_ZERO_ENTRY,
+	APART,
+	NCOLUMN
+};
+
+static uint64_t number(const struct vectors *v, enum column column)
+{
+	return strtoull(v->field[column], NULL, 10);
+}
+
+static uint64_t no_data(struct storage *s, uint64_t off, uint64_t end)
+{
+	(void)s;
+	(void)off;
+	return end;
+}
+
+/* An arena of holes that grows. */
+struct fixture {
+	struct storage s;
+	struct metadata_arena arena;
+	struct metadata m;
+};
+
+static void setup(struct fixture *f, uint64_t old, uint64_t grown, uint32_t bsize)
+{
+	*f = (struct fixture){.arena.off = ARENA, .m.moves = true, .m.narena = 1};
+	f->m.arena = &f->arena;
+	assert_int_equal(btt_geometry_arena(old, bsize, &f->m.old), 0);
+	assert_int_equal(btt_geometry_arena(grown, bsize, &f->arena.geo), 0);
+	f->s.size = ARENA + old;
+	f->s.next_data = no_data;
+	f->s.base = mmap(NULL, f->s.size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(f->s.base != MAP_FAILED);
+}
+
+static void teardown(struct fixture *f)
+{
+	munmap(f->s.base, f->s.size);
+}
+
+static uint32_t entry_of(const struct fixture *f, uint64_t block)
+{
+	uint64_t off = block * BTT_MAP_ENTRY_SIZE;
+	unsigned char page[BTT_PAGE];
+	le32 entry;
+
+	metadata_make(&f->m, &f->s, 0, f->arena.geo.map_arena_off + off - off % BTT_PAGE,
+		      page);
+	memcpy(&entry, page + off % BTT_PAGE, sizeof(entry));
+	return le32_to_cpu(entry);
+}
+
+/* Every data block that is added has one owner among the new blocks, and no other has. */
+static void assert_owners(const struct fixture *f)
+{
+	const struct btt_geometry *geo = &f->arena.geo;
+	unsigned char *owned = calloc(1, geo->internal_nlba);
+
+	assert_non_null(owned);
+	for (uint32_t i = f->m.old.external_nlba; i < geo->external_nlba; i++) {
+		uint32_t entry = entry_of(f, i);
+		uint32_t block = btt_map_postmap(btt_map_normalize(entry, i));
+
+		assert_true(entry == 0 || btt_map_is_zero(entry));
+		assert_true(block >= f->m.old.internal_nlba);
+		assert_true(block < geo->internal_nlba);
+		assert_int_equal(owned[block]++, 0);
+	}
+	free(owned);
+}
+
+static void the_table(void **state)
+{
+	struct vectors v;
+
+	(void)state;
+	vectors_open(&v, "grow.csv", ',', NCOLUMN);
+	while (vectors_next(&v)) {
+		const struct btt_geometry *geo;
+		struct fixture f;
+		uint64_t x;
+
+		if (SUPPORT_SANITIZED && number(&v, OLD_SIZE) > UINT64_C(1) << 38)
+			continue; /* its run time leaves no such room */
+		setup(&f, number(&v, OLD_SIZE), number(&v, NEW_SIZE),
+		      (uint32_t)number(&v, BLOCK_SIZE));
+		geo = &f.arena.geo;
+		assert_int_equal(f.m.old.external_nlba, number(&v, OLD_NLBA));
+		assert_int_equal(geo->external_nlba, number(&v, NLBA));
+		assert_int_equal(geo->internal_nlba, number(&v, INTERNAL_NLBA));
+		assert_int_equal(geo->map_arena_off, number(&v, MAP));
+		assert_int_equal(geo->flog_arena_off, number(&v, FLOG));
+		assert_int_equal(geo->info_arena_off, number(&v, INFO));
+		assert_int_equal(geo->map_arena_off >= f.m.old.size, number(&v, APART));
+		assert_true(geo->map_arena_off >= f.m.old.map_arena_off);
+
+		assert_int_equal(entry_of(&f, number(&v, OLD_NLBA)),
+				 number(&v, FIRST_ENTRY));
+		assert_int_equal(entry_of(&f, number(&v, LAST_ZERO)),
+				 number(&v, LAST_ZERO_ENTRY));
+		if (number(&v, LAST_ZERO) + 1 < geo->external_nlba)
+			assert_int_equal(entry_of(&f, number(&v, LAST_ZERO) + 1), 0);
+		if (geo->external_nlba < SMALL)
+			assert_owners(&f);
+
+		/* of the map only the pages with such entries are named */
+		x = metadata_next(&f.m, &f.s, 0, BTT_PAGE);
+		assert_int_equal((x - geo->map_arena_off) / BTT_PAGE,
+				 number(&v, OLD_NLBA) * 4 / BTT_PAGE);
+		while (x < geo->flog_arena_off)
+			x = metadata_next(&f.m, &f.s, 0, x + BTT_PAGE);
+		assert_int_equal(x, geo->flog_arena_off);
+		teardown(&f);
+	}
+	vectors_close(&v, SUPPORT_SANITIZED ? 8 : 13);
+}
+
+/* Old entries and the flog move as they are. */
+static void what_was_there_stays(void **state)
+{
+	struct fixture f;
+	unsigned char page[BTT_PAGE];
+	uint64_t random = 1;
+
+	(void)state;
+	setup(&f, UINT64_C(16) << 20, UINT64_C(17) << 20, 512);
+	f.s.next_data = NULL;
+	for (uint64_t off = f.m.old.map_arena_off; off < f.m.old.info_arena_off;
+	     off += 8) {
+		uint64_t r = support_random(&random);
+
+		memcpy(f.s.base + ARENA + off, &r, sizeof(r));
+	}
+	for (uint32_t i = 0; i < f.m.old.external_nlba; i++)
+		assert_int_equal(
+		    entry_of(&f, i),
+		    storage_load32(&f.s, ARENA + f.m.old.map_arena_off + (uint64_t)i * 4,
+				   memory_order_relaxed));
+	for (uint64_t off = 0; off < f.arena.geo.flog_size; off += BTT_PAGE) {
+		metadata_make(&f.m, &f.s, 0, f.arena.geo.flog_arena_off + off, page);
+		assert_memory_equal(page, f.s.base + ARENA + f.m.old.flog_arena_off + off,
+				    BTT_PAGE);
+	}
+	/* what stood behind the last entry does not become an entry */
+	assert_owners(&f);
+	teardown(&f);
+}
+
+/* A new arena begins as a layout leaves it, and its map is not touched. */
+static void a_new_arena_is_as_laid_out(void **state)
+{
+	struct btt_flog_slot_media slot;
+	unsigned char page[BTT_PAGE];
+	const struct btt_geometry *geo;
+	struct fixture f;
+
+	(void)state;
+	setup(&f, UINT64_C(16) << 20, UINT64_C(16) << 20, 512);
+	f.m.moves = false;
+	geo = &f.arena.geo;
+	f.arena.info.nfree = cpu_to_le32(BTT_NFREE);
+	assert_int_equal(metadata_next(&f.m, &f.s, 0, 0), 0);
+	metadata_make(&f.m, &f.s, 0, 0, page);
+	assert_memory_equal(page, &f.arena.info, BTT_PAGE);
+	assert_int_equal(metadata_next(&f.m, &f.s, 0, BTT_PAGE), geo->flog_arena_off);
+	for (uint32_t n = 0; n < BTT_NFREE; n++) {
+		uint64_t off = (uint64_t)n * sizeof(slot);
+
+		metadata_make(&f.m, &f.s, 0, geo->flog_arena_off + off - off % BTT_PAGE,
+			      page);
+		btt_flog_encode_pristine(n, geo->external_nlba, &slot);
+		assert_memory_equal(page + off % BTT_PAGE, &slot, sizeof(slot));
+	}
+	metadata_make(&f.m, &f.s, 0, geo->info_arena_off, page);
+	assert_memory_equal(page, &f.arena.info, BTT_PAGE);
+	teardown(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_table),
+	    cmocka_unit_test(what_was_there_stays),
+	    cmocka_unit_test(a_new_arena_is_as_laid_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

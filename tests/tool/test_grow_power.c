@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Pools that grow under power loss.
+ *
+ * A grow's stores are recorded, and the power is cut in each of its steps: everything before the
+ * last fence is there, and of what came after it any choice of aligned 8-byte words. If what is left
+ * has a sound header it opens as the old pool or as the new one, in this library and in the
+ * original, with every block as it was. Else it opens in neither. A second grow finishes, or the
+ * backup takes the pool back, byte for byte, also if the power fails in that, too.
+ */
+#include "support.h"
+
+#include <errno.h>
+
+#include "errormsg.h"
+#include "grow/ahead.h"
+#include "grow/examine.h"
+#include "grown_pool.h"
+#include "recorded_file.h"
+#include "repair/backup.h"
+#include "repair/undo.h"
+
+#define MIN_ARENA (UINT64_C(16) << 20)
+#define MAX_ARENA (UINT64_C(1) << 39)
+
+static struct recording growing;
+static struct recording undoing;
+
+/* --- growing -------------------------------------------------------------------------------- */
+
+/* Plans it for the pool in the file; the image is as the file is then. */
+static void plan_file(const char *path, struct image *image, struct grow *grow,
+		      struct plan *plan)
+{
+	enum grow_verdict verdict;
+
+	assert_int_equal(image_open(path, POOLSET_MEND, image), 0);
+	if (examine_length(image, grown_length, grow, &verdict) < 0 ||
+	    verdict != GROW_POSSIBLE)
+		fail_msg("%s", errormsg_get());
+	assert_true(grow->is_laid_out);
+	plan_init(plan, 0);
+	if (grow_plan(grow, plan) < 0)
+		fail_msg("%s", errormsg_get());
+	assert_int_equal(image_refresh(image), 0);
+}
+
+static void finish(struct image *image, struct grow *grow, struct plan *plan)
+{
+	plan_free(plan);
+	examine_free(grow);
+	image_close(image);
+}
+
+/* In earnest. */
+static void grow_file(const char *path)
+{
+	const char *backup = support_path(true, "second.undo");
+	enum apply_state state;
+	struct image image;
+	struct grow grow;
+	struct plan plan;
+	char *name = NULL;
+
+	plan_file(path, &image, &grow, &plan);
+	unlink(backup);
+	if (apply_plan(&plan, &image, backup, &name, &state) < 0)
+		fail_msg("%s", errormsg_get());
+	assert_int_equal(state, APPLY_DONE);
+	free(name);
+	finish(&image, &grow, &plan);
+}
+
+static void undo_file(const char *path, const char *backup)
+{
+	struct pool_file was;
+	struct image image;
+	size_t n;
+
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+	if (undo_repair(backup, &image, &n) < 0)
+		fail_msg("%s", errormsg_get());
+	image_close(&image);
+	if (base_length > UINT64_C(1) << 30) {
+		struct stat st;
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_size, base_length);
+		return; /* its blocks are looked at later */
+	}
+	was.p = support_read_file(base, &was.len);
+	assert_true(is_file(path, &was));
+	free(was.p);
+}
+
+/* The number of blocks that it opens with, all as they were; 0: it does not open. */
+static uint64_t open_file(const char *path)
+{
+	PMEMblkpool *pool = pmemblk_open(path, bsize);
+	uint64_t n = 0;
+
+	assert_int_equal(pool != NULL, has_sound_header(path));
+	if (!pool)
+		return 0;
+	n = pmemblk_nblock(pool);
+	assert_true(n == base_nblock || n == grown_nblock);
+	assert_true(has_blocks(pool, n, read_ours));
+	pmemblk_close(pool);
+	return n;
+}
+
+/* From what a power cut has left: an undo, and one whose power fails, too. */
+static void undo_cut(const char *cut, const char *backup, uint64_t *random)
+{
+	const char *path = support_path(true, "taken_back");
+	struct medium m;
+	struct image image;
+	struct undo u;
+
+	copy_sparse(cut, path);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+	if (undo_load(backup, &image, &u) < 0)
+		fail_msg("%s", errormsg_get());
+	open_medium(&m, path);
+	start_recording(&undoing);
+	assert_int_equal(undo_store(&u, &m.s), 0);
+	close_medium(&m);
+	undo_free(&u);
+	image_close(&image);
+
+	copy_sparse(cut, path);
+	open_medium(&m, path);
+	apply_words(&undoing, m.s.base,
+		    (unsigned)(support_random(random) % undoing.nfence),
+		    (unsigned)support_random(random), random);
+	close_medium(&m);
+	keep_for_original(path);
+	copy_sparse(path, support_path(true, "used"));
+	open_file(support_path(true, "used"));
+	undo_file(path, backup);
+	assert_int_equal(open_file(path), base_nblock);
+}
+
+static void try_cut(const char *path, const char *backup, bool undoes, uint64_t *random)
+{
+	uint64_t n;
+
+	keep_for_original(path);
+	if (undoes || !has_sound_header(path))
+		undo_cut(path, backup, random);
+	n = open_file(path);
+	if (n == 0) {
+		undo_file(path, backup);
+		n = open_file(path);
+		assert_int_equal(n, base_nblock);
+	}
+	if (n != grown_nblock)
+		grow_file(path);
+	if (pmemblk_check(path, bsize) != 1)
+		fail_msg("%s", pmemblk_errormsg());
+	assert_int_equal(open_file(path), grown_nblock);
+}
+
+/* The stores of a grow of the base, and its backup. Returns whether the metadata overlap. */
+static bool record_grow(const char *path, const char *backup)
+{
+	bool moves = false;
+	struct medium m;
+	struct image image;
+	struct grow grow;
+	struct plan plan;
+	char *name;
+
+	copy_sparse(base, path);
+	plan_file(path, &image, &grow, &plan);
+	grown_nblock = grow.nblock;
+	assert_int_equal(grow.nblock_before, base_nblock);
+	replaces_tail = false;
+	for (size_t i = 0; i < plan.nchange; i++) {
+		replaces_tail = replaces_tail || plan.change[i].phase == PLAN_GROW_BEHIND;
+		moves = moves || plan.change[i].phase == PLAN_GROW_MOVE;
+	}
+	unlink(backup);
+	assert_int_equal(backup_write(&plan, &image, backup, &name), 0);
+	free(name);
+	assert_int_equal(truncate(path, (off_t)grown_length), 0);
+	open_medium(&m, path);
+	start_recording(&growing);
+	assert_int_equal(ahead_store(&grow, &m.s), 0);
+	assert_int_equal(apply_store(&plan, &m.s), 0);
+	close_medium(&m);
+	finish(&image, &grow, &plan);
+	assert_true(growing.n > 0);
+	assert_true(growing.store[growing.n - 1].step < growing.nfence);
+	return moves;
+}
+
+/* Cuts the power in every step: in all ways where it stores a few words, else in `cuts`. */
+static void cut_power(uint64_t length, unsigned cuts, bool moves)
+{
+	const char *path = support_path(true, "cut");
+	const char *backup = support_path(true, "cut.undo");
+	unsigned seen[2] = {0}; /* opened as the old pool, as the new one */
+	uint64_t random = 1;
+	unsigned ncut = 0;
+
+	grown_length = length;
+	if (getenv("CHECK_LONG"))
+		cuts *= 10;
+	assert_int_equal(record_grow(path, backup), moves);
+	assert_int_equal(open_file(path), grown_nblock);
+	for (unsigned step = 0, cut = 0; step < growing.nfence; step += cut == 0) {
+		size_t n = words_of(&growing, step);
+		struct medium m;
+
+		copy_sparse(base, path);
+		assert_int_equal(truncate(path, (off_t)length), 0);
+		open_medium(&m, path);
+		apply_words(&growing, m.s.base, step, cut, &random);
+		close_medium(&m);
+		copy_sparse(path, support_path(true, "used"));
+		seen[0] += open_file(support_path(true, "used")) == base_nblock;
+		seen[1] += open_file(support_path(true, "used")) == grown_nblock;
+		cut = (cut + 1) % (n <= FEW_WORDS ? 1u << n : cuts);
+		try_cut(path, backup, ncut++ % 3 == 0 || getenv("CHECK_LONG"), &random);
+	}
+	print_message("%u power cuts: %u open as before, %u larger, %u not\n", ncut,
+		      seen[0], seen[1], ncut - seen[0] - seen[1]);
+	assert_true(seen[0] > 0 && seen[1] > 0);
+	assert_true(seen[0] + seen[1] < ncut);
+	judge_by_original();
+	start_recording(&growing);
+	start_recording(&undoing);
+}
+
+/* --- cases ---------------------------------------------------------------------------------- */
+
+static void far_from_the_old_end(void **state)
+{
+	(void)state;
+	make_base(8192 + MIN_ARENA, 512);
+	cut_power(8192 + 3 * MIN_ARENA / 2 + 77, 5, false);
+}
+
+/* The tail of a file of odd length is overwritten by the new map. */
+static void a_tail_that_is_overwritten(void **state)
+{
+	int fd;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 512);
+	fd = open(base, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_int_equal(write(fd, "behind the last page", 20), 20);
+	close(fd);
+	base_length += 20;
+	/* just as much as the metadata need: the new map begins where the old arena ends */
+	cut_power(base_length - 20 + 151552, 5, false);
+	assert_true(replaces_tail);
+}
+
+static void old_and_new_metadata_overlap(void **state)
+{
+	(void)state;
+	make_base(8192 + MIN_ARENA, 512);
+	cut_power(8192 + MIN_ARENA + 16384, 5, true);
+}
+
+static void one_page_more(void **state)
+{
+	(void)state;
+	make_base(8192 + MIN_ARENA + 8192, 512);
+	cut_power(8192 + MIN_ARENA + 12288, 4, true);
+}
+
+/* The last write is in the flog only. */
+static void a_write_that_is_not_in_the_map_yet(void **state)
+{
+	struct btt_flog_record r[2];
+	struct pool_file f;
+	unsigned n = 0;
+	int cur = -1;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 512);
+	f.p = support_read_file(base, &f.len);
+	assert_int_equal(btt_geometry_arena(MIN_ARENA, bsize, &f.geo), 0);
+	for (; n < BTT_NFREE; n++) {
+		get_slot(&f, n, r);
+		cur = btt_flog_find_current(r[0].seq, r[1].seq);
+		if (cur >= 0 && r[cur].old_map != r[cur].new_map &&
+		    get32(&f, map_off(&f, r[cur].premap)) == r[cur].new_map)
+			break;
+	}
+	assert_true(n < BTT_NFREE);
+	put32(&f, map_off(&f, r[cur].premap), r[cur].old_map);
+	store_file(base, &f);
+	free(f.p);
+	cut_power(8192 + 2 * MIN_ARENA, 4, false);
+	cut_power(8192 + MIN_ARENA + 20480, 4, true);
+}
+
+/* A full arena stays as it is, but for its successor. */
+static void an_arena_is_added(void **state)
+{
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip(); /* its run time leaves no such room */
+	make_base(8192 + MAX_ARENA, MAX_BSIZE);
+	cut_power(8192 + MAX_ARENA + MIN_ARENA, 4, false);
+}
+
+/* A file of 512 GiB: the arena becomes full, which takes it 8 KiB, and others follow. */
+static void an_arena_becomes_full_and_others_are_added(void **state)
+{
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip();
+	make_base(MAX_ARENA, MAX_BSIZE);
+	cut_power(2 * MAX_ARENA + MIN_ARENA + 8192 + 99, 3, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(far_from_the_old_end),
+	    cmocka_unit_test(a_tail_that_is_overwritten),
+	    cmocka_unit_test(old_and_new_metadata_overlap),
+	    cmocka_unit_test(one_page_more),
+	    cmocka_unit_test(a_write_that_is_not_in_the_map_yet),
+	    cmocka_unit_test(an_arena_is_added),
+	    cmocka_unit_test(an_arena_becomes_full_and_others_are_added),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Grows that are killed at a sync, whose syncs fail from one on, or that find no room, each at
+ * every call of its kind: the pool is what it was, byte for byte and in its length, or the backup
+ * takes it there; and then it grows. The same for undos.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <libpmemblk.h>
+
+#include "pool_file.h"
+#include "repair/backup.h"
+#include "run_tool.h"
+
+#define BSIZE 512u
+#define MIN_ARENA (UINT64_C(16) << 20)
+
+/* --- calls that kill or fail ------------------------------------------------------------- */
+
+enum trouble { KILL, FAIL, FULL };
+
+static enum trouble trouble;
+static unsigned trouble_at; /* in the n-th call, or from it on; 0: never */
+static unsigned ncall;	    /* so far */
+
+/* Syncs, and changes of the file's length. */
+static bool is_failing(void)
+{
+	if (trouble == FULL || trouble_at == 0 || ++ncall < trouble_at)
+		return false;
+	if (trouble == KILL)
+		raise(SIGKILL);
+	errno = EIO;
+	return true;
+}
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
+}
+
+SUPPORT_INTERPOSE int fsync(int fd)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+SUPPORT_INTERPOSE int fdatasync(int fd)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+SUPPORT_INTERPOSE int ftruncate(int fd, off_t len)
+{
+	return is_failing() ? -1 : (int)syscall(SYS_ftruncate, fd, len);
+}
+
+SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
+{
+	if (trouble == FULL && trouble_at && ++ncall >= trouble_at)
+		return ENOSPC;
+	return syscall(SYS_fallocate, fd, 0, off, len) == 0 ? 0 : errno;
+}
+
+/* --- the pool ------------------------------------------------------------------------------ */
+
+static struct pool_file base;
+static char size[32]; /* that it grows to */
+static const char *path;
+static const char *undo;
+
+static void make_base(uint64_t length, uint64_t grown)
+{
+	char block[BSIZE] = "x";
+	PMEMblkpool *pool;
+	int on = 1;
+
+	path = support_path(true, "pool");
+	undo = support_path(true, "pool.undo");
+	free(base.p);
+	unlink(path);
+	unlink(undo);
+	pool = pmemblk_create(path, BSIZE, length, 0600);
+	assert_non_null(pool);
+	for (long long lba = 0; lba < 300; lba += 3)
+		assert_int_equal(pmemblk_write(pool, block, lba), 0);
+	assert_int_equal(pmemblk_set_error(pool, 4), 0);
+	pmemblk_close(pool);
+	base.p = support_read_file(path, &base.len);
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)grown);
+	/* so that looking at it changes nothing */
+	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &on), 0);
+}
+
+static bool has_blocks(size_t *nblock)
+{
+	char block[BSIZE];
+	PMEMblkpool *pool = pmemblk_open(path, BSIZE);
+
+	if (!pool)
+		return false;
+	*nblock = pmemblk_nblock(pool);
+	for (long long lba = 0; lba < 400; lba++) {
+		int ret = pmemblk_read(pool, block, lba);
+
+		assert_int_equal(ret, lba == 4 ? -1 : 0);
+		if (lba != 4)
+			assert_int_equal(block[0], lba < 300 && lba % 3 == 0 ? 'x' : 0);
+	}
+	pmemblk_close(pool);
+	return true;
+}
+
+/* --- trouble -------------------------------------------------------------------------------- */
+
+enum ending { ENDED, KILLED, FAILED };
+
+static enum ending disturb(bool undoes, enum trouble kind, unsigned n)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int rc;
+
+		trouble = kind;
+		trouble_at = n;
+		rc = undoes ? tool_run(cmd_grow, "-u", undo, path, NULL)
+			    : tool_run(cmd_grow, "-s", size, path, NULL);
+		_exit(rc);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status)) {
+		assert_int_equal(kind, KILL);
+		return KILLED;
+	}
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 0)
+		return ENDED;
+	assert_int_equal(WEXITSTATUS(status), 3);
+	return FAILED;
+}
+
+#define RUN(...)                                                                         \
+	do {                                                                             \
+		if (tool_run(__VA_ARGS__, NULL) != 0)                                    \
+			fail_msg("%s: %s", #__VA_ARGS__, tool_said);                     \
+	} while (0)
+
+/* What was interrupted left the old pool, or a backup that takes it there; and it grows then. */
+static void take_back_and_grow(enum trouble kind)
+{
+	size_t n;
+
+	if (kind == FULL) {
+		assert_true(is_file(path, &base));
+		assert_true(access(undo, F_OK) != 0);
+	}
+	/* a killed process may leave a backup that is not complete, and then nothing else */
+	if (!is_file(path, &base)) {
+		if (!has_blocks(&n))
+			assert_int_equal(tool_run(cmd_grow, "-s", size, path, NULL), 3);
+		RUN(cmd_grow, "-u", undo, path);
+	}
+	assert_true(is_file(path, &base));
+	unlink(undo);
+	RUN(cmd_grow, "-s", size, path);
+	assert_int_equal(pmemblk_check(path, BSIZE), 1);
+}
+
+/* Another grow, where the pool opens: it finishes what the first one began. */
+static void go_on(void)
+{
+	const char *second = support_path(true, "pool.undo.1");
+	size_t before;
+	size_t after;
+
+	if (!has_blocks(&before))
+		RUN(cmd_grow, "-u", undo, path);
+	if (tool_run(cmd_grow, "-s", size, path, NULL) != 0)
+		assert_non_null(strstr(tool_said, "blocks already"));
+	assert_true(has_blocks(&after));
+	assert_int_equal(pmemblk_check(path, BSIZE), 1);
+	unlink(second);
+}
+
+static unsigned disturb_grow(enum trouble kind, bool goes_on)
+{
+	enum ending ending = FAILED;
+	unsigned n = 0;
+
+	while (ending != ENDED) {
+		unlink(undo);
+		store_file(path, &base);
+		ending = disturb(false, kind, ++n);
+		if (ending == ENDED)
+			break;
+		if (goes_on)
+			go_on();
+		else
+			take_back_and_grow(kind);
+	}
+	return n - 1;
+}
+
+static unsigned disturb_undo(enum trouble kind)
+{
+	enum ending ending = FAILED;
+	unsigned n = 0;
+
+	while (ending != ENDED) {
+		unlink(undo);
+		store_file(path, &base);
+		RUN(cmd_grow, "-s", size, path);
+		ending = disturb(true, kind, ++n);
+		RUN(cmd_grow, "-u", undo, path);
+		assert_true(is_file(path, &base));
+	}
+	return n - 1;
+}
+
+static void try_all(uint64_t length, uint64_t grown)
+{
+	unsigned n[6];
+
+	make_base(length, grown);
+	for (unsigned kind = KILL; kind <= FAIL; kind++) {
+		n[kind] = disturb_grow(kind, false);
+		n[2 + kind] = disturb_grow(kind, true);
+		n[4 + kind] = disturb_undo(kind);
+	}
+	for (unsigned i = 0; i < 6; i++)
+		assert_true(n[i] >= 5);
+	assert_true(disturb_grow(FULL, false) >= 2);
+	print_message("%u syncs of a grow, %u of an undo\n", n[0], n[4]);
+}
+
+/* --- cases ---------------------------------------------------------------------------------- */
+
+static void far_from_the_old_end(void **state)
+{
+	(void)state;
+	try_all(8192 + MIN_ARENA, 8192 + 2 * MIN_ARENA + 5);
+}
+
+static void old_and_new_metadata_overlap(void **state)
+{
+	(void)state;
+	try_all(8192 + MIN_ARENA, 8192 + MIN_ARENA + 20480);
+}
+
+/* The tail gets new metadata, and is there again after an undo. */
+static void a_file_of_odd_length(void **state)
+{
+	(void)state;
+	try_all(8192 + MIN_ARENA + 123, 8192 + MIN_ARENA + 151552);
+}
+
+/* Only its length changes. */
+static void a_pool_without_a_layout(void **state)
+{
+	PMEMblkpool *pool;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 8192 + 2 * MIN_ARENA);
+	free(base.p);
+	unlink(path);
+	pool = pmemblk_create(path, BSIZE, 8192 + MIN_ARENA + 77, 0600);
+	assert_non_null(pool);
+	pmemblk_close(pool);
+	base.p = support_read_file(path, &base.len);
+	for (unsigned kind = KILL; kind <= FAIL; kind++)
+		for (unsigned n = 1;; n++) {
+			enum ending ending;
+
+			store_file(path, &base);
+			ending = disturb(false, kind, n);
+			if (ending == ENDED)
+				break;
+			assert_int_equal(pmemblk_check(path, BSIZE), 1);
+			if (tool_run(cmd_grow, "-s", size, path, NULL) != 0)
+				assert_non_null(strstr(tool_said, "blocks already"));
+		}
+	assert_true(access(undo, F_OK) != 0);
+}
+
+/* Gives a backup whose text was changed the checksum that it then needs. */
+static void seal(char *text, size_t room)
+{
+	char *end = strstr(text, "\nend ") + 1;
+	unsigned long n = strtoul(end + 4, NULL, 10);
+	uint64_t sum = backup_sum(BACKUP_SUM_START, text, (size_t)(end - text));
+
+	snprintf(end, room - (size_t)(end - text), "end %lu %016llx\n", n,
+		 (unsigned long long)sum);
+}
+
+/* Whatever it says, and although each line is well formed. */
+static void a_backup_cannot_cut_off_a_pool(void **state)
+{
+	const char *name = support_path(true, "text");
+	struct pool_file grown;
+	struct pool_file backup;
+	char *text;
+	char *line;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 8192 + 2 * MIN_ARENA);
+	RUN(cmd_grow, "-s", size, path);
+	grown = load_file(path, &base);
+	backup.p = support_read_file(undo, &backup.len);
+	text = calloc(1, backup.len + 100);
+	assert_non_null(text);
+	memcpy(text, backup.p, backup.len);
+	line = strstr(text, "\nlength 16785408 ");
+	assert_non_null(line);
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const lengths[] = {"00000004", "16777216", "16781311"};
+
+		memcpy(line + 8, lengths[i], 8);
+		if (i == 0)
+			memmove(line + 8, line + 15, strlen(line + 15) + 1);
+		seal(text, backup.len + 100);
+		support_write_file(name, text, strlen(text));
+		assert_int_equal(tool_run(cmd_grow, "-u", name, path, NULL), 3);
+		assert_non_null(strstr(tool_said, "the pool would be cut off"));
+		assert_true(is_file(path, &grown));
+		memcpy(text, backup.p, backup.len);
+	}
+	/* the seal itself is right */
+	seal(text, backup.len + 100);
+	support_write_file(name, text, strlen(text));
+	RUN(cmd_grow, "-u", name, path);
+	assert_true(is_file(path, &base));
+	free(text);
+	free(grown.p);
+	free(backup.p);
+}
+
+static int free_all(void **state)
+{
+	(void)state;
+	free(base.p);
+	free(tool_said);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(far_from_the_old_end),
+	    cmocka_unit_test(old_and_new_metadata_overlap),
+	    cmocka_unit_test(a_file_of_odd_length),
+	    cmocka_unit_test(a_pool_without_a_layout),
+	    cmocka_unit_test(a_backup_cannot_cut_off_a_pool),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, free_all);
+}
