@@ -14,7 +14,7 @@
 #define RAMFS 0x858458f6u
 #define TMPFS 0x01021994u
 
-/* The number of f_type, 0 where the file system has a limit, or no such number. */
+/* The f_type of a file system without a limit; 0 if it has one. */
 static unsigned type_without_limit(int fd)
 {
 	struct statfs fs;
@@ -24,7 +24,7 @@ static unsigned type_without_limit(int fd)
 	return (unsigned)fs.f_type;
 }
 
-/* A line of /proc/meminfo in bytes; UINT64_MAX without it. */
+/* The value of a line of /proc/meminfo in bytes; UINT64_MAX if there is no such line. */
 static uint64_t find_line(const char *meminfo, const char *name)
 {
 	const char *at = strstr(meminfo, name);
@@ -32,7 +32,10 @@ static uint64_t find_line(const char *meminfo, const char *name)
 	return at ? strtoull(at + strlen(name), NULL, 10) * 1024 : UINT64_MAX;
 }
 
-/* What can be had without harm: for tmpfs, which can be swapped out, more. */
+/*
+ * Memory that can be allocated without swapping, or, if swaps is true, with it. Without /proc:
+ * all memory of the machine.
+ */
 static uint64_t spare_memory(bool swaps)
 {
 	char text[4096];

@@ -14,8 +14,8 @@
 #include "poolset/poolset.h"
 
 /*
- * Files that are only read are not opened for writing: an overlay file system would copy them
- * first. A device DAX, which can only be mapped, always is.
+ * A file that is only read is not opened for writing, because an overlay file system copies a
+ * file when it is opened for writing. A device DAX is always opened for both.
  */
 enum poolset_access {
 	POOLSET_WRITE, /* for reading and writing */
@@ -26,7 +26,7 @@ enum poolset_access {
 /*
  * Opens and locks all parts and checks their lengths. On failure whatever was opened is
  * closed again. A part that was opened for reading has read_only set. Where a file is locked,
- * and set->wait is patient, it fails with -EAGAIN and no message, see poolset/wait.h.
+ * and set->wait is patient, it fails with -EAGAIN and sets no message, see poolset/wait.h.
  */
 int poolset_files_open(struct poolset *set, enum poolset_access access) MUST_CHECK;
 

@@ -81,10 +81,7 @@ static int lock_fd(int fd, const char *path, struct poolset_wait *wait)
 	return ret < 0 ? errormsg_fail_sys(-ret, "cannot lock %s", path) : 0;
 }
 
-/*
- * Tells a set file from a pool file by its first bytes, and parses it. It is locked: it is no
- * pool that is open.
- */
+/* Tells a set file from a pool file by its first bytes, and parses it. The file is locked. */
 static int load_locked(int fd, const char *path, struct poolset **out)
 {
 	char signature[POOLSET_SIGNATURE_LEN];

@@ -15,8 +15,8 @@
  * -ENOENT, -EACCES etc. as from open(2), -EAGAIN when it is locked, -EINVAL, -EOPNOTSUPP
  * for replicas. *out is to be given to poolset_free().
  *
- * wait, which may be NULL, is told of locked files, by this function and by those that open the
- * set's files.
+ * wait (or NULL) is stored in the set. This function and those of files.h that lock files report
+ * a locked file to it, see wait.h.
  */
 int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
 		 struct poolset **out) MUST_CHECK;

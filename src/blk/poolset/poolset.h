@@ -47,8 +47,7 @@ struct poolset {
 	unsigned npart;
 	struct poolset_part *part; /* of the first replica */
 
-	struct poolset_wait
-	    *wait; /* who waits for locked files, see poolset/wait.h; or NULL */
+	struct poolset_wait *wait; /* see poolset/wait.h; NULL: the call does not wait */
 
 	/* While the files are open, see poolset/fork.h. */
 	struct poolset *next;

@@ -49,7 +49,7 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
 }
 
-/* All but those that say that this thread itself has failed, which cannot wait. */
+/* Blocks all signals but those that the thread's own instructions raise. */
 static void hold_signals(struct poolset_wait *wait)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
@@ -85,7 +85,7 @@ void poolset_wait_begin(struct poolset_wait *wait)
 	hold_signals(wait);
 }
 
-/* xorshift64*, which must not begin with 0 */
+/* xorshift64*; its state must not be 0. */
 static uint64_t next_pause(struct poolset_wait *wait)
 {
 	uint64_t x = wait->random | 1;
@@ -97,7 +97,7 @@ static uint64_t next_pause(struct poolset_wait *wait)
 	return SHORTEST + (x * UINT64_C(0x2545f4914f6cdd1d) >> 32) % (LONGEST - SHORTEST);
 }
 
-/* -EINTR when a signal was handled meanwhile. */
+/* -EINTR if a signal was handled meanwhile. */
 static int pause_for(const struct poolset_wait *wait, uint64_t ns)
 {
 	const struct timespec t = {.tv_sec = (time_t)(ns / (1000 * MS)),

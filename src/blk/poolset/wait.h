@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The lock of a pool's file, and the wait for one that somebody else has: another process, or
- * another pool of this one.
+ * The locks of a pool's files, and waiting for a file that is locked: by another process, or by
+ * another open pool of this process. The setting lock.wait says how long a call waits.
  *
- * The setting lock.wait says how long. flock(2) can wait by itself, but that would not do:
+ * A call makes attempts. An attempt opens and locks all files without waiting. If one of them is
+ * locked, it closes all files again. The thread then sleeps for 5 to 20 milliseconds, chosen at
+ * random, and the next attempt begins with the path. So while a thread sleeps it has no file open
+ * and holds no lock. The random time gives all who wait the same chance when the lock is released.
  *
- *   - It knows no time limit. Only a signal could end it, and signals belong to the program.
- *   - The kernel starts it again behind a handler with SA_RESTART, which signal(3) sets.
- *   - A set has several files. Who has locked one and waits for the next may wait for somebody
- *     who has that one and waits for the first.
- *   - It waits for a file, but the pool is the path: the file may be removed meanwhile, and
- *     another one made in its place.
+ * flock(2) can block, but it does not serve here:
  *
- * So nobody waits with anything in hand. An attempt opens and locks all files without waiting;
- * if one is locked, all are given up, and the next attempt begins at the path again, between 5
- * and 20 milliseconds later. The time is random, so that nobody is always the second: whenever
- * the lock is free, all who wait for it have the same chance.
+ *   1. It has no time limit. Only a signal could end it, and the signals belong to the program.
+ *   2. After a signal handler with SA_RESTART, which signal(3) sets, the kernel goes on waiting.
+ *   3. A set has several files. Two threads that each hold the lock of one file and block on the
+ *      other's file would wait for ever.
+ *   4. It waits for a file, but a pool is known by its path. Another file may have that name when
+ *      the wait is over.
  *
- * Signals are held back during an attempt and arrive in the pause, so that none is missed: one
- * that was handled ends the wait.
+ * Signals are blocked during an attempt and unblocked during the pause, in one step (ppoll(2)). So
+ * a handled signal ends the wait, whenever it comes.
  *
  *	struct poolset_wait wait;
  *
@@ -40,38 +40,40 @@ struct poolset_wait {
 	int limit;	   /* milliseconds; -1: for ever */
 	uint64_t deadline; /* CLOCK_MONOTONIC, nanoseconds; UINT64_MAX: none */
 	uint64_t random;
-	bool is_patient; /* a locked file is no failure yet, and no message */
-	bool is_locked;	 /* the attempt has met one */
-	bool is_masked;	 /* signals are held back */
+	bool is_patient; /* another attempt may follow: a locked file sets no message */
+	bool is_locked;	 /* the attempt has found a locked file */
+	bool is_masked;	 /* signals are blocked; `before` is the mask without that */
 	sigset_t before;
 };
 
 /*
- * Locks the open file of a pool: nobody else can lock it. Network file systems that turn this into
- * a lock of fcntl(2) want a descriptor for writing. For one for reading it is a shared lock there,
- * which keeps writers away. -EWOULDBLOCK, or others of flock(2); no message.
+ * Locks the open file of a pool exclusively. Network file systems that implement flock(2) by locks
+ * of fcntl(2) refuse that if fd is open for reading only; there the lock is a shared one, which
+ * still excludes writers. -EWOULDBLOCK if the file is locked, or another error of flock(2). Sets
+ * no message.
  */
 int poolset_lock(int fd) MUST_CHECK;
 
-/* The same, for a file that is only looked at: others may look at it at the same time. */
+/* The same with a shared lock, for a file whose first bytes are read. */
 int poolset_lock_shared(int fd) MUST_CHECK;
 
 /*
- * -EAGAIN, because path is locked. The message is set unless another attempt may follow. wait
- * may be NULL: nobody waits.
+ * Reports that path is locked: returns -EAGAIN and, unless wait is patient, sets the message. wait
+ * may be NULL: then the call does not wait.
  */
 int poolset_fail_locked(struct poolset_wait *wait, const char *path) MUST_CHECK;
 
-/* The setting counts as it is now. */
+/* Reads the setting. If it is not 0, signals are blocked from now on. */
 void poolset_wait_begin(struct poolset_wait *wait);
 
 /*
- * After an attempt that has returned *ret: whether another one is to be made, after a pause.
- * Turns *ret into -EINTR, message set, where a signal has ended the wait.
+ * To be called after an attempt that has returned *ret. Returns true, after a pause, if another
+ * attempt is to be made. Otherwise signals are unblocked. If a signal has ended the pause, *ret
+ * becomes -EINTR and the message is set.
  */
 bool poolset_wait_again(struct poolset_wait *wait, const char *path, int *ret) MUST_CHECK;
 
-/* The attempt has all locks that it wants, and goes on to other work: signals may come. */
+/* Unblocks signals. The attempt has locked all files and goes on with other work. */
 void poolset_wait_over(struct poolset_wait *wait);
 
 #endif

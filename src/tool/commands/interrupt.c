@@ -56,7 +56,7 @@ static void remove_and_die(int sig)
 	raise(sig); /* it is delivered when this returns */
 }
 
-/* While they are blocked. */
+/* Sets the handler of the signals in set, which are blocked. */
 static void set_handler(const sigset_t *set, void (*handler)(int))
 {
 	for (size_t i = 0; i < NSIGNAL; i++)
@@ -119,7 +119,10 @@ void interrupt_hold(void)
 	is_held = true;
 }
 
-/* It may come just before the wait begins: another one, a second later, ends that. */
+/*
+ * The signal may come just before the library begins to wait, and would not end the wait. So
+ * SIGALRM follows every second.
+ */
 static void note(int sig)
 {
 	noted = sig;

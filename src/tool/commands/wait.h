@@ -12,12 +12,12 @@
 #define WAIT_WANTED "seconds, such as 10 or 0.5, at most 2147483, or -1 for ever"
 
 /*
- * The setting lock.wait of the library, for the tool's own copy of it as well. False,
- * complained about, where the library has none.
+ * Copies the library's setting lock.wait to the parts of the library that are linked into the
+ * tool. False, and a complaint, if the library does not have this setting.
  */
 bool wait_begin(void) MUST_CHECK;
 
-/* Changes it to the value of --wait. False if text is no such value. */
+/* Sets both to the value of --wait. False if text is not a valid value. */
 bool wait_set(const char *text) MUST_CHECK;
 
 #endif
