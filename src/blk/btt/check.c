@@ -68,37 +68,45 @@ static void count_initial(struct census *c, uint32_t from, uint32_t to)
 	}
 }
 
+/* What count_entries() needs of a census, in registers. */
+struct counter {
+	const _Atomic(uint32_t) *map;
+	uint64_t *seen;
+	uint32_t nblock;
+};
+
+static inline void count_entry(struct census *c, const struct counter r, uint32_t premap)
+{
+	uint32_t entry = le32_to_cpu(
+	    (le32){atomic_load_explicit(&r.map[premap], memory_order_relaxed)});
+	uint32_t postmap = btt_map_postmap(btt_map_normalize(entry, premap));
+	uint64_t bit = UINT64_C(1) << postmap % WORD_BITS;
+	uint64_t *word = &r.seen[postmap / WORD_BITS];
+
+	if (unlikely(postmap >= r.nblock) || unlikely(*word & bit))
+		note_conflict(c, postmap, "map entry", premap);
+	else
+		*word |= bit;
+}
+
 /*
- * Counts the entries [from, to). Neighbouring entries often own neighbouring blocks, so the
- * present word of bits is kept in a register.
+ * Counts the entries [from, to). Neighbouring blocks often own neighbouring data blocks, whose bits
+ * are in the same word. Then each load of the word waits for the store before it. So the loop counts
+ * the two halves of the range side by side. (A word that is kept in a register would save the loads,
+ * but the branch for another word is mispredicted where data blocks are not neighbours. Sapphire
+ * Rapids: 7.4 ms in place of 2.7 for two million blocks, a quarter of them written in random order.)
  */
 static void count_entries(struct census *c, uint32_t from, uint32_t to)
 {
-	const _Atomic(uint32_t) *map = c->arena->view.map;
-	uint64_t *seen = c->seen;
-	uint32_t at = 0;
-	uint64_t word = seen[0];
+	const struct counter r = {c->arena->view.map, c->seen, c->nblock};
+	uint32_t half = (to - from) / 2;
 
-	for (uint32_t i = from; i < to; i++) {
-		uint32_t entry = le32_to_cpu(
-		    (le32){atomic_load_explicit(&map[i], memory_order_relaxed)});
-		uint32_t postmap = btt_map_postmap(btt_map_normalize(entry, i));
-		uint64_t bit = UINT64_C(1) << postmap % WORD_BITS;
-
-		if (unlikely(postmap >= c->nblock)) {
-			note_conflict(c, postmap, "map entry", i);
-			continue;
-		}
-		if (postmap / WORD_BITS != at) {
-			seen[at] = word;
-			at = postmap / WORD_BITS;
-			word = seen[at];
-		}
-		if (unlikely(word & bit))
-			note_conflict(c, postmap, "map entry", i);
-		word |= bit;
+	for (uint32_t i = 0; i < half; i++) {
+		count_entry(c, r, from + i);
+		count_entry(c, r, from + half + i);
 	}
-	seen[at] = word;
+	if ((to - from) % 2)
+		count_entry(c, r, to - 1);
 }
 
 /*
