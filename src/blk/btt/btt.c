@@ -115,6 +115,8 @@
  *     wait for a line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times
  *     as long.
  *
+ * Batches of blocks take these steps together, see btt/batch.c.
+ *
  * Not handled here. Media errors while running (SIGBUS), several processes: see pool/. A page that
  * could not be written and goes out of memory before any sync has reported it: until then readers
  * see what the medium has.
