@@ -89,6 +89,7 @@ static int lock_up(int is_kill, char **names, int n)
 static void *use(void *arg)
 {
 	char buf[BSIZE] = "text";
+	struct pmemblk_iovec iov[2] = {{buf, 7, 1}, {buf, 1, 1}};
 	long failed = 0;
 
 	(void)arg;
@@ -98,6 +99,9 @@ static void *use(void *arg)
 		failed += pmemblk_write(pool, buf, i % 3) != 0;
 		failed += pmemblk_read(pool, buf, i % 3) != 0;
 		failed += pmemblk_set_zero(pool, 5) != 0;
+		failed += pmemblk_writev(pool, iov, 2, NULL) != 0;
+		failed += pmemblk_readv(pool, iov, 2, NULL) != 0;
+		failed += pmemblk_set_zero_range(pool, 5, 40, NULL) != 0;
 		/* sets a message, which needs memory */
 		failed += pmemblk_read(pool, buf, -1) == 0;
 	}
