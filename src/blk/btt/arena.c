@@ -19,7 +19,14 @@ int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 	atomic_init(&arena->read_only, info->error);
 	arena->map_lock = alloc_aligned(BTT_MAP_LOCKS * sizeof(*arena->map_lock));
 	arena->slot = alloc_aligned(BTT_NFREE * sizeof(*arena->slot));
-	if (!arena->map_lock || !arena->slot)
+	if (btt->storage->eager_flush) {
+		arena->durable_words =
+		    info->geo.external_nlba / (BTT_LOCK_ENTRIES * 64) + 1;
+		arena->durable = alloc_zeroed((size_t)BTT_MAP_LOCKS *
+					      arena->durable_words * sizeof(uint64_t));
+	}
+	if (!arena->map_lock || !arena->slot ||
+	    (btt->storage->eager_flush && !arena->durable))
 		return errormsg_fail(ENOMEM, "%s: out of memory for an arena",
 				     btt->params.name);
 	arena->view = (struct btt_view){
@@ -46,8 +53,10 @@ void btt_arena_fini(struct btt_arena *arena)
 {
 	alloc_free_aligned(arena->map_lock);
 	alloc_free_aligned(arena->slot);
+	alloc_free(arena->durable);
 	arena->map_lock = NULL;
 	arena->slot = NULL;
+	arena->durable = NULL;
 }
 
 void btt_arena_free_all(struct btt_arena *arena, unsigned n)

@@ -75,8 +75,15 @@ struct btt_arena {
 	_Atomic(bool) read_only;
 	/* BTT_MAP_LOCKS of them, to be held through the guard */
 	struct btt_map_lock *map_lock;
-	uint32_t first_lock;   /* number of the first one in the table */
-	struct btt_slot *slot; /* BTT_NFREE of them; lanes use the first ones */
+	uint32_t first_lock; /* number of the first one in the table */
+	/*
+	 * R17: one bit for each line of the map, set once this table has made the line durable. The
+	 * lines of a lock have words of their own. Relaxed; only the holder of the lock accesses
+	 * them. NULL where flushes are not eager.
+	 */
+	_Atomic(uint64_t) *durable;
+	uint32_t durable_words; /* for each lock */
+	struct btt_slot *slot;	/* BTT_NFREE of them; lanes use the first ones */
 	struct btt_view view;
 };
 

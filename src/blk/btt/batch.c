@@ -11,7 +11,7 @@
  *      sort the blocks by map lock and entry; if an entry occurs twice, drop the earlier block
  *      store the data of each block into its lane's free block, flush them
  *      take the map locks of all entries in ascending order, each once
- *      for each lock: flush the last map store under it unless it is durable  R2, R17
+ *      for each line, for each lock: flush what may not be durable            R2, R17
  *      for each block: old = the map entry (files: store it again)            R14
  *                      flush the map entry that its lane's previous write stored       R3
  *                      [without line_order: store the first half, flush it]            R1
@@ -279,13 +279,17 @@ static int load_entries_locked(struct btt *btt, struct chunk *c,
 			btt_blame(btt, item->arena, item->premap, failed);
 			return ret;
 		}
-		if (!btt->storage->eager_flush)
+		if (!btt->storage->eager_flush) {
 			storage_renew32(btt->storage, step,
 					btt_arena_map_off(item->arena, item->premap),
 					raw);
-		else if (is_first_of_lock(c, i))
-			btt_settle_locked(btt, item->arena, item->premap, step, thread,
-					  c->hint);
+			continue;
+		}
+		if (i == 0 || !same_line(item, item_of(c, i - 1)))
+			btt_settle_line_locked(btt, item->arena, item->premap, step);
+		if (is_first_of_lock(c, i))
+			btt_settle_last_locked(btt, item->arena, item->premap, step,
+					       thread, c->hint);
 	}
 	return 0;
 }
@@ -358,8 +362,10 @@ static void store_entries_locked(struct btt *btt, struct chunk *c,
 		btt_store_entry_locked(btt, item->arena, item->premap, entry);
 		/* B3 */
 		if (btt->storage->eager_flush &&
-		    (i + 1 == c->n || !same_line(item, item_of(c, i + 1))))
+		    (i + 1 == c->n || !same_line(item, item_of(c, i + 1)))) {
+			btt_note_line_locked(item->arena, item->premap);
 			btt_flush_entry(btt, item->arena, item->premap, step);
+		}
 	}
 }
 

@@ -14,8 +14,8 @@
  *
  *      take a lane; store the data into its free block, flush them
  *      take the map lock of the entry; old = the map entry
- *      [persistent memory: flush the last map store under this lock, unless it is known to
- *      be durable; files: store the map entry again]                      R2, R17, R14
+ *      [persistent memory: flush the entry's line and the last map store under this lock,
+ *      unless they are known to be durable; files: store the entry again] R2, R17, R14
  *      flush the map entry that the lane's previous write stored          R3
  *      [without line_order: store the record's first half, flush it]      R1
  *   FENCE 1
@@ -104,16 +104,20 @@
  *     store the entry before they sync. On the old entry the flag would be there for good:
  *     recovery no longer finds the old value, the freed block is back in the map, and it has a second
  *     owner. A write stores no map entry before its two syncs, and the first one fails then.
- * R17 Under each map lock at most one map store may not be durable, and the lock records it.
- *     This is how a write on persistent memory obeys R2. A map store is flushed at once (R10), and
- *     durable when its thread has passed another fence. Each turn of a lane has a fence. So a write
- *     that takes the lock need not flush anything if the recorded map store is its own thread's, or
- *     if the other thread has begun the second turn after it. Otherwise the write flushes the
- *     recorded entry. Then FENCE 1 makes all entries under the lock durable, and the write records its
- *     own map store instead. set_zero and set_error fence their stores themselves and record
- *     nothing. To flush the old entry in every write would be simpler, but FENCE 1 would have to
- *     wait for a line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times
- *     as long.
+ * R17 A write on persistent memory flushes for R2 only what may not be durable. The table records it:
+ *     for each line of the map, whether this table has made it durable; for each map lock, the last
+ *     map store under it.
+ *     A line may hold what another process stored before it was killed (R8). So the first write to
+ *     each line flushes the line. A map store of this table is flushed at once (R10), and durable
+ *     when its thread has passed another fence. Each turn of a lane has a fence. So the recorded map
+ *     store needs no flush if it is the thread's own, or if the other thread has begun the second
+ *     turn after it. Otherwise the write flushes the recorded entry. Then FENCE 1 makes durable all
+ *     map stores under the lock, and the write records its own instead. set_zero and set_error
+ *     fence their stores and record nothing. If a thread ends and another one gets its number, the
+ *     turns go on: end_thread() has a fence, too. (Flushes are complete with a locked instruction on
+ *     x86-64; on ARM with the barrier in the kernel when it switches to another thread.)
+ *     To flush the old entry in every write would be simpler, but FENCE 1 would have to wait for a
+ *     line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times as long.
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -315,9 +319,10 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 
 		return err ? err : ret;
 	}
-	if (s->eager_flush)
-		btt_settle_locked(btt, arena, premap, step, thread, hint);
-	else
+	if (s->eager_flush) {
+		btt_settle_line_locked(btt, arena, premap, step);
+		btt_settle_last_locked(btt, arena, premap, step, thread, hint);
+	} else
 		storage_renew32(s, step, btt_arena_map_off(arena, premap), raw);
 	btt_flush_previous(btt, arena, slot, step, thread);
 	if (!s->line_order) {
@@ -342,6 +347,7 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 	btt_store_entry_locked(btt, arena, premap, new_entry);
 	if (s->eager_flush) {
 		btt_flush_entry(btt, arena, premap, step);
+		btt_note_line_locked(arena, premap);
 		btt_note_last_locked(btt, arena, premap, thread, hint);
 	}
 	return 0;

@@ -58,6 +58,7 @@ static unsigned number_of(uint64_t thread)
 
 static void end_thread(void *value)
 {
+	atomic_thread_fence(memory_order_seq_cst); /* R17 in btt/btt.c */
 	give_number_back(number_of((uint64_t)(uintptr_t)value));
 }
 

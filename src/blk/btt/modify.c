@@ -26,9 +26,9 @@ int btt_fail_read_only(const struct btt *btt, const struct btt_arena *arena)
  * Reading the turn of another number costs a cache miss, so the result is remembered. A turn ends
  * without a fence only if the table was poisoned before; then the poison is visible here, too.
  */
-void btt_settle_slow_locked(struct btt *btt, const struct btt_arena *arena,
-			    struct btt_map_lock *ml, struct storage_step *step,
-			    unsigned hint)
+void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
+				 struct btt_map_lock *ml, struct storage_step *step,
+				 unsigned hint)
 {
 	uint64_t turn = atomic_load_explicit(&ml->last_turn, memory_order_relaxed);
 	uint64_t *known = lanes_known(&btt->lanes, hint, turn);

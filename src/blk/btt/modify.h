@@ -87,18 +87,51 @@ static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *aren
 		      BTT_MAP_ENTRY_SIZE);
 }
 
-/* The part of btt_settle_locked() for a map store of another thread. */
-void btt_settle_slow_locked(struct btt *btt, const struct btt_arena *arena,
-			    struct btt_map_lock *ml, struct storage_step *step,
-			    unsigned hint);
+/* The bit of an entry's line among those that are durable, and its word. */
+static inline _Atomic(uint64_t) *btt_durable_word(const struct btt_arena *arena,
+						  uint32_t premap, uint64_t *bit)
+{
+	uint32_t number = premap / BTT_LOCK_ENTRIES;
+
+	*bit = UINT64_C(1) << number % 64;
+	return &arena->durable[btt_map_lock_number(premap) * arena->durable_words +
+			       number / 64];
+}
+
+/* R17: another process may have stored entries of the line. The next fence makes it durable. */
+static inline void btt_settle_line_locked(struct btt *btt, const struct btt_arena *arena,
+					  uint32_t premap, struct storage_step *step)
+{
+	uint64_t bit;
+	const _Atomic(uint64_t) *word = btt_durable_word(arena, premap, &bit);
+
+	if (unlikely(!(atomic_load_explicit(word, memory_order_relaxed) & bit)))
+		btt_flush_entry(btt, arena, premap, step);
+}
+
+/* After the fence that follows on btt_settle_line_locked(). */
+static inline void btt_note_line_locked(const struct btt_arena *arena, uint32_t premap)
+{
+	uint64_t bit;
+	_Atomic(uint64_t) *word = btt_durable_word(arena, premap, &bit);
+	uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+
+	if (unlikely(!(old & bit)))
+		atomic_store_explicit(word, old | bit, memory_order_relaxed);
+}
+
+/* The part of btt_settle_last_locked() for a map store of another thread. */
+void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
+				 struct btt_map_lock *ml, struct storage_step *step,
+				 unsigned hint);
 
 /*
- * R2 and R17, for media with eager flushes: after this the next fence of the calling thread makes
- * all entries under the lock durable. hint: lane_hint() of the thread.
+ * R17: after this and btt_settle_line_locked() the next fence of the calling thread makes all map
+ * stores of this table under the lock durable, and the whole line. hint: lane_hint() of the thread.
  */
-static inline void btt_settle_locked(struct btt *btt, const struct btt_arena *arena,
-				     uint32_t premap, struct storage_step *step,
-				     uint64_t thread, unsigned hint)
+static inline void btt_settle_last_locked(struct btt *btt, const struct btt_arena *arena,
+					  uint32_t premap, struct storage_step *step,
+					  uint64_t thread, unsigned hint)
 {
 	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
 	uint64_t last = atomic_load_explicit(&ml->last_thread, memory_order_relaxed);
@@ -109,7 +142,7 @@ static inline void btt_settle_locked(struct btt *btt, const struct btt_arena *ar
 		&btt->lanes, hint,
 		atomic_load_explicit(&ml->last_turn, memory_order_relaxed))))
 		return;
-	btt_settle_slow_locked(btt, arena, ml, step, hint);
+	btt_settle_last_slow_locked(btt, arena, ml, step, hint);
 }
 
 /*
