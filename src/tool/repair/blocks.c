@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Handing out the blocks that nobody names.
+ * Hands out the blocks that nobody names.
  *
- * Blocks that a damaged slot had for its own are given back to it first: what is left over for
- * the map entries is then more likely to be what they pointed at.
+ * A bad slot first gets a block back that one of its records calls free. Then the blocks that are
+ * left for the map entries are more likely to be the ones that these have lost.
  *
- * A slot is written anew in the form that the layout gives it, {n, error | b, same, 1}, {0}. Any
- * mixture of old and new 8-byte words may be what a power loss leaves, so it goes in four
- * steps: both records' first halves {n, error | b}; the second halves with the sequence numbers
- * they have, after which it does not matter which record is current; the sequence numbers 1 and
- * 0; zeros in the second record.
+ * A slot n that gets block b is written anew as the layout writes it: {n, error | b, same, 1},
+ * {0}. A power loss may leave any mixture of old and new 8-byte words. So the slot is written in
+ * four phases:
+ *
+ *   1. The first halves of both records, {n, error | b}.
+ *   2. Their second halves, with the sequence numbers that stand there. From now on it does not
+ *      matter which record is the current one.
+ *   3. The sequence numbers 1 and 0.
+ *   4. Zeros in the second record.
  */
 #include "repair/blocks.h"
 
@@ -72,7 +76,7 @@ static int MUST_CHECK take_unnamed(struct claims *t, uint32_t *b)
 	return 0;
 }
 
-/* To slots the blocks that they once had. */
+/* Gives bad slots the blocks that they once had. */
 static int MUST_CHECK give_back(struct claims *t)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++) {

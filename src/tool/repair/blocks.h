@@ -4,7 +4,7 @@
 
 #include "repair/claims.h"
 
-/* Gives each bad map entry and each bad slot a block that nobody names. */
+/* Gives each bad map entry and each bad slot a data block that nobody names. */
 int blocks_hand_out(struct claims *t) MUST_CHECK;
 
 #endif

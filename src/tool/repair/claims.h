@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An arena's map and flog while they are repaired, and who claims which data block: what
- * repair/table.c, repair/slots.c and repair/blocks.c share.
+ * The state of an arena's repair: its flog, and who claims which data block. repair/table.c,
+ * repair/slots.c, repair/blocks.c and repair/count.c share it.
  */
 #ifndef CLAIMS_H
 #define CLAIMS_H 1
@@ -21,9 +21,9 @@ struct claims_slot {
 	struct btt_flog_record record[2];
 	int cur;	  /* index of the current record, -1: none */
 	bool is_readable; /* the current record makes sense */
-	bool is_handled;  /* its write is complete, was completed, or cannot be */
-	bool proves;	  /* that the map entry of its lba is right */
-	bool clear_other; /* the record not in use has to be cleared */
+	bool is_handled;  /* its write has been completed */
+	bool proves;	  /* it proves the map entry of its lba */
+	bool clear_other; /* the other record has to be cleared */
 	enum slot_state state;
 };
 
@@ -33,39 +33,42 @@ struct claims_tally {
 	uint32_t count;
 };
 
-/* Bitmaps over data blocks. */
 struct claims {
 	struct image *image;
 	struct plan *plan;
 	const struct btt_geometry *geo;
 	unsigned number;     /* of the arena */
-	uint64_t first_lba;  /* of the arena's blocks, as the user counts */
+	uint64_t first_lba;  /* the pool's number of the arena's first block */
 	uint64_t total_nlba; /* of the pool */
 	uint64_t map_off;
 	uint64_t flog_off;
+	/* bitmaps, one bit for each data block */
 	unsigned char *claimed; /* by a map entry */
 	unsigned char *multi;	/* by several */
 	unsigned char *proven;	/* by one that a flog record proves */
 	unsigned char *chained; /* by one that both records of a slot prove */
-	unsigned char *kept;	/* by one that has kept it in the error state */
+	unsigned char *kept;	/* by one that keeps it in the error state */
 	unsigned char *slots;	/* by a slot */
 	unsigned char *tallied; /* has an element of tally */
 	struct claims_tally tally[BTT_NFREE]; /* ascending, see repair/count.h */
 	unsigned ntally;
 	bool is_counted;     /* claimed and multi have been filled */
-	uint32_t next_free;  /* no unnamed block is below */
+	uint32_t next_free;  /* no block below it is unnamed */
 	uint32_t *bad_entry; /* map entries that need a block */
 	size_t nbad_entry;
 	struct claims_slot slot[BTT_NFREE];
 };
 
-/* The map entries, in runs. */
+/* Begins a walk over the map entries. */
 static inline struct btt_map_walk claims_walk(const struct claims *t)
 {
 	return btt_map_walk_begin(&t->image->storage, t->map_off, t->geo->external_nlba);
 }
 
-/* What a map entry says, in the form that a written one has. */
+/*
+ * Map entry i. One that was never written reads as its initial block, in the form of a written
+ * entry.
+ */
 static inline uint32_t claims_entry(const struct claims *t, uint32_t i)
 {
 	uint32_t raw = storage_load32(&t->image->storage,
@@ -96,7 +99,7 @@ static inline uint32_t claims_free_block(const struct claims_slot *slot)
 	return btt_map_postmap(claims_current(slot)->old_map);
 }
 
-/* Whether the current record of a readable slot is that of a write. */
+/* Whether the current record of a readable slot was written by a write to a block. */
 static inline bool claims_is_write(const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);

@@ -16,7 +16,7 @@ static int by_block(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* The first one of a block from b on; t->ntally: there is none. */
+/* The first element whose block is b or greater. t->ntally: there is none. */
 static unsigned find_tally(const struct claims *t, uint32_t b)
 {
 	unsigned lo = 0;
@@ -33,7 +33,7 @@ static unsigned find_tally(const struct claims *t, uint32_t b)
 	return lo;
 }
 
-/* Of the blocks that the slots' writes have installed. */
+/* Begins the tally: an element for each block that a slot's write has installed. */
 static void make_tally(struct claims *t)
 {
 	unsigned n = 0;
@@ -81,7 +81,10 @@ static void count_one(struct claims *t, uint32_t b)
 	add(t, b, 1);
 }
 
-/* The entries [from, to), which were never written and claim the blocks of their own numbers. */
+/*
+ * Counts the entries [from, to). They were never written and claim the blocks of their own
+ * numbers.
+ */
 static void count_initial(struct claims *t, uint32_t from, uint32_t to)
 {
 	for (unsigned i = find_tally(t, from); i < t->ntally && t->tally[i].block < to;

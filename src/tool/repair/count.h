@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which data blocks the map of an arena claims. A pool may have a thousand million map entries, most
- * of them in holes of its file: runs of zeros are passed over, and the whole map is read twice
- * at most, whatever the flog says.
+ * Counts which data blocks the map of an arena claims. A pool may have a thousand million map
+ * entries, most of them in holes of its file. So runs of zeros are counted without a look at each
+ * entry, and the map is read twice at most, whatever the flog says.
  */
 #ifndef COUNT_H
 #define COUNT_H 1
@@ -12,7 +12,10 @@
 /* Counts all entries anew: the bitmaps claimed and multi, and the tally of the slots' blocks. */
 void count_claims(struct claims *t);
 
-/* A map entry goes from one block to another: the tally stays right, the bitmaps do not. */
+/*
+ * Counts that a map entry goes from one block to another. This updates the tally, but not the
+ * bitmaps.
+ */
 void count_move(struct claims *t, uint32_t from, uint32_t to);
 
 /* How many map entries claim the block that a readable slot's write has installed. */

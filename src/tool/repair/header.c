@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The header of a pool in one file (or of a set with one header) says most things twice: the
- * part's uuid stands there five times, and the pool's uuid is the parent of the info blocks.
- * So a damaged one can be made anew if enough of that agrees. Headers that are sound but
- * not to be opened here, by features, machine or place in a set, are no damage. Nor are such
- * fields in a damaged one, if its checksum was made with them.
+ * Makes a damaged header anew. This works for a pool in one file, and for a set with one header,
+ * because such a header says most things twice: the part's uuid stands there five times, and the
+ * pool's uuid is also the parent of the info blocks.
+ *
+ *   1. A header is made anew only if enough of these agree.
+ *   2. A sound header is not damaged if this library does not open it because of its features,
+ *      its machine or its place in a set.
+ *   3. Nor are such fields of a damaged header damaged if its checksum was made with them.
  */
 #include "repair/header.h"
 
@@ -21,7 +24,7 @@
 
 #define NLINKS 5
 
-/* How many of the five uuids of a single part agree; *uuid receives the one they agree on. */
+/* How many of the five uuids of a single part are the same, and that uuid. */
 static unsigned count_links(const struct pool_header *h, struct uuid *uuid)
 {
 	const struct uuid *link[NLINKS] = {&h->uuid, &h->prev_part_uuid,
@@ -49,8 +52,8 @@ static bool is_named(const struct pool_header *h)
 }
 
 /*
- * A header with a right checksum was written like that, or changed by a tool. It may have
- * lost a link or its name, and nothing else.
+ * A header with a right checksum was written like that, or changed by a tool that made a new
+ * checksum. It is made anew only if no more than one link and the signature are wrong.
  */
 static bool rebuild_sound(const struct image *image, const struct witness *witness,
 			  const struct uuid *part, unsigned links,
@@ -70,7 +73,10 @@ static bool rebuild_sound(const struct image *image, const struct witness *witne
 		   image->set->singlehdr;
 }
 
-/* Version, features and machine are those of pools that open here, and in this way. */
+/*
+ * Whether a pool with this version, these features and this machine opens here. OPTION SINGLEHDR
+ * has to agree, too.
+ */
 static bool is_for_us(const struct image *image, const struct pool_header *h)
 {
 	if (pool_header_check(h, image->path) < 0)
@@ -90,8 +96,9 @@ static bool is_for_us(const struct image *image, const struct pool_header *h)
 }
 
 /*
- * What a header with a wrong checksum may have been before it was damaged: its features, and
- * its machine, are as they stand or as they would be here. The checksum is the one that stands.
+ * Guesses what a header with a wrong checksum was before it was damaged. features, machine:
+ * whether the guess has the fields that stand there; else it has those that a pool made here
+ * would have. The checksum is the one that stands there.
  */
 static void guess(const struct pool_header *h, const struct uuid *parent,
 		  const struct uuid *part, bool features, bool machine,
@@ -115,7 +122,7 @@ static void guess(const struct pool_header *h, const struct uuid *parent,
 	out->checksum = h->checksum;
 }
 
-/* Whether some guess has the checksum that stands: then it is what was there. */
+/* Whether the checksum that stands there is right for some guess. This proves the guess. */
 static bool find_proven(const struct image *image, const struct witness *witness,
 			const struct uuid *part, struct pool_header *out)
 {
@@ -131,7 +138,7 @@ static bool find_proven(const struct image *image, const struct witness *witness
 	return false;
 }
 
-/* With a wrong checksum every field may be wrong. */
+/* Makes a header with a wrong checksum anew. Any of its fields may be wrong. */
 static bool rebuild_broken(const struct image *image, const struct witness *witness,
 			   const struct uuid *part, unsigned links,
 			   struct pool_header *fresh)
@@ -145,7 +152,7 @@ static bool rebuild_broken(const struct image *image, const struct witness *witn
 		return false;
 	if (find_proven(image, witness, part, fresh))
 		return is_for_us(image, fresh);
-	/* Of a header that is left in the main they are more likely real than damaged. */
+	/* Most of the header is left: these fields are more likely unknown than damaged. */
 	if (is_whole && (h->ro_compat.raw || le32_to_cpu(h->major) != POOL_MAJOR ||
 			 incompat & ~POOL_INCOMPAT_KNOWN)) {
 		errormsg_set("it is damaged, and its version %u or its features "
@@ -167,7 +174,7 @@ static bool rebuild_broken(const struct image *image, const struct witness *witn
 	return true;
 }
 
-/* The header as it was made, as far as that can be told. */
+/* Makes the header anew. false: it is not known how it was made. */
 static bool rebuild(const struct image *image, const struct witness *witness,
 		    struct pool_header *fresh)
 {
@@ -178,7 +185,7 @@ static bool rebuild(const struct image *image, const struct witness *witness,
 
 	if (image->nheader != 1)
 		return false;
-	/* Where the links do not tell, another part's uuid is as good as the old one. */
+	/* If the links do not tell the part's uuid, a new one is as good. */
 	if ((links < NLINKS - 1 || pool_header_is_zero(h)) && uuid_generate(&part) < 0)
 		return false;
 	if (pool_header_is_sealed(h) && !pool_header_is_zero(h))
@@ -190,7 +197,7 @@ static bool rebuild(const struct image *image, const struct witness *witness,
 	return done;
 }
 
-/* Headers whose checksums are right were written like that: no damage, whatever they say. */
+/* A header with a right checksum was written like that, and is not damaged, whatever it says. */
 static bool is_damaged(const struct image *image)
 {
 	for (unsigned i = 0; i < image->nheader; i++)
@@ -264,7 +271,7 @@ int header_repair_descriptor(struct image *image, struct plan *plan)
 	return ret;
 }
 
-/* A header whose checksum covers the shutdown state gets another checksum with it. */
+/* Sets the shutdown state to closed, and makes a new checksum if that covers the state. */
 static void close_header(struct pool_header *h, const struct shutdown_state *modules)
 {
 	shutdown_state_make(&h->sds, modules, false);

@@ -6,12 +6,15 @@
 #include "repair/plan.h"
 
 /*
- * Plans a new header where the old one is damaged. -EINVAL, message set: nothing is damaged, but
- * this is no pool of blocks, or one that this library does not open.
+ * Plans a new header if the old one is damaged. -EINVAL, message set: the header is not damaged,
+ * but this is not a pool of blocks, or not one that this library opens.
  */
 int header_repair(struct image *image, struct plan *plan) MUST_CHECK;
 
-/* These do nothing when something hopeless was found before. */
+/*
+ * Plan the repair of the descriptor and of the shutdown state. Do nothing if something hopeless
+ * was found before.
+ */
 int header_repair_descriptor(struct image *image, struct plan *plan) MUST_CHECK;
 int header_repair_shutdown_state(struct image *image, struct plan *plan) MUST_CHECK;
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Info blocks: the primary from the copy, the copy from the primary. Where an arena has lost
- * both, everything in them follows from the sizes of pool and blocks. That these are still
- * what they were when the pool was laid out has to show:
+ * Restores info blocks: the primary from the copy, and the copy from the primary. If an arena has
+ * lost both, they are computed from the sizes of the pool and of its blocks. This is done only if
+ * there is evidence that the pool was laid out with these sizes:
  *
- *   - The flog must stand where the computed block says, with records that make sense.
- *   - Slots that were never used name the blocks behind those that the arena shows, and so tell
- *     how many blocks it has.
- *   - What is left of the info blocks must not name another block size.
+ *   1. The flog must be where the computed info block puts it, with records that make sense.
+ *   2. The slots that were never used must agree with the computed number of blocks: slot n names
+ *      data block external_nlba + n.
+ *   3. The remains of the info blocks must not name another block size.
  */
 #include "repair/infos.h"
 
@@ -21,8 +21,8 @@
 #include "errormsg.h"
 
 /*
- * Of an arena's 256 flog slots so many have to make sense. A flog that stands a page away from
- * where it is looked for shows at most three quarters of them.
+ * So many of an arena's 256 flog slots have to make sense. If the flog is a page away from where
+ * it is looked for, at most three quarters of them do.
  */
 #define ENOUGH_SLOTS (BTT_NFREE * 7 / 8)
 
@@ -35,7 +35,10 @@ static int MUST_CHECK copy_page(struct image *image, struct plan *plan,
 	return plan_change(plan, image, phase, to, page, sizeof(page));
 }
 
-/* The last page was cut off: a single file is extended for it. */
+/*
+ * Restores a copy that was cut off with the file's last page, which the file gets back. Only a
+ * single file is extended.
+ */
 static int MUST_CHECK restore_last_page(struct image *image, struct plan *plan,
 					const struct btt_found_arena *arena,
 					unsigned number)
@@ -105,7 +108,7 @@ static bool makes_sense(const struct btt_flog_slot_media *slot,
 	       btt_map_postmap(r[cur].new_map) < geo->internal_nlba;
 }
 
-/* Slot n as the layout makes it, of an arena of any number of blocks. */
+/* Whether slot n is as the layout makes it, for whatever number of blocks. */
 static bool is_never_used(const struct btt_flog_slot_media *slot, unsigned n)
 {
 	struct btt_flog_slot_media pristine;
@@ -120,8 +123,8 @@ static bool has_flog(const struct image *image, uint64_t off,
 		     const struct btt_geometry *geo)
 {
 	unsigned n = 0;
-	unsigned same = 0; /* slots never used that tell this number of blocks */
-	unsigned other = 0;
+	unsigned same = 0;  /* slots never used that agree with geo */
+	unsigned other = 0; /* those that do not */
 
 	for (unsigned i = 0; i < BTT_NFREE; i++) {
 		const struct btt_flog_slot_media *slot =
@@ -141,7 +144,7 @@ static bool has_flog(const struct image *image, uint64_t off,
 	return n >= ENOUGH_SLOTS && same >= other;
 }
 
-/* The block size that the info block at `at` names, which is not a valid one. 0: none */
+/* The block size in the damaged info block at `at`. 0: its signature is gone, too. */
 static uint32_t read_bsize(const struct image *image, uint64_t at)
 {
 	struct btt_info_media m;
@@ -152,7 +155,7 @@ static uint32_t read_bsize(const struct image *image, uint64_t at)
 		   : 0;
 }
 
-/* Both are damaged: what is left of them names this block size, or none. */
+/* Whether the remains of both info blocks name geo's block size, or none. */
 static bool has_bsize(const struct image *image, uint64_t off,
 		      const struct btt_geometry *geo)
 {
@@ -163,7 +166,7 @@ static bool has_bsize(const struct image *image, uint64_t off,
 	       (first == 0 && copy == 0);
 }
 
-/* The info block that stands at `at` for the arena at off, if it is valid. */
+/* Reads the info block at `at` of the arena at off. false: it is not valid. */
 static bool decode(const struct image *image, uint64_t off, uint64_t at,
 		   struct btt_info *info)
 {
@@ -207,7 +210,7 @@ static int MUST_CHECK rebuild_one(struct image *image, struct plan *plan, uint64
 	return ret;
 }
 
-/* The layout's uuid, if some arena still has it, else a new one. */
+/* The uuid of the layout. If no arena has it any more, a new one. */
 static int MUST_CHECK find_uuid(const struct image *image, struct uuid *uuid)
 {
 	const struct btt_params *p = &image->params;
@@ -228,7 +231,7 @@ static int MUST_CHECK find_uuid(const struct image *image, struct uuid *uuid)
 	return uuid_generate(uuid);
 }
 
-/* Goes through all arenas by the pool's size, as at least one has no valid info block. */
+/* At least one arena has no valid info block: finds the arenas from the pool's size instead. */
 static int MUST_CHECK rebuild_lost(struct image *image, struct plan *plan)
 {
 	const struct btt_params *p = &image->params;

@@ -4,7 +4,7 @@
 
 #include "repair/plan.h"
 
-/* Plans the repair of info blocks; nothing when something hopeless was found before. */
+/* Plans the repair of the info blocks. Does nothing if something hopeless was found before. */
 int infos_repair(struct image *image, struct plan *plan) MUST_CHECK;
 
 #endif

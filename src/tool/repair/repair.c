@@ -10,7 +10,7 @@
 #include "repair/table.h"
 #include "repair/verdict.h"
 
-/* An image as the files are, but with the length that the plan gives them. */
+/* Makes the image as the files are, but with the length that the plan gives them. */
 static int MUST_CHECK start_again(struct image *image, const struct plan *plan)
 {
 	uint64_t length;
@@ -21,7 +21,7 @@ static int MUST_CHECK start_again(struct image *image, const struct plan *plan)
 	return ret;
 }
 
-/* What the phases leave, in their order, has to be a consistent pool. */
+/* The changes, made phase by phase, have to leave a consistent pool. */
 static int MUST_CHECK verify(struct image *image, struct plan *plan)
 {
 	bool consistent;

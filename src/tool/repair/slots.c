@@ -5,7 +5,10 @@
 
 #include "image/bits.h"
 
-/* As btt/recover.c judges it: what opens and is used is not called bad here. */
+/*
+ * What is wrong with a slot, or NULL. A slot with which the pool opens (btt/recover.c) is not
+ * called bad here.
+ */
 static const char *judge(const struct claims *t, struct claims_slot *slot)
 {
 	const struct btt_flog_record *r;
@@ -63,9 +66,12 @@ int slots_load(struct claims *t)
 	return ret;
 }
 
-/* --- beside the map ------------------------------------------------------------------------ */
+/* --- against the map ------------------------------------------------------------------------ */
 
-/* Another record says how the replaced write put the free block there. */
+/*
+ * Whether another record confirms the free block: it gave this data block to the same block of
+ * the pool, whose next write, the slot's own, has freed it.
+ */
 static bool is_confirmed(const struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);
@@ -83,7 +89,7 @@ static bool is_confirmed(const struct claims *t, const struct claims_slot *slot)
 	return false;
 }
 
-/* As the layout, or an earlier repair, left it. */
+/* Whether the slot is as the layout, or an earlier repair, has left it. */
 static bool is_pristine(const struct claims_slot *slot)
 {
 	static const struct btt_flog_record zero;
@@ -102,10 +108,13 @@ static bool is_never_written(const struct claims *t, uint32_t i)
 }
 
 /*
- * Whether the slot's free block is free although the map names it. A record of another write
- * says so, or else what the slot itself looks like: it was never used; the block is what the
- * first write to a block replaced; the map names it in an entry that was never written, whose
- * block no slot can have. The map entry wins against those if both records of a slot prove it.
+ * Whether the slot's free block is free although the map names it.
+ *
+ *   1. It is if another record confirms it.
+ *   2. Else it is not if the current record frees no block, because it changes a block's state
+ *      only, or if both records of some slot prove the map entry.
+ *   3. Else it is if the slot was never used, if the block was freed by the first write to a
+ *      block, or if the map entry of the block's own number was never written.
  */
 static bool wins_over_map(const struct claims *t, const struct claims_slot *slot)
 {
@@ -136,7 +145,10 @@ static int MUST_CHECK settle(struct claims *t, unsigned n)
 	return 0;
 }
 
-/* Of two slots with the same free block, one that another record confirms has it. */
+/*
+ * Of two slots with the same free block, the one that another record confirms keeps it: the first
+ * round settles these.
+ */
 int slots_settle(struct claims *t)
 {
 	int ret = 0;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which slots of the flog can be right, by themselves and beside the map. */
+/* Judges the slots of the flog: each by itself, and then all of them against the map. */
 #ifndef SLOTS_H
 #define SLOTS_H 1
 
 #include "repair/claims.h"
 
-/* Reads the slots and judges each by itself. */
+/* Reads the slots and judges each one by its own records. */
 int slots_load(struct claims *t) MUST_CHECK;
 
-/* Notes what slot n has (why); it is bad from now on. */
+/* Calls slot n bad, and notes what is wrong with it (why). */
 int slots_call_bad(struct claims *t, unsigned n, const char *why) MUST_CHECK;
 
-/* Tells which of the slots may keep their free block, when all other claims are known. */
+/* Decides which slots keep their free block. All other claims have to be known. */
 int slots_settle(struct claims *t) MUST_CHECK;
 
-/* Plans what is to be cleared in slots that keep their current record. */
+/* Plans to clear the other record of slots where it is damaged and the current one stays. */
 int slots_clear(struct claims *t) MUST_CHECK;
 
 #endif

@@ -1,61 +1,70 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Map and flog of an arena. Together they have to name every data block exactly once, so
- * there are always as many blocks that nobody names as there are map entries and slots that
- * have lost theirs.
+ * The repair of an arena's map and flog. An arena has as many data blocks as map entries and
+ * slots together, and each of these names one. So for each entry or slot that loses its block
+ * there is one block that nobody names.
  *
- * What the flog proves. The current record of a slot says that block L was given data block N
- * in the place of data block F, which is the slot's free block since then.
+ * What the flog proves. The current record of a slot says: a write gave data block N to block L
+ * in place of data block F, and F has been the slot's free block since then.
  *
- *   - The record proves that N belongs to L if the map says so, too.
- *   - If L still has F, the write was interrupted, or the map has fallen back behind it. It is
- *     completed, as opening the pool would do, and L is named. Then the record proves N.
- *   - The slot's other record confirms the current one if it freed N: a write uses the block
- *     that the slot's previous write has freed. Two records that agree are not there by chance.
+ *   1. Proof. If the map names N for L, the record proves that N belongs to L.
+ *   2. Completion. If the map still names F for L, the write was interrupted, or the map has lost
+ *      it. The write is completed, as opening the pool would do, and a finding names L. Then
+ *      rule 1 holds.
+ *   3. Confirmation. If the slot's other record freed N, it confirms the current one: a write
+ *      uses the block that the slot's previous write has freed. Two records do not agree like
+ *      this by chance.
+ *   4. Order. Of two records that give N to different blocks, one is later if its slot's other
+ *      record freed N from the other one's block.
  *
- * Two claims on one data block, and who keeps it. Everybody else gets a block that nobody
- * names: a map entry in the error state, and the output names its block.
+ * When two claim one data block, the table says which of them keeps it. The other one gets a
+ * block that nobody names. If that is a map entry, it gets the block in the error state, and a
+ * finding names the entry's block.
  *
  *   | first claim             | second claim                | who keeps the block        | case |
  *   |-------------------------|-----------------------------|----------------------------|------|
- *   | entry                   | entry                       | the first one, but both go |      |
+ *   | entry                   | entry                       | the first entry; both go   |      |
  *   |                         |                             | into the error state       | C1   |
  *   | entry, proven           | entry                       | the proven one             | C2   |
- *   | entry, proven           | entry, proven               | the one whose record's     |      |
- *   |                         |                             | slot freed it of the other | C3   |
- *   | entry, proven           | entry, proven, and neither  |                            |      |
- *   |                         | was freed of the other      | as C1                      | C4   |
- *   | write to be completed,  | entry that the slot's other | the write: the entry goes  |      |
- *   | confirmed               | record freed the block of   | into the error state       | C5   |
+ *   | entry, proven           | entry, proven               | the one with the later     |      |
+ *   |                         |                             | record (rule 4)            | C3   |
+ *   | entry, proven           | entry, proven, and no       | as C1                      |      |
+ *   |                         | record is the later one     |                            | C4   |
+ *   | write to be completed,  | entry from which the slot's | the write; the entry goes  |      |
+ *   | confirmed               | other record freed the      | into the error state       |      |
+ *   |                         | block                       |                            | C5   |
  *   | write to be completed,  | entry                       | the entry; the write's     |      |
- *   | not confirmed           |                             | block keeps what it has,   |      |
- *   |                         |                             | and is named               | C6   |
- *   | write to be completed   | entry, proven, not freed by | as C6                      |      |
- *   |                         | the write's slot            |                            | C7   |
- *   | write to be completed   | write to be completed       | the confirmed one; else    |      |
- *   |                         |                             | neither, both as C6        | C8   |
- *   | entry                   | slot                        | the entry, as it is        | C9   |
- *   | entry                   | slot; another record says   | the slot: the entry goes   |      |
- *   |                         | how the block came there    | into the error state       | C10  |
- *   | entry                   | slot that was never used,   |                            |      |
- *   |                         | or whose block the entry's  |                            |      |
- *   |                         | first write has replaced    | the slot, as C10           | C11  |
- *   | entry, proven, and the  | slot as in C11              | the entry, as it is        | C12  |
- *   | record confirmed        |                             |                            |      |
- *   | slot                    | slot                        | the confirmed one, else    |      |
- *   |                         |                             | the first; no data block   |      |
- *   |                         |                             | is lost either way         | C13  |
- *   | slot's current record   | entry of the block of the   | the current record: the    |      |
- *   | (to be completed)       | slot's other record, which  | older write's block goes   |      |
- *   |                         | has fallen back, too        | into the error state       | C14  |
- *   | write to be completed,  | entry of another block than | neither: the write's block |      |
- *   | confirmed               | the one in C5               | as C6, the entry goes into |      |
- *   |                         |                             | the error state            | C15  |
- *   | write to be completed   | slot, and its write is not  | the slot; the write's      |      |
- *   |                         | the next one to that block  | block as C6                | C16  |
+ *   | not confirmed           |                             | block keeps its old data,  |      |
+ *   |                         |                             | and a finding names it     | C6   |
+ *   | write to be completed   | entry, proven, from which   | as C6                      |      |
+ *   |                         | the write's slot did not    |                            |      |
+ *   |                         | free the block              |                            | C7   |
+ *   | write to be completed   | write to be completed       | the confirmed one; if      |      |
+ *   |                         |                             | there is none, neither,    |      |
+ *   |                         |                             | and both are as in C6      | C8   |
+ *   | entry                   | slot                        | the entry, unchanged       | C9   |
+ *   | entry                   | slot, and another record    | the slot; the entry goes   |      |
+ *   |                         | says how the block came     | into the error state       |      |
+ *   |                         | there                       |                            | C10  |
+ *   | entry                   | slot that was never used,   | the slot, as in C10        |      |
+ *   |                         | or whose block was freed by |                            |      |
+ *   |                         | the first write to a block  |                            | C11  |
+ *   | entry, proven, and the  | slot as in C11              | the entry, unchanged       |      |
+ *   | record confirmed        |                             |                            | C12  |
+ *   | slot                    | slot                        | the one of which C10       |      |
+ *   |                         |                             | holds, else the first; no  |      |
+ *   |                         |                             | data is lost either way    | C13  |
+ *   | slot's current record,  | entry of the slot's other   | the current record; the    |      |
+ *   | to be completed         | record, if the map has lost | entry goes into the error  |      |
+ *   |                         | that write, too             | state                      | C14  |
+ *   | write to be completed,  | entry other than the one in | neither; the write's block |      |
+ *   | confirmed               | C5                          | is as in C6, and the entry |      |
+ *   |                         |                             | goes into the error state  | C15  |
+ *   | write to be completed   | slot whose write is not the | the slot; the write's      |      |
+ *   |                         | next one to the same block  | block is as in C6          | C16  |
  *
- * In C15 and C16 the flog may have fallen back behind the map as well as the map behind the flog: then
- * the write was completed long ago, and its data block is another one's by now.
+ * In C15 and C16 it may be the flog that has lost stores, not the map. Then the write was
+ * completed long ago, and its data block belongs to another block by now.
  *
  * tests/tool/test_repair_claims.c has a case for each row.
  *
@@ -76,7 +85,7 @@
 
 /* --- writes to be completed -------------------------------------------------------------- */
 
-/* Whether the slot's write has to be completed, and nothing was decided about it. */
+/* Whether the slot's write has to be completed, and nothing has been decided about it yet. */
 static bool is_pending(const struct claims *t, const struct claims_slot *slot)
 {
 	return slot->is_readable && !slot->is_handled && claims_is_write(slot) &&
@@ -84,7 +93,7 @@ static bool is_pending(const struct claims *t, const struct claims_slot *slot)
 		   claims_current(slot)->old_map;
 }
 
-/* Whether map and record agree on the data block of the record's lba. */
+/* Whether the map and the current record name the same data block for the record's lba. */
 static bool is_last_write(const struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r;
@@ -95,7 +104,7 @@ static bool is_last_write(const struct claims *t, const struct claims_slot *slot
 	return btt_map_postmap(claims_entry(t, r->premap)) == btt_map_postmap(r->new_map);
 }
 
-/* Two slots' writes gave the same data block to different blocks. */
+/* Whether two slots' writes gave the same data block to different blocks. */
 static bool are_rivals(const struct claims_slot *a, const struct claims_slot *b)
 {
 	const struct btt_flog_record *x = claims_current(a);
@@ -105,14 +114,14 @@ static bool are_rivals(const struct claims_slot *a, const struct claims_slot *b)
 	       btt_map_postmap(x->new_map) == btt_map_postmap(y->new_map);
 }
 
-/* Of two rivals: slot has got the data block by taking it from the other one's block. */
+/* Whether slot's record is the later one of two rivals (rule 4). */
 static bool is_later(const struct claims_slot *slot, const struct claims_slot *rival)
 {
 	return claims_is_chained(slot) &&
 	       slot->record[slot->cur ^ 1].premap == claims_current(rival)->premap;
 }
 
-/* The one map entry that claims the data block of a write is that which the slot took it from. */
+/* Whether a write's data block is claimed by the map entry alone that the slot took it from. */
 static bool is_taken_from_claimant(const struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);
@@ -124,7 +133,10 @@ static bool is_taken_from_claimant(const struct claims *t, const struct claims_s
 	       btt_map_postmap(claims_entry(t, other->premap)) == b;
 }
 
-/* Another slot has the data block of a write, and not because the next write freed it there. */
+/*
+ * Whether a write's data block is the free block of another slot, and not as the result of the
+ * next write to the same block.
+ */
 static bool is_free_elsewhere(const struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);
@@ -143,7 +155,10 @@ static bool is_free_elsewhere(const struct claims *t, const struct claims_slot *
 	return false;
 }
 
-/* The data block of a write is claimed by others: whether the flog proves that it is its own. */
+/*
+ * Whether a write may have its data block: nobody else claims it, or the flog proves the write's
+ * claim.
+ */
 static bool wins(const struct claims *t, const struct claims_slot *slot)
 {
 	bool contested = count_of(t, btt_map_postmap(claims_current(slot)->new_map)) != 0;
@@ -189,7 +204,7 @@ static int MUST_CHECK take_back(struct claims *t, unsigned n)
 			    "block %u has another owner; it keeps what it had before",
 			    ULL(t->first_lba + r->premap), btt_map_postmap(r->new_map));
 
-	/* Whose data is in a block that a confirmed write may have reached, nobody knows. */
+	/* A confirmed write may have reached the block: nobody knows whose data it holds. */
 	if (claims_is_chained(&t->slot[n]) && bits_has(t->claimed, b))
 		bits_set(t->multi, b);
 	return ret < 0 ? ret
@@ -197,9 +212,10 @@ static int MUST_CHECK take_back(struct claims *t, unsigned n)
 }
 
 /*
- * Completes what can be, one after the other: the write of one slot may have replaced what
- * another one's has written. Those that others contest are decided upon before any of them is
- * completed, so that the order of the slots does not matter. Leaves the claims counted.
+ * Completes the writes that win, and gives up the others. One write may replace what another
+ * slot's write has written, so this goes on until no pending write wins. Each round decides about
+ * all writes before it completes the first, so that the order of the slots does not matter.
+ * Leaves the claims counted.
  */
 static int MUST_CHECK complete_writes(struct claims *t)
 {
@@ -233,7 +249,10 @@ static int MUST_CHECK complete_writes(struct claims *t)
 
 /* --- proofs ------------------------------------------------------------------------------ */
 
-/* A proven entry keeps its block; of two that are proven, the later one. */
+/*
+ * A proven entry keeps its block. Of two proven entries of one block, the one with the later
+ * record keeps it.
+ */
 static void find_proofs(struct claims *t)
 {
 	bool last[BTT_NFREE];
@@ -258,7 +277,7 @@ static void find_proofs(struct claims *t)
 	}
 }
 
-/* For an entry of a block with a proof: whether it is the proven one. */
+/* Whether entry i is the one that a record proves to own block b. */
 static bool is_proven(const struct claims *t, uint32_t i, uint32_t b)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
@@ -317,7 +336,7 @@ static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 	ret = give_up(t, i, entry, "names a data block that others name");
 	if (ret < 0)
 		return ret;
-	/* Somebody keeps the block: the one that is proven, or the first. */
+	/* One entry keeps the block: the proven one, or else the first. */
 	if (bits_has(t->proven, b))
 		return add_bad_entry(t, i);
 	ret = claims_change_entry(t, PLAN_MAP_MARK, i, BTT_MAP_ERROR | b);
@@ -327,7 +346,10 @@ static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 	return ret;
 }
 
-/* The first entry in [i, end), none of which was written, whose own block others claim, too. */
+/*
+ * The first entry in [i, end) whose initial block others claim, too. None of these entries was
+ * ever written.
+ */
 static uint32_t find_contested(const struct claims *t, uint32_t i, uint32_t end)
 {
 	end = (uint32_t)bits_find(t->multi, true, i, end);

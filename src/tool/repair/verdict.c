@@ -9,14 +9,14 @@
 #include "pool/shutdown_state.h"
 #include "poolset/badblocks.h"
 
-/* -EINVAL: the pool is not one that opens. */
+/* Judges everything but the arenas. -EINVAL: the pool cannot be opened. */
 static int MUST_CHECK judge_outside(const struct image *image)
 {
 	const struct pool_header *h = image->header;
 	struct shutdown_state modules;
 	int ret = image_check_headers(image);
 
-	/* Where the bit is clear the library does not look, and opens the pool. */
+	/* If the bit is clear, the library opens the pool without a look at bad blocks. */
 	if (ret == 0 && pool_header_has(h->compat, POOL_COMPAT_CHECK_BAD_BLOCKS)) {
 		ret = badblocks_check_recovery(image->set);
 		if (ret == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether a pool is sound. This is the only place in the tool that decides it: for check, for
- * repair before it does anything, for what a plan would leave, and for what a repair has left.
- * It comes to the same answer as pmemblk_check(3), from the bytes of an image.
+ * Decides whether a pool is sound, from the bytes of an image, with the same answer as
+ * pmemblk_check(3). Nothing else in the tool decides it: check uses this, and repair does before
+ * it begins, for what a plan would leave, and for what the files hold afterwards.
  */
 #ifndef VERDICT_H
 #define VERDICT_H 1
@@ -13,9 +13,9 @@
 #include "image/image.h"
 
 /*
- * *consistent is false, and the message says why, where pmemblk_check() would not return 1 for
- * files like the image. Recovery is tried on the image: it has to be refreshed afterwards.
- * -ENOMEM, -EIO, message set.
+ * *consistent: whether pmemblk_check() would return 1 for files like the image. If not, the
+ * message says why. Tries recovery on the image, which has to be refreshed afterwards. -ENOMEM,
+ * -EIO, message set.
  */
 int verdict_of(struct image *image, bool *consistent) MUST_CHECK;
 

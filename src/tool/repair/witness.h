@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An info block of the first arena, primary or copy, that is sound by its own account,
- * whatever the header and the descriptor say: a witness of the pool's uuid and block size.
+ * A witness of the pool's uuid and block size: an info block of the first arena, primary or copy,
+ * that is valid by its own checksum and its own fields. The header and the descriptor do not
+ * matter.
  */
 #ifndef WITNESS_H
 #define WITNESS_H 1
@@ -15,7 +16,7 @@ struct witness {
 	uint32_t bsize;
 };
 
-/* Of two that disagree, the one that the header knows. */
+/* If primary and copy disagree, finds the one whose pool uuid is in the header. */
 bool witness_find(const struct image *image, struct witness *witness);
 
 #endif
