@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What is stored behind the old end of the file, and the room for it. */
 #include "grow/ahead.h"
 
 #include <errno.h>
@@ -35,7 +34,7 @@ int ahead_allocate(struct grow *g, struct image *image)
 	return ret;
 }
 
-/* Bytes between two fences: what a signal waits for. */
+/* So many bytes are stored between two fences. */
 #define CHUNK (UINT64_C(64) << 20)
 
 struct progress_of_store {

@@ -69,7 +69,7 @@
 
 /* --- the plan ------------------------------------------------------------------------------ */
 
-/* [x, end) of an arena's metadata, which the backup sums up. */
+/* Adds [x, end) of an arena's metadata to the plan's areas, with its sum. */
 static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena,
 			       uint64_t x, uint64_t end)
 {
@@ -117,8 +117,8 @@ static uint64_t next_stored(struct grow *g, uint64_t off, uint64_t end)
 }
 
 /*
- * The first page from x on that changes, or may. Only metadata are looked at. A page that is a hole
- * in the old file, and shall hold zeros, is not touched.
+ * The first page of metadata from x on that may change. A page that is a hole in the old file and
+ * is to hold zeros stays as it is.
  */
 static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t end)
 {
@@ -135,8 +135,9 @@ static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t
 }
 
 /*
- * New metadata that replace bytes of the old file, from the last page to the first. A page of them
- * is made of an old page at the same place or before it, which must not have changed yet.
+ * Plans the new metadata that replace bytes of the old file, from the last page to the first. A
+ * new page is made of an old one at the same place or before it, and that must not have changed
+ * yet.
  */
 static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned arena)
 {
@@ -176,7 +177,10 @@ static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned are
 	return ret;
 }
 
-/* A layout that was cut off before all copies stood: those of the arenas that stay. */
+/*
+ * A layout may have been interrupted before it stored all copies. Plans those of the arenas that
+ * stay.
+ */
 static int MUST_CHECK plan_missing_copies(struct grow *g, struct plan *plan)
 {
 	int ret = 0;
@@ -207,7 +211,7 @@ static int MUST_CHECK plan_header(struct grow *g, struct plan *plan,
 	return ret;
 }
 
-/* From the first store that harms until the last one. */
+/* Plans the lock of the header, and its end. Between them are all stores that may do harm. */
 static int MUST_CHECK plan_lock(struct grow *g, struct plan *plan)
 {
 	struct pool_header before;

@@ -11,7 +11,10 @@
 #include "repair/apply.h"
 #include "repair/plan.h"
 
-/* Is told how many bytes of metadata were stored ahead; false stops the grow: nothing changes. */
+/*
+ * go_on() is called with the number of bytes that were stored ahead. false: stops the grow, and
+ * the pool stays unchanged.
+ */
 struct grow_watch {
 	bool (*go_on)(void *arg, uint64_t done);
 	void *arg;
@@ -22,23 +25,24 @@ struct grow {
 	uint64_t length; /* of the file afterwards, bytes */
 	uint64_t nblock_before;
 	uint64_t nblock;	/* afterwards */
-	bool is_laid_out;	/* else the pool only gets longer */
+	bool is_laid_out;	/* else only the file becomes longer */
 	struct btt_found found; /* the arenas as they are */
 	struct metadata metadata;
-	struct btt_info_media last;	/* new info block of the last arena of found */
-	uint64_t image_end;		/* of the old file, rounded up to pages */
-	uint64_t nstore;		/* bytes that are stored behind that */
-	const struct grow_watch *watch; /* NULL: nobody wants to know */
+	struct btt_info_media last; /* new info block of the last arena of found */
+	uint64_t image_end;	    /* of the old file, rounded up to pages */
+	/* bytes that are stored ahead, behind image_end */
+	uint64_t nstore;
+	const struct grow_watch *watch; /* NULL: none */
 	struct plan_ahead ahead;
 };
 
 /*
- * Plans the changes of a pool that is laid out; the plan refers to grow. The image is used up:
- * refresh it.
+ * Plans the changes of a pool that is laid out. The plan refers to grow. The image has to be
+ * refreshed afterwards.
  */
 int grow_plan(struct grow *grow, struct plan *plan) MUST_CHECK;
 
-/* Gives a pool without a layout its length; if that fails, the file is as it was. */
+/* Gives a pool without a layout its new length. If this fails, the file keeps its old one. */
 int grow_lengthen(struct grow *grow) MUST_CHECK;
 
 #endif

@@ -13,7 +13,7 @@
 #include "repair/undo.h"
 #include "repair/verdict.h"
 
-/* A page in a hole that reads as zeros has never been stored to. */
+/* Whether [off, end) is a hole that reads as zeros. Nobody has ever stored to it. */
 static bool is_hole(struct storage *s, uint64_t off, uint64_t end)
 {
 	return s->next_data && s->next_data(s, off, end) == end &&
@@ -21,8 +21,8 @@ static bool is_hole(struct storage *s, uint64_t off, uint64_t end)
 }
 
 /*
- * A sync that failed earlier may have left pages in memory that look like what is on the medium,
- * and are not: the kernel takes them for clean.
+ * Stores a basis again. An earlier sync may have failed, and pages in memory may differ from the
+ * medium although the kernel takes them for clean.
  */
 static void renew(struct storage *s, struct storage_step *step,
 		  const struct plan_basis *basis)
@@ -100,7 +100,7 @@ static int MUST_CHECK lengthen(const struct work *w)
 	return ret == 0 ? allocate_ranges(w) : ret;
 }
 
-/* Nothing of the pool has changed but its length. */
+/* Gives the file its old length back. Nothing else of the pool has changed yet. */
 static void cut_off(const struct work *w, uint64_t length, enum apply_state *state)
 {
 	char why[512];
@@ -112,7 +112,7 @@ static void cut_off(const struct work *w, uint64_t length, enum apply_state *sta
 	errormsg_set("%s", why);
 }
 
-/* Space for all that is going to be stored. */
+/* Allocates space for everything that is going to be stored. */
 static int MUST_CHECK allocate(const struct work *w, uint64_t before,
 			       enum apply_state *state)
 {
@@ -146,7 +146,7 @@ static int MUST_CHECK store_on_files(const struct work *w, int (*stores)(void *)
 	return ret;
 }
 
-/* What comes before the changes. */
+/* Allocates space, and stores what comes ahead of the phases. */
 static int MUST_CHECK prepare(const struct work *w, enum apply_state *state)
 {
 	uint64_t before = image_length(w->image);

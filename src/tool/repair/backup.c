@@ -170,8 +170,8 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 }
 
 /*
- * A new name is durable when its folder is. A folder that one may write to but not read, and one
- * of a file system that synchronises none, is so when the whole file system of the backup is.
+ * Makes the backup's name durable by a sync of its folder. If the folder cannot be opened because
+ * it may not be read, or if its file system cannot sync folders, syncs the whole file system.
  */
 static int sync_folder(const char *name, int backup)
 {

@@ -26,7 +26,7 @@ void plan_free(struct plan *plan)
 	free(plan->area);
 }
 
-/* Room for one more element; arrays double when their length is a power of two. */
+/* Makes room for one more element. An array doubles when its length is a power of two. */
 static int MUST_CHECK grow(void *array, size_t n, size_t size)
 {
 	void **p = array;
@@ -194,7 +194,7 @@ static int by_phase(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Puts changes that overlap into one range. */
+/* Joins changes that overlap to one range. */
 static void join(struct place *place, size_t n, struct plan_ranges *out)
 {
 	for (size_t i = 0, next; i < n; i = next) {
@@ -244,8 +244,9 @@ void plan_ranges_free(struct plan_ranges *ranges)
 }
 
 /*
- * The change of a byte that was planned first knows what it was. Members stand in the order of
- * phases, so for each of them the ones planned earlier are looked for.
+ * Of all changes of a byte, the one that was planned first has its old value. So this copies the
+ * old bytes of the members from the one planned last to the one planned first. They are in the
+ * order of their phases, so each next one has to be searched for.
  */
 void plan_range_old(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
 		    unsigned char *bytes)

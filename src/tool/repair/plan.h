@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a repair is going to do: findings in words, and changes of bytes. Changes are tried
- * on a private image as they are planned, so that what is decided later sees them. The files
- * are touched by repair/apply.c alone.
+ * What a repair is going to do: findings in words, and changes of bytes. A planned change is put
+ * into a private image at once, so that later decisions see it. Only repair/apply.c puts the
+ * changes into the files.
  *
- * Changes are made durable phase by phase. Power may fail between any two stores. What then
- * stands in the files must be no worse than the damage was, and it must lead the next repair
- * to the same end. Hence the order of the phases:
+ * Changes are made durable phase by phase. Power may fail between any two stores. Then the files
+ * must be no worse than they were with the damage, and the next repair must come to the same
+ * result. Hence the order of the phases:
  *
- *   1. Before the first phase, what the decisions were based on is stored again and made
- *      durable. An earlier sync may have failed and may have left it in memory only.
- *   2. Interrupted writes are completed while the flog records that prove them still stand.
- *   3. Of map entries that name one block, those that may be wrong go into the error state
- *      before any of them gets another block. The one left over would look sound.
- *   4. Map entries get other blocks while the records that prove their rivals still stand.
+ *   1. Before the first phase, what the decisions were based on is stored again and made durable.
+ *      An earlier sync may have failed, and it may be in memory only.
+ *   2. Interrupted writes are completed while the flog records that prove them are still there.
+ *   3. If several map entries name one block, those that may be wrong go into the error state
+ *      before any of them gets another block. Otherwise the last one would look sound.
+ *   4. Map entries get other blocks while the records that prove their rivals are still there.
  *   5. A flog slot is rewritten in four phases, see repair/blocks.c. A mixture of two records
  *      might name a free block that holds data.
- *   6. Info blocks, descriptor and header come last. A pool that could not be opened because
- *      of them cannot be opened before everything else is in order.
+ *   6. Info blocks, descriptor and header come last. If the pool could not be opened because of
+ *      them, it cannot be opened before everything else is in order.
  *
- * The order of planning is another one. So several changes of the same bytes take effect in
- * the order of their phases, and repair_plan() judges what that order leaves.
+ * Changes are planned in another order. Where several of them concern the same bytes, they take
+ * effect in the order of their phases, and repair_plan() judges the result of that order.
  *
  * Functions that return int return 0 or -errno and have set the message.
  */
@@ -59,7 +59,7 @@ struct plan_change {
 	uint64_t off;	/* in the pool image */
 	uint32_t len;	/* bytes */
 	uint32_t phase; /* enum plan_phase */
-	size_t data;	/* where in plan->data the old bytes are; the new ones follow */
+	size_t data;	/* index in plan->data of the old bytes; the new ones follow */
 };
 
 /* Bytes that decisions were based on. */
@@ -68,7 +68,7 @@ struct plan_basis {
 	uint64_t len;
 };
 
-/* An area whose bytes stand for what is written to the pool later. */
+/* An area whose sum tells whether the pool was used after the plan was carried out. */
 struct plan_area {
 	uint64_t off;
 	uint64_t len; /* whole pages */
@@ -76,9 +76,9 @@ struct plan_area {
 };
 
 /*
- * What is stored before the first phase, behind the old end of the file, where it harms nothing.
- * The file is lengthened first; it is taken back by cutting it off. Both return 0 or -errno and
- * have set the message.
+ * What is stored before the first phase, behind the old end of the file, where it does no harm.
+ * The file gets its new length first, and is cut off again if this fails. Both functions return 0
+ * or -errno and have set the message.
  */
 struct plan_ahead {
 	int (*allocate)(void *arg, struct image *image);
@@ -95,15 +95,16 @@ struct plan {
 
 	struct plan_basis *basis;
 	size_t nbasis;
-	uint64_t extend_to; /* the file has to grow to this length first; 0: not */
-	struct uuid parent; /* the pool's uuid afterwards */
+	/* the file first has to get this length; 0: it keeps its own */
+	uint64_t extend_to;
+	struct uuid parent;		/* the pool's uuid afterwards */
 	const struct plan_ahead *ahead; /* NULL: nothing */
 	struct plan_area *area;
 	size_t narea;
 
 	char **finding;
 	size_t nfinding;
-	size_t max_findings;   /* more than this are counted, not kept */
+	size_t max_findings;   /* further ones are counted, not kept */
 	uint64_t findings;     /* all */
 	uint64_t lost_blocks;  /* blocks that go into the error state */
 	bool cannot_be_mended; /* something is beyond repair */
@@ -112,15 +113,18 @@ struct plan {
 void plan_init(struct plan *plan, size_t max_findings);
 void plan_free(struct plan *plan);
 
-/* Notes a damage and what is going to be done about it, or that nothing can be. */
+/* Notes a damage, and what is going to be done about it or that nothing can be done. */
 int plan_note(struct plan *plan, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 int plan_note_hopeless(struct plan *plan, const char *fmt, ...)
     PRINTF_LIKE(2, 3) MUST_CHECK;
 
-/* The findings on stdout, one a line, at most max of those that were kept. */
+/* Prints the findings that were kept to stdout, one a line, at most max of them. */
 void plan_print_findings(const struct plan *plan, size_t max);
 
-/* Plans len new bytes at off and puts them into the image; nothing if they are there. */
+/*
+ * Plans len new bytes at off and puts them into the image. Does nothing if they are there
+ * already.
+ */
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
 		uint64_t off, const void *bytes, size_t len) MUST_CHECK;
 
@@ -130,10 +134,13 @@ void plan_replay(const struct plan *plan, struct image *image);
 /* Puts all changes, phase by phase, into an image that is as the files are. */
 void plan_replay_phases(const struct plan *plan, struct image *image);
 
-/* [off, off + len), whole pages, has to be durable before the first change. */
+/*
+ * Decisions were based on [off, off + len), whole pages: it is made durable before the first
+ * change.
+ */
 int plan_add_basis(struct plan *plan, uint64_t off, uint64_t len) MUST_CHECK;
 
-/* What [off, off + len) is to hold afterwards, as long as nobody uses the pool. */
+/* [off, off + len) has this sum afterwards, as long as nobody uses the pool. */
 int plan_add_area(struct plan *plan, uint64_t off, uint64_t len, uint64_t sum) MUST_CHECK;
 
 /* --- the bytes that change --------------------------------------------------------------- */
@@ -146,7 +153,7 @@ struct plan_range {
 	size_t n;
 };
 
-/* The runs of bytes that the plan changes: ascending, and apart from each other. */
+/* The runs of bytes that the plan changes: ascending, without overlap. */
 struct plan_ranges {
 	struct plan_range *range;
 	size_t n;
@@ -157,11 +164,14 @@ struct plan_ranges {
 int plan_ranges(const struct plan *plan, struct plan_ranges *ranges) MUST_CHECK;
 void plan_ranges_free(struct plan_ranges *ranges);
 
-/* The bytes of range i as they are in the files. They need room for its len. */
+/* The bytes of range i as they are in the files. bytes has room for its len. */
 void plan_range_old(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
 		    unsigned char *bytes);
 
-/* Whether some change of range i belongs to the phase; if so, what it then holds. */
+/*
+ * Whether some change of range i belongs to the phase. bytes: what the range holds after the
+ * phase.
+ */
 bool plan_range_after(const struct plan *plan, const struct plan_ranges *ranges, size_t i,
 		      unsigned phase, unsigned char *bytes);
 

@@ -29,7 +29,10 @@ static const unsigned char *value(const struct undo *u, const struct undo_range 
 
 /* --- examining --------------------------------------------------------------------------- */
 
-/* Version 1 knew the old length rounded down to pages, and that a repair appends one page. */
+/*
+ * Finds the lengths for a backup of version 1, which has only the old one, rounded down to pages.
+ * A repair may have appended one page.
+ */
 static int MUST_CHECK settle_length_1(struct undo *u, const struct image *image)
 {
 	uint64_t size = image->map.size;
@@ -48,7 +51,10 @@ static int MUST_CHECK settle_length_1(struct undo *u, const struct image *image)
 	return 0;
 }
 
-/* Where a repair has extended a file, it was by the page that the last range is. */
+/*
+ * Whether the lengths are those of a repair that has extended the file: by one page, the last
+ * range.
+ */
 static bool is_extension(const struct undo *u)
 {
 	uint64_t page = u->length[0] - u->length[0] % POOL_PAGE;
@@ -58,7 +64,7 @@ static bool is_extension(const struct undo *u)
 	       last->len == POOL_PAGE;
 }
 
-/* Whether the arena that a grow has changed had room in a file of the old length. */
+/* Whether the arena that a grow has changed fits into a file of the old length. */
 static bool fits_old_length(const struct undo *u)
 {
 	for (size_t i = 0; i < u->nrange; i++) {
@@ -93,7 +99,9 @@ static int MUST_CHECK check_length(struct undo *u, const struct image *image)
 	return 0;
 }
 
-/* The uuid may be among what the repair changes, and so may be a mixture. */
+/*
+ * Whether the pool has the backup's uuid. If the repair changes it, it may be a mixture of both.
+ */
 static bool is_same_pool(const struct undo *u, const struct image *image)
 {
 	const unsigned char *now = image->header->poolset_uuid.bytes;
@@ -105,7 +113,10 @@ static bool is_same_pool(const struct undo *u, const struct image *image)
 	return true;
 }
 
-/* Version 1 named the new uuid only: the old one is in the range of the header, if it differs. */
+/*
+ * Finds the old uuid for a backup of version 1, which names the new one only. If they differ, the
+ * old one is in the header's range.
+ */
 static void settle_uuid_1(struct undo *u)
 {
 	const uint64_t at = offsetof(struct pool_header, poolset_uuid);
@@ -116,7 +127,7 @@ static void settle_uuid_1(struct undo *u)
 		       UUID_SIZE);
 }
 
-/* A range in the page that the repair appends, while the file does not have that page. */
+/* Checks a range in the page that the repair appends if the file does not have that page. */
 static int MUST_CHECK check_absent(struct undo *u, struct undo_range *r,
 				   const struct image *image)
 {
@@ -175,7 +186,7 @@ static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a
 	return sum == a->sum ? 0 : refuse(u, "the pool was used after it grew");
 }
 
-/* Whether the pool is as the grow left it; see rules 5 and 6 of repair/undo.h. */
+/* Whether the pool is as the grow has left it, see rules 5 and 6 of repair/undo.h. */
 static int MUST_CHECK examine_grown(struct undo *u, struct image *image, bool is_ours)
 {
 	bool may_be_used = u->reached >= PLAN_INFO && !u->locked && !is_ours;
@@ -208,7 +219,8 @@ static int MUST_CHECK examine(struct undo *u, struct image *image, bool is_ours)
 struct load {
 	struct undo *undo;
 	struct image *image;
-	bool is_ours; /* nobody else can have changed anything */
+	/* the caller holds the pool since the changes: nobody has used it */
+	bool is_ours;
 };
 
 static int examine_guarded(void *arg)
@@ -243,7 +255,7 @@ void undo_free(struct undo *undo)
 
 /* --- storing ----------------------------------------------------------------------------- */
 
-/* The 8-byte words that a range touches. */
+/* Stores the 8-byte words again that a range touches. */
 static void renew(struct storage *s, struct storage_step *step,
 		  const struct undo_range *r)
 {

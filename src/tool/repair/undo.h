@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Taking a repair back, with the backup that it has left (repair/backup.h).
+ * Takes back a repair, or the growth of a pool, with the backup that it has left
+ * (repair/backup.h).
  *
- * The repair, or an earlier undo, may have been interrupted anywhere. So each 4-byte word of
- * the ranges may hold what it held before or after any phase. From this follows the phase that
- * was reached. The undo goes back phase by phase, so that it passes through the same states as
- * the repair, and a power loss in it does no more harm than one in the repair.
+ * The repair, or an earlier undo, may have been interrupted anywhere. So each 4-byte word of the
+ * ranges may hold its value from before the repair or from after any phase. These values tell
+ * which phase was reached. The undo goes back phase by phase from there, so that it passes
+ * through the same states as the repair, and a power loss in it does no more harm than one in the
+ * repair.
  *
  *   1. Nothing is stored before everything was examined: the checksum of the backup, the length
  *      of the file, the pool's uuid, and every word of every range.
- *   2. A word that already holds what it should is stored again, because an earlier sync may
- *      have failed and may have left it in memory only.
+ *   2. A word that already holds the right value is stored again. An earlier sync may have
+ *      failed, and it may be in memory only.
  *   3. The file gets its length back at the end.
- *   4. When all is done the files are read again and compared.
- *   5. A pool that has grown, and has been used since, is not taken back: whoever writes to it
- *      changes the new map or the new flog, of which the backup has the sums. They count if the
- *      pool may have been opened with them: unless its header is locked, or the info block is
- *      the old one.
- *   6. A grow is taken back from its last phase on, so that the pool is locked again before
- *      anything else is put back.
+ *   4. Afterwards the files are read again and compared.
+ *   5. The growth of a pool is not taken back if the pool was used since. A write to it changes
+ *      the new map or the new flog, and the backup has their sums. They are compared if the new
+ *      metadata may have been in use: the header is not locked, and the info block is not the old
+ *      one.
+ *   6. A grow that has reached its lock is taken back from its last phase on. So the pool is
+ *      locked before anything else is put back.
  *
  * Functions return 0 or -errno and have set the message.
  */
@@ -33,9 +35,10 @@ struct undo_range {
 	uint64_t off;
 	uint32_t len;
 	uint32_t nvalue;
-	size_t data; /* where in undo.data the first value is; the others follow */
+	size_t data; /* index in undo.data of the first value; the others follow */
 	unsigned char phase[PLAN_NPHASE + 1];
-	bool absent; /* the file was shortened already, or not yet extended */
+	/* the file is too short: it was not extended yet, or is cut off again */
+	bool absent;
 };
 
 struct undo {
@@ -50,28 +53,34 @@ struct undo {
 	unsigned char *data;
 	size_t ndata;
 	size_t room;
-	bool locked; /* some word of the header is as a grow's lock has it */
+	bool locked; /* some word of the header has the value of a grow's lock */
 	int reached; /* the last phase of which some word shows an effect; -1: none */
 };
 
 /*
- * Reads a backup and examines the pool. -EINVAL: the file is no regular file, no backup or a
- * damaged one, it belongs to another pool, or the pool was changed since. *undo is to be given
- * to undo_free(), also after a failure.
+ * Reads a backup and examines the pool. -EINVAL: the file is not a regular file, or not a sound
+ * backup; or it belongs to another pool; or the pool was changed since. *undo has to be freed
+ * with undo_free(), also after a failure.
  */
 int undo_load(const char *file, struct image *image, struct undo *undo) MUST_CHECK;
 void undo_free(struct undo *undo);
 
-/* The stores of the undo to a storage that is as the files are. Durable when it returns 0. */
+/*
+ * Stores the old bytes to a storage that is as the files are. They are durable if it returns 0.
+ */
 int undo_store(const struct undo *undo, struct storage *s) MUST_CHECK;
 
 /*
- * All of it, on the image's open files, durably; the image is what they are then. *nrange: how
- * many ranges the backup has. -EIO also where the files do not hold what was put back.
+ * Does the whole undo on the image's open files, durably. Afterwards the image is as the files
+ * are. *nrange: how many ranges the backup has. -EIO also if the files do not hold what was put
+ * back.
  */
 int undo_repair(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
 
-/* The same for who has just stored what the backup tells, and still holds the pool. */
+/*
+ * The same for the caller that has just made the changes and still holds the pool: nobody can
+ * have used it.
+ */
 int undo_take_back(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parser takes nothing but what repair/backup.c writes, byte for byte: every line is written
- * again from what was understood of it, or checked digit by digit. Memory is bounded: lines and
- * ranges have a greatest length, and ranges ascend, so that all of them together are no longer
- * than the pool.
+ * The parser accepts only the form that repair/backup.c writes. Numbers are printed again and
+ * compared; everything else is checked character by character. Only the text of a note is free.
+ *
+ * Memory is bounded: lines and ranges have a maximum length, and ranges ascend, so that all of
+ * them together are no longer than the pool.
  */
 #include "repair/undo_read.h"
 
@@ -26,11 +27,11 @@
 struct reader {
 	struct undo *undo;
 	FILE *f;
-	char *line;	/* without its newline, but with a NUL */
-	size_t len;	/* without either */
+	char *line;	/* with a NUL in place of its newline */
+	size_t len;	/* without newline and NUL */
 	uint64_t sum;	/* of all lines before this one */
-	uint64_t next;	/* no range may begin below */
-	uint64_t limit; /* nor end above */
+	uint64_t next;	/* ranges have to begin here or above */
+	uint64_t limit; /* and to end here or below */
 };
 
 static int MUST_CHECK wrong(const struct reader *r, const char *what)
@@ -38,7 +39,10 @@ static int MUST_CHECK wrong(const struct reader *r, const char *what)
 	return errormsg_fail(EINVAL, "%s: %s; nothing is put back", r->undo->file, what);
 }
 
-/* 0 also at the end of the file, where the line is empty and r->len is SIZE_MAX. */
+/*
+ * Reads the next line. At the end of the file returns 0, too: the line is empty, and r->len is
+ * SIZE_MAX.
+ */
 static int MUST_CHECK read_line(struct reader *r)
 {
 	size_t n = 0;
@@ -63,7 +67,7 @@ static int MUST_CHECK read_line(struct reader *r)
 	return 0;
 }
 
-/* A decimal number without leading zeros at *p, which is moved behind it. */
+/* Reads a decimal number without leading zeros at *p, and moves *p behind it. */
 static bool read_number(const char **p, uint64_t *value)
 {
 	char *end;
@@ -98,7 +102,7 @@ static size_t measure_hex(const char *p)
 	return n % 2 ? 0 : n / 2;
 }
 
-/* len bytes from the hexadecimal word at *p, which is moved behind it. */
+/* Reads len bytes from the hexadecimal word at *p, and moves *p behind it. */
 static bool read_hex(const char **p, unsigned char *bytes, size_t len)
 {
 	if (measure_hex(*p) != len)
@@ -190,7 +194,10 @@ static int MUST_CHECK make_room(struct undo *u, size_t len)
 	return 0;
 }
 
-/* Version 1 did not tell the phases: what may make the pool openable was put back first. */
+/*
+ * Version 1 does not tell the phases. An undo goes backwards, so what may make the pool openable
+ * gets the last one.
+ */
 static unsigned char guess_phase(const struct undo_range *range)
 {
 	bool is_large = range->len >= BTT_INFO_SIZE || range->off < POOL_DATA_OFF;
@@ -198,7 +205,7 @@ static unsigned char guess_phase(const struct undo_range *range)
 	return is_large ? PLAN_HEADER : PLAN_MAP;
 }
 
-/* Behind the old value; *p stands on a blank. */
+/* Reads one of the values behind the old one. *p is at the blank before it. */
 static bool read_value(struct reader *r, struct undo_range *range, const char **p)
 {
 	struct undo *u = r->undo;
@@ -246,7 +253,7 @@ static int MUST_CHECK read_range(struct reader *r)
 	return 0;
 }
 
-/* What a grow writes: where a pool as long as it then is has room. */
+/* Reads the line of an area. It has to lie in a pool of the new length. */
 static int MUST_CHECK read_area(struct reader *r)
 {
 	struct undo *u = r->undo;
@@ -313,7 +320,7 @@ static int MUST_CHECK read_all(struct reader *r)
 	return ret;
 }
 
-/* A fifo or a device is opened without waiting for it, and then refused. */
+/* Opens a regular file. The open of a fifo or a device does not wait, and it is refused then. */
 static int MUST_CHECK open_regular(const char *file, FILE **f)
 {
 	int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reading a backup. The file may hold anything. */
+/* Reads a backup. The file may hold anything. */
 #ifndef UNDO_READ_H
 #define UNDO_READ_H 1
 
 #include "repair/undo.h"
 
 /*
- * Reads the backup into *undo, which is filled in as far as that went. -EINVAL, message set: it
- * is no regular file, no backup, or a damaged one. Ranges are ascending, apart from each other
- * of whole words afterwards, and none reaches beyond limit.
+ * Reads the backup into *undo, as far as it can be read. -EINVAL, message set: it is not a
+ * regular file, or not a sound backup. The ranges are ascending, do not overlap, consist of whole
+ * words, and do not reach beyond limit.
  */
 int undo_read(const char *file, uint64_t limit, struct undo *undo) MUST_CHECK;
 
