@@ -72,9 +72,26 @@ static void loading_looks_at_each_a_few_times(void **state)
 	assert_true(nstat <= 4 * NDIR);
 }
 
+static void a_part_file_is_found_among_them(void **state)
+{
+	const char *part = support_path(true, "dir5/000000.pmem");
+	struct poolset *set;
+
+	(void)state;
+	support_write_file(part, "", 0);
+	assert_int_equal(truncate(part, 17 << 20), 0);
+	nstat = 0;
+	assert_int_equal(poolset_load(make_set(NDIR, 0), false, NULL, &set), 0);
+	assert_int_equal(set->npart, 1);
+	assert_string_equal(set->part[0].path, part);
+	poolset_free(set);
+	assert_true(nstat <= 4 * NDIR);
+	unlink(part);
+}
+
 static void the_line_that_repeats_one_is_named(void **state)
 {
-	/* Behind the original and before it: then the original is what repeats. */
+	/* the link stands behind dir7 in two sets, and before it in the third: then dir7 repeats */
 	static const struct {
 		unsigned at;
 		const char *message;
@@ -111,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(loading_looks_at_each_a_few_times),
+	    cmocka_unit_test(a_part_file_is_found_among_them),
 	    cmocka_unit_test(the_line_that_repeats_one_is_named),
 	    cmocka_unit_test(one_that_is_not_there_is_named),
 	};

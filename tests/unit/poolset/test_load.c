@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Paths that become something else between the look at them and their opening, and sets of many
- * directories.
+ * A path may become something else between the moment when its type is found out and its open.
  */
 #include "support.h"
 
@@ -18,12 +17,10 @@
 #include "poolset/files.h"
 #include "poolset/load.h"
 
-#define NDIR 6000
 #define PATIENCE 30 /* seconds before a call counts as hanging */
 
 static const char *victim; /* becomes a fifo when it is opened next but `spared` times */
 static unsigned spared;
-static unsigned nstat;
 
 static void become_fifo(const char *path)
 {
@@ -45,12 +42,6 @@ SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
 	va_end(ap);
 	become_fifo(path);
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-}
-
-SUPPORT_INTERPOSE int stat(const char *path, struct stat *st)
-{
-	nstat++;
-	return fstatat(AT_FDCWD, path, st, 0);
 }
 
 static const char *make_file(const char *name)
@@ -81,53 +72,10 @@ static void a_path_that_becomes_a_fifo_keeps_nobody_waiting(void **state)
 	}
 }
 
-static const char *write_set(unsigned ndir, const char *last)
-{
-	const char *path = support_path(true, "set");
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs("PMEMPOOLSET\nOPTION SINGLEHDR\n", f);
-	for (unsigned i = 0; i < ndir; i++)
-		fprintf(f, "16M %s/d%u\n", support_tmpdir(true), i);
-	fprintf(f, "16M %s\n", last);
-	fclose(f);
-	return path;
-}
-
-/* Each directory is looked at a few times, not once for each of the others. */
-static void directories_are_looked_at_a_few_times_each(void **state)
-{
-	const char *part = support_path(true, "d5/000.pmem");
-	char dir[300];
-	struct poolset *set;
-
-	(void)state;
-	for (unsigned i = 0; i < NDIR; i++) {
-		snprintf(dir, sizeof(dir), "%s/d%u", support_tmpdir(true), i);
-		assert_int_equal(mkdir(dir, 0700), 0);
-	}
-	support_write_file(part, "", 0);
-	assert_int_equal(truncate(part, 17 << 20), 0);
-	nstat = 0;
-	snprintf(dir, sizeof(dir), "%s/d%u", support_tmpdir(true), NDIR - 1);
-	assert_int_equal(poolset_load(write_set(NDIR - 1, dir), false, NULL, &set), 0);
-	assert_int_equal(set->npart, 1);
-	poolset_free(set);
-	assert_true(nstat < 8 * NDIR);
-
-	snprintf(dir, sizeof(dir), "%s/../%s/d7", support_tmpdir(true),
-		 strrchr(support_tmpdir(true), '/') + 1);
-	assert_int_equal(poolset_load(write_set(NDIR - 1, dir), false, NULL, &set),
-			 -EEXIST);
-	assert_non_null(strstr(errormsg_get(), ":6002: directory"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_path_that_becomes_a_fifo_keeps_nobody_waiting),
-	    cmocka_unit_test(directories_are_looked_at_a_few_times_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
