@@ -35,8 +35,8 @@ int ctl_set(const char *name, const int *value) MUST_CHECK;
 int ctl_exec(const char *name) MUST_CHECK;
 
 /*
- * Like ctl_set; the text is y..., Y..., 1... or n..., N..., 0..., for a time a decimal number, else
- * -EINVAL.
+ * Like ctl_set(), with the value as a text. That of a switch begins with y, Y or 1, or with n, N
+ * or 0. That of a time is a decimal number. -EINVAL for any other text.
  */
 int ctl_set_text(const char *name, const char *text) MUST_CHECK;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From the path that the user gave to the open files of an existing pool. */
+/* Opens and locks the files of an existing pool, given the path from the user. */
 #ifndef POOLSET_ACQUIRE_H
 #define POOLSET_ACQUIRE_H 1
 
@@ -7,8 +7,8 @@
 #include "poolset/poolset.h"
 
 /*
- * poolset_load() and poolset_files_open(); waits for files that are locked as long as the
- * setting lock.wait allows. -EINTR when a signal has ended the wait.
+ * Calls poolset_load() and poolset_files_open(). Waits for locked files as long as the setting
+ * lock.wait allows. -EINTR if a signal has ended the wait.
  */
 int poolset_acquire(const char *path, enum poolset_access access,
 		    struct poolset **out) MUST_CHECK;

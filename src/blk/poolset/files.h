@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Finding, making, locking and measuring the files of a pool set.
+ * Finds, makes, locks and measures the files of a pool set.
  *
- * A file is locked by flock(2) through its open file description. The lock outlives the
- * descriptor as long as a mapping made through it, so descriptors are closed as soon as
- * the pool is mapped, and the lock is given up by unmapping.
+ * A file is locked with flock(2) through its open file description. A mapping that was made
+ * through the descriptor keeps the description open, and with it the lock. So descriptors are
+ * closed as soon as the pool is mapped, and unmapping releases the lock.
  */
 #ifndef POOLSET_FILES_H
 #define POOLSET_FILES_H 1
@@ -20,28 +20,31 @@
 enum poolset_access {
 	POOLSET_WRITE, /* for reading and writing */
 	POOLSET_READ,  /* for reading only */
-	POOLSET_MEND,  /* for writing where that is possible, else for reading only */
+	POOLSET_MEND,  /* for writing if possible, else for reading only */
 };
 
 /*
- * Opens and locks all parts and checks their lengths. On failure whatever was opened is
- * closed again. A part that was opened for reading has read_only set. Where a file is locked,
- * and set->wait is patient, it fails with -EAGAIN and sets no message, see poolset/wait.h.
+ * Opens and locks all parts and checks their lengths. On failure it closes all that it has
+ * opened. A part that was opened for reading only has read_only set. If a file is locked and
+ * set->wait is patient, it fails with -EAGAIN and sets no message, see poolset/wait.h.
  */
 int poolset_files_open(struct poolset *set, enum poolset_access access) MUST_CHECK;
 
-/* After POOLSET_MEND: fails, as open(2) has failed, if any part could only be opened for reading. */
+/*
+ * After POOLSET_MEND: fails if a part could be opened for reading only, with the error of
+ * open(2).
+ */
 int poolset_files_check_writable(const struct poolset *set) MUST_CHECK;
 
 /*
- * The same for those parts that exist; absent ones get the length that they are to have,
- * and stay closed. all_new: whether none existed.
+ * Opens the parts that exist, as poolset_files_open() does. Absent parts stay closed, and get the
+ * length that they are to have. *all_new: whether no part existed.
  */
 int poolset_files_open_existing(struct poolset *set, bool *all_new) MUST_CHECK;
 
 /*
- * Makes the parts that poolset_files_open_existing() found absent: mode 0, all space
- * allocated, locked. On failure the files made so far are still there; see
+ * Makes the parts that poolset_files_open_existing() found absent: locked, with mode 0 and all
+ * space allocated. On failure the files made so far are still there, see
  * poolset_files_remove_created().
  */
 int poolset_files_make(struct poolset *set) MUST_CHECK;
@@ -52,12 +55,18 @@ int poolset_files_allocate_existing(struct poolset *set) MUST_CHECK;
 /* Gives the created parts their final mode, durably. */
 int poolset_files_chmod(const struct poolset *set, mode_t mode) MUST_CHECK;
 
-/* Gives back what poolset_files_allocate_existing() took; the files are still locked. */
+/*
+ * Frees the space that poolset_files_allocate_existing() has allocated. The files have to be
+ * locked still.
+ */
 void poolset_files_restore_holes(const struct poolset *set);
 
 void poolset_files_remove_created(struct poolset *set);
 
-/* The mapping keeps the lock; the second gives it up, whoever has a copy of the descriptors. */
+/*
+ * Close the files. After the first one a mapping keeps the lock; the second one releases the
+ * lock, even if a child has copies of the descriptors.
+ */
 void poolset_files_close(struct poolset *set);
 void poolset_files_unlock_and_close(struct poolset *set);
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * From the path that the user gave to a list of part files: reading set files, and turning
- * directories into the part files inside them.
- */
+/* Reads set files, and replaces directories by the part files in them. */
 #include "poolset/load.h"
 
 #include <dirent.h>
@@ -26,7 +23,7 @@
 
 #define PART_SUFFIX ".pmem"
 
-/* Reads exactly len bytes; fewer mean that the file has been cut meanwhile. */
+/* Reads exactly len bytes. If there are fewer, somebody has shortened the file meanwhile. */
 static int read_exactly(int fd, const char *path, char *buf, size_t len)
 {
 	size_t done = 0;
@@ -81,7 +78,10 @@ static int lock_fd(int fd, const char *path, struct poolset_wait *wait)
 	return ret < 0 ? errormsg_fail_sys(-ret, "cannot lock %s", path) : 0;
 }
 
-/* Tells a set file from a pool file by its first bytes, and parses it. The file is locked. */
+/*
+ * Parses a set file, which begins with its signature; any other file becomes a set of one. The
+ * file is locked.
+ */
 static int load_locked(int fd, const char *path, struct poolset **out)
 {
 	char signature[POOLSET_SIGNATURE_LEN];
@@ -184,7 +184,7 @@ static int by_index(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* A directory, and where it stands in the set. */
+/* A directory, and its index in the set. */
 struct place {
 	dev_t dev;
 	ino_t ino;
@@ -203,7 +203,7 @@ static int by_identity(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Sorts the places, of which no two may be the same directory. */
+/* Sorts the places, and checks that no two of them are the same directory. */
 static int check_listed_once(const struct poolset *set, struct place *place)
 {
 	qsort(place, set->npart, sizeof(*place), by_identity);
@@ -238,7 +238,7 @@ static int stat_directories(const struct poolset *set, struct place *place,
 	return 0;
 }
 
-/* Directories reserve space; check that they do so consistently. */
+/* Checks the directories, and adds up the space that the set reserves in them. */
 static int check_directories(const struct poolset *set, uint64_t *reserved)
 {
 	struct place *place = alloc_zeroed(set->npart * sizeof(*place));
@@ -280,7 +280,7 @@ static int check_found(const struct poolset *set, const struct found_list *list,
 	return 0;
 }
 
-/* Puts the part files in the directories' place. */
+/* Replaces the directories by the part files. */
 static int replace_parts(struct poolset *set, struct found_list *list, bool for_create)
 {
 	char *first_dir = set->part[0].path;
@@ -378,14 +378,14 @@ int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
 	if (type == FILE_DEVDAX) {
 		ret = poolset_single(path, 0, out);
 	} else {
-		/* It may have become a fifo meanwhile, for which nobody may have to wait. */
+		/* If the file has become a fifo meanwhile, the open must not wait. */
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 		if (fd < 0)
 			return errormsg_fail_sys(errno, "cannot open %s", path);
 		ret = lock_fd(fd, path, wait);
 		if (ret == 0) {
 			ret = load_locked(fd, path, out);
-			/* a child may have been forked meanwhile, and have a copy */
+			/* a child that was forked meanwhile may have a copy of fd */
 			flock(fd, LOCK_UN);
 		}
 		close(fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From the path that the user gave to the list of part files. */
+/* Makes the list of part files from the path that the user gave. */
 #ifndef POOLSET_LOAD_H
 #define POOLSET_LOAD_H 1
 
@@ -7,13 +7,14 @@
 #include "poolset/wait.h"
 
 /*
- * Reads what path names: a set file, which is parsed, or anything else, which becomes a
- * set of one. Directories among the parts are replaced by the part files in them; one that
- * has none stays in the set as a part whose file is absent, if for_create is true, and is
- * -ENOENT otherwise.
+ * Makes a set from path. A set file is parsed; any other file becomes a set of one part.
  *
- * -ENOENT, -EACCES etc. as from open(2), -EAGAIN when it is locked, -EINVAL, -EOPNOTSUPP
- * for replicas. *out is to be given to poolset_free().
+ * A set may list directories. The part files in them become its parts. If there are no part
+ * files, the set gets one part whose file is absent if for_create is true; otherwise the call
+ * fails with -ENOENT.
+ *
+ * Fails with -ENOENT, -EACCES etc. as from open(2), -EAGAIN if path is locked, -EINVAL, or
+ * -EOPNOTSUPP for replicas. The caller frees *out with poolset_free().
  *
  * wait (or NULL) is stored in the set. This function and those of files.h that lock files report
  * a locked file to it, see wait.h.

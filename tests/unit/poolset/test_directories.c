@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sets of very many directories: what it takes to load one grows with their number. */
+/* Sets of very many directories: the time to load one must grow in proportion to their number. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,7 +23,10 @@ SUPPORT_INTERPOSE int stat(const char *path, struct stat *st)
 	return fstatat(AT_FDCWD, path, st, 0);
 }
 
-/* The set lists the directories 0 to NDIR - 1, and at line `at` number again, by a link. */
+/*
+ * A set with the directories 0 to NDIR - 1. At line `at` it lists directory number a second time,
+ * by a link.
+ */
 static const char *make_set(unsigned at, unsigned again)
 {
 	const char *path = support_path(true, "set");

@@ -19,7 +19,7 @@
 
 #define PATIENCE 30 /* seconds before a call counts as hanging */
 
-static const char *victim; /* becomes a fifo when it is opened next but `spared` times */
+static const char *victim; /* becomes a fifo at its next open; `spared` opens go before */
 static unsigned spared;
 
 static void become_fifo(const char *path)
@@ -54,7 +54,7 @@ static const char *make_file(const char *name)
 	return path;
 }
 
-/* The first open reads the signature of a set file, the second one is that of the part. */
+/* The first open is that of poolset_load(), the second one that of the part. */
 static void a_path_that_becomes_a_fifo_keeps_nobody_waiting(void **state)
 {
 	(void)state;
