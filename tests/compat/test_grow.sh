@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Pools that either library has made and filled, before and after pmemblk grow: the original and
-# its pmempool find them consistent, every block reads as before, new ones as zeros, and both
-# libraries can write to all of them.
+# Either library makes and fills a pool, and pmemblk grow makes it larger. Then the original and its
+# pmempool find it consistent, every block reads as before, new blocks read as zeros, and both
+# libraries can write to all blocks.
 . "$(dirname "$0")/lib.sh"
 need_command pmempool pmdk-tools
 [ -x "$BUILD/bin/pmemblk" ] || skip "the tool is not built"
@@ -23,7 +23,7 @@ consistent()
 	[ "$(pool original check "$p" "$bsize")" = 1 ] || fail "$1: the original's check"
 }
 
-# read_all LIBS FILE: all blocks, and the numbers of those that are bad.
+# read_all LIBS FILE: reads all blocks, and notes the numbers of the bad ones.
 read_all()
 {
 	pool "$1" read "$p" "$bsize" >"$2" 2>"$2.errors" || true

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pools that grow under power loss, as test_grow_power makes them and looks at them, with this
- * library and with the original.
+ * The pools of test_grow_power: makes them, and checks what this library and the original find in
+ * them after a power loss.
  */
 #ifndef GROWN_POOL_H
 #define GROWN_POOL_H 1
@@ -46,7 +46,7 @@ static inline void fill_block(unsigned char *block, uint64_t lba)
 
 enum content { ZERO, DATA, BAD };
 
-/* The first few blocks, and the last ones of the base. */
+/* Only the first blocks of the base, and its last ones, are written. */
 static inline enum content content_of(uint64_t lba)
 {
 	if (lba >= base_nblock || (lba >= 3 * NWRITTEN && lba < base_nblock - 30))
@@ -71,7 +71,7 @@ static inline void write_blocks(PMEMblkpool *pool, uint64_t from, uint64_t to)
 	}
 }
 
-/* What holds nothing but zeros becomes a hole. */
+/* Copies a file; runs of zeros become holes. */
 static inline void copy_sparse(const char *from, const char *to)
 {
 	static unsigned char page[16 * PAGE];
@@ -121,7 +121,10 @@ static inline void make_base(uint64_t length, uint32_t block_size)
 	unlink(path);
 }
 
-/* Every block but the long middle, and the new ones. pool: of either library. */
+/*
+ * Reads the blocks, except most of those that were never written, and compares them. pool: of
+ * either library.
+ */
 static inline bool has_blocks(void *pool, uint64_t nblock,
 			      int (*read)(void *pool, void *buf, long long block))
 {
@@ -163,7 +166,7 @@ static inline int read_ours(void *pool, void *buf, long long block)
 #define FOLDER "/usr/lib/x86_64-linux-gnu/"
 #define MAX_CUTS 400
 
-/* The cuts that the original is going to see, in files "cut.N". */
+/* The files that power cuts have left, "cut.N", for the original to open later. */
 static struct {
 	unsigned n;
 	bool opens[MAX_CUTS];
@@ -177,7 +180,7 @@ static inline const char *sample_path(unsigned n)
 	return support_path(true, name);
 }
 
-/* Whether a library may open it. */
+/* Whether a library may open the pool in the file. */
 static inline bool has_sound_header(const char *path)
 {
 	struct pool_header h;
@@ -197,7 +200,7 @@ static inline void keep_for_original(const char *path)
 	sample.opens[sample.n++] = has_sound_header(path);
 }
 
-/* In a child: the exit status. */
+/* Opens the sample with the original. Runs in a child, and returns its exit status. */
 static inline int ask_original(void)
 {
 	void *(*open_pool)(const char *path, size_t size);

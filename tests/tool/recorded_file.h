@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A file as the medium below a storage, whose stores are remembered, and what a power cut leaves. */
+/* A storage on a file that records its stores, and what a power cut leaves of them. */
 #ifndef RECORDED_FILE_H
 #define RECORDED_FILE_H 1
 
@@ -43,7 +43,7 @@ static inline void record(struct storage *s, struct storage_step *step, uint64_t
 	memcpy(s->base + off, src, len);
 }
 
-/* What is renewed stays what it is. */
+/* A renewal must not change the bytes. */
 static inline void keep(struct storage *s, struct storage_step *step, uint64_t off,
 			const void *seen, size_t len)
 {
@@ -74,7 +74,7 @@ static inline void start_recording(struct recording *r)
 	rec = r;
 }
 
-/* A file as the medium below a storage. */
+/* A storage and its file. */
 struct medium {
 	struct storage s;
 	int fd;
@@ -115,8 +115,9 @@ static inline size_t words_of(const struct recording *r, unsigned step)
 }
 
 /*
- * What the power cut with this number leaves in the file: where there are only a few words all
- * choices in turn, else those at random, and now and then a run of all up to somewhere.
+ * Stores into p what power cut number `cut` in this step leaves: all stores of earlier steps, and
+ * some words of this one. If the step has only a few words, the cuts go through all choices of
+ * them. Otherwise the words are chosen at random; every third cut takes all up to some word.
  */
 static inline void apply_words(const struct recording *r, unsigned char *p, unsigned step,
 			       unsigned cut, uint64_t *random)

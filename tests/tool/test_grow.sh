@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 p=$work/pool
 
-# The file is what it was, byte for byte.
+# Fails unless the file has its old bytes.
 same()
 {
 	cmp -s "$p" "$work/before" || fail "the pool was changed"
@@ -60,7 +60,7 @@ expect 3 repair -u "$work/raw" "$p"
 expect 0 grow -u "$p.undo" "$p"
 printed ': as it was before it grew, 20000000 bytes$'
 rm "$p.undo"
-# opening it has left its mark in the shutdown state
+# the open has changed the shutdown state
 cp "$work/before" "$work/want"
 dd if="$p" of="$work/want" bs=1 skip=4024 seek=4024 count=64 conv=notrunc status=none
 cmp "$p" "$work/want" || fail "an undo leaves something else"
@@ -92,7 +92,7 @@ cmp "$p" "$work/before" || fail "an undo"
 rm "$p.undo"
 case_ok "a pool that was used since is not taken back"
 
-# Damage: nothing is done.
+# A damaged pool does not grow.
 for off in 8300 5000000 $((8192 + 19979264 - 16384)); do
 	cp "$work/before" "$p"
 	[ $off != 5000000 ] || off=$((8192 + $(od -An -tu8 -N8 -j8288 "$p") + 40))
@@ -130,7 +130,7 @@ tool export -f "$p" "$work/copy"
 cmp -n 3000000 "$work/copy" "$work/raw" || fail "blocks"
 case_ok "a pool without a layout only gets longer"
 
-# A layout that was cut off before its copy stood is no damage, nor is it afterwards.
+# A layout that was interrupted before it stored the copy is not damage, before a grow and after it.
 rm "$p"*
 expect 0 create -w -b 512 -s 17M "$p"
 map=$((2 + $(od -An -tu8 -N8 -j8288 "$p") / 4096))
@@ -143,7 +143,7 @@ expect 0 check "$p"
 expect 0 import "$work/raw" "$p"
 case_ok "a layout without a copy"
 
-# Both info blocks of a grown pool are lost: they follow from the sizes, as in any pool.
+# If a grown pool has lost both info blocks, repair computes them from the sizes, as for any pool.
 dd if=/dev/zero of="$p" bs=4096 seek=2 count=1 conv=notrunc status=none
 dd if=/dev/zero of="$p" bs=4096 seek=$((40 * 256 - 1)) count=1 conv=notrunc status=none
 expect 1 check "$p"
@@ -155,7 +155,7 @@ case_ok "a grown pool is repaired like any other"
 
 # --- sizes ------------------------------------------------------------------------------------
 
-# Bytes on the medium.
+# Prints how many bytes the file takes on the medium.
 used()
 {
 	echo $((512 * $(stat -c %b "$p")))

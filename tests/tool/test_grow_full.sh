@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# grow on a file system without room: with each number of free pages the pool has grown, or it is
-# as it was, its length included, and no backup is left; nothing is killed by SIGBUS.
+# pmemblk grow on a full file system, with any number of free pages: the pool grows, or it keeps its
+# bytes and its length, and no backup is left. SIGBUS never kills the tool.
 . "$(dirname "$0")/lib.sh"
 if [ "${1:-}" != inside ]; then
 	[ "$(id -u)" = 0 ] || skip "only root can mount a file system"
@@ -15,7 +15,7 @@ mkdir "$full"
 mount -t tmpfs -o size=20M,nr_inodes=100 none "$full" 2>"$work/err" || skip "no tmpfs: $(cat "$work/err")"
 trap 'umount "$full"; rm -rf "$work"' EXIT
 
-# Fills the file system but for so many pages.
+# Fills the file system except for so many pages.
 leave()
 {
 	rm -f "$full/fill"
@@ -27,7 +27,7 @@ tool create -b 512 -s 17825792 "$work/made" >/dev/null
 head -c 1000000 /dev/urandom | tool import - "$work/made" >/dev/null
 cp --sparse=always "$work/made" "$work/base"
 
-# The new metadata apart from the old ones; and over them.
+# New metadata apart from the old ones, and new metadata that overlap them.
 for size in 64M 17846272; do
 	grown=0 refused=0
 	for free in 0 1 2 3 4 5 6 7 8 10 12 14 16 20 24 28 32 36 40 44 48 56 64 128 200 300 400; do

@@ -2,11 +2,15 @@
 /*
  * Pools that grow under power loss.
  *
- * A grow's stores are recorded, and the power is cut in each of its steps: everything before the
- * last fence is there, and of what came after it any choice of aligned 8-byte words. If what is left
- * has a sound header it opens as the old pool or as the new one, in this library and in the
- * original, with every block as it was. Else it opens in neither. A second grow finishes, or the
- * backup takes the pool back, byte for byte, also if the power fails in that, too.
+ * The test records the stores of a grow and cuts the power in each of its steps. Then everything
+ * before the last fence is in the file, and any choice of the 8-byte words that were stored after
+ * it. After each cut:
+ *
+ *   1. If the header is sound, this library and the original open the file as the old pool or as
+ *      the new one, and every block is as it was. If not, neither of them opens it.
+ *   2. A second grow finishes the first one.
+ *   3. The backup takes the pool back, byte for byte, even if the power fails again during the
+ *      undo.
  */
 #include "support.h"
 
@@ -28,7 +32,7 @@ static struct recording undoing;
 
 /* --- growing -------------------------------------------------------------------------------- */
 
-/* Plans it for the pool in the file; the image is as the file is then. */
+/* Plans a grow of the pool in the file. Afterwards the image is as the file is. */
 static void plan_file(const char *path, struct image *image, struct grow *grow,
 		      struct plan *plan)
 {
@@ -52,7 +56,7 @@ static void finish(struct image *image, struct grow *grow, struct plan *plan)
 	image_close(image);
 }
 
-/* In earnest. */
+/* Really grows the pool in the file. */
 static void grow_file(const char *path)
 {
 	const char *backup = support_path(true, "second.undo");
@@ -86,14 +90,14 @@ static void undo_file(const char *path, const char *backup)
 
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_size, base_length);
-		return; /* its blocks are looked at later */
+		return; /* too large to compare: its blocks are read later */
 	}
 	was.p = support_read_file(base, &was.len);
 	assert_true(is_file(path, &was));
 	free(was.p);
 }
 
-/* The number of blocks that it opens with, all as they were; 0: it does not open. */
+/* Opens the pool and checks all blocks. Returns their number; 0: it does not open. */
 static uint64_t open_file(const char *path)
 {
 	PMEMblkpool *pool = pmemblk_open(path, bsize);
@@ -109,7 +113,7 @@ static uint64_t open_file(const char *path)
 	return n;
 }
 
-/* From what a power cut has left: an undo, and one whose power fails, too. */
+/* Undoes what a power cut has left, with another power cut during the undo. */
 static void undo_cut(const char *cut, const char *backup, uint64_t *random)
 {
 	const char *path = support_path(true, "taken_back");
@@ -161,7 +165,10 @@ static void try_cut(const char *path, const char *backup, bool undoes, uint64_t 
 	assert_int_equal(open_file(path), grown_nblock);
 }
 
-/* The stores of a grow of the base, and its backup. Returns whether the metadata overlap. */
+/*
+ * Records the stores of a grow of the base, and writes its backup. Returns whether old and new
+ * metadata overlap.
+ */
 static bool record_grow(const char *path, const char *backup)
 {
 	bool moves = false;
@@ -195,7 +202,10 @@ static bool record_grow(const char *path, const char *backup)
 	return moves;
 }
 
-/* Cuts the power in every step: in all ways where it stores a few words, else in `cuts`. */
+/*
+ * Cuts the power in every step of a grow to this length: in all ways if the step stores a few
+ * words, else `cuts` times. moves: whether old and new metadata overlap.
+ */
 static void cut_power(uint64_t length, unsigned cuts, bool moves)
 {
 	const char *path = support_path(true, "cut");
@@ -253,7 +263,7 @@ static void a_tail_that_is_overwritten(void **state)
 	assert_int_equal(write(fd, "behind the last page", 20), 20);
 	close(fd);
 	base_length += 20;
-	/* just as much as the metadata need: the new map begins where the old arena ends */
+	/* exactly what the metadata need: the new map begins where the old arena ends */
 	cut_power(base_length - 20 + 151552, 5, false);
 	assert_true(replaces_tail);
 }
@@ -272,7 +282,7 @@ static void one_page_more(void **state)
 	cut_power(8192 + MIN_ARENA + 12288, 4, true);
 }
 
-/* The last write is in the flog only. */
+/* The last write has stored its flog record, but not its map entry. */
 static void a_write_that_is_not_in_the_map_yet(void **state)
 {
 	struct btt_flog_record r[2];
@@ -299,17 +309,17 @@ static void a_write_that_is_not_in_the_map_yet(void **state)
 	cut_power(8192 + MIN_ARENA + 20480, 4, true);
 }
 
-/* A full arena stays as it is, but for its successor. */
+/* A full arena stays as it is, and gets a successor. */
 static void an_arena_is_added(void **state)
 {
 	(void)state;
 	if (SUPPORT_SANITIZED)
-		skip(); /* its run time leaves no such room */
+		skip(); /* the sanitizer's run time leaves no address space for it */
 	make_base(8192 + MAX_ARENA, MAX_BSIZE);
 	cut_power(8192 + MAX_ARENA + MIN_ARENA, 4, false);
 }
 
-/* A file of 512 GiB: the arena becomes full, which takes it 8 KiB, and others follow. */
+/* A file of 512 GiB: its arena needs 8 KiB to become full, and other arenas follow. */
 static void an_arena_becomes_full_and_others_are_added(void **state)
 {
 	(void)state;

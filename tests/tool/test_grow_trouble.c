@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Grows that are killed at a sync, whose syncs fail from one on, or that find no room, each at
- * every call of its kind: the pool is what it was, byte for byte and in its length, or the backup
- * takes it there; and then it grows. The same for undos.
+ * Disturbs grows and undos: it kills them at a sync, lets all syncs from one on fail, or lets an
+ * allocation find no space, in turn for every call of that kind. Afterwards the pool has its old
+ * bytes and its old length, or the backup restores them. Then the pool can grow.
  */
 #include "support.h"
 
@@ -25,10 +25,11 @@
 enum trouble { KILL, FAIL, FULL };
 
 static enum trouble trouble;
-static unsigned trouble_at; /* in the n-th call, or from it on; 0: never */
-static unsigned ncall;	    /* so far */
+/* number of the call that fails, and all later ones; 0: none */
+static unsigned trouble_at;
+static unsigned ncall; /* so far */
 
-/* Syncs, and changes of the file's length. */
+/* Counts syncs and changes of the file's length, and tells whether this one fails. */
 static bool is_failing(void)
 {
 	if (trouble == FULL || trouble_at == 0 || ++ncall < trouble_at)
@@ -69,7 +70,7 @@ SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
 /* --- the pool ------------------------------------------------------------------------------ */
 
 static struct pool_file base;
-static char size[32]; /* that it grows to */
+static char size[32]; /* to which it grows */
 static const char *path;
 static const char *undo;
 
@@ -92,7 +93,7 @@ static void make_base(uint64_t length, uint64_t grown)
 	pmemblk_close(pool);
 	base.p = support_read_file(path, &base.len);
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)grown);
-	/* so that looking at it changes nothing */
+	/* so that opening the pool does not change it */
 	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &on), 0);
 }
 
@@ -152,7 +153,10 @@ static enum ending disturb(bool undoes, enum trouble kind, unsigned n)
 			fail_msg("%s: %s", #__VA_ARGS__, tool_said);                     \
 	} while (0)
 
-/* What was interrupted left the old pool, or a backup that takes it there; and it grows then. */
+/*
+ * An interrupted grow has left the old pool, or a backup that restores it. Then the pool can
+ * grow.
+ */
 static void take_back_and_grow(enum trouble kind)
 {
 	size_t n;
@@ -161,7 +165,7 @@ static void take_back_and_grow(enum trouble kind)
 		assert_true(is_file(path, &base));
 		assert_true(access(undo, F_OK) != 0);
 	}
-	/* a killed process may leave a backup that is not complete, and then nothing else */
+	/* if the backup is not complete, the killed process has changed nothing else */
 	if (!is_file(path, &base)) {
 		if (!has_blocks(&n))
 			assert_int_equal(tool_run(cmd_grow, "-s", size, path, NULL), 3);
@@ -173,7 +177,7 @@ static void take_back_and_grow(enum trouble kind)
 	assert_int_equal(pmemblk_check(path, BSIZE), 1);
 }
 
-/* Another grow, where the pool opens: it finishes what the first one began. */
+/* If the pool opens, a second grow finishes the first one. */
 static void go_on(void)
 {
 	const char *second = support_path(true, "pool.undo.1");
@@ -254,7 +258,7 @@ static void old_and_new_metadata_overlap(void **state)
 	try_all(8192 + MIN_ARENA, 8192 + MIN_ARENA + 20480);
 }
 
-/* The tail gets new metadata, and is there again after an undo. */
+/* The new metadata overwrite the last part of a page, and an undo restores it. */
 static void a_file_of_odd_length(void **state)
 {
 	(void)state;
@@ -289,7 +293,7 @@ static void a_pool_without_a_layout(void **state)
 	assert_true(access(undo, F_OK) != 0);
 }
 
-/* Gives a backup whose text was changed the checksum that it then needs. */
+/* Gives a changed backup the right checksum. */
 static void seal(char *text, size_t room)
 {
 	char *end = strstr(text, "\nend ") + 1;
@@ -300,7 +304,7 @@ static void seal(char *text, size_t room)
 		 (unsigned long long)sum);
 }
 
-/* Whatever it says, and although each line is well formed. */
+/* A backup with a wrong length is refused, although each line is well formed. */
 static void a_backup_cannot_cut_off_a_pool(void **state)
 {
 	const char *name = support_path(true, "text");

@@ -13,7 +13,7 @@ interrupted()
 {
 	local signal=$1 call=$2 count=$3 rc=0
 	shift 3
-	# The shell, too, says what the process died from.
+	# The shell also reports which signal has killed the process.
 	{ (exec env --default-signal=INT,TERM,HUP LD_PRELOAD="$work/shim.so" INTERRUPT_CALL="$call" \
 		INTERRUPT_COUNT="$count" INTERRUPT_SIGNAL="$signal" \
 		"$BUILD/bin/pmemblk" "$@") >"$work/out" 2>"$work/err" || rc=$?; } 2>"$work/shell"
@@ -45,7 +45,7 @@ expect 0 create -b 512 -s 0 "$work/set"
 expect 0 create -b 512 "$p"
 case_ok "create removes what it made, and can be repeated"
 
-# What was there before stays, and is finished.
+# Create keeps files that were there before, and finishes its work on them.
 rm "$work/part0" "$work/part1"
 truncate -s 9M "$work/part0"
 interrupted 15 posix_fallocate 1 create -b 512 -s 0 "$work/set"

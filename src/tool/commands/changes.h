@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The time in which a command changes the files of a pool. */
+/* Brackets the part of a command that changes the files of a pool. */
 #ifndef CHANGES_H
 #define CHANGES_H 1
 
 #include <stdbool.h>
 
 /*
- * From here on the files are changed. That is finished, and told, whatever comes: signals are
- * blocked, and who reads the output may have gone, too.
+ * The command changes files from now on. It finishes the changes and reports them even if a
+ * signal comes or the reader of its output is gone: signals are held back, and SIGPIPE is
+ * ignored.
  */
 void changes_begin(void);
 
 /*
- * The process dies here if a signal has come since. finished: the work was done in spite of it,
- * which is said. May be called without changes_begin().
+ * Ends that part. If a signal has come since changes_begin(), the process dies here. finished:
+ * the work was done all the same, and a message says so. May be called without changes_begin().
  */
 void changes_end(bool finished);
 
