@@ -28,7 +28,7 @@ if [ -z "${THREADS:-}" ]; then
 	done
 fi
 
-# What every figure depends on.
+# Prints what every figure depends on.
 machine()
 {
 	local cpu memory

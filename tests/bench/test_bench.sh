@@ -12,7 +12,7 @@ trap 'rm -rf "$work" "$dir"' EXIT
 program=$BUILD/tests/bench/bench
 export LD_LIBRARY_PATH=$BUILD/lib PMEM_IS_PMEM_FORCE=1 OURS=$BUILD/lib ORIGINAL=$BUILD/lib
 
-# In an order that once gave wrong results: flags first, then reads.
+# Flags first, then reads: this order once gave wrong results.
 cases=(flag/512/1 zero/512/1 read/512/2 mix/512/2 flag/4096/1 zero/4096/2 read/4096/2 mix/4096/2
 	write/512/1 read/520/1 read/65536/1 write/65536/2 write-noload/512/1)
 "$program" self-test "$dir" "${cases[@]}" >"$work/touched" || fail "the benchmark"

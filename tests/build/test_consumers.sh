@@ -29,7 +29,7 @@ shared=$(pkg-config --cflags --libs libpmemblk libpmem)
 $CC $strict -o "$work/shared" "$here/consumer.c" $shared -ldl
 LD_LIBRARY_PATH=$prefix/lib works "a C program with the shared libraries" "$work/shared" "$prefix/lib"
 
-# Only what a program names itself: libpmem comes along as a dependency of libpmemblk.
+# A program names libpmemblk only, and gets libpmem as its dependency.
 echo 'int main(void) { return pmemblk_check_version(1, 1) != 0; }' >"$work/one.c"
 # shellcheck disable=SC2086
 $CC $strict -include libpmemblk.h -o "$work/one" "$work/one.c" $(pkg-config --cflags --libs libpmemblk)

@@ -83,7 +83,7 @@ grep '^<libpmem>: <1> \[' "$work/err" | head -1 | cut -c61- | grep -q '^ *pid' |
 	fail "PMDK_LOG_ALIGN"
 case_ok "a file that cannot be opened does not stop the program"
 
-# What each variable selects, as the library itself says when it is loaded. The best that this
+# Tests what each variable selects; the library prints it when it is loaded. The best that this
 # CPU has comes from the kernel's list of its features, in the order of preference.
 has()
 {

@@ -51,7 +51,7 @@ rounds()
 	case_ok "$name: a thread that is being cancelled completes its calls"
 }
 
-# variant NAME CC MAKE-ARGUMENTS: the same of a copy that is built with them
+# variant NAME CC MAKE-ARGUMENTS: the same for a copy that is built with these arguments
 variant()
 {
 	local name=$1 cc=$2 folder=$work/$1

@@ -5,7 +5,7 @@
 # a forked child finds there.
 . "$(dirname "$0")/lib.sh"
 
-# Symbols of the sections that stay writable, without the suffix of those inside functions.
+# Lists the symbols in writable sections, without the suffix of static ones inside functions.
 changing_objects()
 {
 	find "$@" -name '*.o' -exec nm -f sysv {} + |

@@ -54,7 +54,7 @@ for cxx in g++ clang++; do
 	done
 done
 
-# Other machines: one error from each header, whatever else follows, and one from make.
+# On other machines each header and make print one error that says so; others may follow.
 [ -z "${CROSS:-}" ] && [ "$(uname -m)" = x86_64 ] || exit 0
 for cc in $compilers; do
 	for flag in -m32 -mx32; do
@@ -85,7 +85,7 @@ refused CC="$work/other-cc"
 want="the compiler 'no-such-cc' does not run here"
 refused CC=no-such-cc
 
-# CFLAGS are the user's, the language is not.
+# The user may set CFLAGS, but cannot change the language.
 for std in -std=c99; do
 	run_make B="$work/std" CFLAGS="-O0 $std" "$work/std/lib/libpmem.so.1.0.0"
 	case_ok "CFLAGS=$std builds"

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
 
-# The files below a folder, links with their targets.
+# Lists the files below a folder, and links with their targets.
 list()
 {
 	(cd "$1" && find . ! -type d -printf '%P %l\n' | sed 's/ $//' | sort)
@@ -49,7 +49,7 @@ done
 [ "$(stat -c %a "$work/x/lib/libpmem.so.1.0.0")" = 755 ] || fail "mode of the library"
 case_ok "the files have the usual modes"
 
-# A staged installation is the same tree below DESTDIR and knows nothing of it.
+# A staged installation is the same tree below DESTDIR, and no file contains that path.
 run_make install PREFIX=/opt/p DESTDIR="$work/stage" LIBDIR=/opt/p/lib/x86 \
 	INCLUDEDIR=/opt/p/inc MANDIR=/opt/p/man BINDIR=/opt/p/bin
 [ -f "$work/stage/opt/p/lib/x86/libpmem.so.1.0.0" ] && [ -f "$work/stage/opt/p/inc/libpmem.h" ] ||
@@ -59,7 +59,7 @@ grep -qx 'libdir=/opt/p/lib/x86' "$work/stage/opt/p/lib/x86/pkgconfig/libpmem.pc
 	fail "libdir in libpmem.pc"
 case_ok "DESTDIR, LIBDIR and INCLUDEDIR are honoured"
 
-# The tool finds its libraries from where it is, wherever the tree is moved to.
+# The tree can be moved: the tool finds its libraries relative to its own place.
 version()
 {
 	env -u LD_LIBRARY_PATH "$1" --version | sed 's/.* //'

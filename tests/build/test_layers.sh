@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$SOURCE"
 
-# The rooms of libpmemblk that a room may include from, itself among them.
+# Lists the rooms of libpmemblk from which a room may include, itself among them.
 blk_rooms()
 {
 	case $1 in
@@ -34,7 +34,7 @@ tool_rooms()
 	esac
 }
 
-# The folders whose headers a file may include by "name".
+# Lists the folders whose headers a file may include by "name".
 folders()
 {
 	case $1 in
@@ -51,7 +51,7 @@ folders()
 	esac
 }
 
-# The public headers it may include.
+# Lists the public headers that a file may include.
 public()
 {
 	case $1 in
@@ -81,7 +81,7 @@ may_include()
 	return 1
 }
 
-# One line "FILE HEADER" for each include of the sources (or of those in $scope).
+# Prints a line "FILE HEADER" for each include in the sources (or in those of $scope).
 scope='src examples tests'
 includes()
 {
@@ -107,7 +107,7 @@ check_includes()
 	done
 }
 
-# Two headers that include each other, in however many steps.
+# Finds headers that include each other, directly or through others.
 check_circles()
 {
 	local file header
@@ -130,7 +130,7 @@ check_api_tests()
 	done
 }
 
-# getenv is called where the environment is decided on, and nowhere else.
+# Only the files that decide about the environment call getenv.
 check_environment()
 {
 	grep -nE '\b(secure_)?getenv[[:space:]]*\(' -r src --include='*.[ch]' |
@@ -159,7 +159,7 @@ check_licences()
 	done
 }
 
-# What the objects below $1 refer to.
+# Lists the symbols to which the objects below $1 refer.
 nm=${CROSS:-}nm
 refers()
 {
@@ -176,7 +176,7 @@ check_objects()
 		sed 's/ / calls libpmem past the storage: /'
 }
 
-# Pure parts do no I/O, hold no data that changes and no locks.
+# Pure parts do no I/O and have no writable data and no locks.
 pure='pmem/engine_select pmem/x86_64/features blk/base/fletcher64 blk/base/pool_format_check blk/pool/header
 	blk/btt/geometry blk/btt/info blk/btt/flog blk/btt/format_check blk/poolset/parse blk/poolset/poolset'
 check_pure()

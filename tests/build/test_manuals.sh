@@ -7,7 +7,8 @@
 cd "$SOURCE"
 pages=$(ls src/man/* examples/*.1)
 
-# The prototypes of a header, one a line, in one spacing: "int f(const char *a, size_t b)".
+# Prints the prototypes of a header, one a line, with the same spacing:
+# "int f(const char *a, size_t b)".
 tidy()
 {
 	tr '\n\t' '  ' | tr ';' '\n' | sed -E 's/ +/ /g; s/^ //; s/ $//; s/\( /(/g; s/\* /*/g'
@@ -17,7 +18,7 @@ for h in libpmem libpmemblk; do
 		grep -vE '^(typedef|extern)\b'
 done | sort -u >"$work/header"
 
-# And those of the pages' .Ft, .Fn, .Fo, .Fa and .Fc.
+# Prints the prototypes that the pages have in .Ft, .Fn, .Fo, .Fa and .Fc.
 cat >"$work/prototypes.awk" <<'END'
 function unquote(s) { gsub(/^"|"$/, "", s); return s }
 # Splits "a b" c "d" into argument[1..n].
@@ -88,11 +89,11 @@ for page in $pages; do
 done
 case_ok "pages refer to pages that exist"
 
-# Environment variables that the code reads are in the manual, and no others.
+# The manual has exactly the environment variables that the code reads.
 grep -rhoE '"(PMEM|PMEMBLK|PMDK)_[A-Z0-9_]+"' src --include='*.c' | tr -d '"' | sort -u >"$work/read"
 sed -nE '/^\.(It )?Ev /{s/^\.(It )?Ev //;s/ [,.)]/\n/g;s/ Ns.*//;s/^ *//;p}' $pages | tr ' ' '\n' |
 	grep -E '^PM' | sort -u >"$work/documented"
-# The names of the log variables are put together of the library's prefix and these endings.
+# The names of the log variables consist of the library's prefix and these endings.
 for end in $(grep -rhoE '"_LOG_[A-Z]+"' src/common | tr -d '"' | sort -u); do
 	printf '%s\n' "PMEM$end" "PMEMBLK$end" >>"$work/read"
 done
@@ -101,7 +102,7 @@ comm -23 "$work/read" "$work/documented" | grep . && fail "these are not documen
 comm -13 "$work/read" "$work/documented" | grep . && fail "these are not read by anything"
 case_ok "the environment variables are those that the code reads"
 
-# So are the settings.
+# The manual has exactly the settings that the code has.
 sed -nE 's/.*\[CTL_[A-Z_]+\] = \{\{"([a-z_]+)", "([a-z_]+)"\}, ([0-9])\}.*/\1.\2 [\3]/p' src/blk/base/ctl.c | sort >"$work/ctl"
 sed -nE 's/^\.It Cm ([a-z_.]+) No (\[[0-9]\])/\1 \2/p' src/man/pmem_ctl.5 | sort | diff "$work/ctl" - ||
 	fail "the settings in ctl.c (left) and pmem_ctl.5 (right) differ"
@@ -111,7 +112,7 @@ while read -r name _; do
 done <"$work/ctl"
 case_ok "the settings are those of the code, with their initial values"
 
-# Programs and functions of the EXAMPLES sections.
+# Compiles the programs and functions of the EXAMPLES sections.
 n=0
 for page in $pages; do
 	awk -v out="$work/$(basename "$page")" '
@@ -142,7 +143,7 @@ if command -v mandoc >/dev/null; then
 	case_ok "mandoc has no complaint about $(wc -w <<<"$pages") pages"
 fi
 if command -v groff >/dev/null; then
-	# Declarations that are too long for a line are no defect of theirs.
+	# Some declarations are too long for a line.
 	# shellcheck disable=SC2086
 	groff -mdoc -Tutf8 -ww -Wbreak $pages 2>"$work/err" >"$work/text"
 	[ ! -s "$work/err" ] || { cat "$work/err"; fail "groff complains"; }

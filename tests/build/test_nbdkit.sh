@@ -24,7 +24,7 @@ serve()
 		{ cat "$work/log"; fail "$2"; }
 }
 
-# 5,000,003 bytes: the last request is no whole block.
+# 5,000,003 bytes: the last request ends in the middle of a block.
 seq 1 1000000 | head -c 5000003 >image
 examples/block_array pool >/dev/null
 # Block 2 of the example is in the error state: reading the whole device fails.
@@ -45,7 +45,7 @@ cmp copy copy2 || fail "small requests read something else"
 [ "$(examples/check_pool pool)" = "pool: consistent, 7919 blocks of 4096 bytes" ] || fail "the pool afterwards"
 case_ok "the pool is consistent afterwards"
 
-# Without a check before the fork the first of these waits for ever, and the third says success.
+# Without a check before the fork the first of these waits for ever, and the third reports success.
 head -c 20000000 /dev/zero >none
 no_pool()
 {

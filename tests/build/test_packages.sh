@@ -15,7 +15,7 @@ VERSION=${VERSION:-1.14.0} DEB_BUILD_OPTIONS=noopt "$SOURCE/.packaging/build-deb
 lib=usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 case_ok "the packages are built"
 
-# Files without those of folders that have a case of their own, or that every package has.
+# Lists files, without those that every package has and those of folders with a case of their own.
 files()
 {
 	dpkg-deb --fsys-tarfile "$1" | tar -tv | sed -nE 's/^([-l][^ ]*) +(root\/root) .* \.\/(.*)$/\1 \2 \3/p' |
@@ -58,7 +58,7 @@ for l in libpmem libpmemblk; do
 		sed -n 's|^./usr/share/man/man3/\(.*\)\.3\.gz$|\1|p' | sort >"$work/pages"
 	[ "$(wc -l <"$work/functions")" -ge 16 ] || fail "$l has too few functions"
 	diff "$work/functions" "$work/pages" || fail "functions of ${l}1 (left) and pages of ${l}-dev (right)"
-	# The symbols file: a dependency on the first version that has what is used.
+	# The symbols file makes a program depend on the first version that has the functions it uses.
 	dpkg-deb --control "$work"/deb/${l}1_*.deb "$work/control"
 	while read -r function; do
 		grep -qE "^ $function@${l^^}_1\.[0-9]+ 1\.(4|5|14\.0)\$" "$work/control/symbols" ||
@@ -69,7 +69,7 @@ done
 case_ok "each function has a page in the -dev package, and a line in the symbols file"
 
 if command -v lintian >/dev/null; then
-	# It leaves files in its folder for temporary ones.
+	# It leaves files in its temporary folder.
 	TMPDIR=$work lintian --allow-root --fail-on warning --suppress-tags initial-upload-closes-no-bugs \
 		"$work"/deb/*.deb >"$work/log" 2>&1 || { cat "$work/log"; fail "lintian complains"; }
 	case_ok "lintian has no complaint"

@@ -16,7 +16,7 @@ done
 grep -q "readme-block 'Test it'" .ci/run || fail ".ci/run runs something else than the README"
 case_ok "the two commands are there, and CI runs the second one as it stands"
 
-# What scripts ask for by name: need_command COMMAND PACKAGE, package_file PACKAGE.
+# Scripts ask for these by name: need_command COMMAND PACKAGE, package_file PACKAGE.
 packages=$(.ci/readme-block 'Test it' | head -n 1)
 wanted=$(grep -rhoE '^[^#]*\b(need_command [a-z0-9-]+ |package_file )[a-z0-9.-]+' tests |
 	sed 's/.* //' | sort -u)

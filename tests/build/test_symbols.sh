@@ -7,7 +7,7 @@
 nm=${CROSS:-}nm
 readelf=${CROSS:-}readelf
 
-# The interface of the original, which programs are linked with, and what was added since.
+# The interface of the original, with which programs are linked, and the functions added since.
 cat >"$work/libpmem.fixed" <<'END'
 pmem_check_version
 pmem_deep_drain
@@ -61,12 +61,12 @@ pmemblk_readv
 pmemblk_set_zero_range
 pmemblk_writev
 END
-# The version nodes of what is added; libpmem's has been there before.
+# The version nodes of the added functions. That of libpmem is the original's.
 echo LIBPMEM_1.0 >"$work/libpmem.node"
 echo LIBPMEMBLK_1.14 >"$work/libpmemblk.node"
 [ "$(cat "$work/libpmem.fixed" "$work/libpmemblk.fixed" | wc -l)" -eq 39 ] || fail "23 + 16"
 
-# The functions that a header declares: what is left of it without comments, directives, types.
+# Lists the functions that a header declares: removes comments, directives and types.
 declared()
 {
 	${CC} -E -P "$SOURCE/include/$1.h" | tr '\n' ' ' | sed 's/extern "C" {//' | tr ';' '\n' |
@@ -106,7 +106,7 @@ check()
 		diff - "$work/$lib.exported" || fail "$lib.a: other global symbols than the interface"
 	case_ok "$lib: the archive shows the same names"
 
-	# What belongs to the whole process: whoever puts it back has been seen by other threads.
+	# State of the whole process: other threads see a change even if it is undone later.
 	# libpmemblk's SIGBUS handler gives the program's own handler the mask that it asked for.
 	forbidden='umask|f?chdir|sigprocmask|fts(64)?_.*|nftw(64)?|setlocale'
 	[ "$lib" = libpmemblk ] || forbidden="$forbidden|pthread_sigmask"
@@ -135,7 +135,7 @@ check libpmemblk LIBPMEMBLK_1.0
 [ -n "${SAN:-}" ] || [ "$(needed)" = "libc.so.6 libpmem.so.1 " ] || fail "libpmemblk needs $(needed)"
 case_ok "libc is the only dependency outside of the pair"
 
-# Programs with more rights than their caller must not listen to its environment. What counts the
+# A program with more rights than its caller must ignore the caller's environment. The code that counts
 # coverage has variables of its own.
 for lib in libpmem libpmemblk; do
 	$nm -D --undefined-only "$BUILD/lib/$lib.so.1.0.0" | sed 's/@.*//' | awk '{ print $NF }' >"$work/$lib.imported"

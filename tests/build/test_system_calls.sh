@@ -41,7 +41,7 @@ at_most()
 	case_ok "$1 makes $n calls of ${2/./any kind}, at most $3"
 }
 
-# Every call that makes a descriptor asks for one that execve(2) closes.
+# Every descriptor is made with close-on-exec.
 descriptors_are_closed_by_execve()
 {
 	sed -E 's/^[0-9]+ +//' "$work/trace" | sed -n '/"\/step\/create"/,$p' |
@@ -60,7 +60,7 @@ exactly set-zero msync 1
 exactly set-zero-again msync 1
 exactly set-error msync 1
 exactly read '[a-z0-9_]+' 0
-# Two syncs, however many blocks; 200 are more than one chunk.
+# Two syncs for each chunk of a batch; 200 blocks are more than one chunk.
 for step in batch-of-16 batch-of-64; do
 	exactly $step msync 2
 	exactly $step '[a-z0-9_]+' 2

@@ -8,7 +8,7 @@
 #   pool LIBS ARGS...      the same for the helper program pool
 . "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 
-# The file of a package, by the end of its name; empty where the package is not installed.
+# Prints the file of a package whose name ends like this; nothing if the package is not installed.
 package_file()
 {
 	dpkg-query -L "$1" 2>/dev/null | grep -E "$2\$" | head -n 1 || true
@@ -36,7 +36,7 @@ cleanup()
 }
 trap cleanup EXIT
 
-# One folder per pair of libraries, holding links.
+# Makes a folder of links for each pair of libraries.
 link_pair()
 {
 	mkdir "$work/$1"
@@ -64,7 +64,7 @@ pool()
 }
 
 # Runs COMMAND on LIBS as `on` does and fails unless the loader took the libraries named by
-# WHICH (libpmem, libpmemblk, or both) from there; for programs that cannot tell themselves.
+# WHICH (libpmem, libpmemblk, or both) from there. For programs that cannot check this themselves.
 on_proven()
 {
 	local libs=$1 which=$2 l rc=0

@@ -37,7 +37,7 @@ for PMEM_IS_PMEM_FORCE in 0 1; do
 	exchange 4096 50000001 600
 done
 
-# A program that is linked with them ends before main().
+# A program that is linked with the batch functions does not reach main().
 [ -z "${SAN:-}" ] || exit 0
 rc=0
 on original "$BUILD/tests/build/steps" "$work/other" >"$work/log" 2>&1 || rc=$?

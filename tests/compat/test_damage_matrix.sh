@@ -49,20 +49,20 @@ grown_and_primary_checksum | 0  1  | no  | 0  | 0  | yes | the copy is found whe
 pool ours create "$work/base" 512 20000000 >/dev/null
 pool ours fill "$work/base" 512 1 0 300
 
-# Puts the damaged pool in place.
+# Makes the damaged pool.
 spoil()
 {
 	cp "$work/base" "$work/p"
 	"$damage" "$1" "$work/p" || fail "cannot damage: $1"
 }
 
-# What pmemblk_check of LIBS returns.
+# Prints what pmemblk_check() of LIBS returns.
 verdict()
 {
 	{ pool "$1" check "$work/p" 0 || echo '!'; } 2>/dev/null | tail -n 1
 }
 
-# Names rows that are not in the table, and the other way round.
+# Names the damages without a row in the table, and the rows without a damage.
 diff <("$damage" list) <(sed -n 's/^\([a-z_]\+\) .*/\1/p' <<<"$matrix") ||
 	fail "the table and the damages differ"
 

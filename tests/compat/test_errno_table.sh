@@ -9,7 +9,7 @@
 disk=$(mktemp -d "${TMPDIR:-/tmp}/pmemcompat.XXXXXX")
 trap 'rm -rf "$disk"; cleanup' EXIT
 
-# The original sets errno to 0 inside of these, and reads the number as it comes.
+# The original sets errno to 0 in these functions, and accepts any number.
 cat >"$work/known" <<-'END'
 	pmem_has_auto_flush 0
 	pmem_is_pmem 34
@@ -18,7 +18,7 @@ cat >"$work/known" <<-'END'
 	pmemblk_open 0
 END
 
-# table LIBS DIR WRITES: 124 if it did not come to its end.
+# table LIBS DIR WRITES: status 124 if it did not finish in time.
 table()
 {
 	local rc=0
@@ -40,7 +40,7 @@ compare()
 	[ "$(grep '^pmem_map_file ' "$work/ours.table")" = 'pmem_map_file 95' ] ||
 		fail "$what: $(grep '^pmem_map_file ' "$work/ours.table")"
 	case_ok "$what: $(wc -l <"$work/ours.table") lines"
-	# Its writers can wait for each other for ever when they contend.
+	# The original's writers can deadlock when they contend.
 	if ! table original "$1" "$2" >"$work/original.table"; then
 		echo "not tested: $what, as with the original: its threads hang"
 		return

@@ -10,7 +10,7 @@ need_command pmempool pmdk-tools
 
 cd "$work"
 
-# fio on ours; what it wrote to the log decides along with its exit status.
+# Runs fio on our libraries. Both its exit status and its log have to be good.
 run_fio()
 {
 	local which=$1
@@ -58,7 +58,7 @@ libpmem()
 	case_ok "fio's libpmem engine, threads $threads"
 }
 
-# Newer ones do not have it any more.
+# Newer versions of fio do not have this engine.
 if ! fio --enghelp | grep -qw pmemblk; then
 	echo "not tested: fio's pmemblk engine, $(fio --version) has none"
 	pmemblk() { :; }

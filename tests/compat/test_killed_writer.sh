@@ -17,7 +17,7 @@ killed()
 		mkfifo "$work/started"
 		pool "$writer" storm "$p" "$bsize" "$round" >"$work/started" 2>"$work/storm.log" &
 		read -r pid <"$work/started" || { cat "$work/storm.log"; fail "storm on $writer"; }
-		# Some more writes, a different number each time.
+		# A few writes more, a different number each time.
 		[ "$round" -lt 3 ] || pool ours constants >/dev/null
 		[ "$round" -lt 5 ] || pool ours constants >/dev/null
 		kill -9 "$pid" || { cat "$work/storm.log"; fail "$writer stopped by itself"; }

@@ -10,7 +10,7 @@ failures()
 	mkdir "$work/$1.d"
 	on "$1" "$BUILD/tests/compat/messages" "$work/$1.d" |
 		sed -E 's/0x[0-9a-f]{9,}/HEX/g' >"$work/$1.out"
-	# The original opens a part twice, and the mode of the first is 0: only root comes to the lock.
+	# The original opens a part twice, and the first open makes it with mode 0: only root reaches the lock.
 	[ "$(id -u)" -eq 0 ] || sed -i '/^create_set_twice\t/d' "$work/$1.out"
 }
 failures ours
@@ -23,7 +23,7 @@ cut -f 1,2 "$work/ours.out" >"$work/ours.errno"
 diff -u "$work/original.errno" "$work/ours.errno" || fail "errno differs from the original's"
 case_ok "errno is the original's in $(wc -l <"$work/ours.out") failures"
 
-# The rows of the table as they have to be, but for the reason.
+# Prints the rows as they have to be in the table, without the reason.
 paste "$work/original.out" "$work/ours.out" |
 	awk -F '\t' '$3 != $6 { printf "| %s | %s | %s |\n", $1, $3, $6 }' >"$work/rows"
 grep '^| [a-z_0-9]* | .* |$' "$SOURCE/tests/compat/messages.md" | grep -v '^| failure |' >"$work/table"

@@ -7,8 +7,8 @@
 need_command pmempool pmdk-tools
 
 # Runs one command with both sets of libraries, each in a folder of its own, and compares
-# status and output; what differs from pool to pool (identifiers, time, checksums) is masked, and
-# so are the texts of errors, which are each library's own.
+# status and output. It masks what differs from pool to pool (identifiers, time, checksums), and
+# the texts of errors, which each library words in its own way.
 cd "$work"
 mkdir run
 both()
@@ -92,7 +92,7 @@ for mode in pmem msync; do
 	other_pools
 done
 
-# Structures that pmempool damages on purpose are found, and repaired pools open again.
+# pmempool damages structures on purpose. We find the damage, and repaired pools open again.
 export PMEM_IS_PMEM_FORCE=1
 on ours pmempool create -w -s 20M blk 512 "$work/damaged"
 pool ours fill "$work/damaged" 512 3 0 100

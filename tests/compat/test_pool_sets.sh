@@ -50,7 +50,7 @@ for pair in "ours original" "original ours"; do
 	exchange $pair 4096 "directories" "OPTION SINGLEHDR" "1G @/d" "1G @/e"
 done
 
-# Both refuse the same sets when opening.
+# Both libraries refuse to open the same sets.
 refused()
 {
 	local libs

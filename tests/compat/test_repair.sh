@@ -105,7 +105,7 @@ find_written_slot()
 	fail "no such slot"
 }
 
-# The entry of a block that holds data, other than lba.
+# Finds the entry of a block other than lba that holds data.
 find_data()
 {
 	local i
@@ -181,7 +181,7 @@ consistent()
 	on original pmempool check "$work/p" >/dev/null 2>&1 && echo yes || echo no
 }
 
-# All blocks as the original library reads them, and the list of those that it does not.
+# Reads all blocks with the original library, and lists those that it cannot read.
 read_all()
 {
 	pool original read "$1" 512 >"$2" 2>"$work/err" || { cat "$work/err"; fail "reading all blocks"; }
@@ -233,7 +233,7 @@ while IFS='|' read -r name ours pmempool lost other why; do
 		rm -f "$work/after"*
 		read_all "$work/p" "$work/after"
 		gone=$(comm -13 "$work/before.errors" "$work/after.errors" | wc -l)
-		# Blocks that read otherwise, without those that do not read at all.
+		# Counts blocks that read differently, without those that cannot be read.
 		cmp -l "$work/before" "$work/after" | awk '{ b = int(($1 - 1) / 512); if (b != last) print b; last = b }' |
 			sort >"$work/changed" || true
 		differs=$(comm -23 "$work/changed" "$work/after.errors" | wc -l)

@@ -59,7 +59,7 @@ result()
 	echo "$1"
 }
 
-# The machine did not reach the expected state: prints its last output.
+# Fails because the machine has not reached the expected state, and prints its last output.
 stuck()
 {
 	result "not ok $1: the machine did not get that far; $console ends with"
@@ -105,7 +105,7 @@ dispatch()
 	done
 }
 
-# The power goes in two ways: in odd rounds the machine is reset and boots again at once, in even
+# The power is cut in two ways: in odd rounds the machine is reset and boots again at once, in even
 # ones its process is killed and a new one started.
 cut_power()
 {
@@ -131,7 +131,7 @@ cuts()
 	local round
 	for ((round = 0; round <= rounds; round++)); do
 		cut_power $round
-		# Now and then a second time, while it recovers from the first.
+		# Sometimes cuts the power again while the machine recovers from the first cut.
 		if [ $((round % 4)) = 2 ] || [ $((round % 8)) = 3 ]; then
 			machine_reach recovering || { stuck "power cuts"; return; }
 			moment
@@ -174,7 +174,7 @@ bad_blocks()
 	machine_kill
 }
 
-# Ordinary disks: the kernel's memory, with the device mapper on top.
+# Ordinary disks: a disk in the kernel's memory below the device mapper.
 replay()
 {
 	local limit=1800

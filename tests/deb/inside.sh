@@ -43,7 +43,7 @@ version_of()
 	dpkg-query -W -f '${Version}' "$1"
 }
 
-# All files of packages, with links and sums.
+# Lists all files of the packages, with links and sums.
 files_of()
 {
 	dpkg -L "$@" | sort -u | while read -r f; do
@@ -67,7 +67,7 @@ on()
 	[ "$(sha256sum <"$path")" = "$sum" ] || fail "$* is on another $library"
 }
 
-# The sum of that library in our package.
+# Prints the sum of that library in our package.
 packaged()
 {
 	dpkg-deb --fsys-tarfile /debs/"$1"_*.deb | tar -xO "./usr/lib/$(multiarch)/$2" | sha256sum
@@ -82,7 +82,7 @@ multiarch()
 	esac
 }
 
-# Programs of the distribution, each on the expected libraries.
+# Runs programs of the distribution, each with the expected libraries.
 fio_libpmem()
 {
 	fio --name=t --thread --ioengine=libpmem --filename=/dev/shm/f --bs=4k --size=8M --rw=randrw \
@@ -161,7 +161,7 @@ part_build()
 	quietly lintian --allow-root --fail-on warning --suppress-tags initial-upload-closes-no-bugs /out/*.deb
 	case_ok "lintian has no complaint"
 
-	# For the other systems: a program that uses whatever libraries it finds.
+	# Makes a program for the other systems. It runs with the libraries that it finds there.
 	quietly make build/release/tests/compat/pool
 	cp build/release/tests/compat/pool /out/
 }
@@ -169,7 +169,7 @@ part_build()
 part_replace()
 {
 	quietly apt-get update
-	# What depends on the two, and what asks for exactly their version.
+	# Packages that depend on the two, and packages that require exactly their version.
 	get install fio pmdk-tools libpmemobj1 libpmempool1 libpmemlog1 qemu-system-x86 nbdkit \
 		libpmemobj-dev libpmempool1-debug $ours
 	theirs=$(version_of libpmem1)
@@ -221,7 +221,7 @@ part_replace()
 
 	# shellcheck disable=SC2086
 	get --allow-downgrades install $(printf "%s=$theirs " $ours)
-	# The tool has gone with its library; the plugin runs on either.
+	# The tool is removed with its library. The plugin runs with either library.
 	get purge nbdkit-plugin-pmemblk
 	installed | diff /tmp/before - || fail "other packages than before"
 	# shellcheck disable=SC2086
@@ -232,7 +232,7 @@ part_replace()
 	case_ok "apt-get install libpmem1=$theirs ... goes back: same packages, same files, pools open"
 }
 
-# All files, but for what package management itself writes.
+# Lists all files, except those that the package management itself writes.
 everything()
 {
 	find / -xdev \( -path /proc -o -path /var/cache -o -path /var/lib/dpkg -o -path /var/lib/apt \
@@ -243,7 +243,7 @@ everything()
 part_alone()
 {
 	quietly apt-get update
-	# What the packages need besides themselves stays.
+	# The other packages that ours need stay.
 	get install nbdkit
 	installed >/tmp/before
 	everything >/tmp/files

@@ -20,7 +20,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pmemdeb.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$cache"
 
-# A fresh, minimal system in the folder $2.
+# Makes a fresh, minimal system in the folder $2.
 fresh_system()
 {
 	if [ ! -e "$cache/$1.tar" ]; then

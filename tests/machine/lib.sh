@@ -10,7 +10,7 @@
 
 : "${SOURCE:=$(realpath "$(dirname "$0")/../..")}" "${BUILD:=$SOURCE/build/release}" "${CC:=cc}"
 
-# Mounts belong to the script alone and end with it, however it ends.
+# Only the script sees its mounts, and they end with it, however it ends.
 if [ "$(id -u)" -eq 0 ] && [ -z "${PMEM_TEST_NAMESPACE:-}" ] &&
 	unshare -m true 2>/dev/null; then
 	PMEM_TEST_NAMESPACE=1 exec unshare -m --propagation private bash "$0" "$@"

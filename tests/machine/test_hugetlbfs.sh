@@ -8,7 +8,7 @@ reserve=/proc/sys/vm/nr_hugepages
 [ -w $reserve ] || skip "this kernel has no huge pages"
 before=$(cat $reserve)
 at_exit "echo $before >$reserve"
-# The kernel may have none, or not enough that are free.
+# The kernel may have no huge pages, or not enough free ones.
 { echo $((before + 64)) >$reserve; } 2>/dev/null || skip "huge pages cannot be reserved here"
 [ "$(cat $reserve)" -eq $((before + 64)) ] || skip "not enough free memory for 64 huge pages"
 mount_here -t hugetlbfs -o pagesize=2M none || skip "hugetlbfs cannot be mounted here"

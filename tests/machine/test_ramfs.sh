@@ -23,7 +23,7 @@ for fs in ramfs tmpfs; do
 	umount "$work/mnt"
 done
 
-# No page of ramfs is given back: what reads the metadata of a sparse file fills it.
+# ramfs never frees a page: reading the metadata of a sparse file fills its holes.
 if [ ! -e /proc/self/exe ]; then
 	echo "not tested: sparse files: without /proc the loader does not find the libraries beside the tool"
 elif [ -z "$skipped" ] && mount_here -t ramfs none; then

@@ -5,7 +5,7 @@
 # of the results as the last line. A variant whose compiler is missing counts as one skipped test.
 # The output of each is kept in build/check-long. About an hour on two CPUs.
 #
-# CHECK_LONG=1 makes some tests do more: in the variants where that finds more.
+# CHECK_LONG=1 makes some tests do more. It is set in the variants where that finds more.
 set -u
 only=" $* "
 export TEST_TIMEOUT=${TEST_TIMEOUT:-1200}
@@ -13,7 +13,7 @@ logs=build/check-long
 mkdir -p $logs
 passed=0 failed=0 skipped=0
 programs='TESTS=$(TEST_BIN)'
-# The crash tests switch stacks by themselves, thousands of times, and have one thread only.
+# The crash tests switch stacks themselves, thousands of times, and have only one thread.
 threads='TESTS=$(filter-out $(B)/tests/crash/%,$(TEST_BIN))'
 installed='TESTS=$(TEST_BIN) tests/build/test_symbols.sh $(wildcard tests/compat/test_*.sh)'
 

@@ -9,7 +9,7 @@
 # of another CPU. FAIL_FAST=1: the first failure ends it.
 #
 # The tests get folders of their own for what they make, on disk (TMPDIR) and on tmpfs (TEST_SHM).
-# One that leaves something there has failed.
+# A test that leaves something there has failed.
 set -u
 timeout=${TEST_TIMEOUT:-300}
 logs=$BUILD/logs

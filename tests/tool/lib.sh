@@ -19,7 +19,7 @@ fail()
 
 [ -e /proc/self/exe ] || skip "without /proc the loader does not find the libraries beside the tool"
 
-# Every imported block is synchronised: on a disk that takes minutes.
+# Import syncs every block, which takes minutes on a disk.
 [ -w "${TEST_SHM:-/dev/shm}" ] && TMPDIR=${TEST_SHM:-/dev/shm}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmemtool.XXXXXX")
 # Some tests take the right to write away.

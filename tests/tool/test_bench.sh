@@ -7,7 +7,7 @@
 expect 0 bench -b 1K -s 17M -t 3 -n 3K "$work/bench"
 [ "$(grep -cE '^(first write|random write|random read) +[0-9]+/s' "$work/out")" = 3 ] || fail "the measurements"
 head -n 1 "$work/out" | grep -qE '^[0-9]+ blocks of 1024 bytes, 3 threads$' || fail "what is measured"
-# What the figures of a line have to do with each other: blocks and MiB, median and 99 %.
+# Checks the figures of a line against each other: blocks and MiB, median and 99 %.
 sed -E 's/^[a-z ]+ ([0-9]+)\/s +([0-9.]+) MiB\/s +median ([0-9.]+) us, 99 % below ([0-9.]+) us$/\1 \2 \3 \4/' \
 	<(tail -n +2 "$work/out") | awk '
 	NF != 4 || $1 <= 0 || $3 <= 0 || $4 < $3 { exit 1 }

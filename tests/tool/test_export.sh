@@ -156,7 +156,7 @@ if [ "$(id -u)" = 0 ]; then
 	rm "$work/setcopy"
 	(umask 0 && tool export "$work/set" "$work/setcopy") || fail "export of a set of two groups"
 	[ "$(stat -c %a "$work/setcopy")" = 606 ] || fail "two groups: $(stat -c %a "$work/setcopy")"
-	# Members of a part's group may not read it, whatever others may.
+	# Members of a part's group may not read the part, even if others may.
 	chmod 604 "$work/part0"
 	rm "$work/setcopy"
 	(umask 0 && tool export "$work/set" "$work/setcopy") || fail "export of a set of two groups"
@@ -180,7 +180,7 @@ acl()
 no=4294967295
 chmod 600 "$p"
 rm -f "$work/copy"
-# The owner, the user 1000 and nobody else: the bits show that as a right of the group.
+# Only the owner and the user 1000 may read it; the mode shows this as a permission of the group.
 if acl "$p" access 1:6:$no 2:4:1000 4:0:$no 16:4:$no 32:0:$no; then
 	[ "$(stat -c %a "$p")" = 640 ] || fail "the list does not show"
 	(umask 0 && tool export "$p" "$work/copy") || fail "export of a pool with a list"

@@ -10,7 +10,7 @@ number()
 	od -An -v -t"u$4" -j"$2" -N"$3" "$1" | tr -d ' '
 }
 
-# In each of the four states one block at least: 0 and 1 data, 2 zero, 3 error.
+# Each of the four states has at least one block: 0 and 1 data, 2 zero, 3 error.
 p=$work/pool
 expect 0 create -b 4kB -s 32M "$p"
 head -c 8000 /dev/zero | tr '\0' d | cat - <(head -c 4000 /dev/zero) >"$work/raw"
@@ -72,7 +72,7 @@ END
 expect 0 info --stats "$p"
 diff "$work/expected" "$work/out" || fail "info says something else (right) than is there (left)"
 expect 0 info "$p"
-# The only byte that is not zero, of the first entry that is not, is its last one.
+# Of the first entry that is not zero, only the last byte is not zero.
 cp "$p" "$work/odd"
 map=$((8192 + $(sed -n 's/^  map_offset: //p' "$work/expected")))
 printf '\0\0\0\100' | dd of="$work/odd" bs=1 seek=$((map + 4 * 7918)) conv=notrunc status=none
@@ -150,7 +150,7 @@ case_ok "info shows what is special about a pool"
 
 command -v python3 >/dev/null || skip "python3 (package python3) is not installed"
 cat >"$work/compare.py" <<'END'
-# The facts for people and those for programs are the same.
+# The output for people and the one for programs have the same facts.
 import calendar, json, os, sys, time
 
 def names(v, out):
@@ -182,7 +182,7 @@ for f in "$p" "$work/set"; do
 done
 case_ok "the JSON holds the same facts"
 
-# FILE STATUS: one object with an error, whatever is wrong.
+# FILE STATUS: whatever is wrong, the output is one object with an error.
 head -c 20M /dev/zero >"$work/zeros"
 : >"$work/empty"
 cp "$p" "$work/copy"
@@ -213,7 +213,7 @@ expect 0 info --json "$p"
 ! grep '"error":' "$work/out" || fail "an error of a sound pool"
 case_ok "info --json prints one JSON object whatever is wrong"
 
-# Names: UTF-8 with all that JSON escapes, and bytes that are none.
+# Names of files: UTF-8 with all characters that JSON escapes, and bytes that are not UTF-8.
 for name in $'a "quoted"\\name' $'\x01\x1f\x7f\n\t\x1b[2J' $'\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80' \
 	$'\xff\xc3x\xed\xa0\x80\x80' $'\xc2\x9b\xe2\x80\xae\xf4\x90\x80\x80'; do
 	cp "$p" "$work/$name"

@@ -72,7 +72,7 @@ for signal in 2 15 1; do
 	interrupted $signal write 50 export "$p" "$work/copy"
 	absent "$work/copy"
 done
-# The first lock is that of the pool, the second one that of the new file.
+# The first lock is taken on the pool, the second one on the new file.
 interrupted 2 flock 2 export "$p" "$work/copy"
 absent "$work/copy"
 cp "$p" "$work/damaged"
@@ -90,7 +90,7 @@ absent "$work/copy"
 printf old >"$work/copy"
 interrupted 2 write 50 export --force "$p" "$work/copy"
 [ -e "$work/copy" ] || fail "a file that was there before was removed"
-# One that took the name meanwhile is somebody else's; nothing shows here but that a link stays.
+# A file that got the name meanwhile belongs to somebody else. This tests only that a link stays.
 ln -s "$work/real" "$work/link"
 : >"$work/real"
 interrupted 2 write 50 export --force "$p" "$work/link"
@@ -98,7 +98,7 @@ interrupted 2 write 50 export --force "$p" "$work/link"
 expect 0 check "$p"
 case_ok "export removes its partial file, and no other"
 
-# A grow that has changed nothing yet leaves the pool as it was, length and all; else it is finished.
+# A grow that has changed nothing yet leaves the pool, and its length, as it was; otherwise it finishes.
 cp "$p" "$work/before"
 for signal in 2 15 1; do
 	for call in 'posix_fallocate 1' 'msync 1' 'msync 2'; do
@@ -117,7 +117,7 @@ for signal in 2 15 1; do
 done
 case_ok "grow leaves the pool as it was, or grown"
 
-# Killed in the moment when the pool was locked.
+# The process is killed right after it has locked the pool.
 interrupted 9 msync 5 grow -s 64M "$p"
 for command in check 'grow -s 64M' repair "import $work/raw" dump; do
 	# shellcheck disable=SC2086
@@ -129,7 +129,7 @@ cmp "$p" "$work/before" || fail "a locked pool that was taken back"
 rm "$p.undo"
 case_ok "a locked pool is refused by every command, and taken back"
 
-# What import says is in the pool is there. The first few syncs are those of opening it.
+# All blocks that import has counted are in the pool. The first few syncs belong to the open.
 for count in 30 60 900; do
 	rm -f "$p"
 	expect 0 create -b 512 "$p"
@@ -173,7 +173,7 @@ for signal in 2 15 1; do
 done
 case_ok "repair finishes what it has begun"
 
-# Nobody reads: the repair is made all the same, and that this could not be told is an error.
+# The reader of the output is gone: the repair is made all the same, and the lost output is an error.
 rm "$work/damaged.undo"
 rc=$({ (trap - PIPE; exec 3>&1; { tool repair "$work/damaged" 2>"$work/err" || echo $? >&3; } | true) 3>&1; })
 [ "$rc" = 3 ] || fail "exit status $rc after a repair without a reader"
@@ -188,7 +188,7 @@ printed '^8000000 bytes'
 	"$BUILD/bin/pmemblk" export "$p" "$work/nohup") >"$work/out" 2>"$work/err" || fail "an ignored signal"
 case_ok "what the caller ignores stays ignored"
 
-# The wait for a pool in use, also where signals would be held back for the sake of files that exist.
+# A signal ends the wait for a pool in use, also where signals are held back because files exist already.
 exec 9<"$p"
 flock 9
 for signal in 2 15 1; do

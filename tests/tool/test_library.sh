@@ -20,7 +20,7 @@ for l in libpmem libpmemblk; do
 done
 case_ok "the tool of the build tree runs on the libraries beside it"
 
-# Folders that the loader searches before the system's hold something else under these names.
+# Folders that the loader searches before the system's have other files with these names.
 mkdir "$work/other"
 for l in libpmem libpmemblk; do
 	$CC -shared -nostdlib -o "$work/other/$l.so.1" -Wl,-soname,$l.so.1 -x c /dev/null 2>/dev/null ||

@@ -4,7 +4,7 @@
 # pmemblk(1): the picture of a pool that info --map draws.
 . "$(dirname "$0")/lib.sh"
 
-# well_formed FILE: every element is closed, and no byte is there that XML does not allow.
+# well_formed FILE: every element is closed, and every byte is allowed in XML.
 well_formed()
 {
 	! grep -qP '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]' "$1" || fail "$1 holds control characters"

@@ -8,7 +8,7 @@ bad=$'\x1b[2J\x07\nx\x9b'
 shown='\\x1b\[2J\\x07\\x0ax\\x9b'
 p=$work/pool$bad
 
-# Runs the tool as expect does; what it prints names the file, and holds no control character.
+# Runs the tool as expect does. Its output must name the file and have no control character.
 names()
 {
 	expect "$@"

@@ -76,7 +76,7 @@ said "unknown option '-x'"
 case_ok "a wrong command line is status 2 and does nothing"
 
 
-# ARGUMENTS|MESSAGE: each names the values that go with the others.
+# ARGUMENTS|MESSAGE: each message names the values that would fit the others.
 while IFS='|' read -r arguments message; do
 	# shellcheck disable=SC2086
 	expect 2 create $arguments "$p"

@@ -14,7 +14,7 @@ printf '\377' | dd of="$dir/damaged" bs=1 seek=8192 conv=notrunc status=none
 printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$dir/part0" "$dir/part1" >"$dir/set"
 expect 0 create -b 512 -s 0 "$dir/set"
 
-# Every reading command on the pools in $dir, by the function $1.
+# Runs every command that only reads on the pools in $dir, by the function $1.
 read_all()
 {
 	local pool
@@ -52,7 +52,7 @@ else
 	echo "not tested: system calls, for plain variants where strace may trace"
 fi
 
-# The folder $dir as the lower layer, on itself, so that the paths in the set are the overlay's.
+# Mounts an overlay of the folder $dir over $dir itself, so that the paths in the set lead to the overlay.
 # shellcheck disable=SC2016
 overlay='mkdir "$work/layers" && mount -t tmpfs layers "$work/layers" &&
 	mkdir "$work/layers/upper" "$work/layers/work" &&

@@ -22,7 +22,7 @@ put32()
 	printf "$bytes" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
 }
 
-# Fills the file system but for so many pages.
+# Fills the file system except for so many pages.
 leave()
 {
 	rm -f "$full/fill"
@@ -98,7 +98,7 @@ done
 [ $repaired -gt 0 ] || fail "the disk was always full"
 case_ok "a sparse pool on a full disk: $repaired repairs and $refused refusals, all taken back"
 
-# The backup lies elsewhere, and the pool has no room at all: what changes stands in pages that are there.
+# The backup is elsewhere, and the pool's disk is full: the repair changes only pages that have space.
 lay_out
 leave 0
 status 1 check "$full/pool"

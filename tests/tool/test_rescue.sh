@@ -25,7 +25,7 @@ cp "$dir/damaged" "$work/mended"
 expect 0 repair --backup="$work/undo" "$work/mended"
 cp -r "$dir" "$work/before"
 
-# Every command on the pools in $dir, as the tool is run by `tool`. $1: the error of writing.
+# Runs every command on the pools in $dir through `tool`. $1: the error of writing.
 read_all()
 {
 	local pool
@@ -57,7 +57,7 @@ read_all()
 	diff -r "$work/before" "$dir" || fail "a file was changed"
 }
 
-# As nobody, on a copy of the tool that nobody can reach: it finds its libraries from where it is.
+# Runs a copy of the tool as the user nobody, who can reach the copy. It finds its libraries beside itself.
 tree=$work/tree
 mkdir -p "$tree/bin"
 cp "$BUILD/bin/pmemblk" "$tree/bin"
@@ -81,7 +81,7 @@ if as_user true 2>/dev/null; then
 	read_all 'Permission denied'
 	case_ok "files that may only be read"
 
-	# A folder for new files that one may not look into.
+	# A folder in which the user may make files, but which he may not list.
 	mkdir "$work/box"
 	cp "$work/before/damaged" "$work/box/pool"
 	chmod a=rw "$work/box/pool"

@@ -25,7 +25,7 @@ done
 expect 0 --wait=1 help check
 case_ok "--wait takes seconds, before and behind the command"
 
-# All commands that lock a pool, in the order in which they may come.
+# All commands that lock a pool, in an order in which they can be run.
 : >"$work/empty"
 truncate -s 17M "$work/empty"
 commands()
@@ -78,7 +78,7 @@ commands freed 2
 expect 0 check "$work/empty"
 case_ok "every command goes on when the pool is free"
 
-# Ten at once: all of them get it.
+# Ten processes wait at once, and all of them get the pool.
 exec 9<"$p"
 flock 9
 pids=

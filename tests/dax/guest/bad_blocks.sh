@@ -31,7 +31,7 @@ refused()
 	grep -q 'Input/output error' /tmp/message
 }
 
-# The pool is in use when it happens, by a program that asked for errors in place of SIGBUS.
+# A program has the pool open when a page is lost; it has asked for errors in place of SIGBUS.
 struck_in_use()
 {
 	mkfifo /tmp/out /tmp/go
@@ -48,7 +48,7 @@ for p in struck spared; do
 	ours pool create /mnt/ext4/$p 4096 16785408
 	ours pool fill /mnt/ext4/$p 4096 7 0 500
 done
-# The first data block: behind the header, the descriptor and an info block.
+# The first data block lies behind the header, the descriptor and an info block.
 case_of "the kernel lists the bad block" strike /mnt/ext4/struck 12288
 case_of "a load from the bad block raises SIGBUS" ours map bad /mnt/ext4/struck 12288
 case_of "a pool on a bad block is not opened" refused /mnt/ext4/struck

@@ -39,7 +39,7 @@ mount_xfs()
 	mount -t xfs -o dax=always "$(device_of 384)" /mnt/xfs
 }
 
-# The pool is consistent before it is opened, and each of its blocks is exactly old or new.
+# The pool must be consistent before it is opened, and each block must be the old or the new one.
 verify()
 {
 	local counts
@@ -97,7 +97,7 @@ for t in $targets in-place; do
 	ours cut write "/mnt/ext4/$t" 0 >/tmp/ready &
 done
 ours birth run /mnt/ext4/born /mnt/ext4/birth >/tmp/ready &
-# Two threads of each, and the one that makes pools.
+# Starts two threads of each kind, and the one that makes pools.
 expected=9
 [ "$targets" != 'ext4 device' ] || expected=7
 n=0

@@ -27,7 +27,7 @@ pool_with_threads()
 	rm "$pool" "$1/journal"
 }
 
-# The same operations as on an ordinary file; and no write may fall back to msync.
+# Runs the same operations as on an ordinary file. No write may fall back to msync.
 pool_of_operations()
 {
 	local pool=$1/pool
@@ -40,7 +40,7 @@ pool_of_operations()
 	rm "$pool"
 }
 
-# killed_in_use WRITER READER FOLDER: what one library had open when it was killed, the other opens.
+# killed_in_use WRITER READER FOLDER: one library is killed with the pool open, the other one opens it.
 # The pool's shutdown state names the NVDIMM, and both must name it in the same way.
 killed_in_use()
 {

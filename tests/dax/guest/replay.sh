@@ -44,7 +44,7 @@ all_survive()
 	[ "$failures" = 0 ]
 }
 
-# The same must fail where the order of writes is wrong.
+# The test must fail if the order of writes is wrong.
 is_noticed()
 {
 	record "$@"

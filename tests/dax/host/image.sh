@@ -11,7 +11,7 @@ tools='ndctl mkfs.ext4 mkfs.xfs pmempool'
 triplet=$(dpkg-query -L libc6 | sed -n 's!^\(/usr\)*/lib/\([^/]*\)/libc\.so\.6$!\2!p' | head -n 1)
 distribution=/lib/$triplet:/usr/lib/$triplet
 
-# Programs as the packages bring them, not from /usr/local either.
+# Takes programs from the packages, too, and not from /usr/local.
 program_of()
 {
 	PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v "$1"
@@ -39,7 +39,7 @@ pack()
 	(cd "$1" && find . | LC_ALL=C sort | "$cache/busybox" cpio -o -H newc 2>/dev/null) >"$2"
 }
 
-# The key of an image: what is in it, to the byte. Arguments: programs, which bring their libraries,
+# Prints the key of an image, which depends on every byte in it. Arguments: programs, with their libraries,
 # and files.
 key_of()
 {
@@ -80,7 +80,7 @@ make_base()
 }
 
 # make_fio: a disk in $cache/fio.disk with fio and the many libraries it needs, too large for the
-# root file system. Fails where there is no fio.
+# root file system. Fails if there is no fio.
 make_fio()
 {
 	local disk=$cache/fio.disk root=$work/fio name file key

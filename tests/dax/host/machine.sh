@@ -8,7 +8,7 @@
 #	add NAME NUMBER					a figure for the summary
 #	exit STATUS					the last one
 #
-# What the machine's NVDIMMs hold lives in $work/NAME, a file for each.
+# The contents of the machine's NVDIMMs are in $work/NAME, a file for each.
 
 # nvdimm NAME MIB [virtio]: adds one to the arguments of the next machine; or persistent memory as
 # virtio offers it.
@@ -81,7 +81,7 @@ monitor()
 	echo "$*" >"$work/monitor.in"
 }
 
-# Ends the machine at once, as a power cut: the process is killed, nothing is written back.
+# Ends the machine like a power cut: kills its process, so that nothing is written back.
 machine_kill()
 {
 	$alive || return 0

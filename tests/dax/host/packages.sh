@@ -31,7 +31,7 @@ modules='crc32c_generic crc32c-intel crc16 libcrc32c mbcache jbd2 ext4 xfs virti
 	virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk libnvdimm nfit nd_e820
 	nd_virtio virtio_pmem nd_btt nd_pmem dax_pmem device_dax'
 
-# What a scene loads itself, if it needs it.
+# Modules that a scene loads itself if it needs them.
 more_modules='dm-mod dm-bufio dm-log-writes dm-flakey dm-snapshot brd'
 
 # Copies a module of the unpacked kernel, if there is one.
@@ -65,7 +65,7 @@ fetch_kernel()
 	for name in $more_modules; do
 		copy_module "$name" "$to/more/$name.ko"
 	done
-	# Where that fails, the kernel has to unpack itself.
+	# If this fails, the kernel has to unpack itself.
 	extract_vmlinux "$cache/unpacked"/boot/vmlinuz-* "$to/vmlinux.new" ||
 		cp "$cache/unpacked"/boot/vmlinuz-* "$to/vmlinux.new"
 	mv "$to/vmlinux.new" "$to/vmlinux"
@@ -73,7 +73,7 @@ fetch_kernel()
 	rm -rf "$cache/unpacked"
 }
 
-# The little-endian 32-bit number at an offset of a file.
+# Prints the little-endian 32-bit number at an offset of a file.
 number_at()
 {
 	od -An -v -tu4 -j "$2" -N 4 "$1" | tr -d ' '
