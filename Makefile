@@ -17,7 +17,7 @@ DEBUGDIR ?= $(LIBDIR)/pmdk_debug
 DESTDIR ?=
 
 # Variants: CC=clang, CROSS=aarch64-linux-gnu-, SAN=address,undefined or SAN=thread, COV=1,
-# DEBUG=1. They go together as the compiler allows.
+# DEBUG=1. They can be combined as far as the compiler allows.
 SAN ?=
 COV ?=
 DEBUG ?=
@@ -49,7 +49,7 @@ B := build/$(VARIANT)
 
 CFLAGS ?= -O2 -g
 
-# One error for machines that these libraries are not for, instead of many.
+# For other machines: prints one error instead of many.
 ifneq ($(filter-out clean dist format help,$(or $(MAKECMDGOALS),all)),)
 ifeq ($(MACHINE),)
 $(error the compiler '$(CC)' does not run here)
@@ -61,7 +61,7 @@ $(error libpmem and libpmemblk are for 64-bit x86-64, aarch64 and riscv64; \
 endif
 endif
 
-# The language is this code's choice, whatever CFLAGS say, so it stands last.
+# The code decides about its language, not CFLAGS, so this comes last.
 LANGUAGE := -std=c11
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla \
@@ -73,7 +73,7 @@ OWN_LDFLAGS := -pthread
 ifneq ($(SAN),)
 OWN_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all
 OWN_LDFLAGS += -fsanitize=$(SAN)
-# gcc says that the sanitizer does not model fences; what they order is annotated (race.h).
+# gcc warns that the sanitizer does not model fences. Annotations in race.h say what they order.
 OWN_CFLAGS += $(if $(findstring thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan))
 endif
 ifneq ($(COV),)
@@ -85,8 +85,8 @@ OWN_CFLAGS += -DDEBUG=1
 else
 OWN_CFLAGS += -DNDEBUG
 endif
-# A shared library with undefined symbols is a mistake, but the sanitizers' run-time comes
-# with the program when clang links it.
+# A shared library must not have undefined symbols. But with clang the sanitizers' run time is in
+# the program.
 NO_UNDEFINED := $(if $(SAN),,-Wl$(comma)-z$(comma)defs)
 SO_LDFLAGS = -shared $(NO_UNDEFINED) -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack
 
@@ -109,7 +109,7 @@ LIBS := $(LIB)/libpmem.so.$(SOFULL) $(LIB)/libpmemblk.so.$(SOFULL) \
 
 all: $(LIBS) $(B)/bin/pmemblk
 
-# V=1 shows the whole commands.
+# V=1 prints the whole commands.
 ifeq ($(V),)
 Q := @
 say = @echo '$(1)'
@@ -135,10 +135,10 @@ endef
 
 # --- objects -----------------------------------------------------------------------------
 
-# Files of one instruction set are compiled for it: FLAGS_<path without .c> adds flags.
+# FLAGS_<path without .c> adds flags for a file, as for one that uses an instruction set.
 -include src/pmem/$(ARCH)/flags.mk
 
-# A change of flags rebuilds.
+# If the flags change, everything is built again.
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(OWN_CFLAGS)' | cmp -s - $@ || \
@@ -199,23 +199,23 @@ $(LIB)/%.pc: %.pc.in Makefile FORCE
 	@$(PC_SED) $< > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-# The tool calls the shared libraries. Info, repair and grow need some of libpmemblk's internals
-# besides: what the library does not export comes from the archive behind it. That has none of the
-# public functions: with -flto the linker takes these from an archive although it has seen the
-# library first.
+# The tool calls the shared libraries. Info, repair and grow also need internals of libpmemblk that
+# the library does not export. They come from the archive behind it. The archive has none of the
+# public functions, because with -flto the linker would take these from the archive although the
+# library comes first.
 $(B)/blk-internals.a: $(COMMON_OBJ) $(filter-out $(call objs,$(wildcard src/blk/*.c)),$(BLK_OBJ))
 	$(call pack,$^)
 
-# It runs on the libraries beside it. DT_RPATH, unlike DT_RUNPATH, also leads libpmemblk to our
-# libpmem, and goes before LD_LIBRARY_PATH.
+# It runs on the libraries beside it. Unlike DT_RUNPATH, DT_RPATH also makes libpmemblk find our
+# libpmem, and has precedence over LD_LIBRARY_PATH.
 rpath = -Wl,--disable-new-dtags -Wl,-rpath,'$$ORIGIN/$(1)'
 TOOL_LIBS = $(TOOL_OBJ) -L$(LIB) -lpmemblk $(B)/blk-internals.a -lpmem -ldl
 
 $(B)/bin/pmemblk: $(TOOL_OBJ) $(B)/blk-internals.a $(BLK_SO) Makefile
 	$(link) $(call rpath,../lib) $(TOOL_LIBS)
 
-# As it is installed: the loader finds system folders without help. Where it has folders for each
-# machine, as Debian, these go before the others and may hold the distribution's libraries.
+# For the installed tool: the loader searches system folders anyway. On Debian it searches those of
+# the machine's type first, which may have the distribution's libraries.
 SYSTEM_LIBDIRS := /lib/$(MACHINE) /usr/lib/$(MACHINE) \
 	$(if $(wildcard /usr/lib/*/libc.so.6),,/lib /lib64 /usr/lib /usr/lib64)
 LIBDIR_FROM_BINDIR = $(shell realpath -m --relative-to='$(BINDIR)' '$(LIBDIR)')
@@ -229,7 +229,7 @@ D_INC = $(DESTDIR)$(INCLUDEDIR)
 D_MAN = $(DESTDIR)$(MANDIR)
 D_DATA = $(DESTDIR)$(DATADIR)/libpmemblk
 MAN_PAGES := $(wildcard src/man/*.[1357])
-# The functions that a page describes, from the .Nm lines of its NAME section.
+# Prints the functions that a page describes, from the .Nm lines of its NAME section.
 page_names = sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([a-z_0-9]*\).*/\1/p'
 
 install: all $(if $(DEBUG),,$(B)/installed/pmemblk)
@@ -271,7 +271,7 @@ include tests/tests.mk tests/fuzz/fuzz.mk
 
 # --- examples ----------------------------------------------------------------------------
 
-# A block array whose writer is killed in the middle of its work; needs the compiler only.
+# A block array whose writer is killed in the middle of its work. It needs only the compiler.
 DEMO := $(B)/examples/crash_demo
 $(DEMO): examples/crash_demo.c $(LIB)/libpmemblk.a $(LIB)/libpmem.a $(B)/flags
 	@mkdir -p $(@D)

@@ -4,8 +4,8 @@
 #
 # tests/<kind>/test_*.c is a program, tests/<kind>/test_*.sh a script; each is one test. Unit,
 # crash and concurrency tests are linked with the libraries' internals; API tests see the public
-# headers and the shared libraries only. A test exits with 0, or 77 when it was skipped, the
-# reason on its last line of output.
+# headers and the shared libraries only. A test exits with 0. If it was skipped, it exits with 77,
+# and the last line of its output has the reason.
 
 SUPPORT_OBJ := $(call objs,$(wildcard tests/support/*.c))
 INTERNAL_TESTS := $(wildcard tests/unit/*/test_*.c tests/concurrency/test_*.c tests/fuzz/test_*.c)
@@ -22,7 +22,7 @@ TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS) $(TOOL_TESTS)) $(PU
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
 BENCH_BIN := $(B)/tests/bench/bench
 
-# Distributions bring cmocka for the machine's own CPU only.
+# Distributions have cmocka for the machine's own CPU only.
 ifneq ($(CROSS),)
 OWN_CMOCKA := 1
 endif
@@ -39,7 +39,7 @@ $(B)/obj/tests/concurrency/%.o: INCLUDES += -Isrc/pmem -Isrc/blk -Isrc
 $(B)/obj/tests/fuzz/%.o: INCLUDES += -Isrc/blk -Isrc
 $(B)/obj/tests/%.o: private OWN_CFLAGS += -UNDEBUG
 
-# Everything inside the libraries, for tests and the tool's repair; common/ only once.
+# All objects of both libraries, with common/ only once, for tests and the tool.
 INTERNALS := -Wl,--whole-archive $(B)/internals.a -Wl,--no-whole-archive
 $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 	$(call pack,$^)
@@ -52,15 +52,15 @@ TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pt
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
 	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
 
-# The tool's own parts: all but its main().
+# The tool's own objects, without its main().
 TOOL_PARTS := $(filter-out %/main.o,$(TOOL_OBJ))
 $(B)/obj/tests/tool/%.o: INCLUDES += -Isrc/blk -Isrc/tool
 $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ) $(B)/internals.a
 	$(link) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
 
-# The crash tests decide which thread goes on at each access to shared memory. So their copy of
-# the table is compiled as for ThreadSanitizer, and tests/crash/hooks.c stands in for its run time.
-# With a sanitizer or for coverage the ordinary objects are used: points at the storage only.
+# The crash tests decide at each access to shared memory which thread runs next. So their copy of
+# blk/btt is compiled as for ThreadSanitizer, with tests/crash/hooks.c in place of its run time. With
+# a sanitizer or for coverage they use the ordinary objects, and decide only at calls of the storage.
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
 CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate \
 	-Wl,--wrap=btt_redo_entry_locked,--wrap=btt_redo_collect_locked \
@@ -70,7 +70,7 @@ HOOKED_SRC := $(wildcard src/blk/btt/*.c)
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
 	$(call objs,$(filter-out $(HOOKED_SRC),$(BLK_SRC)))
 CRASH_WRAP += -Wl,--wrap=memcpy
-# Their arenas are smaller, too, so that a pool can have two: 64 KiB more than the least size.
+# Their arenas are at most 64 KiB larger than the minimum, so that a pool can have two.
 CRASH_ARENA := -DBTT_CRASH_TEST_ARENA_SIZE=0x1010000ull
 $(B)/obj/tests/crash/%.o: private OWN_CFLAGS += -DHOOKED=1 $(CRASH_ARENA)
 else
@@ -90,8 +90,8 @@ $(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)
 $(call test_bin,$(CRASH_TESTS)): $(B)/%: $(B)/obj/%.o $(CRASH_OBJ) $(SUPPORT_OBJ) $(B)/hooked.a
 	$(link) $(CRASH_WRAP) $(filter %.o,$^) $(B)/hooked.a $(CMOCKA_LIBS) -ldl
 
-# A run path serves a program's own libraries, not theirs: libpmem is linked to all of them, so
-# that libpmemblk gets ours.
+# A run path is used for a program's own libraries, but not for the libraries of these. So all of
+# them are linked with libpmem, too, and libpmemblk gets ours.
 $(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(PMEM_SO) $(BLK_SO)
 	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) \
 		-L$(LIB) -Wl,-rpath,$(abspath $(LIB)) -Wl,--no-as-needed -lpmemblk -lpmem \
@@ -100,17 +100,17 @@ $(PUBLIC_TEST_BIN): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(PMEM_SO) $(BLK_SO)
 # The one API test of several files.
 $(B)/tests/api/blk/test_errno: $(call objs,$(wildcard tests/api/blk/conditions*.c))
 
-# Helper programs of the scripts run on whatever libraries LD_LIBRARY_PATH selects.
+# Helper programs of the scripts run on the libraries that LD_LIBRARY_PATH selects.
 $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
 	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -ldl
 
 # The one helper of several files.
 $(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 
-# Under emulation the scripts are left out, and what starts itself again, forks with threads, takes
-# libc's place, asks which of its pages are resident or wants more address space than the emulator
-# has. pmem/test_store_width skips itself: only x86-64 lets a program step itself, and the emulator
-# has no ptrace.
+# The emulator runs no scripts, and no programs that start themselves again, fork with threads,
+# replace functions of libc, ask which of their pages are resident, or need more address space than
+# it has. pmem/test_store_width skips itself: only on x86-64 a program can step itself, and the
+# emulator has no ptrace.
 NOT_EMULATED := btt/test_btt blk/test_ctl blk/test_damage blk/test_dropped_pages blk/test_fork blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers \
 	blk/test_fork_mark blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover blk/test_full_disk blk/test_msync blk/test_settings blk/test_wait
 ifneq ($(CROSS),)
@@ -118,17 +118,17 @@ TESTS ?= $(filter-out $(addprefix %/,$(NOT_EMULATED)),$(TEST_BIN))
 endif
 TESTS ?= $(TEST_BIN) $(TEST_SCRIPTS)
 
-# What the scripts see: they build and install the same variant with `make`.
+# The environment of the scripts. They build and install the same variant with `make`.
 TEST_ENV = BUILD=$(abspath $(B)) SOURCE=$(CURDIR) VERSION=$(VERSION) CC='$(CC)' CROSS='$(CROSS)' \
 	SAN='$(SAN)' COV='$(COV)' DEBUG='$(DEBUG)' RUNNER='$(RUNNER)'
 # Programs of another CPU run under qemu's user emulation.
-# qemu announces DC CVAP to programs, but stops at it; the Cortex-A72 does not have it.
+# qemu tells programs that it has DC CVAP, but fails to run it. The Cortex-A72 does not have it.
 QEMU_CPU_aarch64 = -cpu cortex-a72
 RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%,$(CROSS)))
 
-# The programs again under the address and undefined sanitizers, and those with threads, forks and
-# locks under ThreadSanitizer. What steps through code, or compares it with the code of another
-# build, learns nothing from that; the long crash tests are left to check-long.
+# Runs the programs under the address and undefined sanitizers, and those with threads, forks and
+# locks under ThreadSanitizer. This leaves out tests that step through code or compare it with the
+# code of another build, and the long crash tests, which check-long runs.
 NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding \
 	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
@@ -144,7 +144,7 @@ check-sanitizers:
 	+$(MAKE) check SAN=address,undefined TESTS='$$(filter-out $$(addprefix %/,$$(NOT_SANITIZED)),$$(TEST_BIN))'
 	+$(MAKE) check SAN=thread TESTS='$$(call test_bin,$$(THREADED))'
 
-# Benchmarks beside the original's libraries: never part of a test, and to be run alone.
+# Benchmarks against the original's libraries. They are not part of a test, and run alone.
 BENCH := blk disk pmem
 $(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c cases_blk.c cases_pmem.c)) \
 		$(PMEM_SO) $(BLK_SO)
@@ -153,7 +153,7 @@ $(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c lim
 bench: all $(BENCH_BIN)
 	@$(TEST_ENV) tests/bench/run.sh $(BENCH)
 
-# On real DAX, and on disks that fail, in emulated machines; not a part of check.
+# Tests on real DAX, and on disks that fail, in emulated machines. They are not part of check.
 DAX_BIN := $(call test_bin,$(wildcard tests/dax/*.c))
 DAX_DISK_BIN := $(addprefix $(B)/tests/dax/,confirm cut failing judge mapper replay)
 $(B)/obj/tests/dax/%.o: INCLUDES += -Itests/dax
@@ -168,13 +168,13 @@ check-replay: DAX ?= replay failing_disks
 check-replay: check-dax
 .PHONY: check-replay
 
-# The tests again in every variant that this machine can build, some of them longer;
+# Runs the tests in every variant that this machine can build, some of them longer.
 # VARIANTS="release thread" selects.
 check-long:
 	@MAKE='$(MAKE)' tests/support/check_long.sh $(VARIANTS)
 
-# Changes the code at random places and looks whether a test notices; about an hour.
-# MUTATE="--mutants 50 --areas btt,repair --seed 7"; needs Debian's python3-clang.
+# Changes the code at random places and checks whether a test fails; takes about an hour.
+# MUTATE="--mutants 50 --areas btt,repair --seed 7" sets options. Needs Debian's python3-clang.
 mutate:
 	@/usr/bin/python3 tests/support/mutate.py $(MUTATE)
 

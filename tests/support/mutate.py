@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""How strong are the tests? Changes the code at random places and looks whether a test notices.
+"""How strong are the tests? Changes the code at random places and checks whether a test fails.
 
     tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--list]
 
-Each mutant is one change: a condition negated, a comparison shifted or turned round, && for || and
-+ for -, a number that is one higher, a statement left out, a result replaced by 0. Mutants that do
-not compile, or to the same object as before, are drawn again. Each of the others is killed by the
-first test that fails or runs over its time; the tests of its own room come first. What survives is
-listed: either a test is missing, or the change makes no difference. Those of the second kind stand
-in tests/support/mutate-equivalent.txt with the reason, and do not count.
+A mutant is the code with one change: a negated condition, another or a reversed comparison, && for
+||, + for -, a number increased by one, a statement removed, a result replaced by 0. A mutant that
+does not compile, or that compiles to the same object as before, is replaced by another one. The
+tests of the mutant's room run first, then the others. The first test that fails or exceeds its time
+kills the mutant. The script lists the mutants that survive: either a test is missing, or the change
+makes no difference. A file tests/support/mutate-equivalent.txt may list mutants that make no
+difference, with the reason; these do not count.
 
 Every job works in a copy of the tree below TMPDIR. The exit status is 0 if at least GOAL percent of
 the mutants that count were killed.
