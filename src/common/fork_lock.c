@@ -1,35 +1,127 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "fork_lock.h"
 
-/* Whether the calling thread is between the two handlers, and has the lock already. */
-static bool is_forking(const struct fork_lock *l)
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "kernel.h"
+#include "unload.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+#define MAX_LOCKS 8u
+
+/* All zero in a new process. */
+struct word {
+	_Atomic(uint32_t) held; /* 0: free, 1: held, 2: held, and somebody may wait */
+	bool is_mended;		/* by the first who took it; under the lock */
+};
+
+/* Where there is no page, and for locks that were not set up. */
+static struct word spare[MAX_LOCKS];
+
+static _Atomic(struct word *) words = spare; /* release and acquire */
+static unsigned nlocks;			     /* that were set up */
+static atomic_bool is_watching;		     /* for exit(3); relaxed, once is enough */
+
+static size_t page_size(void)
 {
-	return atomic_load_explicit(&l->forking, memory_order_acquire) &&
-	       pthread_equal(atomic_load_explicit(&l->forker, memory_order_relaxed),
-			     pthread_self());
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Where the kernel does not do it. */
+static void clear(void)
+{
+	memset(atomic_load_explicit(&words, memory_order_relaxed), 0, sizeof(spare));
+}
+
+static void load(void)
+{
+	void *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page != MAP_FAILED)
+		atomic_store_explicit(&words, page, memory_order_release);
+	if (page == MAP_FAILED || madvise(page, page_size(), MADV_WIPEONFORK) != 0)
+		pthread_atfork(NULL, NULL, clear);
+}
+
+__attribute__((destructor(101))) static void unload(void)
+{
+	struct word *page;
+
+	if (unload_is_exit())
+		return;
+	page = atomic_exchange_explicit(&words, spare, memory_order_acq_rel);
+	if (page != spare)
+		munmap(page, page_size());
+}
+
+void fork_lock_setup(struct fork_lock *l)
+{
+	if (nlocks == 0)
+		load();
+	if (l->number == 0 && nlocks + 1 < MAX_LOCKS)
+		l->number = ++nlocks;
+}
+
+static struct word *word_of(const struct fork_lock *l)
+{
+	return &atomic_load_explicit(&words, memory_order_acquire)[l->number];
+}
+
+/* Handlers take locks, too, and nobody puts errno back for them. */
+static void wait(struct word *w)
+{
+	int before = errno;
+
+	/* any return will do: woken, changed before, interrupted */
+	if (syscall(SYS_futex, &w->held, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0) != 0)
+		sched_yield();
+	errno = before;
+}
+
+static void take(struct word *w)
+{
+	uint32_t held = 0;
+
+	if (likely(atomic_compare_exchange_strong_explicit(
+		&w->held, &held, 1, memory_order_acquire, memory_order_relaxed)))
+		return;
+	while (atomic_exchange_explicit(&w->held, 2, memory_order_acquire) != 0)
+		wait(w);
 }
 
 void fork_lock_acquire(struct fork_lock *l)
 {
-	if (!is_forking(l))
-		pthread_mutex_lock(&l->mutex);
+	struct word *w = word_of(l);
+
+	take(w);
+	if (likely(w->is_mended))
+		return;
+	w->is_mended = true;
+	/* not in a child, which has a copy of the C library's lock */
+	if (!atomic_exchange_explicit(&is_watching, true, memory_order_relaxed))
+		unload_watch_exit();
+	l->mend();
 }
 
 void fork_lock_release(struct fork_lock *l)
 {
-	if (!is_forking(l))
-		pthread_mutex_unlock(&l->mutex);
-}
+	struct word *w = word_of(l);
 
-void fork_lock_before(struct fork_lock *l)
-{
-	pthread_mutex_lock(&l->mutex);
-	atomic_store_explicit(&l->forker, pthread_self(), memory_order_relaxed);
-	atomic_store_explicit(&l->forking, true, memory_order_release);
-}
-
-void fork_lock_after(struct fork_lock *l)
-{
-	atomic_store_explicit(&l->forking, false, memory_order_release);
-	pthread_mutex_unlock(&l->mutex);
+	if (atomic_exchange_explicit(&w->held, 0, memory_order_release) == 2)
+		syscall(SYS_futex, &w->held, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }

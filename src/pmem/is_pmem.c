@@ -8,7 +8,7 @@
  * the other copy. A reader searches again if the number has changed meanwhile. It never
  * waits for a writer. So a signal handler can search while the writer that it interrupted
  * is in the middle of a change, and so can a child that was forked in the middle of a
- * change of another thread.
+ * change of another thread. A handler in the child makes the other copy equal again.
  *
  * The entries are atomics, stored with release and loaded with acquire order: a reader
  * that sees an entry of a change also sees the number that announced the change. A table
@@ -44,23 +44,28 @@ struct table {
 	struct entry entries[];
 };
 
-static struct fork_lock lock = FORK_LOCK_INIT;
-static atomic_uint sequence; /* changed under lock */
-static _Atomic(struct table *) tables[2];
+static void mend(void);
 
-static void lock_for_fork(void)
-{
-	fork_lock_before(&lock);
-}
+/* All of it is changed under the lock, in an order that mend() relies on. */
+static struct fork_lock lock = {.mend = mend};
+static atomic_uint sequence;
+static _Atomic(struct table *) tables[2]; /* equal, but for a change in the middle */
+static atomic_bool is_changing;
+/* a range that is unmapped and then forgotten; end 0: none */
+static atomic_uintptr_t doomed_begin;
+static atomic_uintptr_t doomed_end;
 
-static void unlock_after_fork(void)
+/* At once, not at the first change: a range that was unmapped must not count any more. */
+static void in_child(void)
 {
-	fork_lock_after(&lock);
+	fork_lock_acquire(&lock);
+	fork_lock_release(&lock);
 }
 
 void is_pmem_load(void)
 {
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	fork_lock_setup(&lock);
+	pthread_atfork(NULL, NULL, in_child);
 }
 
 void is_pmem_unload(void)
@@ -215,16 +220,14 @@ static void replace(struct table *t, uintptr_t begin, uintptr_t end,
 			      memory_order_release);
 }
 
-/*
- * If t has no room for two more entries, *grown receives a larger table, otherwise NULL.
- */
-static int grow(struct table *t, struct table **grown)
+/* Gives table i room for two more entries than it has. */
+static int grow(int i)
 {
+	struct table *t = atomic_load_explicit(&tables[i], memory_order_relaxed);
 	size_t count = count_of(t);
 	size_t capacity = t ? t->capacity : 0;
 	struct table *g;
 
-	*grown = NULL;
 	if (count + 2 <= capacity)
 		return 0;
 	capacity = capacity ? capacity * 2 : 64;
@@ -235,10 +238,25 @@ static int grow(struct table *t, struct table **grown)
 	g->capacity = capacity;
 	g->older = t;
 	atomic_init(&g->count, count);
-	for (size_t i = 0; i < count; i++)
-		copy_entry(g, i, t, i);
-	*grown = g;
+	for (size_t n = 0; n < count; n++)
+		copy_entry(g, n, t, n);
+	/* readers may take the one or the other: they are equal */
+	atomic_store_explicit(&tables[i], g, memory_order_release);
 	return 0;
+}
+
+static void change_both_locked(uintptr_t begin, uintptr_t end,
+			       const struct is_pmem_range *fresh)
+{
+	unsigned seq = atomic_load_explicit(&sequence, memory_order_relaxed);
+
+	atomic_store_explicit(&is_changing, true, memory_order_relaxed);
+	for (int i = 0; i < 2; i++) {
+		atomic_store_explicit(&sequence, ++seq, memory_order_release);
+		replace(atomic_load_explicit(&tables[i], memory_order_relaxed), begin,
+			end, fresh);
+	}
+	atomic_store_explicit(&is_changing, false, memory_order_release);
 }
 
 /*
@@ -248,34 +266,53 @@ static int grow(struct table *t, struct table **grown)
 static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fresh,
 		  size_t unmap)
 {
-	struct table *grown[2] = {NULL, NULL};
-	unsigned seq;
-	int ret = 0;
+	int ret;
 
 	fork_lock_acquire(&lock);
-	seq = atomic_load_explicit(&sequence, memory_order_relaxed);
-	for (int i = 0; i < 2 && ret == 0; i++)
-		ret = grow(atomic_load_explicit(&tables[i], memory_order_relaxed),
-			   &grown[i]);
-	if (ret == 0 && unmap)
+	/* both before the change, so that mend() has room */
+	ret = grow(0);
+	if (ret == 0)
+		ret = grow(1);
+	if (ret == 0 && unmap) {
+		atomic_store_explicit(&doomed_begin, begin, memory_order_relaxed);
+		atomic_store_explicit(&doomed_end, end, memory_order_release);
 		ret = mapping_unmap((void *)begin, unmap);
-	if (ret < 0) {
-		free(grown[0]);
-		free(grown[1]);
-		fork_lock_release(&lock);
-		return ret;
 	}
-	for (int i = 0; i < 2; i++) {
-		struct table *t;
-
-		atomic_store_explicit(&sequence, ++seq, memory_order_release);
-		if (grown[i])
-			atomic_store_explicit(&tables[i], grown[i], memory_order_release);
-		t = atomic_load_explicit(&tables[i], memory_order_relaxed);
-		replace(t, begin, end, fresh);
-	}
+	if (ret == 0)
+		change_both_locked(begin, end, fresh);
+	atomic_store_explicit(&doomed_end, 0, memory_order_release);
 	fork_lock_release(&lock);
-	return 0;
+	return ret;
+}
+
+/* The copy that was being changed becomes like the other one. */
+static void equalise(void)
+{
+	unsigned seq = atomic_load_explicit(&sequence, memory_order_relaxed);
+	struct table *rest = atomic_load_explicit(&tables[seq & 1], memory_order_relaxed);
+	struct table *torn =
+	    atomic_load_explicit(&tables[~seq & 1], memory_order_relaxed);
+	size_t count = count_of(rest);
+
+	for (size_t n = 0; n < count; n++)
+		copy_entry(torn, n, rest, n);
+	atomic_store_explicit(&torn->count, count, memory_order_release);
+	/* a change starts with an even number */
+	atomic_store_explicit(&sequence, seq + (seq & 1), memory_order_release);
+}
+
+/* A change was cut off by a fork, or an unmapping whose change had not begun. */
+static void mend(void)
+{
+	uintptr_t end = atomic_load_explicit(&doomed_end, memory_order_relaxed);
+
+	if (atomic_load_explicit(&is_changing, memory_order_relaxed))
+		equalise();
+	atomic_store_explicit(&is_changing, false, memory_order_release);
+	if (end)
+		change_both_locked(
+		    atomic_load_explicit(&doomed_begin, memory_order_relaxed), end, NULL);
+	atomic_store_explicit(&doomed_end, 0, memory_order_release);
 }
 
 /* The end of the last page of [addr, addr + len). The highest page of all is left out. */

@@ -24,7 +24,7 @@ struct is_pmem_range {
 	int region;
 };
 
-/* Registers atfork handlers; once, at load. */
+/* Once, at load. */
 void is_pmem_load(void);
 /* Forgets everything; at unload. */
 void is_pmem_unload(void);

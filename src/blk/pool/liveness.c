@@ -9,15 +9,15 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
-/* A segment that lasts until its last attachment ends; NULL. */
-static void *attach_new(int *id)
+/* A segment that lasts until its last attachment ends; in the place of `where`, if any; NULL. */
+static void *attach_new(void *where, int *id)
 {
 	void *at;
 
 	*id = shmget(IPC_PRIVATE, sizeof(struct liveness_nonce), IPC_CREAT | 0600);
 	if (*id < 0)
 		return NULL;
-	at = shmat(*id, NULL, 0);
+	at = shmat(*id, where, where ? SHM_REMAP : 0);
 	shmctl(*id, IPC_RMID, NULL);
 	return at == (void *)-1 ? NULL : at;
 }
@@ -28,7 +28,7 @@ bool liveness_begin(struct liveness_witness *w)
 
 	if (getrandom(&nonce, sizeof(nonce), 0) != (ssize_t)sizeof(nonce))
 		return false;
-	w->content = attach_new(&w->id);
+	w->content = attach_new(NULL, &w->id);
 	if (!w->content)
 		return false;
 	*w->content = nonce;
@@ -58,17 +58,36 @@ static bool is_same_namespace(const struct liveness_witness *w)
 	return same;
 }
 
-bool liveness_set_mark(const struct liveness_witness *w, struct liveness_mark *m)
+/* The address is known before the segment is there, to who may inherit it. */
+bool liveness_set_mark(const struct liveness_witness *w, struct liveness_mark *m,
+		       _Atomic(void *) *half)
 {
+	size_t len = (size_t)sysconf(_SC_PAGESIZE);
+	void *page;
+
 	if (!is_same_namespace(w))
 		return false;
-	m->at = attach_new(&m->id);
-	if (!m->at)
+	page = mmap(NULL, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
 		return false;
-	if (madvise(m->at, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTFORK) == 0)
-		return true;
-	liveness_drop_mark(m);
-	return false;
+	atomic_store_explicit(half, page, memory_order_release);
+	m->at = attach_new(page, &m->id);
+	if (!m->at)
+		munmap(page, len);
+	else if (madvise(m->at, len, MADV_DONTFORK) != 0)
+		liveness_drop_mark(m);
+	atomic_store_explicit(half, NULL, memory_order_release);
+	return m->at != NULL;
+}
+
+/* Nothing happens where there is no segment: the page was not replaced yet, or is not there. */
+void liveness_drop_half(_Atomic(void *) *half)
+{
+	void *page = atomic_load_explicit(half, memory_order_relaxed);
+
+	if (page)
+		shmdt(page);
+	atomic_store_explicit(half, NULL, memory_order_relaxed);
 }
 
 void liveness_drop_mark(struct liveness_mark *m)

@@ -17,6 +17,7 @@
 #ifndef LIVENESS_H
 #define LIVENESS_H 1
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,10 +42,14 @@ enum liveness { LIVENESS_UNKNOWN, LIVENESS_ALIVE, LIVENESS_GONE };
 /*
  * Both return false where the kernel has no such segments, or no more. A mark can only be set
  * beside a witness in the namespace of this process. No message is set.
+ *
+ * A child that another thread forks meanwhile would inherit the mark, and keep it: half is where
+ * it is told by, NULL at other times. The child calls liveness_drop_half().
  */
 bool liveness_begin(struct liveness_witness *w) MUST_CHECK;
-bool liveness_set_mark(const struct liveness_witness *w,
-		       struct liveness_mark *m) MUST_CHECK;
+bool liveness_set_mark(const struct liveness_witness *w, struct liveness_mark *m,
+		       _Atomic(void *) *half) MUST_CHECK;
+void liveness_drop_half(_Atomic(void *) *half);
 
 /* By the process that set the mark, not by its children. All zero is allowed in both. */
 void liveness_drop_mark(struct liveness_mark *m);

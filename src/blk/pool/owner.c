@@ -21,12 +21,15 @@
 /* A parent that is about to exit after its fork gets this long before EBUSY. */
 #define PARENT_TIMEOUT_MS 100
 
+static void mend(void);
+
 /*
- * All pools of this process that have an owner. Held for a few instructions, and by the
- * handlers across a fork.
+ * All pools of this process that have an owner; each change is one store. The lock is held for a
+ * few instructions, or while a mark is set.
  */
-static struct fork_lock list_lock = FORK_LOCK_INIT;
-static struct pool_owner *list;
+static struct fork_lock list_lock = {.mend = mend};
+static _Atomic(struct pool_owner *) list;
+static unsigned nforks; /* threads that are between the two handlers */
 
 static uint64_t next_turn(uint64_t word, uint32_t owner)
 {
@@ -38,15 +41,12 @@ static bool is_same_turn(uint64_t a, uint64_t b)
 	return a >> 32 == b >> 32;
 }
 
-/*
- * Sets a mark if that is possible; what stands for it in the word. A child that another thread
- * forks meanwhile would inherit the mark, and keep it: the list's lock holds that up.
- */
+/* Sets a mark if that is possible; what stands for it in the word. */
 static uint32_t set_mark_locked(struct pool_owner *o)
 {
 	struct pool_local *l = o->local;
 
-	if (!l->mark.at && !liveness_set_mark(&o->witness, &l->mark))
+	if (!l->mark.at && !liveness_set_mark(&o->witness, &l->mark, &o->half_mark))
 		return UNMARKED;
 	return (uint32_t)l->mark.id + 1;
 }
@@ -69,55 +69,99 @@ static void make_witness(struct pool_owner *o)
 /* --- around a fork ------------------------------------------------------------------- */
 
 /* Children will want to know whether this process, the owner, is alive. */
-static void prepare_owner(struct pool_owner *o)
+static void mark_locked(struct pool_owner *o)
 {
 	struct pool_local *l = o->local;
 
-	o->forker = 0;
-	l->is_copied = true;
-	if (!pool_owner_is_self(o))
+	if (l->mark.at)
 		return;
-	if (!l->mark.at) {
-		make_witness(o);
-		l->word = l->word >> 32 << 32 | set_mark_locked(o);
-		atomic_store_explicit(&o->shared->word, l->word, memory_order_release);
-	}
-	o->forker = getpid();
-	o->forker_word = l->word;
+	make_witness(o);
+	l->word = l->word >> 32 << 32 | set_mark_locked(o);
+	o->word = l->word;
+	atomic_store_explicit(&o->shared->word, l->word, memory_order_release);
+}
+
+static void note_owner_locked(struct pool_owner *o)
+{
+	o->word = o->local->word;
+	atomic_store_explicit(&o->owner, getpid(), memory_order_release);
+}
+
+static void prepare_owner_locked(struct pool_owner *o)
+{
+	if (pool_owner_is_self(o))
+		mark_locked(o);
+	else if (o->local->word == 0) /* this process was made by clone(2) */
+		atomic_store_explicit(&o->owner, 0, memory_order_relaxed);
+}
+
+static struct pool_owner *next_of(const struct pool_owner *o)
+{
+	return atomic_load_explicit(&o->next, memory_order_relaxed);
+}
+
+static struct pool_owner *first(void)
+{
+	return atomic_load_explicit(&list, memory_order_relaxed);
 }
 
 static void prepare(void)
 {
 	int before = errno;
 
-	fork_lock_before(&list_lock);
-	for (struct pool_owner *o = list; o; o = o->next)
-		prepare_owner(o);
+	fork_lock_acquire(&list_lock);
+	nforks++;
+	for (struct pool_owner *o = first(); o; o = next_of(o))
+		prepare_owner_locked(o);
+	fork_lock_release(&list_lock);
 	errno = before;
 }
 
 static void in_parent(void)
 {
-	fork_lock_after(&list_lock);
+	fork_lock_acquire(&list_lock);
+	nforks--;
+	fork_lock_release(&list_lock);
 }
 
-static void in_child(void)
+/* In a new process; also at load, when there is nothing. */
+static void mend(void)
 {
-	for (struct pool_owner *o = list; o; o = o->next) {
+	int before = errno;
+
+	nforks = 0;
+	for (struct pool_owner *o = first(); o; o = next_of(o)) {
+		liveness_drop_half(&o->half_mark);
 		/*
 		 * A kernel that is too old has not done it. Where it has, handlers of the
 		 * program may have used the pool by now, and what they did stays.
 		 */
-		if (o->local->is_copied)
+		if (o->local->is_in_use)
 			memset(o->local, 0, sizeof(*o->local));
-		o->local->parent = o->forker;
-		o->local->parent_word = o->forker_word;
+		o->local->is_in_use = true;
 	}
-	fork_lock_after(&list_lock);
+	errno = before;
+}
+
+static void in_child(void)
+{
+	fork_lock_acquire(&list_lock);
+	for (struct pool_owner *o = first(); o; o = next_of(o)) {
+		struct pool_local *l = o->local;
+		pid_t parent = atomic_load_explicit(&o->owner, memory_order_relaxed);
+
+		if (l->word != 0)
+			continue; /* a handler of the program has made this process the owner */
+		l->parent = parent;
+		l->parent_word = o->word;
+		atomic_store_explicit(&o->owner, 0, memory_order_relaxed);
+	}
+	fork_lock_release(&list_lock);
 }
 
 void pool_owner_setup(void)
 {
+	fork_lock_setup(&list_lock);
 	pthread_atfork(prepare, in_parent, in_child);
 }
 
@@ -156,17 +200,28 @@ int pool_owner_init(struct pool_owner *o)
 		return errormsg_fail_sys(err, "cannot map a page to share with children");
 	}
 	madvise(o->local, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
+	o->local->is_in_use = true;
 	o->local->word = next_turn(0, UNMARKED);
 	atomic_store_explicit(&o->shared->word, o->local->word, memory_order_release);
 	pool_owner_confirm(o);
 	fork_lock_acquire(&list_lock);
-	o->next = list;
-	o->link = &list;
-	if (list)
-		list->link = &o->next;
-	list = o;
+	note_owner_locked(o);
+	if (nforks > 0)
+		mark_locked(o);
+	atomic_store_explicit(&o->next, first(), memory_order_relaxed);
+	atomic_store_explicit(&list, o, memory_order_release);
 	fork_lock_release(&list_lock);
 	return 0;
+}
+
+static void unlink_locked(struct pool_owner *o)
+{
+	_Atomic(struct pool_owner *) *link = &list;
+
+	for (struct pool_owner *at = first(); at && at != o; at = next_of(at))
+		link = &at->next;
+	if (atomic_load_explicit(link, memory_order_relaxed) == o)
+		atomic_store_explicit(link, next_of(o), memory_order_release);
 }
 
 void pool_owner_fini(struct pool_owner *o)
@@ -176,9 +231,7 @@ void pool_owner_fini(struct pool_owner *o)
 	if (!l)
 		return;
 	fork_lock_acquire(&list_lock);
-	*o->link = o->next;
-	if (o->next)
-		o->next->link = o->link;
+	unlink_locked(o);
 	fork_lock_release(&list_lock);
 	if (l->word)
 		atomic_store_explicit(&o->shared->word, next_turn(l->word, NOBODY),
@@ -256,7 +309,10 @@ int pool_owner_claim(struct pool_owner *o)
 		if (atomic_compare_exchange_strong_explicit(&o->shared->word, &word, mine,
 							    memory_order_acq_rel,
 							    memory_order_acquire)) {
+			fork_lock_acquire(&list_lock);
 			l->word = mine;
+			note_owner_locked(o);
+			fork_lock_release(&list_lock);
 			return 0;
 		}
 	}

@@ -21,11 +21,14 @@
  * O5 Whatever cannot be judged counts as alive.
  *
  * A process sets its mark when it forks for the first time, and before that only when it takes a
- * pool over. A program that never forks pays for the two pages alone.
+ * pool over. A pool that it opens while another thread forks gets its mark at once. A program that
+ * never forks pays for the two pages alone.
  *
- * In a child made without the C library's fork(), O4 does not hold, and O3 only if the owner
- * had forked before. Kernels before Linux 4.14 do not clear the page; there the handler that
- * fork() calls in the child does, and clone(2) must not be used.
+ * A child made without the C library's fork() (by _Fork(3) or clone(2)) has run no handlers: O4 does
+ * not hold, and O3 only if the owner had forked before. Otherwise it can read, and write when the
+ * owner has closed the pool. A child of vfork(2) runs in its parent's memory and may call nothing here.
+ * Kernels before Linux 4.14 do not clear the page; there the handler that fork() calls in the
+ * child does, and neither of the other two may be used.
  */
 #ifndef POOL_OWNER_H
 #define POOL_OWNER_H 1
@@ -61,8 +64,8 @@ struct pool_shared {
 /* One page of this process alone; all zero in a child. */
 struct pool_local {
 	_Atomic(uint32_t) role; /* enum pool_role; release after what it stands for */
-	bool is_copied;	  /* set before each fork; true in a child: nobody cleared it */
-	bool has_waited;  /* for a parent that is about to exit */
+	bool is_in_use;	 /* set when it is made; true in a new child: nobody cleared it */
+	bool has_waited; /* for a parent that is about to exit */
 	struct lock lock; /* see pool_owner_lock() */
 	struct liveness_mark mark;
 	uint64_t word;	      /* by which this process became the owner; 0: it did not */
@@ -74,10 +77,14 @@ struct pool_owner {
 	struct pool_shared *shared;
 	struct pool_local *local;
 	struct liveness_witness witness;
-	pid_t forker;	      /* the process that forks now, if it is the owner, else 0 */
-	uint64_t forker_word; /* both are for the child, and under the list's lock */
-	struct pool_owner *next; /* in the list of all, for the fork handlers */
-	struct pool_owner **link;
+	_Atomic(void *) half_mark; /* one that is being set, see pool/liveness.h */
+	/*
+	 * For children of this process, if it is the owner: by which word, and who it is. Under the
+	 * list's lock, in this order. owner 0: it is not.
+	 */
+	uint64_t word;
+	_Atomic(pid_t) owner;
+	_Atomic(struct pool_owner *) next; /* in the list of all, for the fork handlers */
 };
 
 /* Registers the fork handlers. Called once, by pool_setup(). */

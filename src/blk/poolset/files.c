@@ -69,32 +69,25 @@ static bool is_read_only(int err)
 }
 
 /* -1 and errno as open(2). */
-static int open_fd(struct poolset_part *part, int flags)
+static int open_fd(const struct poolset *set, struct poolset_part *part, int flags)
 {
-	struct stat st;
-
-	poolset_fork_hold();
-	part->fd = open(part->path, flags | O_CLOEXEC, 0);
-	if (part->fd >= 0 && fstat(part->fd, &st) == 0) {
-		part->dev = st.st_dev;
-		part->ino = st.st_ino;
-	}
-	poolset_fork_release();
+	part->fd = poolset_fork_open(set, (unsigned)(part - set->part), flags);
 	return part->fd;
 }
 
 /* What is there may have become a fifo meanwhile, for which nobody may have to wait. */
-static int open_file(struct poolset_part *part, enum poolset_access access)
+static int open_file(const struct poolset *set, struct poolset_part *part,
+		     enum poolset_access access)
 {
 	const int flags = O_NONBLOCK | O_NOCTTY;
 
 	if (access == POOLSET_READ)
 		part->read_only = EBADF;
-	else if (open_fd(part, O_RDWR | flags) < 0 && access == POOLSET_MEND &&
+	else if (open_fd(set, part, O_RDWR | flags) < 0 && access == POOLSET_MEND &&
 		 is_read_only(errno))
 		part->read_only = errno;
 	if (part->read_only)
-		open_fd(part, O_RDONLY | flags);
+		open_fd(set, part, O_RDONLY | flags);
 	if (part->fd >= 0)
 		return 0;
 	return errormsg_fail_sys(errno, "cannot open %s", part->path);
@@ -111,7 +104,7 @@ static int open_regular(const struct poolset *set, struct poolset_part *part,
 				     "%s:%u: size AUTO is for device DAX, but %s is a "
 				     "regular file",
 				     set->path, part->line, part->path);
-	ret = open_file(part, access);
+	ret = open_file(set, part, access);
 	if (ret == 0)
 		ret = lock_part(set, part);
 	if (ret < 0)
@@ -137,7 +130,7 @@ static int open_devdax(const struct poolset *set, struct poolset_part *part)
 	if (ret < 0)
 		return ret;
 	part->length -= part->length % part->align;
-	if (open_fd(part, O_RDWR) < 0)
+	if (open_fd(set, part, O_RDWR) < 0)
 		return errormsg_fail_sys(errno, "cannot open %s", part->path);
 	ret = lock_part(set, part);
 	return ret < 0 ? ret : check_length(set, part);
@@ -209,11 +202,8 @@ static int check_devices(const struct poolset *set)
 static int open_parts(struct poolset *set, bool for_create, enum poolset_access access,
 		      bool *all_new)
 {
-	int ret = 0;
+	int ret = poolset_fork_enter(set);
 
-	poolset_fork_hold();
-	poolset_fork_enter_held(set);
-	poolset_fork_release();
 	*all_new = true;
 	for (unsigned i = 0; i < set->npart && ret == 0; i++) {
 		struct poolset_part *part = &set->part[i];
@@ -262,7 +252,7 @@ static int make_part(const struct poolset *set, struct poolset_part *part)
 {
 	int ret;
 
-	if (open_fd(part, O_RDWR | O_CREAT | O_EXCL) < 0) {
+	if (open_fd(set, part, O_RDWR | O_CREAT | O_EXCL) < 0) {
 		int err = errno;
 		struct stat st;
 
@@ -348,14 +338,12 @@ void poolset_files_restore_holes(const struct poolset *set)
 
 void poolset_files_close(struct poolset *set)
 {
-	poolset_fork_hold();
 	for (unsigned i = 0; i < set->npart; i++)
 		if (set->part[i].fd >= 0) {
 			close(set->part[i].fd);
 			set->part[i].fd = -1;
 		}
-	poolset_fork_leave_held(set);
-	poolset_fork_release();
+	poolset_fork_leave(set);
 }
 
 void poolset_files_unlock_and_close(struct poolset *set)

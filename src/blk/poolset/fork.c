@@ -1,86 +1,276 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "poolset/fork.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "errormsg.h"
 #include "fork_lock.h"
 #include "mapping.h"
 
-static struct fork_lock lock = FORK_LOCK_INIT;
-static struct poolset *open_sets; /* under the lock */
+/* How long a child waits for the number of a file that its parent is opening. */
+#define NAPS 1000
+#define NAP_NS 1000000L
 
-void poolset_fork_hold(void)
+struct opened {
+	int fd; /* -1: none */
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Shared with children. */
+struct outcome {
+	_Atomic(uint32_t) attempt; /* release after file */
+	struct opened file;
+};
+
+/* Stores in the order of release and program; a child has those before some moment. */
+struct part {
+	_Atomic(uint32_t) begun;   /* attempts to open it */
+	_Atomic(uint32_t) settled; /* those whose outcome file is */
+	struct opened file;
+};
+
+struct poolset_fork {
+	_Atomic(struct poolset_fork *) next;
+	bool is_left;		/* the call has ended, but a child may have its files */
+	_Atomic(void *) mapped; /* NULL: nothing; after the two */
+	size_t mapped_size;
+	size_t mapped_unit;
+	struct outcome *outcome; /* for each part; NULL: there was no memory */
+	unsigned npart;
+	struct part part[];
+};
+
+static void mend(void);
+
+static struct fork_lock lock = {.mend = mend}; /* of what follows */
+static _Atomic(struct poolset_fork *) records; /* each change is one store */
+static unsigned nforks; /* threads that are between the two handlers */
+/* To be freed, but not by a handler: the program's functions may need a lock of its handlers. */
+static struct poolset_fork *spent;
+
+static struct poolset_fork *next_of(const struct poolset_fork *r)
 {
-	fork_lock_acquire(&lock);
+	return atomic_load_explicit(&r->next, memory_order_relaxed);
 }
 
-void poolset_fork_release(void)
-{
-	fork_lock_release(&lock);
-}
+/* --- in the child ------------------------------------------------------------------------- */
 
-void poolset_fork_enter_held(struct poolset *set)
+/* The attempt that was cut off. What came after it, if anything, is that it had failed. */
+static struct opened wait_for_outcome(struct outcome *o, uint32_t attempt)
 {
-	set->next = open_sets;
-	set->link = &open_sets;
-	if (open_sets)
-		open_sets->link = &set->next;
-	open_sets = set;
-}
+	static const struct timespec nap = {.tv_nsec = NAP_NS};
+	struct opened none = {.fd = -1};
+	struct opened file;
 
-void poolset_fork_leave_held(struct poolset *set)
-{
-	if (!set->link)
-		return;
-	*set->link = set->next;
-	if (set->next)
-		set->next->link = set->link;
-	set->link = NULL;
-	set->mapped = NULL;
+	for (int i = 0; i < NAPS; i++) {
+		uint32_t seen = atomic_load_explicit(&o->attempt, memory_order_acquire);
+
+		if (seen >= attempt) {
+			file = o->file;
+			atomic_thread_fence(memory_order_acquire);
+			return seen == attempt &&
+				       atomic_load_explicit(&o->attempt,
+							    memory_order_relaxed) == seen
+				   ? file
+				   : none;
+		}
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+	return none;
 }
 
 /* Handlers of the program may have closed descriptors and opened others. */
-static void drop_part(struct poolset_part *part)
+static void drop_file(const struct opened *file)
 {
 	struct stat st;
 
-	if (part->fd >= 0 && fstat(part->fd, &st) == 0 && st.st_dev == part->dev &&
-	    st.st_ino == part->ino)
-		close(part->fd);
-	part->fd = -1;
+	if (file->fd >= 0 && fstat(file->fd, &st) == 0 && st.st_dev == file->dev &&
+	    st.st_ino == file->ino)
+		close(file->fd);
 }
 
-static void drop_set(struct poolset *set)
+static void drop_part(struct poolset_fork *record, unsigned i)
 {
-	for (unsigned i = 0; i < set->npart; i++)
-		drop_part(&set->part[i]);
-	if (set->mapped)
-		mapping_release(set->mapped, set->mapped_size, set->mapped_unit);
-	set->mapped = NULL;
-	set->link = NULL;
+	struct part *p = &record->part[i];
+	uint32_t begun = atomic_load_explicit(&p->begun, memory_order_relaxed);
+	struct opened file = p->file;
+
+	if (atomic_load_explicit(&p->settled, memory_order_relaxed) != begun) {
+		file.fd = -1;
+		if (record->outcome)
+			file = wait_for_outcome(&record->outcome[i], begun);
+	}
+	drop_file(&file);
+}
+
+/* The records are those of threads that are not here; they and their memory are left alone. */
+static void mend(void)
+{
+	struct poolset_fork *r = atomic_load_explicit(&records, memory_order_relaxed);
+	int before = errno;
+
+	for (; r; r = next_of(r)) {
+		void *mapped = atomic_load_explicit(&r->mapped, memory_order_relaxed);
+
+		for (unsigned i = 0; i < r->npart; i++)
+			drop_part(r, i);
+		if (mapped)
+			mapping_release(mapped, r->mapped_size, r->mapped_unit);
+	}
+	atomic_store_explicit(&records, NULL, memory_order_relaxed);
+	spent = NULL;
+	nforks = 0;
+	errno = before;
+}
+
+/* --- the handlers --------------------------------------------------------------------------- */
+
+/* No child can be forked any more that would have the files of calls that have ended. */
+static void retire_locked(void)
+{
+	_Atomic(struct poolset_fork *) *link = &records;
+	struct poolset_fork *r;
+
+	while (nforks == 0 && (r = atomic_load_explicit(link, memory_order_relaxed))) {
+		if (!r->is_left) {
+			link = &r->next;
+			continue;
+		}
+		atomic_store_explicit(link, next_of(r), memory_order_release);
+		atomic_store_explicit(&r->next, spent, memory_order_release);
+		spent = r;
+	}
 }
 
 static void before_fork(void)
 {
-	fork_lock_before(&lock);
+	fork_lock_acquire(&lock);
+	nforks++;
+	fork_lock_release(&lock);
 }
 
 static void in_parent(void)
 {
-	fork_lock_after(&lock);
+	fork_lock_acquire(&lock);
+	nforks--;
+	retire_locked();
+	fork_lock_release(&lock);
 }
 
 static void in_child(void)
 {
-	for (struct poolset *set = open_sets; set; set = set->next)
-		drop_set(set);
-	open_sets = NULL;
-	fork_lock_after(&lock);
+	fork_lock_acquire(&lock);
+	fork_lock_release(&lock);
 }
 
 void poolset_fork_setup(void)
 {
+	fork_lock_setup(&lock);
 	pthread_atfork(before_fork, in_parent, in_child);
+}
+
+/* --- records -------------------------------------------------------------------------------- */
+
+static void free_record(struct poolset_fork *r)
+{
+	if (r->outcome)
+		munmap(r->outcome, r->npart * sizeof(*r->outcome));
+	alloc_free(r);
+}
+
+int poolset_fork_enter(struct poolset *set)
+{
+	struct poolset_fork *r =
+	    alloc_zeroed(sizeof(*r) + set->npart * sizeof(r->part[0]));
+	void *outcome;
+
+	if (!r)
+		return errormsg_fail(ENOMEM, "out of memory for the files of %s",
+				     set->path);
+	r->npart = set->npart;
+	for (unsigned i = 0; i < r->npart; i++)
+		r->part[i].file.fd = -1;
+	outcome = mmap(NULL, r->npart * sizeof(*r->outcome), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	r->outcome = outcome == MAP_FAILED ? NULL : outcome;
+	fork_lock_acquire(&lock);
+	atomic_store_explicit(&r->next,
+			      atomic_load_explicit(&records, memory_order_relaxed),
+			      memory_order_relaxed);
+	atomic_store_explicit(&records, r, memory_order_release);
+	fork_lock_release(&lock);
+	set->fork = r;
+	return 0;
+}
+
+int poolset_fork_open(const struct poolset *set, unsigned part, int flags)
+{
+	struct part *p = &set->fork->part[part];
+	uint32_t attempt = atomic_load_explicit(&p->begun, memory_order_relaxed) + 1;
+	struct opened file = {.fd = -1};
+	struct stat st;
+	int err;
+
+	atomic_store_explicit(&p->begun, attempt, memory_order_release);
+	file.fd = open(set->part[part].path, flags | O_CLOEXEC, 0);
+	err = errno;
+	if (file.fd >= 0 && fstat(file.fd, &st) == 0) {
+		file.dev = st.st_dev;
+		file.ino = st.st_ino;
+	}
+	if (set->fork->outcome) {
+		struct outcome *o = &set->fork->outcome[part];
+
+		o->file = file;
+		atomic_store_explicit(&o->attempt, attempt, memory_order_release);
+	}
+	p->file = file;
+	atomic_store_explicit(&p->settled, attempt, memory_order_release);
+	errno = err;
+	return file.fd;
+}
+
+void poolset_fork_note_mapping(const struct poolset *set, void *base, size_t size,
+			       size_t unit)
+{
+	struct poolset_fork *r = set->fork;
+
+	if (!r)
+		return;
+	if (base) {
+		r->mapped_size = size;
+		r->mapped_unit = unit;
+	}
+	atomic_store_explicit(&r->mapped, base, memory_order_release);
+}
+
+void poolset_fork_leave(struct poolset *set)
+{
+	struct poolset_fork *r = set->fork;
+	struct poolset_fork *next;
+
+	if (!r)
+		return;
+	set->fork = NULL;
+	atomic_store_explicit(&r->mapped, NULL, memory_order_release);
+	fork_lock_acquire(&lock);
+	r->is_left = true;
+	retire_locked();
+	r = spent;
+	spent = NULL;
+	fork_lock_release(&lock);
+	for (; r; r = next) {
+		next = next_of(r);
+		free_record(r);
+	}
 }

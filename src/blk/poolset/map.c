@@ -91,8 +91,8 @@ static enum storage_medium choose_medium(const struct poolset *set,
 	return STORAGE_FILE;
 }
 
-static int map_held(struct poolset *set, enum mapping_kind kind,
-		    struct poolset_mapping *map, bool *all_sync)
+static int reserve_and_place(struct poolset *set, enum mapping_kind kind,
+			     struct poolset_mapping *map, bool *all_sync)
 {
 	void *base;
 	int ret = mapping_reserve((size_t)map->size, map->unit, &base);
@@ -100,15 +100,13 @@ static int map_held(struct poolset *set, enum mapping_kind kind,
 	if (ret < 0)
 		return blame_file(set->path, ret);
 	map->base = base;
+	poolset_fork_note_mapping(set, base, (size_t)map->size, map->unit);
 	ret = place_parts(set, kind, map, all_sync);
 	if (ret < 0) {
+		poolset_map_forget(set);
 		poolset_unmap(map);
-		return ret;
 	}
-	set->mapped = base;
-	set->mapped_size = (size_t)map->size;
-	set->mapped_unit = map->unit;
-	return 0;
+	return ret;
 }
 
 int poolset_map(struct poolset *set, enum mapping_kind kind, struct poolset_mapping *map)
@@ -124,9 +122,7 @@ int poolset_map(struct poolset *set, enum mapping_kind kind, struct poolset_mapp
 		if (unit > map->unit)
 			map->unit = unit;
 	}
-	poolset_fork_hold();
-	ret = map_held(set, kind, map, &all_sync);
-	poolset_fork_release();
+	ret = reserve_and_place(set, kind, map, &all_sync);
 	if (ret < 0)
 		return ret;
 	map->medium = choose_medium(set, map, kind, all_sync);
@@ -152,9 +148,7 @@ void poolset_map_prefault(const struct poolset_mapping *map)
 
 void poolset_map_forget(struct poolset *set)
 {
-	poolset_fork_hold();
-	set->mapped = NULL;
-	poolset_fork_release();
+	poolset_fork_note_mapping(set, NULL, 0, 0);
 }
 
 void poolset_map_keep_from_children(const struct poolset_mapping *map)

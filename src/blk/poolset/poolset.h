@@ -24,9 +24,7 @@ struct poolset_part {
 	unsigned line; /* in the set file; 0: from no set file */
 
 	/* Filled in while the files are open, see poolset/files.h. */
-	int fd;	   /* -1: not open */
-	dev_t dev; /* of the open file */
-	ino_t ino;
+	int fd;		  /* -1: not open */
 	int read_only;	  /* errno of opening it for writing too; 0: that was done */
 	uint64_t length;  /* of the file, bytes */
 	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
@@ -49,12 +47,8 @@ struct poolset {
 
 	struct poolset_wait *wait; /* see poolset/wait.h; NULL: the call does not wait */
 
-	/* While the files are open, see poolset/fork.h. */
-	struct poolset *next;
-	struct poolset **link; /* NULL: in no list */
-	void *mapped;	       /* the mapping, which is no pool's yet; NULL: none */
-	size_t mapped_size;
-	size_t mapped_unit;
+	/* While files are open, see poolset/fork.h; else NULL. */
+	struct poolset_fork *fork;
 };
 
 /* A set of one file; size as in struct poolset_part. -ENOMEM, message set. */

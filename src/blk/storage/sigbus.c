@@ -36,7 +36,9 @@ static struct {
 	_Atomic(struct sigbus_watch *) watch; /* NULL in a free slot */
 } watched[MAX_WATCHED];
 
-static struct fork_lock lock = FORK_LOCK_INIT; /* guards the variables below */
+static void mend(void);
+
+static struct fork_lock lock = {.mend = mend}; /* guards the variables below */
 static unsigned nwatched;
 static bool is_installed;
 /* the action of SIGBUS before ours; read by the handler */
@@ -232,30 +234,54 @@ static int install_locked(void)
 	return 0;
 }
 
+static bool is_ours(const struct sigaction *sa)
+{
+	return sa->sa_flags & SA_SIGINFO && sa->sa_sigaction == handle;
+}
+
 static void remove_locked(void)
 {
 	struct sigaction now;
 
-	if (sigaction(SIGBUS, NULL, &now) != 0 || !(now.sa_flags & SA_SIGINFO) ||
-	    now.sa_sigaction != handle)
+	if (sigaction(SIGBUS, NULL, &now) != 0 || !is_ours(&now))
 		return; /* a handler that was installed later may call ours: it has to stay */
 	sigaction(SIGBUS, &before, NULL);
 	is_installed = false;
 }
 
-static void lock_for_fork(void)
+static bool is_same_action(const struct sigaction *a, const struct sigaction *b)
 {
-	fork_lock_before(&lock);
+	return (a->sa_flags & SA_SIGINFO) == (b->sa_flags & SA_SIGINFO) &&
+	       (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
+					 : a->sa_handler == b->sa_handler);
 }
 
-static void unlock_after_fork(void)
+/*
+ * In a new process, which another thread may have been watching or unwatching in. The kernel
+ * copies handlers before memory, so they may not agree.
+ */
+static void mend(void)
 {
-	fork_lock_after(&lock);
+	struct sigaction now;
+
+	nwatched = 0;
+	for (unsigned i = 0; i < MAX_WATCHED; i++)
+		if (atomic_load_explicit(&watched[i].end, memory_order_relaxed) != 0)
+			nwatched++;
+	if (sigaction(SIGBUS, NULL, &now) != 0)
+		return;
+	if (is_ours(&now)) {
+		is_installed = true;
+	} else if (is_installed && is_same_action(&now, &before)) {
+		is_installed = false; /* else another one's, which may call ours */
+		if (nwatched != 0 && install_locked() < 0)
+			nwatched = 0; /* errors go to the program */
+	}
 }
 
 void sigbus_setup(void)
 {
-	pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
+	fork_lock_setup(&lock);
 }
 
 int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
@@ -367,6 +393,8 @@ void sigbus_forked(struct sigbus_watch *w)
 {
 	struct call *c = current();
 
+	fork_lock_acquire(&lock); /* mends */
+	fork_lock_release(&lock);
 	if (c && c->entered == w)
 		c->entered = NULL; /* it left the call by a jump before the fork */
 	take_away(w, UINT64_MAX);

@@ -37,7 +37,7 @@ struct sigbus_watch {
 	_Atomic(uintptr_t) replaced[SIGBUS_PAGES];
 };
 
-/* Registers the fork handlers. Called once, by the library's constructor. */
+/* Called once, by the library's constructor. */
 void sigbus_setup(void);
 
 /*

@@ -6,6 +6,7 @@
 #include "fork_fixture.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,14 +17,14 @@
 
 static unsigned forks_when_locked; /* at which lock from now on; opening takes two */
 static bool forks_when_mapped;
+static bool forks_when_opened;
 static pid_t child;
 static int parent_is_there[2];
+static int child_is_there[2];
 
-/* The child lives until the test is over; when this returns, its handlers have run. */
-static void fork_now(void)
+/* The child lives until the test is over. */
+static void begin_fork(void)
 {
-	int child_is_there[2];
-
 	assert_int_equal(pipe(child_is_there), 0);
 	child = fork();
 	assert_true(child >= 0);
@@ -34,9 +35,39 @@ static void fork_now(void)
 		await(parent_is_there[0]);
 		_exit(0);
 	}
+}
+
+/* When this returns, the child's handlers have run. */
+static void end_fork(void)
+{
 	assert_true(await(child_is_there[0]));
 	close(child_is_there[0]);
 	close(child_is_there[1]);
+}
+
+static void fork_now(void)
+{
+	begin_fork();
+	end_fork();
+}
+
+/* The child has the file, and nobody has noted so. */
+SUPPORT_INTERPOSE int open(const char *name, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+	int fd;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	fd = (int)syscall(SYS_openat, AT_FDCWD, name, flags, mode);
+	if (forks_when_opened && fd >= 0 && (flags & O_ACCMODE) == O_RDWR &&
+	    strcmp(name, path) == 0) {
+		forks_when_opened = false;
+		begin_fork();
+	}
+	return fd;
 }
 
 SUPPORT_INTERPOSE int flock(int fd, int operation)
@@ -140,6 +171,27 @@ static void a_fork_during_an_open_that_fails_leaves_the_pool_free(void **state)
 	assert_pool_is_free();
 }
 
+static void a_fork_right_after_a_file_was_opened_leaves_the_pool_free(void **state)
+{
+	PMEMblkpool *p;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		if (i == 0)
+			make_pool();
+		else
+			assert_int_equal(pipe2(parent_is_there, O_CLOEXEC), 0);
+		forks_when_opened = true;
+		p = i == 0 ? pmemblk_open(path, 0) : create();
+		assert_non_null(p);
+		assert_false(forks_when_opened);
+		end_fork();
+		assert_int_equal(byteblock_put(p, 3, 7), 0);
+		pmemblk_close(p);
+		assert_pool_is_free();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +202,8 @@ int main(void)
 		a_fork_while_a_pool_is_created_leaves_it_free_after_the_close, new_path),
 	    cmocka_unit_test_setup(a_fork_during_an_open_that_fails_leaves_the_pool_free,
 				   new_path),
+	    cmocka_unit_test_setup(
+		a_fork_right_after_a_file_was_opened_leaves_the_pool_free, new_path),
 	};
 
 	return run_on_both("fork_files", tests, sizeof(tests) / sizeof(tests[0]));

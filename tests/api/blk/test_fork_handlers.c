@@ -6,7 +6,11 @@
  */
 #include "fork_fixture.h"
 
+#include <fcntl.h>
+#include <libpmem.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 static PMEMblkpool *pool;
 static void (*before)(void);
@@ -143,6 +147,176 @@ static void what_a_handler_in_the_child_has_taken_over_it_keeps(void **state)
 	assert_ends_well(pid);
 }
 
+/* --- a lock of the program that its handlers take, too -------------------------------------- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool is_locked; /* by the thread that calls the library */
+static atomic_bool is_forking;
+static atomic_bool is_done;
+static void (*action)(void);
+static const char *other;
+
+/* The thread has it, and gives it back when its calls have returned. */
+static void wait_for_mutex(void)
+{
+	atomic_store(&is_forking, true);
+	pthread_mutex_lock(&mutex);
+}
+
+static void unlock_mutex(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
+static void *act_under_mutex(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&mutex);
+	atomic_store(&is_locked, true);
+	while (!atomic_load(&is_forking))
+		sched_yield();
+	action();
+	pthread_mutex_unlock(&mutex);
+	atomic_store(&is_done, true);
+	return NULL;
+}
+
+static void open_and_close(void)
+{
+	PMEMblkpool *p = pmemblk_open(other, 512);
+
+	EXPECT(p != NULL);
+	EXPECT(byteblock_put(p, 1, 2) == 0);
+	pmemblk_close(p);
+}
+
+static void fail_to_open(void)
+{
+	EXPECT(pmemblk_open(other, 4096) == NULL && errno == EINVAL);
+}
+
+static void create_and_check(void)
+{
+	const char *name = support_path(on_pmem, "fresh");
+	PMEMblkpool *p = pmemblk_create(name, 512, SIZE, 0600);
+
+	EXPECT(p != NULL);
+	EXPECT(byteblock_put(p, 1, 2) == 0);
+	pmemblk_close(p);
+	EXPECT(pmemblk_check(name, 512) == 1);
+	unlink(name);
+}
+
+static void map_and_unmap(void)
+{
+	const char *name = support_path(on_pmem, "mapped");
+	size_t len;
+	int is_pmem;
+	void *addr = pmem_map_file(name, 8192, PMEM_FILE_CREATE, 0600, &len, &is_pmem);
+
+	EXPECT(addr != NULL);
+	EXPECT(is_pmem == 0 || pmem_is_pmem(addr, len));
+	EXPECT(pmem_unmap(addr, len) == 0);
+	unlink(name);
+}
+
+/* The fork waits for the mutex, whose holder is in the library. */
+static void fork_during(void (*what)(void))
+{
+	pthread_t thread;
+	pid_t pid;
+
+	action = what;
+	atomic_store(&is_locked, false);
+	atomic_store(&is_forking, false);
+	atomic_store(&is_done, false);
+	assert_int_equal(pthread_create(&thread, NULL, act_under_mutex, NULL), 0);
+	assert_int_equal(pthread_detach(thread), 0); /* nor can the child join it */
+	while (!atomic_load(&is_locked))
+		sched_yield();
+	before = wait_for_mutex;
+	in_parent = unlock_mutex;
+	in_child = unlock_mutex;
+	pid = fork_in_time();
+	forget_handlers(NULL);
+	if (pid == 0) {
+		action();
+		EXPECT(byteblock_get(pool, 3) == 7);
+		EXPECT(byteblock_put(pool, 3, 8) == -1 && errno == EBUSY);
+		pmemblk_close(pool);
+		_exit(0);
+	}
+	assert_ends_well(pid);
+	while (!atomic_load(&is_done))
+		sched_yield();
+}
+
+static void a_handler_may_wait_for_a_thread_that_calls_the_library(void **state)
+{
+	static void (*const actions[])(void) = {open_and_close, fail_to_open,
+						create_and_check, map_and_unmap};
+	int yes = 1;
+	int no = 0;
+
+	(void)state;
+	pool = create();
+	write_block();
+	other = path;
+	new_path(NULL);
+	pmemblk_close(create());
+	other = path;
+	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &yes), 0);
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		fork_during(actions[i]);
+	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &no), 0);
+	write_block();
+	close_pool();
+}
+
+/* A child that was forked while a pool was opened knows when the owner has gone. */
+static PMEMblkpool *late;
+
+static void open_late(void)
+{
+	late = pmemblk_open(other, 512);
+	EXPECT(late != NULL);
+}
+
+static void a_pool_that_is_opened_while_the_process_forks_is_inherited(void **state)
+{
+	int owner_is_there[2];
+	pid_t pid;
+
+	(void)state;
+	pmemblk_close(create());
+	other = path;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	assert_int_equal(pipe2(owner_is_there, O_CLOEXEC), 0);
+	pid = fork_in_time();
+	if (pid == 0) {
+		before = open_late;
+		if (fork_in_time() == 0) {
+			before = NULL;
+			close(owner_is_there[1]);
+			EXPECT(byteblock_put(late, 3, 8) == -1 && errno == EBUSY);
+			/* its child, too, has to ask the kernel */
+			if (fork_in_time() == 0) {
+				EXPECT(!await(owner_is_there[0]));
+				EXPECT(byteblock_put(late, 3, 8) == 0);
+				pmemblk_close(late);
+				_exit(0);
+			}
+			_exit(0);
+		}
+		EXPECT(wait(NULL) > 0);
+		_exit(0);
+	}
+	close(owner_is_there[1]);
+	assert_ends_well(pid);
+	assert_orphan_ends_well();
+	close(owner_is_there[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +327,12 @@ int main(void)
 		forget_handlers),
 	    cmocka_unit_test_setup_teardown(
 		what_a_handler_in_the_child_has_taken_over_it_keeps, new_path,
+		forget_handlers),
+	    cmocka_unit_test_setup_teardown(
+		a_handler_may_wait_for_a_thread_that_calls_the_library, new_path,
+		forget_handlers),
+	    cmocka_unit_test_setup_teardown(
+		a_pool_that_is_opened_while_the_process_forks_is_inherited, new_path,
 		forget_handlers),
 	};
 

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A process that takes a pool over while another thread of it forks: the child must not inherit
- * what tells that the owner is alive.
+ * A process is forked while another thread of it sets the mark that tells that it is alive: the
+ * child must not inherit the mark, nor wait for the thread.
  */
 #include "fork_fixture.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #ifndef MADV_DONTFORK
@@ -23,6 +26,20 @@ static atomic_bool is_watching;
 static atomic_bool is_marking; /* the mark is there, and would be inherited */
 static atomic_bool has_begun;  /* to fork */
 static atomic_bool has_forked;
+
+static atomic_bool waits_in_mark; /* the next thread that begins a mark */
+static atomic_bool goes_on;
+
+/* A lock of the library is held. */
+SUPPORT_INTERPOSE int shmget(key_t key, size_t size, int flags)
+{
+	if (atomic_load(&waits_in_mark)) {
+		atomic_store(&waits_in_mark, false);
+		while (!atomic_load(&goes_on))
+			sched_yield();
+	}
+	return (int)syscall(SYS_shmget, key, size, flags);
+}
 
 SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
 {
@@ -97,10 +114,56 @@ static void a_child_forked_while_a_pool_is_taken_over_gets_it_next(void **state)
 	close(f.owner_is_there[0]);
 }
 
+/* --- without handlers ----------------------------------------------------------------------- */
+
+static void *fork_once(void *unused)
+{
+	pid_t pid = fork();
+
+	(void)unused;
+	if (pid == 0)
+		_exit(0);
+	expect_ends_well(pid);
+	return NULL;
+}
+
+static void locks_are_free_in_a_child_that_ran_no_handlers(void **state)
+{
+	pthread_t forker;
+	PMEMblkpool *p;
+	pid_t pid;
+
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip(); /* it has to know of each process */
+	p = create();
+	assert_int_equal(byteblock_put(p, 0, 1), 0);
+	atomic_store(&goes_on, false);
+	atomic_store(&waits_in_mark, true);
+	assert_int_equal(pthread_create(&forker, NULL, fork_once, NULL), 0);
+	while (atomic_load(&waits_in_mark))
+		sched_yield();
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(15);
+		EXPECT(byteblock_get(p, 0) == 1);
+		EXPECT(byteblock_put(p, 0, 2) == -1 && errno == EBUSY);
+		pmemblk_close(p);
+		_exit(0);
+	}
+	assert_ends_well(pid);
+	atomic_store(&goes_on, true);
+	assert_int_equal(pthread_join(forker, NULL), 0);
+	pmemblk_close(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(a_child_forked_while_a_pool_is_taken_over_gets_it_next,
+				   new_path),
+	    cmocka_unit_test_setup(locks_are_free_in_a_child_that_ran_no_handlers,
 				   new_path),
 	};
 

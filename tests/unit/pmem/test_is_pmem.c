@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of ranges, compared with a plain array, and used by threads and forked children. */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -186,6 +188,34 @@ static void readers_see_whole_changes_only(void **state)
 		pthread_join(threads[i], NULL);
 }
 
+/* Reads in the middle of changes, when the other copy counts. */
+static volatile sig_atomic_t is_lost;
+
+static void read_meanwhile(int sig)
+{
+	(void)sig;
+	if (!is_pmem_covers(at(BASE), PAGE) || is_pmem_covers(at(BASE + PAGE), 1))
+		is_lost = 1;
+}
+
+static bool changes_go_on(void)
+{
+	const struct itimerval often = {{0, 50}, {0, 50}};
+	const struct itimerval never = {{0, 0}, {0, 0}};
+
+	signal(SIGVTALRM, read_meanwhile);
+	setitimer(ITIMER_VIRTUAL, &often, NULL);
+	for (int i = 0; i < 300 && !is_lost; i++) {
+		uintptr_t page = 3000 + (uintptr_t)i % 500 * 2;
+
+		if (is_pmem_add(at(BASE + page * PAGE), PAGE, 1) != 0 ||
+		    !is_pmem_covers(at(BASE + page * PAGE), PAGE))
+			return false;
+	}
+	setitimer(ITIMER_VIRTUAL, &never, NULL);
+	return !is_lost;
+}
+
 static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 {
 	pthread_t thread;
@@ -205,6 +235,7 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 			alarm(20);
 			ok = ok && is_pmem_add(at(BASE / 2), PAGE, 1) == 0;
 			ok = ok && is_pmem_covers(at(BASE / 2), PAGE);
+			ok = ok && changes_go_on();
 			_exit(ok ? 0 : 1);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -29,12 +29,13 @@ SUPPORT_INTERPOSE int shmctl(int id, int cmd, struct shmid_ds *buf)
 
 static struct liveness_witness witness;
 static struct liveness_mark mark;
+static _Atomic(void *) half;
 
 static int begin(void **state)
 {
 	(void)state;
 	assert_true(liveness_begin(&witness));
-	assert_true(liveness_set_mark(&witness, &mark));
+	assert_true(liveness_set_mark(&witness, &mark, &half));
 	return 0;
 }
 
@@ -81,7 +82,7 @@ static void without_a_witness_nothing_is_known(void **state)
 	assert_int_equal(liveness_judge(&none, mark.id), LIVENESS_UNKNOWN);
 	liveness_drop_mark(&mark);
 	assert_int_equal(liveness_judge(&none, mark.id), LIVENESS_UNKNOWN);
-	assert_false(liveness_set_mark(&none, &mark));
+	assert_false(liveness_set_mark(&none, &mark, &half));
 }
 
 static bool enter_namespace(void)
@@ -128,7 +129,7 @@ static bool mark_in_other_namespace(void)
 {
 	struct liveness_mark m = {0};
 
-	return enter_namespace() && !liveness_set_mark(&witness, &m) && !m.at;
+	return enter_namespace() && !liveness_set_mark(&witness, &m, &half) && !m.at;
 }
 
 static void no_mark_is_set_where_the_witness_is_not(void **state)
