@@ -19,13 +19,10 @@
 #define MADV_DONTFORK 10
 #endif
 
-/* How long a fork gets that has begun; one that is held up needs it all. */
-#define YIELDS 20000
-
 static atomic_bool is_watching;
 static atomic_bool is_marking; /* the mark is there, and would be inherited */
-static atomic_bool has_begun;  /* to fork */
-static atomic_bool has_forked;
+static atomic_bool has_begun;  /* to fork: the library's handlers have run */
+static int child_is_there[2];
 
 static atomic_bool waits_in_mark; /* the next thread that begins a mark */
 static atomic_bool goes_on;
@@ -45,18 +42,29 @@ SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
 {
 	if (advice == MADV_DONTFORK && atomic_exchange(&is_watching, false)) {
 		atomic_store(&is_marking, true);
-		while (!atomic_load(&has_begun))
-			sched_yield();
-		for (int i = 0; i < YIELDS && !atomic_load(&has_forked); i++)
-			sched_yield();
+		if (!await(child_is_there[0]))
+			abort();
 	}
 	return (int)syscall(SYS_madvise, addr, len, advice);
 }
 
-static void note_begin(void)
+static void wait_for_mark(void)
 {
+	if (!atomic_load(&is_watching))
+		return;
 	atomic_store(&has_begun, true);
+	while (!atomic_load(&is_marking))
+		sched_yield();
 }
+
+static void register_handler(void)
+{
+	pthread_atfork(wait_for_mark, NULL, NULL);
+}
+
+/* Runs before the constructors of all libraries, so the handler runs after theirs. */
+__attribute__((section(".preinit_array"),
+	       used)) static void (*const first)(void) = register_handler;
 
 struct family {
 	PMEMblkpool *pool;
@@ -68,10 +76,9 @@ static void *fork_while_marking(void *arg)
 {
 	struct family *f = arg;
 
-	while (!atomic_load(&is_marking))
-		sched_yield();
 	if (fork() == 0) {
 		alarm(30);
+		hand_over(child_is_there[1]);
 		close(f->owner_is_there[1]);
 		EXPECT(!await(f->owner_is_there[0]));
 		EXPECT(byteblock_get(f->pool, 0) == 2);
@@ -79,7 +86,6 @@ static void *fork_while_marking(void *arg)
 		pmemblk_close(f->pool);
 		_exit(0);
 	}
-	atomic_store(&has_forked, true);
 	return NULL;
 }
 
@@ -98,9 +104,11 @@ static void a_child_forked_while_a_pool_is_taken_over_gets_it_next(void **state)
 	if (pid == 0) {
 		pthread_t forker;
 
-		atomic_store(&has_begun, false);
+		EXPECT(pipe(child_is_there) == 0);
 		atomic_store(&is_watching, true);
 		EXPECT(pthread_create(&forker, NULL, fork_while_marking, &f) == 0);
+		while (!atomic_load(&has_begun))
+			sched_yield();
 		while (byteblock_put(f.pool, 0, 1) != 0)
 			EXPECT(errno == EBUSY);
 		EXPECT(byteblock_put(f.pool, 0, 2) == 0);
@@ -167,6 +175,5 @@ int main(void)
 				   new_path),
 	};
 
-	pthread_atfork(note_begin, NULL, NULL);
 	return run_on_both("fork_mark", tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -200,19 +199,22 @@ static void read_meanwhile(int sig)
 
 static bool changes_go_on(void)
 {
-	const struct itimerval often = {{0, 50}, {0, 50}};
-	const struct itimerval never = {{0, 0}, {0, 0}};
+	const struct itimerspec often = {{0, 20000}, {0, 20000}};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	timer_t timer;
 
-	signal(SIGVTALRM, read_meanwhile);
-	setitimer(ITIMER_VIRTUAL, &often, NULL);
-	for (int i = 0; i < 300 && !is_lost; i++) {
+	signal(SIGUSR1, read_meanwhile);
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 ||
+	    timer_settime(timer, 0, &often, NULL) != 0)
+		return false;
+	for (int i = 0; i < 400 && !is_lost; i++) {
 		uintptr_t page = 3000 + (uintptr_t)i % 500 * 2;
 
 		if (is_pmem_add(at(BASE + page * PAGE), PAGE, 1) != 0 ||
 		    !is_pmem_covers(at(BASE + page * PAGE), PAGE))
 			return false;
 	}
-	setitimer(ITIMER_VIRTUAL, &never, NULL);
+	timer_delete(timer);
 	return !is_lost;
 }
 
@@ -224,7 +226,7 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 	assert_int_equal(is_pmem_add(at(BASE), PAGE, 4), 0);
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&thread, NULL, keep_changing, NULL), 0);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 30; i++) {
 		int status;
 		pid_t pid = fork();
 
