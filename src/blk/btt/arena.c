@@ -19,13 +19,18 @@ int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 	atomic_init(&arena->read_only, info->error);
 	arena->map_lock = alloc_aligned(BTT_MAP_LOCKS * sizeof(*arena->map_lock));
 	arena->slot = alloc_aligned(BTT_NFREE * sizeof(*arena->slot));
+	arena->owns_version = !btt->params.versions;
+	if (arena->owns_version)
+		arena->version = alloc_aligned(BTT_MAP_LOCKS * sizeof(*arena->version));
+	else
+		arena->version = btt->params.versions + arena->first_lock;
 	if (btt->storage->eager_flush) {
 		arena->durable_words =
 		    info->geo.external_nlba / (BTT_LOCK_ENTRIES * 64) + 1;
 		arena->durable = alloc_zeroed((size_t)BTT_MAP_LOCKS *
 					      arena->durable_words * sizeof(uint64_t));
 	}
-	if (!arena->map_lock || !arena->slot ||
+	if (!arena->map_lock || !arena->slot || !arena->version ||
 	    (btt->storage->eager_flush && !arena->durable))
 		return errormsg_fail(ENOMEM, "%s: out of memory for an arena",
 				     btt->params.name);
@@ -35,7 +40,7 @@ int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 	    .nblock = info->geo.internal_nlba,
 	    .stride = info->geo.internal_lbasize,
 	    .bsize = btt->params.bsize,
-	    .map_lock = arena->map_lock,
+	    .version = arena->version,
 	    .copy_out = btt->storage->ops->copy_out,
 	};
 	return 0;
@@ -54,6 +59,9 @@ void btt_arena_fini(struct btt_arena *arena)
 	alloc_free_aligned(arena->map_lock);
 	alloc_free_aligned(arena->slot);
 	alloc_free(arena->durable);
+	if (arena->owns_version)
+		alloc_free_aligned(arena->version);
+	arena->version = NULL;
 	arena->map_lock = NULL;
 	arena->slot = NULL;
 	arena->durable = NULL;

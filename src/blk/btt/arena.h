@@ -16,8 +16,6 @@
 #include "btt/map_guard.h"
 #include "btt/open.h"
 
-#define BTT_MAP_LOCKS 256u
-
 /* Map entries of one cache line, and as many as have different locks if their lines follow. */
 #define BTT_LINE_ENTRIES 16u
 #define BTT_LOCK_ENTRIES (BTT_MAP_LOCKS * BTT_LINE_ENTRIES)
@@ -25,21 +23,11 @@
 #define BTT_NO_BLOCK UINT32_MAX
 
 /*
- * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod 256.
- * The version counts the map stores under the lock; it stands on a line of its own, because
- * readers poll it and never touch the lock.
+ * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod 256,
+ * and to the version of the same number.
  */
 struct btt_map_lock {
 	_Alignas(64) struct lock lock;
-	_Alignas(64) _Atomic(uint64_t)
-	    version; /* release after a map store; acquire: readers */
-	/*
-	 * R17: the map store under this lock that may not be durable. Relaxed; only the holder of
-	 * the lock accesses these.
-	 */
-	_Atomic(uint64_t) last_thread; /* lane_thread(); 0: there is none */
-	_Atomic(uint64_t) last_turn;   /* lanes_turn() */
-	_Atomic(uint32_t) last_premap; /* its entry */
 };
 
 /* One lane's slot of the flog in one arena; only the holder of the lane touches it. */
@@ -60,7 +48,7 @@ struct btt_view {
 	uint32_t nblock; /* data blocks, fewer than 2^30: see try_read() in btt/btt.c */
 	uint32_t stride; /* bytes from one to the next */
 	size_t bsize;
-	const struct btt_map_lock *map_lock;
+	const struct btt_version *version;
 	void *(*copy_out)(void *dest, const void *src, size_t len);
 };
 
@@ -75,6 +63,8 @@ struct btt_arena {
 	_Atomic(bool) read_only;
 	/* BTT_MAP_LOCKS of them, to be held through the guard */
 	struct btt_map_lock *map_lock;
+	struct btt_version *version; /* as many; in btt_params.versions, or of its own */
+	bool owns_version;
 	uint32_t first_lock; /* number of the first one in the table */
 	/*
 	 * R17: one bit for each line of the map, set once this table has made the line durable. The
@@ -156,6 +146,12 @@ static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *ar
 						      uint32_t premap)
 {
 	return &arena->map_lock[btt_map_lock_number(premap)];
+}
+
+static inline struct btt_version *btt_arena_version(const struct btt_arena *arena,
+						    uint32_t premap)
+{
+	return &arena->version[btt_map_lock_number(premap)];
 }
 
 /* Takes the map lock of an entry; the result goes to lock_release(). */

@@ -127,6 +127,7 @@
  */
 #include "btt/btt.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "btt/flog.h"
@@ -136,6 +137,9 @@
 #include "errormsg.h"
 
 #define READ_TRIES 8
+
+/* Before a reader that has no lock to take gives up. */
+#define VIEW_TRIES 100000
 
 static int check_lba(const struct btt *btt, uint64_t lba)
 {
@@ -171,13 +175,13 @@ static bool readers_redo(const struct btt *btt)
 }
 
 static int read_locked(const struct btt *btt, const struct btt_arena *arena,
-		       uint32_t premap, void *buf, bool redo)
+		       uint32_t premap, void *buf)
 {
 	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
 					memory_order_relaxed);
 	int ret;
 
-	if (redo || readers_redo(btt))
+	if (readers_redo(btt))
 		entry = btt_redo_entry_locked(btt, arena, premap, entry);
 	ret = read_flags(btt, arena, premap, entry, buf);
 	if (ret <= 0)
@@ -196,8 +200,7 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
  */
 static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf)
 {
-	const _Atomic(uint64_t) *version =
-	    &v->map_lock[btt_map_lock_number(premap)].version;
+	const _Atomic(uint64_t) *version = &v->version[btt_map_lock_number(premap)].count;
 	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
 	/* without the flags of a normal entry; any other keeps or gets one */
 	uint32_t postmap = BTT_MAP_NORMAL ^ le32_to_cpu((le32){atomic_load_explicit(
@@ -211,8 +214,7 @@ static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf
 	return likely(atomic_load_explicit(version, memory_order_relaxed) == before);
 }
 
-static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba,
-					       bool redo)
+static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba)
 {
 	struct btt_arena *arena;
 	struct lock *lock;
@@ -229,7 +231,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	ret = btt_find_arena(btt, lba, &arena, &premap);
 	if (ret)
 		return ret;
-	for (int i = 0; i < READ_TRIES && !redo && !readers_redo(btt); i++) {
+	for (int i = 0; i < READ_TRIES && !readers_redo(btt); i++) {
 		uint32_t entry = storage_load32(
 		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);
 
@@ -240,7 +242,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 			return 0;
 	}
 	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
-	ret = read_locked(btt, arena, premap, buf, redo);
+	ret = read_locked(btt, arena, premap, buf);
 	lock_release(lock);
 	return ret;
 }
@@ -255,23 +257,56 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 {
 	if (likely(btt_read_at_once(btt, buf, lba)))
 		return 0;
-	return read_slow(btt, buf, lba, false);
+	return read_slow(btt, buf, lba);
 }
 
-int btt_read_redone(struct btt *btt, void *buf, uint64_t lba)
+/* One try, by the entry that counts. As read_flags(), but 1: it is to be repeated. */
+static int try_read_view(const struct btt *btt, const struct btt_arena *arena,
+			 uint32_t premap, void *buf, bool redo)
 {
-	return read_slow(btt, buf, lba, true);
+	const struct btt_view *v = &arena->view;
+	const _Atomic(uint64_t) *version = &v->version[btt_map_lock_number(premap)].count;
+	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
+	uint32_t entry = storage_load32(btt->storage, btt_arena_map_off(arena, premap),
+					memory_order_acquire);
+	int ret;
+
+	if (redo)
+		entry = btt_redo_entry_locked(btt, arena, premap, entry);
+	ret = read_flags(btt, arena, premap, entry, buf);
+	if (ret <= 0)
+		return ret;
+	race_copy(v->copy_out, buf,
+		  v->data + (uint64_t)btt_map_postmap(entry) * v->stride, v->bsize);
+	/* acquire: as in try_read() */
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(version, memory_order_relaxed) != before;
 }
 
-uint32_t btt_entry(const struct btt *btt, uint64_t lba)
+int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo)
 {
 	struct btt_arena *arena;
 	uint32_t premap;
+	int ret = check_lba(btt, lba);
 
-	if (!btt_is_laid_out(btt) || btt_find_arena(btt, lba, &arena, &premap))
+	if (ret)
+		return ret;
+	if (!btt_is_laid_out(btt)) {
+		memset(buf, 0, btt->params.bsize);
 		return 0;
-	return storage_load32(btt->storage, btt_arena_map_off(arena, premap),
-			      memory_order_acquire);
+	}
+	ret = btt_find_arena(btt, lba, &arena, &premap);
+	for (int i = 0; i < VIEW_TRIES && ret >= 0; i++) {
+		ret = try_read_view(btt, arena, premap, buf, redo);
+		if (ret <= 0)
+			return ret;
+		sched_yield();
+	}
+	return ret < 0 ? ret
+		       : errormsg_fail(EBUSY,
+				       "%s: block %llu is being changed all the time by "
+				       "another process",
+				       btt->params.name, ULL(lba));
 }
 
 /* --- modifying --------------------------------------------------------------------------- */

@@ -26,8 +26,11 @@ int btt_sync(struct btt *btt) MUST_CHECK;
  */
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
-/* As btt_read() reads a table whose sync has failed, where another process knows of it. */
-int btt_read_redone(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
+/*
+ * As btt_read(), from a table that another process modifies: one with the same versions
+ * (btt_params). redo: a sync of it has failed. -EBUSY when it changes the block all the time.
+ */
+int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo) MUST_CHECK;
 
 /*
  * btt_read() for the common case: a written block of the first arena that no thread writes
@@ -37,12 +40,5 @@ bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 int btt_write(struct btt *btt, const void *buf, uint64_t lba) MUST_CHECK;
 int btt_set_zero(struct btt *btt, uint64_t lba) MUST_CHECK;
 int btt_set_error(struct btt *btt, uint64_t lba) MUST_CHECK;
-
-/*
- * The map entry of a block as it stands on the medium, 0 if the table is not laid out. Each write of
- * the block changes it. Readers in another process than the writer use it, because they do not see
- * the writer's versions: see pool/foreign.c.
- */
-uint32_t btt_entry(const struct btt *btt, uint64_t lba);
 
 #endif

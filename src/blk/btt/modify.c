@@ -27,10 +27,10 @@ int btt_fail_read_only(const struct btt *btt, const struct btt_arena *arena)
  * without a fence only if the table was poisoned before; then the poison is visible here, too.
  */
 void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
-				 struct btt_map_lock *ml, struct storage_step *step,
+				 struct btt_version *v, struct storage_step *step,
 				 unsigned hint)
 {
-	uint64_t turn = atomic_load_explicit(&ml->last_turn, memory_order_relaxed);
+	uint64_t turn = atomic_load_explicit(&v->last_turn, memory_order_relaxed);
 	uint64_t *known = lanes_known(&btt->lanes, hint, turn);
 	uint64_t now;
 
@@ -44,7 +44,7 @@ void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
 		}
 	}
 	btt_flush_entry(btt, arena,
-			atomic_load_explicit(&ml->last_premap, memory_order_relaxed),
+			atomic_load_explicit(&v->last_premap, memory_order_relaxed),
 			step);
 }
 

@@ -71,13 +71,13 @@ static inline int MUST_CHECK btt_load_entry_locked(const struct btt *btt,
 static inline void btt_store_entry_locked(struct btt *btt, struct btt_arena *arena,
 					  uint32_t premap, uint32_t entry)
 {
-	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+	struct btt_version *v = btt_arena_version(arena, premap);
 
 	storage_store32(btt->storage, btt_arena_map_off(arena, premap), entry);
 	/* release: a reader that sees the new version also sees the new entry */
-	atomic_store_explicit(
-	    &ml->version, atomic_load_explicit(&ml->version, memory_order_relaxed) + 1,
-	    memory_order_release);
+	atomic_store_explicit(&v->count,
+			      atomic_load_explicit(&v->count, memory_order_relaxed) + 1,
+			      memory_order_release);
 }
 
 static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *arena,
@@ -122,7 +122,7 @@ static inline void btt_note_line_locked(const struct btt_arena *arena, uint32_t 
 
 /* The part of btt_settle_last_locked() for a map store of another thread. */
 void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
-				 struct btt_map_lock *ml, struct storage_step *step,
+				 struct btt_version *v, struct storage_step *step,
 				 unsigned hint);
 
 /*
@@ -133,16 +133,16 @@ static inline void btt_settle_last_locked(struct btt *btt, const struct btt_aren
 					  uint32_t premap, struct storage_step *step,
 					  uint64_t thread, unsigned hint)
 {
-	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
-	uint64_t last = atomic_load_explicit(&ml->last_thread, memory_order_relaxed);
+	struct btt_version *v = btt_arena_version(arena, premap);
+	uint64_t last = atomic_load_explicit(&v->last_thread, memory_order_relaxed);
 
 	if (likely(last == thread || last == 0))
 		return;
 	if (likely(lanes_knows_past(
 		&btt->lanes, hint,
-		atomic_load_explicit(&ml->last_turn, memory_order_relaxed))))
+		atomic_load_explicit(&v->last_turn, memory_order_relaxed))))
 		return;
-	btt_settle_last_slow_locked(btt, arena, ml, step, hint);
+	btt_settle_last_slow_locked(btt, arena, v, step, hint);
 }
 
 /*
@@ -152,12 +152,12 @@ static inline void btt_settle_last_locked(struct btt *btt, const struct btt_aren
 static inline void btt_note_last_locked(struct btt *btt, const struct btt_arena *arena,
 					uint32_t premap, uint64_t thread, unsigned hint)
 {
-	struct btt_map_lock *ml = btt_arena_map_lock(arena, premap);
+	struct btt_version *v = btt_arena_version(arena, premap);
 
-	atomic_store_explicit(&ml->last_thread, thread, memory_order_relaxed);
-	atomic_store_explicit(&ml->last_turn, lanes_turn(&btt->lanes, hint),
+	atomic_store_explicit(&v->last_thread, thread, memory_order_relaxed);
+	atomic_store_explicit(&v->last_turn, lanes_turn(&btt->lanes, hint),
 			      memory_order_relaxed);
-	atomic_store_explicit(&ml->last_premap, premap, memory_order_relaxed);
+	atomic_store_explicit(&v->last_premap, premap, memory_order_relaxed);
 }
 
 /* R3: after this the next fence makes the map update of the slot's current record durable. */

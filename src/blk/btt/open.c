@@ -134,6 +134,25 @@ void btt_close(struct btt *btt)
 	alloc_free_aligned(btt);
 }
 
+size_t btt_count_versions(uint64_t data_size)
+{
+	return (size_t)((data_size + BTT_ARENA_MAX_SIZE - 1) / BTT_ARENA_MAX_SIZE *
+			BTT_MAP_LOCKS);
+}
+
+void btt_raise_versions(struct btt *btt)
+{
+	for (unsigned i = 0; i < btt->narena; i++)
+		for (unsigned n = 0; n < BTT_MAP_LOCKS; n++) {
+			struct btt_version *v = &btt->arena[i].version[n];
+
+			atomic_store_explicit(&v->last_thread, 0, memory_order_relaxed);
+			atomic_fetch_add_explicit(&v->count, 1, memory_order_release);
+		}
+	/* before the first store into a block that recovery took out of the map */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 uint64_t btt_nblock(const struct btt *btt)
 {
 	return btt->nblock;

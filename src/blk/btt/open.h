@@ -27,6 +27,22 @@ enum btt_progress {
 	BTT_FAILED, /* laid out, and a sync has failed: readers have to redo, see btt/redo.h */
 };
 
+/* Map locks of an arena, and their versions. */
+#define BTT_MAP_LOCKS 256u
+
+/* About the map stores under a lock. On a line of its own, because readers poll the count. */
+struct btt_version {
+	/* of the map stores; release after one, acquire: readers */
+	_Alignas(64) _Atomic(uint64_t) count;
+	/*
+	 * R17: the map store under this lock that may not be durable. Relaxed; only the holder of
+	 * the lock accesses these, and who takes the table over.
+	 */
+	_Atomic(uint64_t) last_thread; /* lane_thread(); 0: there is none */
+	_Atomic(uint64_t) last_turn;   /* lanes_turn() */
+	_Atomic(uint32_t) last_premap; /* its entry */
+};
+
 struct btt_params {
 	const char *name;  /* the pool's path, for messages */
 	uint64_t data_off; /* start of the data area in the storage, a multiple of 4096 */
@@ -42,6 +58,11 @@ struct btt_params {
 	 * wants to know.
 	 */
 	_Atomic(uint32_t) *progress;
+	/*
+	 * btt_count_versions() of them, zero at first, for all tables that have the same storage
+	 * in common: those of the processes that share it. NULL: the table has its own.
+	 */
+	struct btt_version *versions;
 };
 
 /*
@@ -76,6 +97,16 @@ bool btt_is_laid_out(const struct btt *btt);
  */
 int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 		     uint64_t *nblock) MUST_CHECK;
+
+/* For a data area of this size in bytes. Pure. */
+size_t btt_count_versions(uint64_t data_size);
+
+/*
+ * Tells the readers of all tables with the same versions that any entry may have changed: by
+ * recovery, which stores entries in another way. What a former owner noted (R17) is forgotten:
+ * recovery has made it durable. Before the first write.
+ */
+void btt_raise_versions(struct btt *btt);
 
 /* What was found when a table was opened. */
 enum btt_condition {

@@ -17,6 +17,9 @@
  *   2. A record that is overwritten is not needed any more, because its map update is durable.
  *   3. A record may name an entry that has changed since. It does no harm: the block in its
  *      old_map is the lane's free block, so it is not in the map.
+ *
+ * A reader in another process has no lock. It discards the result if the entry's version has
+ * changed.
  */
 uint32_t btt_redo_entry_locked(const struct btt *btt, const struct btt_arena *arena,
 			       uint32_t premap, uint32_t entry);

@@ -59,12 +59,14 @@ static void forget_files(struct pmemblk *pool)
 int pool_attach(struct pmemblk *pool, struct poolset *set)
 {
 	struct btt *btt;
-	int ret = pool_owner_init(&pool->owner);
+	size_t nversion = btt_count_versions(pool->map.size - POOL_DATA_OFF);
+	int ret = pool_owner_init(&pool->owner, nversion);
 
 	if (ret < 0)
 		return blame_file(pool->path, ret);
 	pool_prepare(pool, set);
 	pool->params.progress = &pool->owner.shared->progress;
+	pool->params.versions = pool->owner.shared->versions;
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	forget_files(pool);
 	/* the lower layer does not know the file of a failed sync; other messages name it */

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Such a process has a copy of the table as it was at the fork: locks may have been copied
- * in the locked state, a first layout since then is unknown, and changes by the owner do
- * not raise the versions by which readers notice them. Nothing of that copy is used. As long
- * as no layout is complete, which a word in shared memory tells, all blocks are zeros. After
+ * in the locked state, and a first layout since then is unknown. Nothing of that copy is used. As
+ * long as no layout is complete, which a word in shared memory tells, all blocks are zeros. After
  * that the process reads through a view: a table of its own, opened once, on a storage that
- * drops all stores. A copy of a block counts only when its map entry is the same as before and
- * a second copy, made after the first was complete, is equal: the owner must have finished
- * with the block before it shows up in the map again, so a first copy taken in the middle of
- * that differs from the second. After a sync of the owner has failed, which the same word tells,
- * the view redoes map updates as the owner's readers do.
+ * drops all stores. The versions by which readers notice changes are shared by all processes that
+ * were forked since the open, so a view's copy of a block counts for the same reason as that of
+ * the owner's own readers (R11 in btt/btt.c). But it has no lock to take: it repeats the copy
+ * until nobody has changed the entry meanwhile. After a sync of the owner has failed, which the
+ * same word tells, the view redoes map updates as the owner's readers do. For that it is opened
+ * anew: whether a flog can be trusted shows only while nobody writes to it.
  *
  * Once the owner is gone, the first process that wants to modify the pool takes it over: it
- * opens the table anew, with recovery, marks the pool as open, and goes on as the owner. There
+ * opens the table anew, with recovery, marks the pool as open, and goes on as the owner. It raises
+ * all versions, because recovery stores map entries without. There
  * are no descriptors any more to ask for the holes of a sparse file, and to search a large pool
  * without them takes long. But if nothing at all was stored since the open, which the same word
  * tells, what was found out then is still true.
@@ -20,7 +21,6 @@
 #include "pool/foreign.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -28,9 +28,6 @@
 #include "errormsg.h"
 #include "pool/build.h"
 #include "pool/watched.h"
-
-/* Pairs of copies before a reader gives up on a block that never stands still. */
-#define MAX_COPIES 100000
 
 /* Puts a table in the place of the present one, which lives on until the pool is closed. */
 static int install_locked(struct pmemblk *pool, struct btt *fresh)
@@ -97,6 +94,8 @@ static int prepare_own_locked(struct pmemblk *pool, struct btt **out)
 	*out = NULL;
 	pool_enter(pool);
 	ret = open_own_locked(pool, out);
+	if (ret == 0)
+		btt_raise_versions(*out);
 	if (ret == 0 && pool->keeps_sds)
 		ret = pool_store_sds(pool, true);
 	ret = pool_leave(pool, ret);
@@ -143,67 +142,33 @@ int pool_take_over(struct pmemblk *pool)
 
 /* --- reading ----------------------------------------------------------------------------- */
 
-static int open_view(struct pmemblk *pool)
+static int open_view(struct pmemblk *pool, enum pool_role role)
 {
 	struct btt *view;
 	int ret = 0;
 
-	if (likely(pool_owner_role(&pool->owner) >= POOL_ROLE_VIEWER))
+	if (likely(pool_owner_role(&pool->owner) >= role))
 		return 0;
 	pool_owner_lock(&pool->owner);
-	if (pool_owner_role(&pool->owner) < POOL_ROLE_VIEWER) {
+	if (pool_owner_role(&pool->owner) < role) {
 		ret = btt_open(&pool->view, &pool->params, &view);
 		if (ret == 0)
 			ret = install_locked(pool, view);
 		if (ret == 0)
-			pool_owner_set_role(&pool->owner, POOL_ROLE_VIEWER);
+			pool_owner_set_role(&pool->owner, role);
 	}
 	pool_owner_unlock(&pool->owner);
 	return ret;
 }
 
-static int read_steadily(struct btt *btt, void *buf, void *second, size_t bsize,
-			 uint64_t lba, bool redo)
-{
-	int (*read)(struct btt *, void *, uint64_t) = redo ? btt_read_redone : btt_read;
-
-	for (int i = 0; i < MAX_COPIES; i++) {
-		uint32_t entry = btt_entry(btt, lba);
-		int ret = read(btt, buf, lba);
-
-		if (ret < 0)
-			return ret;
-		/* read() orders its loads before those that come next. */
-		ret = read(btt, second, lba);
-		if (ret < 0)
-			return ret;
-		if (btt_entry(btt, lba) == entry && memcmp(buf, second, bsize) == 0)
-			return 0;
-		sched_yield();
-	}
-	return -EBUSY;
-}
-
-/* In the second copy's memory, and as long as another process changes the block. */
 static int read_view(struct pmemblk *pool, void *buf, uint64_t lba, bool redo)
 {
-	void *second;
-	int ret = open_view(pool);
+	int ret = open_view(pool, redo ? POOL_ROLE_REDOER : POOL_ROLE_VIEWER);
 
 	if (ret < 0)
 		return ret;
-	second = alloc_zeroed(pool->bsize);
-	if (!second)
-		return errormsg_fail(ENOMEM, "%s: out of memory", pool->path);
-	ret = read_steadily(atomic_load_explicit(&pool->btt, memory_order_acquire), buf,
-			    second, pool->bsize, lba, redo);
-	alloc_free(second);
-	if (ret == -EBUSY)
-		return errormsg_fail(EBUSY,
-				     "%s: block %llu is being changed all the time by "
-				     "another process",
-				     pool->path, ULL(lba));
-	return ret;
+	return btt_read_view(atomic_load_explicit(&pool->btt, memory_order_acquire), buf,
+			     lba, redo);
 }
 
 int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)

@@ -167,39 +167,40 @@ void pool_owner_setup(void)
 
 /* ------------------------------------------------------------------------------------- */
 
-static void *map_page(int flags)
+static void *map(size_t size, int flags)
 {
-	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
-			  flags | MAP_ANONYMOUS, -1, 0);
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
 
-	return page == MAP_FAILED ? NULL : page;
+	return at == MAP_FAILED ? NULL : at;
 }
 
-static void unmap_page(void *page)
+static size_t page_size(void)
 {
-	if (page)
-		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
+	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static void unmap_pages(struct pool_owner *o)
+static void unmap_both(struct pool_owner *o)
 {
-	unmap_page(o->shared);
-	unmap_page(o->local);
+	if (o->shared)
+		munmap(o->shared, o->shared_size);
+	if (o->local)
+		munmap(o->local, page_size());
 	o->shared = NULL;
 	o->local = NULL;
 }
 
-int pool_owner_init(struct pool_owner *o)
+int pool_owner_init(struct pool_owner *o, size_t nversion)
 {
-	o->shared = map_page(MAP_SHARED);
-	o->local = map_page(MAP_PRIVATE);
+	o->shared_size = sizeof(*o->shared) + nversion * sizeof(o->shared->versions[0]);
+	o->shared = map(o->shared_size, MAP_SHARED);
+	o->local = map(page_size(), MAP_PRIVATE);
 	if (!o->shared || !o->local) {
 		int err = errno;
 
-		unmap_pages(o);
+		unmap_both(o);
 		return errormsg_fail_sys(err, "cannot map a page to share with children");
 	}
-	madvise(o->local, (size_t)sysconf(_SC_PAGESIZE), MADV_WIPEONFORK);
+	madvise(o->local, page_size(), MADV_WIPEONFORK);
 	o->local->is_in_use = true;
 	o->local->word = next_turn(0, UNMARKED);
 	atomic_store_explicit(&o->shared->word, o->local->word, memory_order_release);
@@ -238,7 +239,7 @@ void pool_owner_fini(struct pool_owner *o)
 				      memory_order_release);
 	liveness_drop_mark(&l->mark);
 	liveness_end(&o->witness);
-	unmap_pages(o);
+	unmap_both(o);
 }
 
 /* O4. A parent that this process's pid namespace does not contain is 0. */

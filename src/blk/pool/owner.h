@@ -35,10 +35,12 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "btt/lock.h"
+#include "btt/open.h"
 #include "compiler.h"
 #include "pool/liveness.h"
 
@@ -47,10 +49,11 @@ enum pool_role {
 	POOL_ROLE_NEW,	   /* nothing yet: it was just forked */
 	POOL_ROLE_VISITOR, /* read; what the fork left half-done was mended */
 	POOL_ROLE_VIEWER,  /* the same, and the table is its own view */
-	POOL_ROLE_OWNER,   /* read and modify */
+	POOL_ROLE_REDOER, /* the same, and it was opened since a sync of the owner failed */
+	POOL_ROLE_OWNER, /* read and modify */
 };
 
-/* One page, shared by all processes that were forked since the open. */
+/* Shared by all processes that were forked since the open. */
 struct pool_shared {
 	/*
 	 * Turns << 32 | owner. A turn begins when somebody becomes the owner. The owner is 0:
@@ -59,6 +62,7 @@ struct pool_shared {
 	_Atomic(uint64_t) word;
 	_Atomic(uint32_t) progress;    /* of the first layout: enum btt_progress */
 	_Atomic(uint32_t) has_witness; /* the one that all marks are set beside */
+	struct btt_version versions[]; /* of the table, see btt_params */
 };
 
 /* One page of this process alone; all zero in a child. */
@@ -75,6 +79,7 @@ struct pool_local {
 
 struct pool_owner {
 	struct pool_shared *shared;
+	size_t shared_size; /* bytes */
 	struct pool_local *local;
 	struct liveness_witness witness;
 	_Atomic(void *) half_mark; /* one that is being set, see pool/liveness.h */
@@ -90,8 +95,8 @@ struct pool_owner {
 /* Registers the fork handlers. Called once, by pool_setup(). */
 void pool_owner_setup(void);
 
-/* Makes the calling process the owner. -ENOMEM, message set. */
-int pool_owner_init(struct pool_owner *o) MUST_CHECK;
+/* Makes the calling process the owner of a pool with so many versions. -ENOMEM, message set. */
+int pool_owner_init(struct pool_owner *o, size_t nversion) MUST_CHECK;
 
 /* Gives the right up if this process has it. Works on a zeroed struct, too. */
 void pool_owner_fini(struct pool_owner *o);

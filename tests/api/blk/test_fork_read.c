@@ -2,10 +2,14 @@
 /* What a process that does not own a pool reads in it, and what that costs. */
 #include "fork_fixture.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <libpmem.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 static void *keep_writing(void *arg)
 {
@@ -73,6 +77,168 @@ static void a_worker_sees_what_the_owner_writes_first(void **state)
 	hand_over(t.to_child[1]);
 	assert_ends_well(pid);
 	pmemblk_close(p);
+}
+
+/* --- a block that comes back ---------------------------------------------------------------- */
+
+static bool is_armed;
+static bool is_only_before;
+static int ncopies;
+static struct turns copying;
+
+static void let_owner_write(void)
+{
+	hand_over(copying.to_parent[1]);
+	EXPECT(await(copying.to_child[0]));
+}
+
+static void call_next(void *dest, const void *src, size_t len, unsigned flags)
+{
+	void *(*next)(void *, const void *, size_t, unsigned);
+
+	*(void **)&next = dlsym(RTLD_NEXT, "pmem_memcpy");
+	next(dest, src, len, flags);
+}
+
+/* Two copies of a block are stalled while the owner uses the place where it lies for another one. */
+SUPPORT_INTERPOSE void *pmem_memcpy(void *dest, const void *src, size_t len,
+				    unsigned flags)
+{
+	bool is_lent = is_armed && len == 512 && ncopies++ < 2;
+
+	(void)flags;
+	if (is_lent)
+		let_owner_write();
+	if (is_armed)
+		memcpy(dest, src, len);
+	else
+		call_next(dest, src, len, flags);
+	if (is_lent && !is_only_before)
+		let_owner_write();
+	return dest;
+}
+
+/*
+ * A thread uses two lanes in turn. A block's old place becomes the free one of its lane, and goes
+ * to what the lane writes next.
+ */
+static void put_into_the_place_of(PMEMblkpool *p, int next, int byte, int now)
+{
+	assert_int_equal(byteblock_put(p, now, now), 0);
+	assert_int_equal(byteblock_put(p, 9, 9), 0);
+	assert_int_equal(byteblock_put(p, next, byte), 0);
+}
+
+static void two_copies_that_agree_on_another_block_do_not_count(void **state)
+{
+	PMEMblkpool *p = create();
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(byteblock_put(p, 1, 1), 0);
+	assert_int_equal(byteblock_put(p, 2, 2), 0);
+	start_turns(&copying);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		close(copying.to_parent[0]);
+		EXPECT(byteblock_get(p, 1) == 1);
+		is_armed = true;
+		EXPECT(byteblock_get(p, 1) == 1);
+		EXPECT(ncopies >= 2);
+		_exit(0);
+	}
+	close(copying.to_parent[1]);
+	for (int i = 0; i < 2; i++) {
+		if (!await(copying.to_parent[0]))
+			break;
+		put_into_the_place_of(p, 2, 2, 1);
+		hand_over(copying.to_child[1]);
+		if (!await(copying.to_parent[0]))
+			break;
+		put_into_the_place_of(p, 1, 1, 2);
+		hand_over(copying.to_child[1]);
+	}
+	assert_ends_well(pid);
+	pmemblk_close(p);
+}
+
+static bool dies_in_write;
+
+/* The record of the exchange is there, the map entry is not. */
+SUPPORT_INTERPOSE void pmem_flush(const void *addr, size_t len)
+{
+	void (*next)(const void *, size_t);
+
+	if (dies_in_write && len == 16)
+		_exit(0);
+	*(void **)&next = dlsym(RTLD_NEXT, "pmem_flush");
+	next(addr, len);
+}
+
+static int nsyncs;
+
+SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
+{
+	int ret = (int)syscall(SYS_msync, addr, len, flags);
+
+	if (dies_in_write && ++nsyncs == 2)
+		_exit(0);
+	return ret;
+}
+
+/*
+ * The owner dies in the middle of a write, while a reader copies the block's old place. Who takes
+ * the pool over finishes the write, and may use that place.
+ */
+static void own_and_die(void)
+{
+	int owner_is_there[2];
+	int is_taken[2];
+	PMEMblkpool *p = create();
+
+	EXPECT(byteblock_put(p, 1, 1) == 0);
+	start_turns(&copying);
+	EXPECT(pipe(owner_is_there) == 0 && pipe(is_taken) == 0);
+	if (fork() == 0) {
+		close(owner_is_there[1]);
+		EXPECT(byteblock_get(p, 1) == 1);
+		is_armed = true;
+		ncopies = 1; /* stalls once, and after that copy goes on */
+		copying.to_child[0] = is_taken[0];
+		is_only_before = true;
+		EXPECT(byteblock_get(p, 1) == 3);
+		_exit(0);
+	}
+	if (fork() == 0) {
+		close(owner_is_there[1]);
+		EXPECT(!await(owner_is_there[0]));
+		/* through both lanes of the thread, and far away in the map */
+		EXPECT(byteblock_put(p, 100, 2) == 0);
+		EXPECT(byteblock_put(p, 200, 2) == 0);
+		hand_over(is_taken[1]);
+		pmemblk_close(p);
+		_exit(0);
+	}
+	EXPECT(await(copying.to_parent[0]));
+	dies_in_write = true;
+	byteblock_put(p, 1, 3);
+	_exit(1);
+}
+
+static void a_copy_that_lasts_while_the_pool_is_taken_over_does_not_count(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	pid = fork();
+	if (pid == 0)
+		own_and_die();
+	assert_ends_well(pid);
+	assert_orphan_ends_well();
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
 /* --- before the first layout -------------------------------------------------------------- */
@@ -212,6 +378,10 @@ static void a_daemon_writes_to_a_sparse_terabyte_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(two_copies_that_agree_on_another_block_do_not_count,
+				   new_path),
+	    cmocka_unit_test_setup(
+		a_copy_that_lasts_while_the_pool_is_taken_over_does_not_count, new_path),
 	    cmocka_unit_test_setup(workers_read_while_the_owner_writes, new_path),
 	    cmocka_unit_test_setup(a_worker_sees_what_the_owner_writes_first, new_path),
 	    cmocka_unit_test_setup(reads_in_a_child_cost_no_memory_whatever_the_file_held,

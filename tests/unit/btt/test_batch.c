@@ -332,20 +332,20 @@ static void a_map_lock_records_one_line_of_a_chunk(void **state)
 	btt = fixture_open(&f);
 	for (long long second = 4096; second > 0; second -= 4095) {
 		struct btt_run run[2] = {{buf, 0, 1}, {buf + BSIZE, second, 1}};
-		struct btt_map_lock *ml;
+		struct btt_version *v;
 
 		assert_int_equal(write_all(btt, run, 2), 0); /* lays the table out */
 		f.ram.fences = 0;
 		assert_int_equal(write_all(btt, run, 2), 0);
-		ml = btt_arena_map_lock(btt->arena, 0);
-		assert_ptr_equal(ml, btt_arena_map_lock(btt->arena, (uint32_t)second));
+		v = btt_arena_version(btt->arena, 0);
+		assert_ptr_equal(v, btt_arena_version(btt->arena, (uint32_t)second));
 		if (second == 4096) {
 			assert_int_equal(f.ram.fences, 3);
-			assert_int_equal(ml->last_thread, 0);
+			assert_int_equal(v->last_thread, 0);
 		} else {
 			assert_int_equal(f.ram.fences, 2);
-			assert_int_equal(ml->last_thread, lane_thread());
-			assert_int_equal(ml->last_premap, 0);
+			assert_int_equal(v->last_thread, lane_thread());
+			assert_int_equal(v->last_premap, 0);
 		}
 	}
 	btt_close(btt);
