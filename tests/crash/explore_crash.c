@@ -196,11 +196,13 @@ static void run_second(struct watch *w, unsigned fail_in)
 	for (unsigned b = 0; b < NTRACKED && !ex->state->violated; b++) {
 		char name[32];
 
-		h->visible[b] = read_block(ex, handle, b);
-		if (!(history_allowed(h, b) & UINT64_C(1) << h->visible[b] % 64))
+		unsigned char value = read_block(ex, handle, b);
+
+		if (!(history_allowed(h, b) & UINT64_C(1) << value % 64))
 			explore_violation(ex, "process %u reads %s in block %u",
-					  h->phase + 1,
-					  explore_value_name(h->visible[b], name), b);
+					  h->phase + 1, explore_value_name(value, name),
+					  b);
+		history_see(h, b, value);
 	}
 	explore_images(w);
 	for (unsigned i = 0; i < p->nop[0] && !ex->state->violated;

@@ -145,6 +145,22 @@ void history_restart(struct history *h)
 	h->phase++;
 }
 
+void history_see(struct history *h, unsigned block, unsigned char value)
+{
+	h->visible[block] = value;
+	for (unsigned i = 0; i < NPAST; i++) {
+		const struct past *p = &h->past[i];
+
+		if ((p->state == PAST_FAILED ||
+		     (p->state == PAST_RUNNING && p->op.kind == 'w')) &&
+		    p->op.block == block && modifies(p) && p->phase < h->phase &&
+		    history_value(h, i) == value) {
+			h->seen[block].value = value;
+			h->seen[block].phase = h->phase;
+		}
+	}
+}
+
 uint64_t history_allowed(const struct history *h, unsigned block)
 {
 	unsigned char last = h->initial[block];
@@ -162,6 +178,8 @@ uint64_t history_allowed(const struct history *h, unsigned block)
 			phase = p->phase;
 		}
 	}
+	if (h->seen[block].phase > phase)
+		last = h->seen[block].value;
 	allowed = UINT64_C(1) << last;
 	for (unsigned i = 0; i < NPAST; i++) {
 		const struct past *p = &h->past[i];

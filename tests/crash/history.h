@@ -74,6 +74,11 @@ struct history {
 	unsigned char visible[NTRACKED];
 	/* the position of the last map store of ZERO and of ERROR */
 	unsigned flag_pos[NTRACKED][2];
+	/* what a later process than that of the operation has read */
+	struct {
+		unsigned char value;
+		unsigned phase; /* of the process that has read it; 0: none */
+	} seen[NTRACKED];
 };
 
 void history_init(struct history *h, const unsigned char initial[NTRACKED]);
@@ -96,6 +101,13 @@ bool history_failed(const struct history *h);
 
 /* The process has ended; another one begins. */
 void history_restart(struct history *h);
+
+/*
+ * The process has opened the pool and read this value. From now on the value stays, even if its
+ * operation was not completed. The exception is a flag whose set_zero or set_error was cut off
+ * by a kill.
+ */
+void history_see(struct history *h, unsigned block, unsigned char value);
 
 /* Bits of the contents that a block may have after a crash at this moment. */
 uint64_t history_allowed(const struct history *h, unsigned block);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parts that single operations and batches share. The rules R1 to R17 are those on top of
+ * The parts that single operations and batches share. The rules R1 to R18 are those on top of
  * btt/btt.c. `_locked`: the caller holds the map lock of the entry.
  */
 #ifndef BTT_MODIFY_H

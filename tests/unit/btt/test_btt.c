@@ -287,6 +287,40 @@ static void a_failed_last_sync_is_reported(void **state)
 	fixture_fini(&f);
 }
 
+/* On a file; nothing is durable where a sync fails, but all of it can be read. */
+static void a_flag_whose_sync_failed_is_taken_back(void **state)
+{
+	static int (*const set[])(struct btt *, uint64_t) = {btt_set_zero, btt_set_error};
+	unsigned char buf[512];
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const uint64_t lba = i % 2 ? 7 : 0; /* written, or never */
+		struct fixture f;
+		struct btt *btt;
+
+		fixture_init(&f, POOL_SIZE, 512);
+		f.ram.s.drops_pages = true;
+		btt = fixture_open(&f);
+		memset(buf, 0x44, sizeof(buf));
+		assert_int_equal(btt_write(btt, buf, 7), 0);
+		f.ram.fail_fence_at = f.ram.fences + 1;
+		assert_int_equal(set[i / 2](btt, lba), -EIO);
+		fixture_expect_byte(btt, lba, lba ? 0x44 : 0);
+		btt_close(btt);
+		f.ram.fail_fence_at = 0;
+		btt = fixture_open(&f);
+		fixture_expect_byte(btt, lba, lba ? 0x44 : 0);
+		/* one that was there before stays */
+		assert_int_equal(btt_set_error(btt, lba), 0);
+		f.ram.fail_fence_at = f.ram.fences + 1;
+		assert_int_equal(btt_set_error(btt, lba), -EIO);
+		assert_int_equal(btt_read(btt, buf, lba), -EIO);
+		btt_close(btt);
+		fixture_fini(&f);
+	}
+}
+
 /* --- cost ----------------------------------------------------------------------------------- */
 
 static void layout_takes_three_syncs_and_a_write_two(void **state)
@@ -406,6 +440,7 @@ int main(void)
 	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
 	    cmocka_unit_test(a_failed_sync_poisons_the_table),
 	    cmocka_unit_test(a_failed_last_sync_is_reported),
+	    cmocka_unit_test(a_flag_whose_sync_failed_is_taken_back),
 	    cmocka_unit_test(a_write_to_a_damaged_entry_fences_all_the_same),
 	    cmocka_unit_test(layout_takes_three_syncs_and_a_write_two),
 	    cmocka_unit_test(readers_and_writers_share_blocks),
