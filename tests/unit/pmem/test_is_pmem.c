@@ -199,7 +199,9 @@ static void read_meanwhile(int sig)
 
 static bool changes_go_on(void)
 {
-	const struct itimerspec often = {{0, 20000}, {0, 20000}};
+	/* instrumented handlers take longer */
+	const long ns = SUPPORT_SANITIZED ? 5000000 : 50000;
+	const struct itimerspec often = {{0, ns}, {0, ns}};
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
 	timer_t timer;
 
