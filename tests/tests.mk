@@ -64,7 +64,9 @@ $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
 CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate \
 	-Wl,--wrap=btt_redo_entry_locked,--wrap=btt_redo_collect_locked \
-	-Wl,--wrap=lanes_borrow,--wrap=lanes_return,--wrap=map_guard_take,--wrap=lanes_look
+	-Wl,--wrap=lanes_borrow,--wrap=lanes_return,--wrap=map_guard_take,--wrap=lanes_look \
+	-Wl,--wrap=clock_gettime,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
+	-Wl,--wrap=pthread_cond_wait,--wrap=pthread_cond_signal,--wrap=pthread_cond_broadcast
 ifeq ($(SAN)$(COV),)
 HOOKED_SRC := $(wildcard src/blk/btt/*.c)
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \

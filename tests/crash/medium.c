@@ -378,26 +378,38 @@ static void op_renew(struct storage *s, struct storage_step *step, uint64_t off,
 	note_range(m, step, off, len);
 }
 
-static int op_fence(struct storage *s, struct storage_step *step)
+static int sync_steps(struct medium *m, struct storage_step *step, unsigned n,
+		      const void *caller)
 {
-	struct medium *m = of(s);
-	bool empty = step->lo >= step->hi;
-	uint64_t number = empty ? 0 : step->hi;
+	uint64_t number[4];
 
 	m->at_fence = true;
 	before(m);
 	m->at_fence = false;
 	m->nfence++;
-	if (suppressed(m, SITE_FENCE, __builtin_return_address(0)))
+	if (suppressed(m, SITE_FENCE, caller))
 		return 0;
-	step->lo = UINT64_MAX;
-	step->hi = 0;
+	for (unsigned i = 0; i < n; i++) {
+		number[i] = step[i].lo >= step[i].hi ? 0 : step[i].hi;
+		step[i] = (struct storage_step)STORAGE_STEP_INIT;
+	}
 	if (m->failed || m->untold || (m->fail_in && --m->fail_in == 0)) {
 		medium_fail(m);
 		return m->lie ? 0 : -EIO;
 	}
-	drain(m, number);
+	for (unsigned i = 0; i < n; i++)
+		drain(m, number[i]);
 	return 0;
+}
+
+static int op_fence(struct storage *s, struct storage_step *step)
+{
+	return sync_steps(of(s), step, 1, __builtin_return_address(0));
+}
+
+int medium_sync(struct storage *s, struct storage_step *step, unsigned n)
+{
+	return sync_steps(of(s), step, n, __builtin_return_address(0));
 }
 
 static const struct storage_ops medium_ops = {

@@ -143,6 +143,9 @@ int medium_file(uint64_t size);
 void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind);
 void medium_free(struct medium *m);
 
+/* A fence of several threads' steps, at most 4, by one sync. */
+int medium_sync(struct storage *s, struct storage_step *step, unsigned n);
+
 /* Returns to the content at rest, all of it durable. Hooks and mutants are not changed. */
 void medium_reset(struct medium *m);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* As test_enumerate.c, but syncs fail. After that the medium may lack what memory holds. */
 #include "enumerate.h"
+#include "sut_group.h"
 
 /*
  * Lane 1 is shared by all threads. The second process goes on with the blocks that the first one
@@ -112,6 +113,70 @@ static void failing_write_back(void **state)
 }
 
 /* Syncs of the second process fail, too: those of its open and those of its operations. */
+/* --- shared syncs ------------------------------------------------------------------------- */
+
+static const struct {
+	const char *program, *then;
+} sharing[] = {
+    {"w00 | w11", "w20 w20"},	  {"w00 | z0", "z0 w01"},	  {"z0 | e1", "z0"},
+    {"w00 w20 | w01", "w31 w31"}, {"w01 | w21", "w31 w11"},	  {"w00 e1 | w10", "w00"},
+    {"w00 r0 | w10", "w00 w00"},  {"w00 | w10 | w20", "w00 w10"},
+};
+
+static void init_sharing(struct explorer *ex)
+{
+	init_failing(ex);
+	ex->sut = &sut_group;
+	ex->nlane = 5;
+}
+
+/* A sync fails, or none does (0); its error goes to all whom it serves. */
+static void failing_shared_sync(void **state)
+{
+	struct explorer ex;
+
+	(void)state;
+	init_sharing(&ex);
+	for (unsigned fence = 0; fence <= 5; fence++)
+		for (size_t i = 0; i < ARRAY_SIZE(sharing); i++) {
+			struct scenario s = {
+			    .program = sharing[i].program,
+			    .then = sharing[i].then,
+			    .base = (i + fence) % 2 ? BASE_FRESH : BASE_USED,
+			    .fail_fence = fence,
+			    .drop = fence ? (i + fence) % 3 : 0,
+			    .drop_in = fence % 2,
+			};
+
+			ex.page = page_sizes[(fence + i) % ARRAY_SIZE(page_sizes)];
+			explore_or_fail(&ex, &s);
+		}
+	print_stats("a shared sync fails", &ex.stats);
+	assert_true(ex.stats.drops > 10);
+	explore_free(&ex);
+}
+
+/* The judge notices when a sync serves a caller that came too late for it. */
+static void a_caller_that_joins_a_running_sync_is_noticed(void **state)
+{
+	struct explorer ex;
+	bool is_noticed = false;
+
+	(void)state;
+	init_sharing(&ex);
+	sut_group_joins_late = true;
+	for (size_t i = 0; i < ARRAY_SIZE(sharing) && !is_noticed; i++) {
+		struct scenario s = {.program = sharing[i].program, .base = BASE_USED};
+
+		is_noticed = !explore(&ex, &s);
+	}
+	sut_group_joins_late = false;
+	print_message("%s\n", ex.why);
+	assert_true(is_noticed);
+	assert_non_null(strstr(ex.why, "holds"));
+	explore_free(&ex);
+}
+
 static void failing_sync_twice(void **state)
 {
 	struct explorer ex;
@@ -224,6 +289,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(failing_sync),
 	    cmocka_unit_test(failing_write_back),
+	    cmocka_unit_test(failing_shared_sync),
+	    cmocka_unit_test(a_caller_that_joins_a_running_sync_is_noticed),
 	    cmocka_unit_test(failing_sync_twice),
 	    cmocka_unit_test(failing_sync_of_two_arenas),
 	    cmocka_unit_test(failing_sync_of_a_layout),
