@@ -123,7 +123,8 @@
  *     The flag can be read until its page is evicted, and is lost then. A reader, in this process
  *     or the next one, would have seen something that never was. No record names the flag, so
  *     recovery cannot store it again. The flag may be on the medium in spite of the failure. Then
- *     it shows up later, as if the call had been slow.
+ *     it shows up later, as if the call had been slow. A range of zeros (btt/zero_range.h) is not
+ *     taken back; the caller learns that its blocks are in doubt.
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -460,11 +461,12 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = btt_load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
-	before = raw;
+	/* never initial: a range of zeros passes over such entries without storing them again */
+	before = btt_map_is_initial(raw) ? btt_map_postmap(entry) | BTT_MAP_ZERO : raw;
 	if (btt->storage->drops_pages) { /* R16 */
 		uint32_t redone = btt_redo_entry_locked(btt, arena, premap, entry);
 
-		before = redone == entry ? raw : redone;
+		before = redone == entry ? before : redone;
 		entry = redone;
 	}
 	entry = btt_map_postmap(entry) | flag;
