@@ -67,6 +67,8 @@ static const struct attack attacks[] = {
     {"w01 w00 w01 w00", NULL, BASE_USED, 0, MEDIUM_FILE},
     {"z0", "z0", BASE_FRESH, 0, MEDIUM_PMEM},
     {"e0", "e0", BASE_FRESH, 0, MEDIUM_PMEM},
+    {"e1", "w10", BASE_FRESH, 0, MEDIUM_PMEM},
+    {"e1", "w10+1", BASE_FRESH, 0, MEDIUM_PMEM},
     {"w00 w01", "w00 w01", BASE_USED, 0, MEDIUM_PMEM},
     {"w01 w21", "w01 w31", BASE_USED, 0, MEDIUM_PMEM},
     {"w01 w21", "w01 w31", BASE_USED, 0, MEDIUM_FILE},
