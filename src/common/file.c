@@ -185,8 +185,8 @@ int file_check_size_limit(uint64_t len)
 }
 
 /*
- * Reads an attribute of a device. It stands in several places, because the kernel has
- * moved the attributes: from the region of the device to the device on the dax bus.
+ * Reads an attribute of a device. Kernels have it in different places, because it was moved from
+ * the region of the device to the device on the dax bus.
  */
 static int read_devdax(const char *dev, const char *const *places, uint64_t *value)
 {

@@ -260,8 +260,8 @@ static void change_both_locked(uintptr_t begin, uintptr_t end,
 }
 
 /*
- * unmap: as many bytes at begin are unmapped first, when nothing can fail any more. Under the
- * lock: whoever maps something there next adds it after the change.
+ * unmap: as many bytes at begin are unmapped first, when nothing can fail any more. The caller
+ * holds the lock, so a thread that maps something there next adds it after the change.
  */
 static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fresh,
 		  size_t unmap)

@@ -95,7 +95,7 @@ static void occupy_closed_streams(void)
 			open("/", O_PATH); /* if there is no /dev */
 }
 
-/* What stands before the command, the value of --wait; NULL: another word. */
+/* The value of --wait, if word is this option before the command; else NULL. */
 static const char *value_of_wait(const char *word)
 {
 	static const char option[] = "--" WAIT_OPTION "=";

@@ -56,7 +56,7 @@ enum ref_state ref_block(const struct ref *ref, uint64_t lba, const unsigned cha
 /* Returns NULL if map and free list name every data block exactly once, or what is wrong. */
 const char *ref_census(const struct ref *ref);
 
-/* The map entry of a block as it stands, and its place in the image. */
+/* The place of a block's map entry in the image. */
 uint64_t ref_map_off(const struct ref *ref, uint64_t lba);
 
 /* Fletcher-64 of a page; the 8 bytes at 4088 and all bytes from skip on count as zero. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Damaged headers that say something which a repair must not take away: features, versions and
- * machines that are not known here, and the pool's uuid. The checksum that stands in the header tells
- * whether they are part of the damage.
+ * machines that are not known here, and the pool's uuid. The checksum in the header tells whether
+ * they are part of the damage.
  */
 #include "support.h"
 
@@ -154,7 +154,7 @@ static void info_blocks_of_an_earlier_pool_do_not_name_this_one(void **state)
 
 /* --- not proven ------------------------------------------------------------------------------ */
 
-/* The time of creation stands nowhere else. */
+/* The time of creation is stored nowhere else. */
 static void features_that_may_be_real_are_not_taken_away(void **state)
 {
 	(void)state;

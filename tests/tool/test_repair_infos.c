@@ -77,7 +77,7 @@ static void they_follow_from_the_sizes(void **state)
 	free(f.p);
 }
 
-/* A flog stands at the same place whatever the blocks' size. */
+/* A flog is at the same place for several block sizes. */
 static void slots_that_were_never_used_tell_another_number_of_blocks(void **state)
 {
 	static const uint32_t bsizes[] = {512,	513,	    1000, 2048,

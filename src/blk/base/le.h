@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Little-endian integers as they stand on the medium. They are structs so that the
- * compiler refuses to mix them with host integers.
+ * Little-endian integers in the form in which they are stored on the medium. They are structs so
+ * that the compiler refuses to mix them with host integers.
  */
 #ifndef LE_H
 #define LE_H 1

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The first two pages of a pool as they stand on the medium: the header, which every part of a
- * pool set may have, and the descriptor behind it, which only the first part has. FORMAT.md
- * explains the fields; base/pool_format_check.c checks at compile time that the structs agree
- * with it.
+ * The first two pages of a pool in the form in which they are stored on the medium: the header,
+ * which every part of a pool set may have, and the descriptor behind it, which only the first
+ * part has. FORMAT.md explains the fields; base/pool_format_check.c checks at compile time that
+ * the structs agree with it.
  */
 #ifndef POOL_FORMAT_H
 #define POOL_FORMAT_H 1

@@ -9,7 +9,7 @@
 
 #define UUID_SIZE 16
 
-/* 16 bytes as they stand on the medium. They are only compared. */
+/* 16 bytes, as stored on the medium. They are only compared. */
 struct uuid {
 	unsigned char bytes[UUID_SIZE];
 };

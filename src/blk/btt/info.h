@@ -37,7 +37,7 @@ enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *pare
 				      uint32_t bsize, uint64_t room,
 				      struct btt_info *info);
 
-/* Makes the page as it stands on the medium. */
+/* Makes the page as it is stored on the medium. */
 void btt_info_encode(const struct btt_info *info, const struct uuid *parent,
 		     struct btt_info_media *block);
 

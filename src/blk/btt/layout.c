@@ -4,8 +4,8 @@
  *
  *   1. all maps and flogs   2. all info blocks   3. all copies of the info blocks
  *
- * A valid info block therefore stands for complete maps and flogs behind it, and an info block
- * that is damaged while its copy is valid always means damage, never an interrupted layout.
+ * So behind a valid info block the maps and flogs are complete. And if an info block is damaged
+ * and its copy is valid, this is always damage, and never an interrupted layout.
  */
 #include "btt/layout.h"
 

@@ -35,8 +35,8 @@ static inline struct btt_map_walk btt_map_walk_begin(struct storage *s, uint64_t
 }
 
 /*
- * The next run, or false after the last entry. A signal handler may leave the call by a jump, when
- * a page cannot be read: the walk then stands where it stood before the call.
+ * Finds the next run; false after the last entry. If a page cannot be read, a signal handler may
+ * leave the call by a jump. Then the walk is where it was before the call.
  */
 bool btt_map_walk_next(struct btt_map_walk *walk, struct btt_map_run *run);
 

@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Recovery of the flog. The current record of each slot says which map entry the last write
- * through that slot replaced, and by what:
+ * through that slot has replaced, and its old and new value:
  *
- *   map entry == old, old != new   the write was cut off before its map store: redo it
+ *   map entry == old, old != new   the write was interrupted before its map store: redo it
  *   anything else                  the write is complete (and the entry may have changed since)
  *
- * The bytes seen here need not be durable: the process that stored them may have been killed a
- * moment ago, and the power may fail next. A map entry that we redo must not reach the media
- * before the record that justifies it, so the whole flog is made durable first. And since every
- * record is the only redo of its map update, each slot starts with that update counted as not
- * durable: the next write through the slot makes it so (see btt/btt.c).
- *
- * Nor need they ever become durable by themselves: a file's page that could not be written stays
- * in memory as if it had been. So whatever the table will rely on is stored again, in two durable
- * steps:
- *
- *   1. the first info blocks and the flogs	 2. their copies, and the map entries that the
- *						    current records name
- *
- * A record that is not current needs no such care: the map update that it may redo was durable
- * before the one that follows it in the slot. What is stored is what was read a moment before,
- * not what stands there now: a page may go out of memory in between.
+ *   1. The flog is made durable before a map entry is redone. The bytes that are read here need
+ *      not be durable: the process that stored them may have been killed a moment ago, and the
+ *      power may fail next. A redone map entry must not be on the medium before its record.
+ *   2. Afterwards the map update of each current record counts as not durable, because the record
+ *      is the only redo of this update. The next write through the slot makes the update durable
+ *      before it replaces the record (see btt/btt.c).
+ *   3. All that the table will rely on is stored again. A page of a file that could not be
+ *      written may be in memory as if it had been written, and would never become durable by
+ *      itself. There are two durable steps: first the first info blocks and the flogs, then their
+ *      copies and the map entries that the current records name.
+ *   4. The map entries of other records are not stored again. The update of such a record was
+ *      durable before the slot's next write replaced it as the current one.
+ *   5. What is stored again are the bytes that were read a moment before. They are not read once
+ *      more: the page may have left the memory in between.
  */
 #include "btt/recover.h"
 

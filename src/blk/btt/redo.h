@@ -34,7 +34,7 @@ struct btt_redo_list {
 void btt_redo_collect_locked(const struct btt *btt, const struct btt_arena *arena,
 			     uint32_t first, uint32_t n, struct btt_redo_list *list);
 
-/* One of them as recovery would leave it; entry is what stands there. Pure. */
+/* One of these entries as recovery would leave it; entry: its value on the medium. Pure. */
 uint32_t btt_redo_apply(const struct btt_redo_list *list, uint32_t premap,
 			uint32_t entry);
 

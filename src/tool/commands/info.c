@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Shows header, descriptor and arenas as they stand in the files. It also works on damaged pools:
+ * Shows header, descriptor and arenas as they are in the files. It also works on damaged pools:
  * the output names the damage, and the command ends with status 1.
  */
 #include "commands/tool.h"
@@ -25,7 +25,7 @@
 #include "pool/header.h"
 #include "repair/verdict.h"
 
-/* The first three groups stand on the medium as little-endian numbers. */
+/* The first three groups are stored as little-endian numbers. */
 static void show_uuid(struct facts *f, const char *name, const struct uuid *uuid)
 {
 	static const unsigned char order[UUID_SIZE] = {3, 2, 1,	 0,  5,	 4,  7,	 6,

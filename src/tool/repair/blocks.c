@@ -10,8 +10,8 @@
  * four phases:
  *
  *   1. The first halves of both records, {n, error | b}.
- *   2. Their second halves, with the sequence numbers that stand there. From now on it does not
- *      matter which record is the current one.
+ *   2. Their second halves, with their old sequence numbers. From now on it does not matter which
+ *      record is the current one.
  *   3. The sequence numbers 1 and 0.
  *   4. Zeros in the second record.
  */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Makes a damaged header anew. This works for a pool in one file, and for a set with one header,
- * because such a header says most things twice: the part's uuid stands there five times, and the
- * pool's uuid is also the parent of the info blocks.
+ * because such a header says most things twice: it has the part's uuid five times, and the pool's
+ * uuid is also the parent of the info blocks.
  *
  *   1. A header is made anew only if enough of these agree.
  *   2. A sound header is not damaged if this library does not open it because of its features,
  *      its machine or its place in a set.
- *   3. Nor are such fields of a damaged header damaged if its checksum was made with them.
+ *   3. In a damaged header such fields are not damaged if its checksum was made with them.
  */
 #include "repair/header.h"
 
@@ -97,8 +97,8 @@ static bool is_for_us(const struct image *image, const struct pool_header *h)
 
 /*
  * Guesses what a header with a wrong checksum was before it was damaged. features, machine:
- * whether the guess has the fields that stand there; else it has those that a pool made here
- * would have. The checksum is the one that stands there.
+ * whether the guess keeps these fields of the header; else it has those that a pool made here
+ * would have. The guess keeps the header's checksum.
  */
 static void guess(const struct pool_header *h, const struct uuid *parent,
 		  const struct uuid *part, bool features, bool machine,
@@ -122,7 +122,7 @@ static void guess(const struct pool_header *h, const struct uuid *parent,
 	out->checksum = h->checksum;
 }
 
-/* Whether the checksum that stands there is right for some guess. This proves the guess. */
+/* Whether the header's checksum is right for some guess. This proves the guess. */
 static bool find_proven(const struct image *image, const struct witness *witness,
 			const struct uuid *part, struct pool_header *out)
 {

@@ -420,7 +420,7 @@ static int MUST_CHECK add_basis(struct plan *plan, const struct btt_found_arena 
 	const struct btt_geometry *geo = &arena->info.geo;
 	int ret = plan_add_basis(plan, arena->off, BTT_INFO_SIZE);
 
-	/* Map, flog and the copy of the info block stand one behind the other. */
+	/* Map, flog and the copy of the info block follow each other. */
 	return ret < 0 ? ret
 		       : plan_add_basis(plan, arena->off + geo->map_arena_off,
 					geo->info_arena_off + BTT_INFO_SIZE -

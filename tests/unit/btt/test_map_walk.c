@@ -108,7 +108,7 @@ static void the_walk_ends_with_the_last_entry_of_the_last_page(void **state)
 	expect_end(&walk);
 }
 
-/* Flags stand in the last byte of an entry, a low number in its first. */
+/* The flags are in the last byte of an entry, the lowest bits of the number in its first. */
 static void an_entry_with_any_byte_set_is_no_zero(void **state)
 {
 	(void)state;
