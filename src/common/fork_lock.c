@@ -26,22 +26,22 @@
 /* All zero in a new process. */
 struct word {
 	_Atomic(uint32_t) held; /* 0: free, 1: held, 2: held, and somebody may wait */
-	bool is_mended;		/* by the first who took it; under the lock */
+	bool is_mended;		/* under the lock: its first holder has called mend() */
 };
 
-/* Where there is no page, and for locks that were not set up. */
+/* In place of the page if there is none, and for locks that were not set up. */
 static struct word spare[MAX_LOCKS];
 
 static _Atomic(struct word *) words = spare; /* release and acquire */
-static unsigned nlocks;			     /* that were set up */
-static atomic_bool is_watching;		     /* for exit(3); relaxed, once is enough */
+static unsigned nlocks;			     /* locks that were set up */
+static atomic_bool is_watching;		     /* unload_watch_exit() was called; relaxed */
 
 static size_t page_size(void)
 {
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Where the kernel does not do it. */
+/* Clears the page if the kernel does not. */
 static void clear(void)
 {
 	memset(atomic_load_explicit(&words, memory_order_relaxed), 0, sizeof(spare));
@@ -82,12 +82,12 @@ static struct word *word_of(const struct fork_lock *l)
 	return &atomic_load_explicit(&words, memory_order_acquire)[l->number];
 }
 
-/* Handlers take locks, too, and nobody puts errno back for them. */
+/* Keeps errno: handlers take locks, too, and their caller does not restore errno. */
 static void wait(struct word *w)
 {
 	int before = errno;
 
-	/* any return will do: woken, changed before, interrupted */
+	/* the caller tries again after any return: woken, changed before, interrupted */
 	if (syscall(SYS_futex, &w->held, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0) != 0)
 		sched_yield();
 	errno = before;
@@ -112,7 +112,9 @@ void fork_lock_acquire(struct fork_lock *l)
 	if (likely(w->is_mended))
 		return;
 	w->is_mended = true;
-	/* not in a child, which has a copy of the C library's lock */
+	/*
+	 * a child does not call this: it may have a copy of a lock of the C library that is held
+	 */
 	if (!atomic_exchange_explicit(&is_watching, true, memory_order_relaxed))
 		unload_watch_exit();
 	l->mend();

@@ -2,33 +2,40 @@
 /*
  * Locks that are free in every child process.
  *
- * A child of fork(2) has a copy of each lock, and no thread that would release what others held.
- * Handlers could hold all locks across the fork. But handlers of the program run meanwhile
- * (pthread_atfork(3) gives the order). They may wait for a lock of the program, which another
- * thread holds while it waits for ours. So nothing is held across a fork:
+ * A child of fork(2) has a copy of each lock. If another thread held a lock, no thread of the
+ * child would ever release it. Fork handlers could take all locks before the fork and release
+ * them after it. But handlers of the program run in between (pthread_atfork(3) has the order).
+ * Such a handler may wait for a lock of the program, and the thread that holds it may wait for
+ * one of ours. So no lock is held across a fork. Instead:
  *
- * - The state of these locks stands in a page that the kernel clears in each child, however the
- *   child is made.
- * - What a lock guards may be copied in the middle of a change. It is changed in such steps that
- *   any copy can be put in order. The first who takes the lock in a process does that (mend),
- *   before anything else. The copy is as if the other threads had stopped between two of their
- *   stores.
+ *   1. The state of these locks is in a page that the kernel clears in each child, whichever way
+ *      the child was made.
+ *   2. A fork may copy the data that a lock guards in the middle of a change. The copy is as if
+ *      the other threads had stopped between two of their stores. The data are changed in such
+ *      steps that every copy can be put in order.
+ *   3. The first thread of a process that takes the lock puts the data in order first (mend).
  *
- * Kernels before Linux 4.14 do not clear the page; there a handler in the child does.
+ * Kernels before Linux 4.14 do not clear the page. There a handler in the child clears it.
  */
 #ifndef FORK_LOCK_H
 #define FORK_LOCK_H 1
 
 struct fork_lock {
-	/* Puts a copy in order, with the lock held; changes nothing that is in order. */
+	/*
+	 * Puts a copy in order. Called with the lock held. Leaves data that are in order
+	 * unchanged.
+	 */
 	void (*mend)(void);
-	unsigned number; /* where its state is; 0 before fork_lock_setup() */
+	unsigned number; /* index of its state in the page; 0 before fork_lock_setup() */
 };
 
-/* At load. Before it the lock can be used, but is not free in children. */
+/*
+ * To be called when the library is loaded. Before that the lock can be used, but is not free in
+ * children.
+ */
 void fork_lock_setup(struct fork_lock *l);
 
-/* While it is held, nothing that a thread of the program may hold up is waited for. */
+/* While a thread holds the lock, it must not wait for anything that the program can delay. */
 void fork_lock_acquire(struct fork_lock *l);
 void fork_lock_release(struct fork_lock *l);
 

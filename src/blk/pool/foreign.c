@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Such a process has a copy of the table as it was at the fork: locks may have been copied
- * in the locked state, and a first layout since then is unknown. Nothing of that copy is used. As
- * long as no layout is complete, which a word in shared memory tells, all blocks are zeros. After
- * that the process reads through a view: a table of its own, opened once, on a storage that
- * drops all stores. The versions by which readers notice changes are shared by all processes that
- * were forked since the open, so a view's copy of a block counts for the same reason as that of
- * the owner's own readers (R11 in btt/btt.c). But it has no lock to take: it repeats the copy
- * until nobody has changed the entry meanwhile. After a sync of the owner has failed, which the
- * same word tells, the view redoes map updates as the owner's readers do. For that it is opened
- * anew: whether a flog can be trusted shows only while nobody writes to it.
+ * Such a process has a copy of the table from the moment of the fork, and does not use it. Its
+ * locks may have been copied while they were held, and it does not know of a first layout since
+ * then. A word in shared memory tells how far the owner has come (enum btt_progress). The rules
+ * for reading:
  *
- * Once the owner is gone, the first process that wants to modify the pool takes it over: it
- * opens the table anew, with recovery, marks the pool as open, and goes on as the owner. It raises
- * all versions, because recovery stores map entries without. There
- * are no descriptors any more to ask for the holes of a sparse file, and to search a large pool
- * without them takes long. But if nothing at all was stored since the open, which the same word
- * tells, what was found out then is still true.
+ *   1. As long as no layout is complete, all blocks are zeros.
+ *   2. After that the process reads through a view: a table of its own, opened once, on a storage
+ *      that drops all stores.
+ *   3. All processes that were forked since the open share the versions by which readers notice
+ *      changes. So a view's copy of a block counts for the same reason as that of the owner's own
+ *      readers (R11 in btt/btt.c). But a view has no lock to take: it repeats the copy until
+ *      nobody has changed the entry meanwhile.
+ *   4. After a sync of the owner has failed, the view redoes map updates as the owner's readers
+ *      do. For this it is opened anew, because only while nobody writes to a flog it shows
+ *      whether the flog can be trusted.
+ *
+ * When the owner is gone, the first process that wants to modify the pool takes it over. It opens
+ * the table anew, with recovery, marks the pool as open, and goes on as the owner. It raises all
+ * versions, because recovery stores map entries without them. It has no descriptors any more with
+ * which it could find the holes of a sparse file, and a search of a large pool takes long without
+ * them. But if nothing was stored since the open, which the word tells, it can use what the
+ * opener has found out.
  */
 #include "pool/foreign.h"
 
@@ -29,7 +34,7 @@
 #include "pool/build.h"
 #include "pool/watched.h"
 
-/* Puts a table in the place of the present one, which lives on until the pool is closed. */
+/* Replaces the present table. The old one stays in memory until the pool is closed. */
 static int install_locked(struct pmemblk *pool, struct btt *fresh)
 {
 	struct retired_btt *retired = alloc_zeroed(sizeof(*retired));
@@ -44,7 +49,7 @@ static int install_locked(struct pmemblk *pool, struct btt *fresh)
 	return 0;
 }
 
-/* The first thing that a process does with a pool after a fork. */
+/* Has to come before anything else that a process does with a pool after a fork. */
 static void arrive_locked(struct pmemblk *pool)
 {
 	if (pool_owner_role(&pool->owner) != POOL_ROLE_NEW)
@@ -76,7 +81,10 @@ static void set_progress(struct pmemblk *pool, enum btt_progress progress)
 	atomic_store_explicit(pool->params.progress, progress, memory_order_release);
 }
 
-/* The table of the new owner. While nothing was stored, the present one is the opener's copy. */
+/*
+ * Opens the table of the new owner. If nothing was stored yet, the present one still is the
+ * opener's.
+ */
 static int open_own_locked(struct pmemblk *pool, struct btt **out)
 {
 	struct btt *present = atomic_load_explicit(&pool->btt, memory_order_relaxed);
@@ -86,7 +94,7 @@ static int open_own_locked(struct pmemblk *pool, struct btt **out)
 	return btt_open(&pool->storage, &pool->params, out);
 }
 
-/* Recovery, and the mark that says that the pool is open; as when it is opened. */
+/* Opens the table with recovery, and marks the pool as open, as pool_open() does. */
 static int prepare_own_locked(struct pmemblk *pool, struct btt **out)
 {
 	int ret;
@@ -106,7 +114,10 @@ static int prepare_own_locked(struct pmemblk *pool, struct btt **out)
 	return ret;
 }
 
-/* What fails half-way is tried again by the next call; nobody else can become the owner. */
+/*
+ * If this fails half-way, the next call tries again. Meanwhile no other process can become the
+ * owner.
+ */
 static int take_over_locked(struct pmemblk *pool)
 {
 	struct btt *fresh;
@@ -114,13 +125,13 @@ static int take_over_locked(struct pmemblk *pool)
 
 	if (ret < 0)
 		return blame_file(pool->path, ret);
-	/* the last owner may have gone in the middle of a sync */
+	/* the last owner may have died in the middle of a sync */
 	sync_group_init(&pool->group);
 	ret = prepare_own_locked(pool, &fresh);
 	if (ret == 0 && btt_is_laid_out(fresh))
 		set_progress(pool, BTT_LAID_OUT);
 	else if (ret < 0 && progress(pool) == BTT_LAID_OUT)
-		set_progress(pool, BTT_FAILED); /* perhaps a sync did */
+		set_progress(pool, BTT_FAILED); /* perhaps a sync has failed */
 	if (ret == 0)
 		ret = install_locked(pool, fresh);
 	if (ret == 0)
@@ -184,7 +195,9 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 			ret = read_view(pool, buf, lba, before == BTT_FAILED);
 		else
 			memset(buf, 0, pool->bsize);
-		/* a page may have gone meanwhile, or somebody have taken the pool over */
+		/*
+		 * meanwhile a page may be lost, or another process may have taken the pool over
+		 */
 		if (before < BTT_LAID_OUT || progress(pool) == before)
 			return ret;
 	}

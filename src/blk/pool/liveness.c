@@ -9,7 +9,10 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
-/* A segment that lasts until its last attachment ends; in the place of `where`, if any; NULL. */
+/*
+ * Attaches a new segment that lasts until its last attachment ends. where: the mapping that it
+ * replaces, or NULL.
+ */
 static void *attach_new(void *where, int *id)
 {
 	void *at;
@@ -42,7 +45,7 @@ void liveness_end(struct liveness_witness *w)
 	w->content = NULL;
 }
 
-/* Whether numbers mean here what they meant where the witness was made. */
+/* Whether this process is in the IPC namespace of the witness. */
 static bool is_same_namespace(const struct liveness_witness *w)
 {
 	const struct liveness_nonce *again;
@@ -58,7 +61,9 @@ static bool is_same_namespace(const struct liveness_witness *w)
 	return same;
 }
 
-/* The address is known before the segment is there, to who may inherit it. */
+/*
+ * Stores the address in *half before the segment is attached there, so that a child can find it.
+ */
 bool liveness_set_mark(const struct liveness_witness *w, struct liveness_mark *m,
 		       _Atomic(void *) *half)
 {
@@ -80,7 +85,10 @@ bool liveness_set_mark(const struct liveness_witness *w, struct liveness_mark *m
 	return m->at != NULL;
 }
 
-/* Nothing happens where there is no segment: the page was not replaced yet, or is not there. */
+/*
+ * shmdt(2) does nothing if there is no segment: the page was not replaced yet, or is unmapped
+ * again.
+ */
 void liveness_drop_half(_Atomic(void *) *half)
 {
 	void *page = atomic_load_explicit(half, memory_order_relaxed);

@@ -18,13 +18,13 @@
 #define NOBODY 0u
 #define UNMARKED UINT32_MAX
 
-/* A parent that is about to exit after its fork gets this long before EBUSY. */
+/* So long a child waits for its parent's exit before it fails with EBUSY. */
 #define PARENT_TIMEOUT_MS 100
 
 static void mend(void);
 
 /*
- * All pools of this process that have an owner; each change is one store. The lock is held for a
+ * The list of all pools of this process. Each change of it is one store. The lock is held for a
  * few instructions, or while a mark is set.
  */
 static struct fork_lock list_lock = {.mend = mend};
@@ -41,7 +41,7 @@ static bool is_same_turn(uint64_t a, uint64_t b)
 	return a >> 32 == b >> 32;
 }
 
-/* Sets a mark if that is possible; what stands for it in the word. */
+/* Sets a mark if that is possible. Returns the owner for the word. */
 static uint32_t set_mark_locked(struct pool_owner *o)
 {
 	struct pool_local *l = o->local;
@@ -52,8 +52,8 @@ static uint32_t set_mark_locked(struct pool_owner *o)
 }
 
 /*
- * There is at most one witness for all processes that share a word: with two, in different
- * namespaces, a mark beside the one would be looked for beside the other.
+ * All processes that share a word have at most one witness. If there were two of them in
+ * different namespaces, a process might search for a mark in the wrong one.
  */
 static void make_witness(struct pool_owner *o)
 {
@@ -68,7 +68,7 @@ static void make_witness(struct pool_owner *o)
 
 /* --- around a fork ------------------------------------------------------------------- */
 
-/* Children will want to know whether this process, the owner, is alive. */
+/* Sets a mark, so that children can find out whether this process, the owner, is alive. */
 static void mark_locked(struct pool_owner *o)
 {
 	struct pool_local *l = o->local;
@@ -91,7 +91,7 @@ static void prepare_owner_locked(struct pool_owner *o)
 {
 	if (pool_owner_is_self(o))
 		mark_locked(o);
-	else if (o->local->word == 0) /* this process was made by clone(2) */
+	else if (o->local->word == 0) /* clone(2) made this process: no handler has run */
 		atomic_store_explicit(&o->owner, 0, memory_order_relaxed);
 }
 
@@ -124,7 +124,7 @@ static void in_parent(void)
 	fork_lock_release(&list_lock);
 }
 
-/* In a new process; also at load, when there is nothing. */
+/* Runs in a new process, and also when the library is loaded, with an empty list. */
 static void mend(void)
 {
 	int before = errno;
@@ -133,8 +133,8 @@ static void mend(void)
 	for (struct pool_owner *o = first(); o; o = next_of(o)) {
 		liveness_drop_half(&o->half_mark);
 		/*
-		 * A kernel that is too old has not done it. Where it has, handlers of the
-		 * program may have used the pool by now, and what they did stays.
+		 * An old kernel has not cleared the page. If the kernel has cleared it, handlers
+		 * of the program may have used the pool since then, and their changes stay.
 		 */
 		if (o->local->is_in_use)
 			memset(o->local, 0, sizeof(*o->local));
@@ -242,7 +242,7 @@ void pool_owner_fini(struct pool_owner *o)
 	unmap_both(o);
 }
 
-/* O4. A parent that this process's pid namespace does not contain is 0. */
+/* O4. getppid() returns 0 for a parent outside of the pid namespace of this process. */
 static bool has_lost_parent(const struct pool_local *l)
 {
 	pid_t parent = getppid();
@@ -271,8 +271,8 @@ static bool is_gone(const struct pool_owner *o, uint64_t word)
 }
 
 /*
- * A program that opens its pool and then becomes a daemon writes from the child while the
- * parent may still be exiting; it gets a moment for that, once in each process.
+ * A program may open its pool and then become a daemon. Its child writes while the parent may
+ * still be exiting. So a child waits a moment for its parent, once.
  */
 static void wait_for_parent(struct pool_owner *o, uint64_t word)
 {
@@ -295,7 +295,7 @@ int pool_owner_claim(struct pool_owner *o)
 		uint64_t mine;
 
 		if (l->word && is_same_turn(word, l->word))
-			return 0; /* claimed before, and reloading failed */
+			return 0; /* it was claimed before, and the reload has failed */
 		if (!is_gone(o, word)) {
 			wait_for_parent(o, word);
 			if (!is_gone(o, word))
@@ -321,6 +321,6 @@ int pool_owner_claim(struct pool_owner *o)
 
 void pool_owner_confirm(struct pool_owner *o)
 {
-	/* Pairs with pool_owner_role(): what was reloaded is seen with it. */
+	/* Pairs with pool_owner_role(): who sees the role also sees what was reloaded. */
 	pool_owner_set_role(o, POOL_ROLE_OWNER);
 }

@@ -16,7 +16,7 @@
 #include "fork_lock.h"
 #include "mapping.h"
 
-/* How long a child waits for the number of a file that its parent is opening. */
+/* How long a child waits for the descriptor of a file that its parent is opening. */
 #define NAPS 1000
 #define NAP_NS 1000000L
 
@@ -26,36 +26,39 @@ struct opened {
 	ino_t ino;
 };
 
-/* Shared with children. */
+/* The result of the last open of a part, in memory that is shared with children. */
 struct outcome {
 	_Atomic(uint32_t) attempt; /* release after file */
 	struct opened file;
 };
 
-/* Stores in the order of release and program; a child has those before some moment. */
+/* Stored in this order, with release: a child has the stores up to some moment. */
 struct part {
 	_Atomic(uint32_t) begun;   /* attempts to open it */
-	_Atomic(uint32_t) settled; /* those whose outcome file is */
+	_Atomic(uint32_t) settled; /* the attempt whose result is in file */
 	struct opened file;
 };
 
 struct poolset_fork {
 	_Atomic(struct poolset_fork *) next;
 	bool is_left;		/* the call has ended, but a child may have its files */
-	_Atomic(void *) mapped; /* NULL: nothing; after the two */
+	_Atomic(void *) mapped; /* NULL: nothing; release after size and unit */
 	size_t mapped_size;
 	size_t mapped_unit;
-	struct outcome *outcome; /* for each part; NULL: there was no memory */
+	struct outcome *outcome; /* one for each part; NULL: no memory for them */
 	unsigned npart;
 	struct part part[];
 };
 
 static void mend(void);
 
-static struct fork_lock lock = {.mend = mend}; /* of what follows */
+static struct fork_lock lock = {.mend = mend}; /* guards the following three */
 static _Atomic(struct poolset_fork *) records; /* each change is one store */
 static unsigned nforks; /* threads that are between the two handlers */
-/* To be freed, but not by a handler: the program's functions may need a lock of its handlers. */
+/*
+ * Records to be freed, but not by a handler: the program's functions for memory may need a lock
+ * that its handlers hold.
+ */
 static struct poolset_fork *spent;
 
 static struct poolset_fork *next_of(const struct poolset_fork *r)
@@ -65,7 +68,10 @@ static struct poolset_fork *next_of(const struct poolset_fork *r)
 
 /* --- in the child ------------------------------------------------------------------------- */
 
-/* The attempt that was cut off. What came after it, if anything, is that it had failed. */
+/*
+ * Returns the result of an attempt during which the process forked. If there was another attempt
+ * since, this one has failed.
+ */
 static struct opened wait_for_outcome(struct outcome *o, uint32_t attempt)
 {
 	static const struct timespec nap = {.tv_nsec = NAP_NS};
@@ -89,7 +95,10 @@ static struct opened wait_for_outcome(struct outcome *o, uint32_t attempt)
 	return none;
 }
 
-/* Handlers of the program may have closed descriptors and opened others. */
+/*
+ * Closes the file, unless handlers of the program have closed the descriptor, and perhaps opened
+ * another file there.
+ */
 static void drop_file(const struct opened *file)
 {
 	struct stat st;
@@ -113,7 +122,10 @@ static void drop_part(struct poolset_fork *record, unsigned i)
 	drop_file(&file);
 }
 
-/* The records are those of threads that are not here; they and their memory are left alone. */
+/*
+ * Closes and unmaps what the records have. They belong to threads that are not in this process,
+ * so their memory stays as it is.
+ */
 static void mend(void)
 {
 	struct poolset_fork *r = atomic_load_explicit(&records, memory_order_relaxed);
@@ -135,7 +147,10 @@ static void mend(void)
 
 /* --- the handlers --------------------------------------------------------------------------- */
 
-/* No child can be forked any more that would have the files of calls that have ended. */
+/*
+ * If no thread is forking, no child can have the files of calls that have ended: takes the
+ * records of these out of the list.
+ */
 static void retire_locked(void)
 {
 	_Atomic(struct poolset_fork *) *link = &records;

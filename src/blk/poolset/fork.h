@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a child of fork(2) must not keep. While a call has the files of a set open, a child that
- * another thread forks gets their descriptors, and a mapping that belongs to no pool yet. It
- * knows nothing of them, and would keep the files locked until its end. So a handler closes and
- * unmaps in the child what was in the middle.
+ * Files and mappings that a child of fork(2) must not keep. While a call has the files of a set
+ * open, another thread may fork a child. The child gets the descriptors, and perhaps a mapping
+ * that belongs to no pool yet. It does not know about them, and would keep the files locked until
+ * its end. So a handler in the child closes and unmaps them.
  *
- * No fork waits for such a call, nor a call for a fork (common/fork_lock.h). The handler goes by
- * records that each call keeps, and that the child has a copy of. They may be older or newer than
- * the table of descriptors, which the kernel copies a little earlier:
+ * A fork does not wait for such a call, and a call does not wait for a fork (common/fork_lock.h).
+ * Each call keeps a record of its files, and the handler uses the child's copy of the records.
+ * The kernel copies the table of descriptors a little earlier than the memory, so the records may
+ * differ from it. Therefore:
  *
- * - A file was opened, and the record does not say so yet. Its number follows in memory that the
- *   child shares; the child waits for it, but not for long.
- * - A file was closed, and the child still has it. So the records of a call that ends while the
- *   process forks remain until that is over.
- * - The descriptor of a record is not there, or is another file's. It is told by device and inode.
- * - A mapping is recorded before files are mapped there, and until after they are not.
+ *   1. A file may be open although its record does not say so yet. The parent then writes the
+ *      descriptor into memory that the child shares, and the child waits a short time for it.
+ *   2. A file may be open in the child although the parent has closed it. So if a call ends while
+ *      the process forks, its record stays until the fork is over.
+ *   3. The descriptor of a record may not be open, or may be another file's. So the handler
+ *      compares device and inode.
+ *   4. A mapping is recorded before files are mapped there, and until after they are unmapped.
  *
- * A child that is made without the C library's fork() does the same when it opens a pool.
+ * A child that was not made by the C library's fork() runs no handler. It does the same when it
+ * opens a pool.
  */
 #ifndef POOLSET_FORK_H
 #define POOLSET_FORK_H 1
@@ -29,17 +32,23 @@
 /* Registers the fork handlers. Called once, by pool_setup(). */
 void poolset_fork_setup(void);
 
-/* Before the first file of the set is opened. -ENOMEM, message set. */
+/* To be called before the first file of the set is opened. -ENOMEM, message set. */
 int poolset_fork_enter(struct poolset *set) MUST_CHECK;
 
-/* As open(2) with the path of a part; one that was opened is not opened again. */
+/* Opens a part as open(2) does. A part must not be opened again after it was opened. */
 int poolset_fork_open(const struct poolset *set, unsigned part, int flags);
 
-/* The set's files are going to be mapped there; base NULL: or are no longer, or for a pool. */
+/*
+ * Records that the set's files are going to be mapped at base. base NULL: they are unmapped
+ * again, or the mapping now belongs to a pool.
+ */
 void poolset_fork_note_mapping(const struct poolset *set, void *base, size_t size,
 			       size_t unit);
 
-/* When all files were closed; also after poolset_fork_enter() failed, or was not called. */
+/*
+ * To be called when all files are closed. Also allowed if poolset_fork_enter() has failed, or was
+ * not called.
+ */
 void poolset_fork_leave(struct poolset *set);
 
 #endif

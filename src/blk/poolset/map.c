@@ -20,9 +20,10 @@ static size_t unit_of(const struct poolset_part *part)
 }
 
 /*
- * Parts lie back to back, at any multiple of 4096 and without their own headers; pages are
- * larger on some machines, and much larger on hugetlbfs, where the end of a file that fills no
- * whole page cannot be accessed at all.
+ * Checks that a part can be mapped at its place. Parts follow each other without a gap and
+ * without their own headers, so a part may begin at any multiple of 4096. Pages are larger on
+ * some machines, and much larger on hugetlbfs. There a file must also end with a whole page,
+ * because the rest of a page cannot be accessed.
  */
 static int check_unit(const struct poolset *set, const struct poolset_part *part,
 		      uint64_t off, uint64_t skip, uint64_t len)
@@ -75,8 +76,8 @@ static int place_parts(const struct poolset *set, enum mapping_kind kind,
 }
 
 /*
- * One part without MAP_SYNC makes an ordinary file of the pool: msync(2) works on the
- * others too. So does a CPU that cannot flush.
+ * If one part has no MAP_SYNC, or if the CPU cannot flush, the pool counts as an ordinary file.
+ * msync(2) works on the other parts, too.
  */
 static enum storage_medium choose_medium(const struct poolset *set,
 					 const struct poolset_mapping *map,
@@ -136,8 +137,8 @@ void poolset_map_prefault(const struct poolset_mapping *map)
 	if (madvise(map->base, (size_t)map->size, MADV_POPULATE_WRITE) == 0)
 		return;
 	/*
-	 * For an older kernel. No other thread knows the pool yet, so storing what was loaded is
-	 * safe.
+	 * For older kernels. No other thread knows the pool yet, so it is safe to store the bytes
+	 * that were loaded.
 	 */
 	for (uint64_t off = 0; off < map->size; off += page) {
 		volatile unsigned char *p = map->base + off;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The pool image: all parts of a set mapped one behind the other. */
+/* Maps the pool image: all parts of a set, one behind the other. */
 #ifndef POOLSET_MAP_H
 #define POOLSET_MAP_H 1
 
@@ -15,20 +15,23 @@ struct poolset_mapping {
 };
 
 /*
- * Maps the open files of a set. MAPPING_PRIVATE leaves the files as they are for good;
- * -EOPNOTSUPP for device DAX. -EINVAL where the pages of the machine or of a file system are
- * too large for the set. Else -ENOMEM and as from mmap(2), message set.
+ * Maps the open files of a set. With MAPPING_PRIVATE stores never reach the files; this fails
+ * with -EOPNOTSUPP for device DAX. -EINVAL if the pages of the machine or of a file system are
+ * too large for the set. Other errors are -ENOMEM and those of mmap(2). The message is set.
  */
 int poolset_map(struct poolset *set, enum mapping_kind kind,
 		struct poolset_mapping *map) MUST_CHECK;
 
-/* Makes all pages resident, writable ones without their data changing. */
+/* Makes all pages resident and writable, without a change of their data. */
 void poolset_map_prefault(const struct poolset_mapping *map);
 
-/* To be called before the mapping goes while the files are open. */
+/* To be called before poolset_unmap() while the files are open. */
 void poolset_map_forget(struct poolset *set);
 
-/* Children that are forked from now on do not get it: they could not give it back. */
+/*
+ * Children that are forked from now on do not inherit the mapping, because they could not unmap
+ * it.
+ */
 void poolset_map_keep_from_children(const struct poolset_mapping *map);
 
 void poolset_unmap(struct poolset_mapping *map);
