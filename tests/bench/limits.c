@@ -297,7 +297,7 @@ uint64_t limit_open(struct limit *l)
 {
 	uint64_t start = bench_now();
 	unsigned char header[4096];
-	volatile uint64_t sum = 0;
+	uint64_t sum = 0;
 	struct stat st;
 	char *base;
 	int fd = open(l->path, O_RDWR | O_CLOEXEC);
@@ -312,6 +312,7 @@ uint64_t limit_open(struct limit *l)
 		sum += *(const uint64_t *)(const void *)(base + 4 * PAGE + i);
 	for (size_t i = 0; i < PAGE; i += 8)
 		sum += *(const uint64_t *)(const void *)(base + 2 * PAGE + i);
+	__asm__ volatile("" : : "r"(sum));
 	base[100]++;
 	l->flush(base + 64);
 	fence();
@@ -328,7 +329,7 @@ uint64_t limit_check(struct limit *l)
 	static uint32_t entry[65536];
 	unsigned char *seen = calloc(1, l->blocks / 8 + 1);
 	off_t at = (off_t)(l->size - 4 * l->blocks);
-	volatile size_t twice = 0;
+	size_t twice = 0;
 	int fd = open(l->path, O_RDONLY | O_CLOEXEC);
 	size_t missing = 0;
 
@@ -354,7 +355,7 @@ uint64_t limit_check(struct limit *l)
 		memcpy(&word, seen + i, 8);
 		missing += word != UINT64_MAX;
 	}
-	twice += missing;
+	__asm__ volatile("" : : "r"(twice + missing));
 	close(fd);
 	free(seen);
 	return bench_now() - start;

@@ -19,22 +19,21 @@ static void prefetch_blocks(const struct btt *btt, struct btt_cursor c, unsigned
 	const struct btt_view *view[GROUP];
 	uint32_t premap[GROUP];
 	size_t ahead = btt->params.bsize < AHEAD ? btt->params.bsize : AHEAD;
+	unsigned found = 0;
 
-	for (unsigned i = 0; i < n && btt_cursor_has_more(&c); i++, c.at++) {
+	for (; n && btt_cursor_has_more(&c); n--, c.at++) {
 		struct btt_arena *arena;
 
-		view[i] = NULL;
-		if (btt_find_arena(btt, btt_cursor_lba(&c), &arena, &premap[i]))
+		if (btt_find_arena(btt, btt_cursor_lba(&c), &arena, &premap[found]))
 			continue;
-		view[i] = &arena->view;
-		__builtin_prefetch(&view[i]->map[premap[i]]);
+		view[found] = &arena->view;
+		__builtin_prefetch(&view[found]->map[premap[found]]);
+		found++;
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < found; i++) {
 		uint32_t postmap;
 		const unsigned char *data;
 
-		if (!view[i])
-			continue;
 		/* relaxed: only a hint; the read loads the entry again */
 		postmap = BTT_MAP_NORMAL ^
 			  le32_to_cpu((le32){atomic_load_explicit(
