@@ -77,6 +77,27 @@ static void file_hand_picked(void **state)
 	hand_picked(MEDIUM_FILE);
 }
 
+/*
+ * Thread 1 looks at the turns of number 0, then thread 0 writes through a shared lane. That lane has
+ * no turns, and those of number 0 say nothing about it.
+ */
+static void a_shared_lane_is_not_number_0(void **state)
+{
+	const struct scenario s = {.program = "w00 w00 w01 | w00 w00",
+				   .base = BASE_FRESH};
+	struct explorer ex;
+
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_WEAK; kind++) {
+		init(&ex, (enum medium_kind)kind);
+		ex.fine = false;
+		ex.run_limit = 20000;
+		explore_or_fail(&ex, &s);
+		print_stats("shared lanes", &ex.stats);
+		explore_free(&ex);
+	}
+}
+
 /* --- random programs ---------------------------------------------------------------------- */
 
 static void random_programs(enum medium_kind kind, unsigned nthread, unsigned most,
@@ -268,10 +289,15 @@ static void two_arenas_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(pmem_hand_picked),	  cmocka_unit_test(weak_hand_picked),
-	    cmocka_unit_test(file_hand_picked),	  cmocka_unit_test(random_one_thread),
-	    cmocka_unit_test(random_two_threads), cmocka_unit_test(random_three_threads),
-	    cmocka_unit_test(first_layout),	  cmocka_unit_test(two_arenas_layout),
+	    cmocka_unit_test(pmem_hand_picked),
+	    cmocka_unit_test(weak_hand_picked),
+	    cmocka_unit_test(file_hand_picked),
+	    cmocka_unit_test(a_shared_lane_is_not_number_0),
+	    cmocka_unit_test(random_one_thread),
+	    cmocka_unit_test(random_two_threads),
+	    cmocka_unit_test(random_three_threads),
+	    cmocka_unit_test(first_layout),
+	    cmocka_unit_test(two_arenas_layout),
 	    cmocka_unit_test(two_arenas_written),
 	};
 

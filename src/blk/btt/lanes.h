@@ -49,10 +49,13 @@
 /*
  * A turn of a number is one write, or one chunk of a batch: from lanes_acquire() to lanes_release().
  * The value that identifies it: in the upper bits how many turns the number had begun by then, in
- * the lower bits the number. In each turn the thread passes a fence. 0 is any turn of a shared lane;
- * nobody can tell whether it is over.
+ * the lower bits the number. In each turn the thread passes a fence.
+ *
+ * LANE_NO_TURN stands for each turn of a shared lane: nobody can tell whether it is over. No number
+ * has this value in the lower bits. So no turn of a number is taken for a later one.
  */
 #define LANE_TURN(turns, number) LANE_THREAD(turns, number)
+#define LANE_NO_TURN LANE_TURN(0, LANES_PRIVATE)
 
 /* A thread remembers the turns of so many other numbers. */
 #define LANES_KNOWN 8u
@@ -145,7 +148,7 @@ static inline unsigned lanes_acquire(struct lanes *lanes, unsigned hint)
 static inline uint64_t lanes_turn(const struct lanes *lanes, unsigned hint)
 {
 	if (unlikely(hint >= lanes->nprivate))
-		return 0;
+		return LANE_NO_TURN;
 	return LANE_TURN(
 	    atomic_load_explicit(&lanes->ring[hint].turns, memory_order_relaxed), hint);
 }

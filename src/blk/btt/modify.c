@@ -34,7 +34,7 @@ void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
 	uint64_t *known = lanes_known(&btt->lanes, hint, turn);
 	uint64_t now;
 
-	if (turn) {
+	if (turn != LANE_NO_TURN) {
 		now = lanes_look(&btt->lanes, (unsigned)(turn & LANE_NUMBER_MASK));
 		if (!btt_poison_is_set(btt)) {
 			if (known)
