@@ -7,8 +7,11 @@
  *
  * COUNT_MSYNC: a file that receives the number of calls of msync, each of which takes a
  * millisecond longer, as it does on a disk.
+ *
+ * FAIL_MSYNC: all calls of msync fail with EIO from that one on, counted from 1.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -45,6 +48,15 @@ __attribute__((destructor)) static void write_count(void)
 	fclose(f);
 }
 
+static int is_failing(const char *name)
+{
+	static atomic_int n;
+	const char *first = getenv("FAIL_MSYNC");
+
+	return first && strcmp(name, "msync") == 0 &&
+	       atomic_fetch_add(&n, 1) + 1 >= atoi(first);
+}
+
 static void called(const char *name)
 {
 	static atomic_int n;
@@ -63,6 +75,10 @@ static void called(const char *name)
 		type(*next) parameters = (type(*) parameters)dlsym(RTLD_NEXT, #name);    \
                                                                                          \
 		called(#name);                                                           \
+		if (is_failing(#name)) {                                                 \
+			errno = EIO;                                                     \
+			return -1;                                                       \
+		}                                                                        \
 		return next arguments;                                                   \
 	}
 

@@ -107,14 +107,72 @@ if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
 	case_ok "progress is shown on a terminal only"
 fi
 
+# Blocks in the middle of a batch that cannot be written: their map entries name no data block.
+# The source has zeros at each place where zeros and data can meet.
+expect 0 create -b 512 -w "$work/torn"
+{
+	head -c 5120 "$work/raw"
+	head -c 5120 /dev/zero
+	head -c 30720 "$work/raw"
+	head -c 5120 /dev/zero
+	head -c 5120 "$work/raw"
+} >"$work/mixed"
+for bad in 30 15 85; do
+	cp "$work/torn" "$work/torn.$bad"
+	printf '\377\377\377\377' | dd of="$work/torn.$bad" bs=1 seek=$((map + bad * 4)) conv=notrunc status=none
+	printf '\377\377\377\377' | dd of="$work/torn.$bad" bs=1 seek=$((map + (bad + 3) * 4)) conv=notrunc status=none
+	expect 3 import "$work/mixed" "$work/torn.$bad"
+	said "^pmemblk: block $bad: .*\$"
+	said "^pmemblk: $((bad * 512)) bytes were written, to blocks 0 to $((bad - 1)), and perhaps some behind them\$"
+	expect 1 export --skip-errors "$work/torn.$bad" "$work/torn.raw"
+	[ "$(grep -c '^pmemblk: block [0-9]*: ' "$work/err")" = 2 ] || fail "not both blocks are named"
+	said "^pmemblk: block $bad: "
+	said "^pmemblk: block $((bad + 3)): "
+	cmp -n $((bad * 512)) "$work/torn.raw" "$work/mixed" || fail "the blocks before block $bad"
+	rm "$work/torn.raw"
+done
+head -c 51200 "$work/raw" | tool import - "$work/torn" >/dev/null || fail "data"
+expect 0 import "$work/mixed" "$work/torn"
+printed '^51200 bytes in 100 blocks$'
+tool export "$work/torn" - | cmp -n 51200 - "$work/mixed" || fail "data and zeros in one batch"
+expect 0 info --stats "$work/torn"
+printed '^ +zero: 20$'
+case_ok "a block in the middle of a batch that cannot be written is named, and the blocks before it are written"
+
 if [ -z "${RUNNER:-}${SAN:-}" ]; then
 	$CC -std=c11 -D_GNU_SOURCE -shared -fPIC -o "$work/shim.so" "$(dirname "$0")/shim.c" -ldl
-	expect 0 create -b 4K -s 20M "$work/many"
-	head -c 8M /dev/urandom >"$work/raw"
-	PMEM_IS_PMEM_FORCE=0 COUNT_MSYNC=$work/count LD_PRELOAD=$work/shim.so tool import "$work/raw" "$work/many" >"$work/out"
-	printed '^8388608 bytes in 2048 blocks$'
-	[ "$(cat "$work/count")" -ge 100 ] || fail "the syncs were not counted"
-	[ "$(cat "$work/count")" -le 1024 ] || fail "2048 blocks took $(cat "$work/count") syncs"
-	tool export "$work/many" - | cmp -n 8388608 - "$work/raw" || fail "what was imported"
-	case_ok "import shares syncs: $(cat "$work/count") for 2048 blocks"
+	expect 0 create -b 4K -w -s 40M "$work/many"
+	head -c 16M /dev/urandom >"$work/raw"
+	import_many()
+	{
+		PMEM_IS_PMEM_FORCE=0 LD_PRELOAD=$work/shim.so tool import "$@" "$work/many" >"$work/out" 2>"$work/err"
+	}
+	COUNT_MSYNC=$work/count import_many "$work/raw"
+	printed '^16777216 bytes in 4096 blocks$'
+	# 64 batches of 64 blocks, and less than 10 syncs to open and to close the pool.
+	count=$(cat "$work/count")
+	[ "$count" -ge 40 ] || fail "the syncs were not counted"
+	[ "$count" -le 138 ] || fail "4096 blocks took $count syncs"
+	tool export "$work/many" - | cmp -n 16777216 - "$work/raw" || fail "what was imported"
+	case_ok "16 MiB in blocks of 4 KiB take two syncs a batch, or less: $count for 64 batches"
+
+	head -c 16M /dev/zero >"$work/zeros"
+	COUNT_MSYNC=$work/count import_many "$work/zeros"
+	zeros=$(cat "$work/count")
+	[ "$zeros" -le 74 ] || fail "4096 zero blocks took $zeros syncs"
+	tool export "$work/many" - | cmp -n 16777216 - "$work/zeros" || fail "the zeros that were imported"
+	COUNT_MSYNC=$work/count import_many -f 5000 "$work/zeros"
+	[ "$(cat "$work/count")" -lt 10 ] || fail "blocks that were never written took $(cat "$work/count") syncs"
+	case_ok "zeros take one sync a batch: $zeros for 64 batches; where nothing was written they take none"
+
+	import_many "$work/raw"
+	head -c 16M /dev/urandom >"$work/new"
+	FAIL_MSYNC=40 import_many -f 100 "$work/new" && fail "an import without syncs"
+	said '^pmemblk: blocks [0-9]+ to [0-9]+: .*sync failed: Input/output error; the pool takes no more changes$'
+	read -r bytes last < <(sed -nE 's/.*: ([0-9]+) bytes were written, to blocks 100 to ([0-9]+), and perhaps some behind them$/\1 \2/p' \
+		"$work/err")
+	[ "$(sed -nE 's/.*: blocks ([0-9]+) to .*/\1/p' "$work/err")" = $((last + 1)) ] ||
+		fail "$bytes bytes were written, the last block is $last"
+	tool export "$work/many" - | tail -c +409601 | cmp -n "$bytes" - "$work/new" || fail "what was written"
+	case_ok "a failing sync: import names the batch, and what it counts is there"
 fi

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# pmemblk(1): a sparse pool on a disk that is full: an import ends with the number of the block for
+# pmemblk(1): a sparse pool on a disk that is full: an import ends with the numbers of the blocks for
 # which there is no space, and not by a signal; and info reads such a pool.
 . "$(dirname "$0")/lib.sh"
 [ -z "${RUNNER:-}" ] || skip "not under emulation: it has no signal for a lost page"
@@ -32,15 +32,15 @@ rc=0
 unshare -m bash -c 'run "$@"' - "$work/small" "$work/raw" >"$work/out" 2>"$work/err" || rc=$?
 cat "$work/raw.err" >>"$work/err" 2>/dev/null || true
 [ $rc = 0 ] || fail "exit status $rc"
-said '^pmemblk: block [0-9]+: .*; its file has holes, and the file system is full$'
+said '^pmemblk: blocks [0-9]+ to [0-9]+: .*; its file has holes, and the file system is full$'
 said '^pmemblk: [0-9]+ bytes were written, to blocks 100 to [0-9]+, and perhaps some behind them$'
 read -r bytes last < <(sed -nE 's/.*: ([0-9]+) bytes .* to ([0-9]+), and.*/\1 \2/p' "$work/err")
-failed=$(sed -nE 's/.*: block ([0-9]+):.*/\1/p' "$work/err")
+failed=$(sed -nE 's/.*: blocks ([0-9]+) to .*: .*/\1/p' "$work/err")
 [ "$bytes" -gt 8000000 ] && [ "$bytes" -lt 20971520 ] || fail "$bytes bytes were written on a disk of 20 MiB"
 [ "$failed" = $((last + 1)) ] || fail "block $failed failed, the last one written is $last"
 tail -c +409601 "$work/raw.back" | cmp -n "$bytes" - "$work/raw" || fail "what was written is not there"
 printed ': consistent$'
-case_ok "an import names the block that finds no space, and what is before it is there"
+case_ok "an import names the blocks that find no space, and what is before them is there"
 
 cp "$work/raw.json" "$work/out"
 count()

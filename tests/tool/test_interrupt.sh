@@ -130,7 +130,7 @@ rm "$p.undo"
 case_ok "a locked pool is refused by every command, and taken back"
 
 # All blocks that import has counted are in the pool. The first few syncs belong to the open.
-for count in 30 60 900; do
+for count in 30 60 300; do
 	rm -f "$p"
 	expect 0 create -b 512 "$p"
 	interrupted 2 msync $count import -f 3 "$work/raw" "$p"
@@ -146,7 +146,7 @@ said '^pmemblk: interrupted: nothing was written$'
 mkfifo "$work/fifo"
 exec 8<>"$work/fifo"
 head -c 40000 "$work/raw" >&8
-interrupted 1 poll 2 import - "$p" <"$work/fifo"
+interrupted 1 poll 3 import - "$p" <"$work/fifo"
 said '^pmemblk: interrupted: 39936 bytes were written, to blocks 0 to 77$'
 exec 8>&-
 expect 0 check "$p"

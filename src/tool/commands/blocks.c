@@ -54,6 +54,13 @@ size_t blocks_per_chunk(PMEMblkpool *pool)
 	return bsize < BLOCKS_CHUNK ? BLOCKS_CHUNK / bsize : 1;
 }
 
+size_t blocks_per_batch(PMEMblkpool *pool)
+{
+	size_t n = blocks_per_chunk(pool);
+
+	return n < BLOCKS_BATCH ? n : BLOCKS_BATCH;
+}
+
 bool blocks_are_zero(const void *buf, size_t len)
 {
 	const unsigned char *p = buf;

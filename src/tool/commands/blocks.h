@@ -27,6 +27,15 @@ bool blocks_have(PMEMblkpool *pool, const char *path, uint64_t number);
 /* How many blocks make a chunk, at least 1. */
 size_t blocks_per_chunk(PMEMblkpool *pool);
 
+/*
+ * The most blocks that are written with one call, see pmemblk_writev(). Three such calls at the
+ * same time find enough free lanes, so that each of them takes two ordered steps only.
+ */
+#define BLOCKS_BATCH 64u
+
+/* How many blocks make a batch: at least 1, and not more bytes than a chunk. */
+size_t blocks_per_batch(PMEMblkpool *pool);
+
 bool blocks_are_zero(const void *buf, size_t len);
 
 #endif

@@ -40,12 +40,13 @@ static bool take(void *arg, struct piece *piece)
 static void load(void *arg, struct piece *piece)
 {
 	const struct export_job *e = arg;
-	size_t i = 0;
+	const struct pmemblk_iovec iov = {piece->buf, (long long)piece->first,
+					  piece->nblock};
+	long long failed;
 
-	while (i < piece->nblock && pmemblk_read(e->pool, piece->buf + i * e->bsize,
-						 (long long)(piece->first + i)) == 0)
-		i++;
-	piece->ndone = i;
+	piece->ndone = piece->nblock;
+	if (pmemblk_readv(e->pool, &iov, 1, &failed) != 0)
+		piece->ndone = failed < 0 ? 0 : (size_t)failed - (size_t)piece->first;
 }
 
 /* Reads the rest of a piece with an unreadable block. Such blocks are named in order. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The blocks of a piece are stored one by one; each is durable when its call returns. On an
- * ordinary file a block takes two syncs. Threads that wait at the same time share a sync. So
- * there are many more threads than processors.
+ * A piece is a batch: its data blocks are stored with one call, and each run of blocks of zeros
+ * with another one. On an ordinary file a batch takes two syncs, however many blocks it has.
+ * Threads that wait at the same time share a sync. So a batch of few large blocks has more threads.
  */
 #include "commands/tool.h"
 
@@ -20,13 +20,9 @@
 #include "commands/pieces.h"
 #include "commands/progress.h"
 
+/* The most threads, and the most blocks that they store at the same time. */
 #define NTHREAD 32u
-
-/*
- * The approximate bytes of a piece. With larger pieces, threads would wait longer for the
- * slowest.
- */
-#define PIECE ((size_t)64 << 10)
+#define NBLOCK (3 * BLOCKS_BATCH)
 
 struct input {
 	const char *name;
@@ -149,22 +145,59 @@ static bool take(void *arg, struct piece *piece)
 	return len != 0;
 }
 
+/* How many blocks from block i on are zero, or are not zero, as block i; those before n count. */
+static size_t run_length(const struct import_job *m, const struct piece *piece, size_t i,
+			 size_t n, bool *is_zero)
+{
+	size_t end = i + 1;
+
+	*is_zero = blocks_are_zero(piece->buf + i * m->bsize, m->bsize);
+	while (end < n &&
+	       blocks_are_zero(piece->buf + end * m->bsize, m->bsize) == *is_zero)
+		end++;
+	return end - i;
+}
+
+/* Stores the first n blocks of a piece. If that fails, *failed is that of the library. */
+static bool store_blocks(const struct import_job *m, const struct piece *piece, size_t n,
+			 long long *failed)
+{
+	struct pmemblk_iovec
+	    iov[BLOCKS_BATCH / 2 + 1]; /* a run of zeros between any two */
+	size_t niov = 0;
+
+	for (size_t i = 0; i < n;) {
+		long long first = (long long)(piece->first + i);
+		bool is_zero;
+		size_t nrun = run_length(m, piece, i, n, &is_zero);
+
+		if (!is_zero)
+			iov[niov++] = (struct pmemblk_iovec){piece->buf + i * m->bsize,
+							     first, nrun};
+		else if (pmemblk_set_zero_range(m->pool, first, nrun, failed) != 0)
+			return false;
+		i += nrun;
+	}
+	return pmemblk_writev(m->pool, iov, niov, failed) == 0;
+}
+
+/*
+ * If a block cannot be stored, the blocks before it are, so that the import can say how far it
+ * came. If it is not a block that fails but a sync, or the medium, then nothing more can be stored.
+ */
 static void store(void *arg, struct piece *piece)
 {
 	const struct import_job *m = arg;
-	size_t i;
+	long long failed;
 
-	for (i = 0; i < piece->nblock; i++) {
-		const char *block = piece->buf + i * m->bsize;
-		long long n = (long long)(piece->first + i);
-
-		if ((blocks_are_zero(block, m->bsize)
-			 ? pmemblk_set_zero(m->pool, n)
-			 : pmemblk_write(m->pool, block, n)) != 0)
-			break;
+	piece->ndone = piece->nblock;
+	piece->is_block = true;
+	while (piece->ndone && !store_blocks(m, piece, piece->ndone, &failed)) {
+		piece->is_block = failed >= 0;
+		piece->ndone =
+		    piece->is_block ? (size_t)failed - (size_t)piece->first : 0;
+		piece->why = pmemblk_errormsg();
 	}
-	piece->ndone = i;
-	piece->why = pmemblk_errormsg();
 }
 
 /* A hint for a failed store: there may be no space for a hole of the pool's file. */
@@ -177,6 +210,18 @@ static const char *hint(const struct import_job *m)
 		   : "";
 }
 
+static void complain(const struct import_job *m, const struct piece *piece)
+{
+	uint64_t first = piece->first + piece->ndone;
+	uint64_t last = piece->is_block ? first : piece->first + piece->nblock - 1;
+
+	if (last == first)
+		tool_complain("block %llu: %s%s", ULL(first), piece->why, hint(m));
+	else
+		tool_complain("blocks %llu to %llu: %s%s", ULL(first), ULL(last),
+			      piece->why, hint(m));
+}
+
 static bool put(void *arg, const struct piece *piece)
 {
 	struct import_job *m = arg;
@@ -185,8 +230,7 @@ static bool put(void *arg, const struct piece *piece)
 		m->nput += piece->ndone * m->bsize;
 		m->has_stopped = true;
 		progress_clear(&m->progress);
-		tool_complain("block %llu: %s%s", ULL(piece->first + piece->ndone),
-			      piece->why, hint(m));
+		complain(m, piece);
 		return false;
 	}
 	m->nput += piece->len;
@@ -235,8 +279,7 @@ static enum tool_status copy(PMEMblkpool *pool, const char *path, const struct i
 			       .path = path,
 			       .in = in,
 			       .bsize = bsize,
-			       .piece_size =
-				   bsize < PIECE ? PIECE / bsize * bsize : bsize,
+			       .piece_size = blocks_per_batch(pool) * bsize,
 			       .first = first,
 			       .room = (pmemblk_nblock(pool) - first) * bsize};
 	struct pieces_job job = {.arg = &m,
@@ -244,10 +287,12 @@ static enum tool_status copy(PMEMblkpool *pool, const char *path, const struct i
 				 .work = store,
 				 .put = put,
 				 .piece_size = m.piece_size,
-				 .nthread = NTHREAD};
+				 .nthread = (unsigned)(NBLOCK / blocks_per_batch(pool))};
 	bool has_run;
 
-	if (in->length != 0 && in->length / m.piece_size + 1 < NTHREAD)
+	if (job.nthread > NTHREAD)
+		job.nthread = NTHREAD;
+	if (in->length != 0 && in->length / m.piece_size + 1 < job.nthread)
 		job.nthread = (unsigned)(in->length / m.piece_size + 1);
 	interrupt_hold();
 	m.signal_fd = interrupt_descriptor();

@@ -21,6 +21,8 @@ struct piece {
 	/* the number of blocks that work() has done, from the first on */
 	size_t ndone;
 	const char *why; /* why it has not done more; a text of the thread */
+	/* whether the reason is the next block; otherwise it may be any of the rest */
+	bool is_block;
 	uint64_t number; /* of the piece */
 };
 
