@@ -5,7 +5,9 @@
  * A plugin for nbdkit(1) that exports a pool as a network block device, so that other
  * machines, qemu and tools such as nbdcopy can use it. Each block of the pool that a
  * request touches is written atomically and is durable when the request is answered. There
- * is no volatile cache, so a flush has nothing to do. nbdkit-pmemblk-plugin.1 is its manual.
+ * is no volatile cache, so a flush has nothing to do. All blocks of a request are written by one
+ * call, so that a long request takes as many syncs as a short one. nbdkit-pmemblk-plugin.1 is its
+ * manual.
  *
  * Only the process that opened a pool may modify it. nbdkit serves from a child process: it
  * becomes a daemon, or it runs a command (--run) while the child serves. So the child has to open
@@ -21,16 +23,15 @@
 
 #include <libpmemblk.h>
 
+#ifndef PMEMBLK_HAVE_BATCHES
+#error                                                                                   \
+    "this plugin needs libpmemblk 1.14.0 or newer, for pmemblk_readv() and pmemblk_writev()"
+#endif
+
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
-
-/*
- * A request for a part of a block reads and writes the block while it holds one of these locks.
- */
-#define NLOCK 64
-static pthread_mutex_t partial[NLOCK];
 
 static char *path;
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
@@ -89,8 +90,6 @@ static int open_pool(void)
 /* Runs in the child. If the pool cannot be opened, plugin_open() tries again for each client. */
 static int plugin_after_fork(void)
 {
-	for (int i = 0; i < NLOCK; i++)
-		pthread_mutex_init(&partial[i], NULL);
 	(void)open_pool();
 	return 0;
 }
@@ -156,81 +155,228 @@ static int plugin_flush(void *handle, uint32_t flags)
 	return 0;
 }
 
-static int fail(void)
+/* A pool can have features that forbid the library to modify it. */
+static int plugin_can_write(void *handle)
 {
-	nbdkit_error("%s", pmemblk_errormsg());
-	nbdkit_set_error(errno);
+	(void)handle;
+	/* block -1 does not exist, so this changes nothing */
+	return pmemblk_set_zero(pool, -1) == 0 || errno != EROFS;
+}
+
+/* Zeros take no data. */
+static int plugin_can_fast_zero(void *handle)
+{
+	(void)handle;
+	return 1;
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+/* A part of a block; there is none if len is 0. */
+struct part {
+	long long block;
+	size_t from;
+	size_t len;
+	char *copy; /* the whole block */
+};
+
+/* The bytes of a request: whole blocks, and parts of blocks at its ends. */
+struct range {
+	struct part head;
+	long long whole; /* the first whole block */
+	size_t nwhole;
+	struct part tail;
+	char *memory; /* of the copies */
+};
+
+/* An error of the library; failed is the block that it names. */
+static int fail(long long failed)
+{
+	int err = errno;
+
+	if (failed < 0)
+		nbdkit_error("%s", pmemblk_errormsg());
+	else
+		nbdkit_error("block %lld: %s", failed, pmemblk_errormsg());
+	nbdkit_set_error(err);
 	return -1;
 }
 
-/* What to do with one block or a part of it; buf is NULL for zeroing. */
-typedef int block_action(long long block, size_t from, size_t len, char *buf,
-			 char *whole);
-
-static int read_block(long long block, size_t from, size_t len, char *buf, char *whole)
+static int range_init(struct range *r, uint32_t count, uint64_t offset)
 {
-	if (len == bsize)
-		return pmemblk_read(pool, buf, block);
-	if (pmemblk_read(pool, whole, block) != 0)
-		return -1;
-	memcpy(buf, whole + from, len);
-	return 0;
-}
+	size_t from = (size_t)(offset % bsize);
+	long long block = (long long)(offset / bsize);
 
-static int write_block(long long block, size_t from, size_t len, char *buf, char *whole)
-{
-	pthread_mutex_t *lock = &partial[block % NLOCK];
-	int ret;
-
-	pthread_mutex_lock(lock);
-	if (len == bsize) {
-		ret =
-		    buf ? pmemblk_write(pool, buf, block) : pmemblk_set_zero(pool, block);
-	} else {
-		ret = pmemblk_read(pool, whole, block);
-		if (ret == 0) {
-			if (buf)
-				memcpy(whole + from, buf, len);
-			else
-				memset(whole + from, 0, len);
-			ret = pmemblk_write(pool, whole, block);
-		}
+	memset(r, 0, sizeof(*r));
+	if (from != 0 || count < bsize) {
+		r->head.block = block++;
+		r->head.from = from;
+		r->head.len = count < bsize - from ? count : bsize - from;
+		count -= (uint32_t)r->head.len;
 	}
-	pthread_mutex_unlock(lock);
-	return ret;
-}
-
-static int for_each_block(block_action *action, char *buf, uint64_t count,
-			  uint64_t offset)
-{
-	char *whole = malloc(bsize);
-	int ret = 0;
-
-	if (!whole) {
+	r->whole = block;
+	r->nwhole = count / bsize;
+	r->tail.block = block + (long long)r->nwhole;
+	r->tail.len = count % bsize;
+	if (r->head.len == 0 && r->tail.len == 0)
+		return 0;
+	r->memory = calloc(2, bsize);
+	if (!r->memory) {
 		nbdkit_error("out of memory");
 		return -1;
 	}
-	while (count > 0 && ret == 0) {
-		size_t from = (size_t)(offset % bsize);
-		size_t len = count < bsize - from ? (size_t)count : bsize - from;
+	r->head.copy = r->memory;
+	r->tail.copy = r->memory + bsize;
+	return 0;
+}
 
-		ret = action((long long)(offset / bsize), from, len, buf, whole);
-		if (ret != 0)
-			ret = fail();
-		buf = buf ? buf + len : NULL;
-		offset += len;
-		count -= len;
-	}
-	free(whole);
-	return ret;
+static void range_fini(struct range *r)
+{
+	free(r->memory);
+}
+
+/*
+ * The vector of a range: the copies of the parts, and whole blocks at buf; no whole blocks if buf
+ * is NULL. Returns its length.
+ */
+static size_t vector_of(const struct range *r, char *buf, struct pmemblk_iovec iov[3])
+{
+	size_t n = 0;
+
+	if (r->head.len)
+		iov[n++] = (struct pmemblk_iovec){r->head.copy, r->head.block, 1};
+	if (buf && r->nwhole)
+		iov[n++] = (struct pmemblk_iovec){buf + r->head.len, r->whole, r->nwhole};
+	if (r->tail.len)
+		iov[n++] = (struct pmemblk_iovec){r->tail.copy, r->tail.block, 1};
+	return n;
 }
 
 static int plugin_pread(void *handle, void *buf, uint32_t count, uint64_t offset,
 			uint32_t flags)
 {
+	struct pmemblk_iovec iov[3];
+	struct range r;
+	long long failed;
+	int ret;
+
 	(void)handle;
 	(void)flags;
-	return for_each_block(read_block, buf, count, offset);
+	if (range_init(&r, count, offset) != 0)
+		return -1;
+	ret = pmemblk_readv(pool, iov, vector_of(&r, buf, iov), &failed);
+	if (ret != 0)
+		ret = fail(failed);
+	else if (r.memory) {
+		memcpy(buf, r.head.copy + r.head.from, r.head.len);
+		memcpy((char *)buf + count - r.tail.len, r.tail.copy, r.tail.len);
+	}
+	range_fini(&r);
+	return ret;
+}
+
+/*
+ * A request that changes a part of a block reads the block and writes it back. Another request
+ * must not write to the block meanwhile. So all requests that modify blocks stand in a queue, from
+ * begin() to end(). A request waits for those before it that touch one of its blocks, unless both
+ * have whole blocks only: these the library orders.
+ */
+struct request {
+	uint64_t first; /* block */
+	uint64_t last;
+	int has_parts;
+	struct request *next; /* the request that came after it */
+};
+
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t has_ended = PTHREAD_COND_INITIALIZER;
+static struct request *queue; /* the oldest one */
+
+static int has_to_wait(const struct request *r)
+{
+	const struct request *before;
+
+	for (before = queue; before != r; before = before->next)
+		if ((r->has_parts || before->has_parts) && before->first <= r->last &&
+		    r->first <= before->last)
+			return 1;
+	return 0;
+}
+
+static void begin(struct request *r)
+{
+	struct request **end = &queue;
+
+	pthread_mutex_lock(&queue_lock);
+	while (*end)
+		end = &(*end)->next;
+	*end = r;
+	while (has_to_wait(r))
+		pthread_cond_wait(&has_ended, &queue_lock);
+	pthread_mutex_unlock(&queue_lock);
+}
+
+static void end(struct request *r)
+{
+	struct request **at = &queue;
+
+	pthread_mutex_lock(&queue_lock);
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	pthread_cond_broadcast(&has_ended);
+	pthread_mutex_unlock(&queue_lock);
+}
+
+/* Reads the blocks at the ends of a range and changes them. buf is NULL for zeros. */
+static int change_ends(const struct range *r, const char *buf, uint32_t count)
+{
+	struct pmemblk_iovec iov[3];
+	long long failed;
+
+	if (!r->memory)
+		return 0;
+	if (pmemblk_readv(pool, iov, vector_of(r, NULL, iov), &failed) != 0)
+		return fail(failed);
+	if (buf) {
+		memcpy(r->head.copy + r->head.from, buf, r->head.len);
+		memcpy(r->tail.copy, buf + count - r->tail.len, r->tail.len);
+	} else {
+		memset(r->head.copy + r->head.from, 0, r->head.len);
+		memset(r->tail.copy, 0, r->tail.len);
+	}
+	return 0;
+}
+
+static int write_range(const struct range *r, char *buf, uint32_t count)
+{
+	struct pmemblk_iovec iov[3];
+	long long failed;
+
+	if (change_ends(r, buf, count) != 0)
+		return -1;
+	if (pmemblk_writev(pool, iov, vector_of(r, buf, iov), &failed) != 0 ||
+	    (!buf && pmemblk_set_zero_range(pool, r->whole, r->nwhole, &failed) != 0))
+		return fail(failed);
+	return 0;
+}
+
+/* buf is NULL for zeros. */
+static int modify(char *buf, uint32_t count, uint64_t offset)
+{
+	struct request request = {.first = offset / bsize,
+				  .last = (offset + count - 1) / bsize};
+	struct range r;
+	int ret;
+
+	if (range_init(&r, count, offset) != 0)
+		return -1;
+	request.has_parts = r.memory != NULL;
+	begin(&request);
+	ret = write_range(&r, buf, count);
+	end(&request);
+	range_fini(&r);
+	return ret;
 }
 
 static int plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t offset,
@@ -238,14 +384,27 @@ static int plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t
 {
 	(void)handle;
 	(void)flags;
-	return for_each_block(write_block, (char *)buf, count, offset);
+	return modify((char *)buf, count, offset); /* nothing is stored to buf */
 }
 
 static int plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
 	(void)handle;
 	(void)flags;
-	return for_each_block(write_block, NULL, count, offset);
+	return modify(NULL, count, offset);
+}
+
+/* What was trimmed may read as anything, so the parts at the ends stay as they are. */
+static int plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+	uint64_t first = (offset + bsize - 1) / bsize;
+	uint64_t behind = (offset + count) / bsize;
+
+	(void)handle;
+	(void)flags;
+	if (first >= behind)
+		return 0;
+	return modify(NULL, (uint32_t)((behind - first) * bsize), first * bsize);
 }
 
 static struct nbdkit_plugin plugin = {
@@ -265,12 +424,15 @@ static struct nbdkit_plugin plugin = {
     .open = plugin_open,
     .get_size = plugin_get_size,
     .block_size = plugin_block_size,
+    .can_write = plugin_can_write,
     .can_multi_conn = plugin_multi_conn,
     .can_fua = plugin_can_fua,
+    .can_fast_zero = plugin_can_fast_zero,
     .flush = plugin_flush,
     .pread = plugin_pread,
     .pwrite = plugin_pwrite,
     .zero = plugin_zero,
+    .trim = plugin_trim,
     .errno_is_preserved = 1,
 };
 

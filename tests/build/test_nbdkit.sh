@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The example plugin for nbdkit: an image goes to a pool and comes back, by unaligned requests and
-# by several connections; errors arrive as errors.
+# by several connections; a request takes as many syncs as one block; errors arrive as errors.
 . "$(dirname "$0")/lib.sh"
 only_plain_variants
 need_command pkg-config pkg-config
@@ -79,11 +79,12 @@ nbdcopy --connections=4 image "$uri" && nbdcopy "$uri" copy && cmp -n 5000003 im
 	fail "writing to a daemon"
 nbdinfo "$uri" >info
 for line in "block_size_minimum: 1" "block_size_preferred: 4096" "block_size_maximum: 4294967295" \
-	"can_multi_conn: true" "can_flush: true" "can_fua: true"; do
+	"can_multi_conn: true" "can_flush: true" "can_fua: true" "can_trim: true" "can_zero: true" \
+	"can_fast_zero: true" "is_read_only: false"; do
 	# later versions add the size in other units
 	grep -qE "$line( \(.*\))?\$" info || { cat info; fail "the daemon does not announce $line"; }
 done
-case_ok "a daemon serves; block sizes, several connections, flush and FUA are announced as documented"
+case_ok "a daemon serves; block sizes, connections, flush, FUA, trim and zeros are announced as documented"
 
 timeout 20 nbdkit -U - examples/nbdkit_pmemblk.so pool --run true >"$work/log" 2>&1 &&
 	fail "two servers of one pool"
@@ -101,4 +102,52 @@ if [ "$(id -u)" -eq 0 ]; then
 	timeout 20 nbdinfo --size "$uri" >"$work/log" 2>&1 || { cat "$work/log"; fail "the next connection"; }
 	stop_daemon
 	case_ok "a pool that only the child cannot open: connections are refused until it can"
+fi
+
+# The functions of the plugin without a server.
+$CC -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -pthread -rdynamic -I"$SOURCE/include" \
+	-o requests "$SOURCE/tests/build/nbd_requests.c" -ldl >"$work/log" 2>&1 ||
+	{ cat "$work/log"; fail "the test of the plugin does not build"; }
+requests()
+{
+	rm -f requested
+	prefix/bin/pmemblk create -b 4K -s 40M -w requested >/dev/null
+	timeout 60 ./requests examples/nbdkit_pmemblk.so requested "$1" >"$work/log" 2>&1 ||
+		{ cat "$work/log"; fail "requests: $1"; }
+}
+dir=$PWD
+if [ -w "${TEST_SHM:-/dev/shm}" ]; then
+	# Nothing here depends on a disk, and thousands of syncs take time.
+	shm=$(mktemp -d "${TEST_SHM:-/dev/shm}/pmemnbdkit.XXXXXX")
+	trap 'rm -rf "$work" "$shm"' EXIT
+	mv requests "$shm"
+	ln -s "$dir/prefix" "$dir/examples" "$shm"
+	cd "$shm"
+fi
+for PMEM_IS_PMEM_FORCE in 0 1; do
+	export PMEM_IS_PMEM_FORCE
+	for name in random threads whole; do
+		requests $name
+		prefix/bin/pmemblk check -q requested || fail "the pool after the requests: $name"
+	done
+	case_ok "requests of every kind do what they say, also those that share blocks, PMEM_IS_PMEM_FORCE=$PMEM_IS_PMEM_FORCE"
+done
+unset PMEM_IS_PMEM_FORCE
+requests syncs
+case_ok "writes of up to 128 blocks take two syncs, zeros and trims one, flushes and reads none"
+requests errors
+requests read-only
+case_ok "errors name the block; a pool that is read-only is served read-only"
+nbdkit -U - examples/nbdkit_pmemblk.so requested --run 'nbdinfo "$uri" && nbdcopy "$uri" copy' >"$work/log" 2>&1 ||
+	{ cat "$work/log"; fail "a pool that is read-only"; }
+grep -q 'is_read_only: true' "$work/log" || { cat "$work/log"; fail "the server offers to write"; }
+case_ok "clients are told that a pool is read-only"
+cd "$dir"
+
+original=$(dirname "$(ldconfig -p | awk '/libpmemblk.so.1 / { print $NF; exit }')")
+if [ -e "$original/libpmemblk.so.1" ]; then
+	LD_LIBRARY_PATH=$original timeout 20 nbdkit -U - examples/nbdkit_pmemblk.so pool --run true >"$work/log" 2>&1 &&
+		fail "the plugin works with the original"
+	grep -q 'cannot open plugin .*LIBPMEMBLK_1.14' "$work/log" || { cat "$work/log"; fail "no word about the library"; }
+	case_ok "with the original's library nbdkit ends and says which version is missing"
 fi

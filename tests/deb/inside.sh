@@ -221,8 +221,7 @@ part_replace()
 
 	# shellcheck disable=SC2086
 	get --allow-downgrades install $(printf "%s=$theirs " $ours)
-	# The tool is removed with its library. The plugin runs with either library.
-	get purge nbdkit-plugin-pmemblk
+	# The tool and the plugin are removed with the library, because they need this one.
 	installed | diff /tmp/before - || fail "other packages than before"
 	# shellcheck disable=SC2086
 	files_of $ours | diff /tmp/files - || fail "other files than before"
