@@ -23,3 +23,27 @@ grep -qE '^random read +0/s +0.0 MiB/s' "$work/out" || fail "nothing was to be m
 expect 2 bench -t 0 "$work/b2"
 case_ok "bench makes a pool, measures it and removes it"
 
+expect 2 bench -q 0 "$work/b3"
+expect 2 bench -q 5000 "$work/b3"
+expect 0 bench -b 4K -s 17M -t 2 -q 1000 -n 100 "$work/b3"
+if [ -z "${RUNNER:-}${SAN:-}" ]; then
+	$CC -std=c11 -D_GNU_SOURCE -shared -fPIC -o "$work/shim.so" "$(dirname "$0")/shim.c" -ldl
+	# counted DEPTH OPERATIONS: leaves the number of syncs in $work/count
+	counted()
+	{
+		PMEM_IS_PMEM_FORCE=0 COUNT_MSYNC=$work/count LD_PRELOAD=$work/shim.so \
+			tool bench -b 64K -s 40M -q "$1" -n "$2" "$work/b4" >"$work/out" 2>"$work/err" || fail "bench -q $1"
+	}
+	for depth in 1 16; do
+		counted $depth 0
+		made=$(cat "$work/count")
+		counted $depth 160
+		more=$(($(cat "$work/count") - made))
+		[ $more = $((2 * 160 / depth)) ] || fail "160 blocks took $more syncs, $depth in a call"
+		if [ $depth = 16 ]; then printed '^[0-9]+ blocks of 65536 bytes, 1 thread, 16 blocks in a call$'; fi
+		printed '^random write +[1-9][0-9]*/s'
+		printed '^random read +[1-9][0-9]*/s'
+	done
+	case_ok "bench writes as many blocks with one call as it is told"
+fi
+

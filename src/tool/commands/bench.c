@@ -21,6 +21,7 @@
 #include "commands/sizes.h"
 
 #define MAX_THREADS 1024u
+#define MAX_DEPTH 4096u
 #define BUCKETS 256u /* eight buckets for each power of two of nanoseconds */
 
 enum job { JOB_FILL, JOB_WRITE, JOB_READ };
@@ -31,9 +32,10 @@ struct worker {
 	enum job job;
 	unsigned number; /* of nworker */
 	unsigned nworker;
-	uint64_t operations;
+	unsigned depth; /* blocks in a call */
+	uint64_t blocks;
 	uint64_t done;
-	uint64_t latency[BUCKETS]; /* the number of operations in each bucket of times */
+	uint64_t latency[BUCKETS]; /* the number of calls in each bucket of times */
 	const char *error;	   /* NULL: none */
 };
 
@@ -65,49 +67,78 @@ static double bucket_time(unsigned bucket)
 	return (8.5 + bucket % 8) * (double)(UINT64_C(1) << (bucket / 8 - 1));
 }
 
-static int do_operation(const struct worker *w, void *buf, uint64_t i, uint64_t *random)
+/*
+ * Chooses the next n blocks of a worker that has done i of them. Returns how many there are: the
+ * last fill may have fewer.
+ */
+static unsigned choose(const struct worker *w, struct pmemblk_iovec *iov, uint64_t i,
+		       unsigned n, uint64_t *random)
 {
 	uint64_t nblock = pmemblk_nblock(w->pool);
-	long long lba = (long long)(next_random(random) % nblock);
+	unsigned k;
 
-	switch (w->job) {
-	case JOB_FILL:
-		lba = (long long)(i * w->nworker + w->number);
-		if (lba >= (long long)nblock)
-			return 0;
-		break;
-	case JOB_READ:
-		return pmemblk_read(w->pool, buf, lba);
-	case JOB_WRITE:
-		break;
+	for (k = 0; k < n; k++) {
+		uint64_t lba = w->job == JOB_FILL ? (i + k) * w->nworker + w->number
+						  : next_random(random) % nblock;
+
+		if (lba >= nblock)
+			break;
+		iov[k].blockno = (long long)lba;
+		if (w->job != JOB_READ)
+			memset(iov[k].buf, (int)(i + k), 1);
 	}
-	memcpy(buf, &i, sizeof(i) < pmemblk_bsize(w->pool) ? sizeof(i) : 1);
-	return pmemblk_write(w->pool, buf, lba);
+	return k;
 }
 
-static void *work(void *arg)
+/* One block is no vector: the speed of the plain functions is measured. */
+static int call(const struct worker *w, const struct pmemblk_iovec *iov, unsigned n)
 {
-	struct worker *w = arg;
-	uint64_t random = 0x9e3779b97f4a7c15u * (w->number + 1);
-	char *buf = malloc(pmemblk_bsize(w->pool));
+	if (w->job == JOB_READ)
+		return w->depth == 1 ? pmemblk_read(w->pool, iov->buf, iov->blockno)
+				     : pmemblk_readv(w->pool, iov, n, NULL);
+	return w->depth == 1 ? pmemblk_write(w->pool, iov->buf, iov->blockno)
+			     : pmemblk_writev(w->pool, iov, n, NULL);
+}
 
-	if (!buf) {
-		w->error = "out of memory";
-		return NULL;
-	}
-	memset(buf, 0x5a, pmemblk_bsize(w->pool));
-	for (uint64_t i = 0; i < w->operations; i++) {
+static void make_calls(struct worker *w, struct pmemblk_iovec *iov)
+{
+	uint64_t random = 0x9e3779b97f4a7c15u * (w->number + 1);
+
+	while (w->done < w->blocks) {
+		uint64_t left = w->blocks - w->done;
+		unsigned n = choose(w, iov, w->done,
+				    left < w->depth ? (unsigned)left : w->depth, &random);
 		uint64_t begin = progress_now();
 
-		if (do_operation(w, buf, i, &random) != 0) {
+		if (n == 0)
+			break;
+		if (call(w, iov, n) != 0) {
 			w->error = strdup(pmemblk_errormsg());
 			if (!w->error)
 				w->error = "out of memory";
 			break;
 		}
 		w->latency[bucket_of(progress_now() - begin)]++;
-		w->done++;
+		w->done += n;
 	}
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	size_t bsize = pmemblk_bsize(w->pool);
+	char *buf = calloc(w->depth, bsize);
+	struct pmemblk_iovec *iov = calloc(w->depth, sizeof(*iov));
+
+	if (buf && iov) {
+		memset(buf, 0x5a, w->depth * bsize);
+		for (unsigned i = 0; i < w->depth; i++)
+			iov[i] = (struct pmemblk_iovec){buf + i * bsize, 0, 1};
+		make_calls(w, iov);
+	} else {
+		w->error = "out of memory";
+	}
+	free(iov);
 	free(buf);
 	return NULL;
 }
@@ -128,21 +159,24 @@ static void report(const char *name, const struct worker *w, unsigned n, uint64_
 {
 	uint64_t latency[BUCKETS] = {0};
 	uint64_t total = 0;
+	uint64_t ncall = 0;
 	double seconds = (double)ns / 1e9;
 
 	for (unsigned i = 0; i < n; i++) {
 		total += w[i].done;
-		for (unsigned k = 0; k < BUCKETS; k++)
+		for (unsigned k = 0; k < BUCKETS; k++) {
 			latency[k] += w[i].latency[k];
+			ncall += w[i].latency[k];
+		}
 	}
 	printf("%-12s %10.0f/s %10.1f MiB/s   median %.2f us, 99 %% below %.2f us\n",
 	       name, (double)total / seconds,
 	       (double)total * (double)pmemblk_bsize(w->pool) / seconds / 1048576,
-	       percentile(latency, total, 0.5), percentile(latency, total, 0.99));
+	       percentile(latency, ncall, 0.5), percentile(latency, ncall, 0.99));
 }
 
 static bool run(const char *name, enum job job, PMEMblkpool *pool, unsigned nthread,
-		uint64_t operations)
+		unsigned depth, uint64_t blocks)
 {
 	struct worker *w = calloc(nthread, sizeof(*w));
 	uint64_t begin = progress_now();
@@ -154,7 +188,8 @@ static bool run(const char *name, enum job job, PMEMblkpool *pool, unsigned nthr
 					     .job = job,
 					     .number = started,
 					     .nworker = nthread,
-					     .operations = operations / nthread};
+					     .depth = depth,
+					     .blocks = blocks / nthread};
 		if (pthread_create(&w[started].thread, NULL, work, &w[started]) != 0)
 			error = "cannot start a thread";
 		else
@@ -173,15 +208,19 @@ static bool run(const char *name, enum job job, PMEMblkpool *pool, unsigned nthr
 	return !error;
 }
 
-static enum tool_status bench(PMEMblkpool *pool, unsigned nthread, uint64_t operations)
+static enum tool_status bench(PMEMblkpool *pool, unsigned nthread, unsigned depth,
+			      uint64_t operations)
 {
 	uint64_t fill = pmemblk_nblock(pool) + nthread - 1;
 
-	printf("%zu blocks of %zu bytes, %u thread%s\n", pmemblk_nblock(pool),
+	printf("%zu blocks of %zu bytes, %u thread%s", pmemblk_nblock(pool),
 	       pmemblk_bsize(pool), nthread, nthread == 1 ? "" : "s");
-	if (run("first write", JOB_FILL, pool, nthread, fill) &&
-	    run("random write", JOB_WRITE, pool, nthread, operations) &&
-	    run("random read", JOB_READ, pool, nthread, operations))
+	if (depth > 1)
+		printf(", %u blocks in a call", depth);
+	printf("\n");
+	if (run("first write", JOB_FILL, pool, nthread, depth, fill) &&
+	    run("random write", JOB_WRITE, pool, nthread, depth, operations) &&
+	    run("random read", JOB_READ, pool, nthread, depth, operations))
 		return TOOL_OK;
 	return TOOL_FAILED;
 }
@@ -192,6 +231,7 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 	uint64_t size = (uint64_t)64 << 20;
 	uint64_t bsize = 4096;
 	uint64_t threads = 1;
+	uint64_t depth = 1;
 	uint64_t operations = 100000;
 	bool keep = false;
 	struct interrupt_file file = {.mode = 0600};
@@ -205,9 +245,12 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 	     INT64_MAX},
 	    {'t', "threads", "N", "concurrent threads [1]", TOOL_NUMBER, &threads, 1,
 	     MAX_THREADS},
+	    {'q', "queue-depth", "N", "blocks that a call writes or reads [1]",
+	     TOOL_NUMBER, &depth, 1, MAX_DEPTH},
 	    {'n', "operations", "N",
-	     "random writes, and reads, of all threads together\n[100000]; K and M count "
-	     "them as they do bytes",
+	     "blocks to write, and to read, at random, by all threads\ntogether "
+	     "[100000]; K "
+	     "and M count them as they do bytes",
 	     TOOL_SIZE, &operations, 0, UINT64_MAX},
 	    {'k', "keep", NULL, "do not remove the pool afterwards", TOOL_FLAG, &keep, 0,
 	     0},
@@ -229,7 +272,7 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 		return TOOL_FAILED;
 	}
 	interrupt_know();
-	status = bench(pool, (unsigned)threads, operations);
+	status = bench(pool, (unsigned)threads, (unsigned)depth, operations);
 	pmemblk_close(pool);
 	if (!keep && unlink(path) != 0) {
 		tool_complain("cannot remove %s: %s", path, strerror(errno));
