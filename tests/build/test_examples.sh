@@ -70,6 +70,22 @@ the pool is consistent' "$bin/block_array" "$run/array"
 	refuses "$bin/block_array" "$run/array"
 	case_ok "$where: block_array"
 
+	# One byte, whole blocks, whole batches, and one byte more than these.
+	for bytes in 0 1 8192 262144 262145 1000000; do
+		head -c $bytes "$work/bytes" >"$run/source"
+		rm -f "$run/copy.pool" "$run/back"
+		says "$bytes bytes in $(((bytes + 4095) / 4096)) blocks" \
+			"$bin/array_copy" in "$run/source" "$run/copy.pool"
+		says "$bytes bytes from $(((bytes + 4095) / 4096)) blocks" \
+			"$bin/array_copy" out "$run/copy.pool" "$run/back"
+		cmp "$run/source" "$run/back" || fail "array_copy of $bytes bytes"
+	done
+	refuses "$bin/array_copy" in "$run/source" "$run/copy.pool"
+	refuses "$bin/array_copy" in "$run/none" "$run/none.pool"
+	refuses "$bin/array_copy" out "$run/array" "$run/none"
+	[ ! -e "$run/none" ] && [ ! -e "$run/none.pool" ] || fail "array_copy leaves a file"
+	case_ok "$where: array_copy"
+
 	"$bin/crash_demo" "$run/demo" >"$work/out" 2>&1 || { cat "$work/out"; fail "crash_demo"; }
 	[ "$(grep -cE '^kill +[0-9]+ after write +[0-9]+: all 64 blocks are whole, the last write ' \
 		"$work/out")" -eq 20 ] || { cat "$work/out"; fail "crash_demo's lines"; }
@@ -153,6 +169,7 @@ build()
 		{ cat "$work/log"; fail "the examples do not build"; }
 }
 
+head -c 1000000 /dev/urandom >"$work/bytes"
 build shared
 export LD_LIBRARY_PATH=$work/prefix/lib
 for program in $(make -s -C "$work/shared" -pn | sed -n 's/^PROGRAMS = //p'); do
@@ -162,6 +179,18 @@ for program in $(make -s -C "$work/shared" -pn | sed -n 's/^PROGRAMS = //p'); do
 done
 on_file shared "$work/shared"
 on_shm shared "$work/shared"
+
+# With a header that does not announce the extension, as the original's.
+mkdir "$work/older"
+grep -v '#define PMEMBLK_HAVE_BATCHES' "$work/prefix/include/libpmemblk.h" >"$work/older/libpmemblk.h"
+cp -r "$SOURCE/examples" "$work/without"
+make -s -C "$work/without" CC="$CC" CFLAGS="-O2 -Wall -Wextra -Werror" CPPFLAGS="-I$work/older" array_copy \
+	>"$work/log" 2>&1 || { cat "$work/log"; fail "array_copy does not build without the extension"; }
+nm -D "$work/without/array_copy" | grep -E 'pmemblk_(readv|writev)' && fail "array_copy uses the extension nevertheless"
+says "1000000 bytes in 245 blocks" "$work/without/array_copy" in "$work/bytes" "$work/without/pool"
+says "1000000 bytes from 245 blocks" "$work/shared/array_copy" out "$work/without/pool" "$work/back"
+cmp "$work/bytes" "$work/back" || fail "array_copy without the extension"
+case_ok "array_copy, compiled without the extension"
 unset LD_LIBRARY_PATH
 build static STATIC=1
 ! ldd "$work"/static/block_array | grep pmem || fail "not linked statically"
