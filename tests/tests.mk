@@ -147,10 +147,10 @@ check-sanitizers:
 	+$(MAKE) check SAN=thread TESTS='$$(call test_bin,$$(THREADED))'
 
 # Benchmarks against the original's libraries. They are not part of a test, and run alone.
-BENCH := blk disk pmem
-$(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c cases_blk.c cases_pmem.c)) \
+BENCH := blk disk pmem batches
+$(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c cases_batch.c cases_blk.c cases_pmem.c)) \
 		$(PMEM_SO) $(BLK_SO)
-	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -lm
+	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -lm -ldl
 
 bench: all $(BENCH_BIN)
 	@$(TEST_ENV) tests/bench/run.sh $(BENCH)

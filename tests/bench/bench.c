@@ -5,6 +5,8 @@
  *	bench blk DIR [CASE...]		block pools as persistent memory, see cases_blk.h
  *	bench disk DIR [CASE...]	block pools on an ordinary file
  *	bench pmem DIR [PATTERN [MAX]]	libpmem, see cases_pmem.h
+ *	bench batches DIR [CASE...]	many blocks in a call, as persistent memory, see cases_batch.h
+ *	bench batches-disk DIR [CASE...]	the same on an ordinary file
  *	bench self-test DIR CASE...	prints what the operations of a case touch, and compares nothing
  *
  * The files are made in DIR. A DIR on /dev/shm, with PMEM_IS_PMEM_FORCE=1, stands for persistent
@@ -16,6 +18,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "cases_batch.h"
 #include "cases_blk.h"
 #include "cases_pmem.h"
 #include "turns.h"
@@ -37,9 +40,9 @@ static const char *folder(const char *name)
 	return text;
 }
 
-static void self_test(const struct turns_case *c, const char *dir)
+static void self_test(const struct turns_case *c, const char *dir, enum turns_party party)
 {
-	void *state = c->prepare(c, dir, false);
+	void *state = c->prepare(c, dir, party);
 	struct turns_sample sample;
 	struct turns_touched t;
 
@@ -48,11 +51,25 @@ static void self_test(const struct turns_case *c, const char *dir)
 		bench_die(c->name, "did nothing");
 	if (c->touched) {
 		c->touched(state, &t);
-		printf("%s,%llu,%llu,%llu,%llu\n", c->name, (unsigned long long)t.ops,
-		       (unsigned long long)t.distinct, (unsigned long long)t.bytes,
-		       (unsigned long long)t.normal);
+		printf("%s,%llu,%llu,%llu,%llu,%llu\n", c->name,
+		       (unsigned long long)t.ops, (unsigned long long)t.distinct,
+		       (unsigned long long)t.bytes, (unsigned long long)t.normal,
+		       (unsigned long long)(t.calls ? t.calls : t.ops));
 	}
 	c->finish(state);
+}
+
+static struct turns_case find_case(const char *what, const char *name)
+{
+	struct cases_pmem pmem = {.pattern = name, .max_size = SIZE_MAX};
+	bool is_disk = strcmp(what, "disk") == 0 || strcmp(what, "batches-disk") == 0;
+	struct turns_case c;
+
+	if (strcmp(what, "self-test") == 0)
+		cases_pmem_list(&pmem);
+	if (pmem.n)
+		return pmem.list[0];
+	return cases_batch_find(name, is_disk, &c) ? c : cases_blk_find(name, is_disk);
 }
 
 int main(int argc, char **argv)
@@ -61,7 +78,8 @@ int main(int argc, char **argv)
 	struct cases_pmem pmem = {.pattern = "*", .max_size = SIZE_MAX};
 	struct turns_case *cases = NULL;
 	const char *what = argc > 2 ? argv[1] : "";
-	bool is_disk = strcmp(what, "disk") == 0;
+	bool is_batches = strncmp(what, "batches", 7) == 0;
+	bool is_disk = strcmp(what, "disk") == 0 || strcmp(what, "batches-disk") == 0;
 
 	if (strcmp(what, "pmem") == 0) {
 		pmem.pattern = argc > 3 ? argv[3] : "*";
@@ -69,29 +87,27 @@ int main(int argc, char **argv)
 		cases_pmem_list(&pmem);
 		cases = pmem.list;
 		plan.ncase = pmem.n;
-	} else if ((strcmp(what, "blk") == 0 || is_disk ||
+	} else if ((strcmp(what, "blk") == 0 || is_disk || is_batches ||
 		    strcmp(what, "self-test") == 0) &&
 		   argc > 3) {
 		plan.ncase = (size_t)argc - 3;
 		cases = calloc(plan.ncase, sizeof(*cases));
-		for (size_t i = 0; cases && i < plan.ncase; i++) {
-			pmem.pattern = argv[3 + i];
-			pmem.n = 0;
-			if (what[0] == 's')
-				cases_pmem_list(&pmem);
-			cases[i] =
-			    pmem.n ? pmem.list[0] : cases_blk_find(argv[3 + i], is_disk);
-		}
+		for (size_t i = 0; cases && i < plan.ncase; i++)
+			cases[i] = find_case(what, argv[3 + i]);
 	}
 	if (!cases || plan.ncase == 0) {
-		fprintf(stderr, "usage: %s blk|disk|pmem|self-test DIR [CASE...]\n",
+		fprintf(stderr,
+			"usage: %s blk|disk|pmem|batches|batches-disk|self-test DIR "
+			"[CASE...]\n",
 			argv[0]);
 		return 2;
 	}
 	plan.cases = cases;
 	if (strcmp(what, "self-test") == 0) {
 		for (size_t i = 0; i < plan.ncase; i++)
-			self_test(&cases[i], plan.dir);
+			for (int p = 0;
+			     p <= (cases[i].batch ? TURNS_ORIGINAL : TURNS_OURS); p++)
+				self_test(&cases[i], plan.dir, (enum turns_party)p);
 		return 0;
 	}
 	plan.rounds = number("ROUNDS", is_disk ? 20 : strcmp(what, "pmem") == 0 ? 9 : 40);
@@ -103,6 +119,9 @@ int main(int argc, char **argv)
 		turns_party(&plan);
 	plan.pools = number("POOLS", 5);
 	plan.libs[TURNS_OURS] = plan.libs[TURNS_LIMIT] = folder("OURS");
-	plan.libs[TURNS_ORIGINAL] = plan.libs[TURNS_AGAIN] = folder("ORIGINAL");
+	plan.libs[TURNS_ORIGINAL] = plan.libs[TURNS_AGAIN] =
+	    folder(is_batches ? "OURS" : "ORIGINAL");
+	plan.ours = is_batches ? "batch" : "ours";
+	plan.original = is_batches ? "single" : "original";
 	return turns_run(&plan, argc, argv);
 }

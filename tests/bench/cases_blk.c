@@ -12,9 +12,6 @@
 #include "limits.h"
 #include "workers.h"
 
-#define POOL_SIZE ((size_t)300 << 20)
-#define DISK_SIZE ((size_t)32 << 20)
-#define DISK_BLOCKS 1024
 #define CHECK_SIZE ((size_t)1 << 30)
 #define BATCH 32
 #define TOUCHED_OPS 20000
@@ -143,39 +140,46 @@ static uint64_t bare_mix(struct worker *w)
 	return BATCH;
 }
 
+PMEMblkpool *cases_blk_pool(const char *path, size_t bsize, size_t size, uint64_t *nblock)
+{
+	PMEMblkpool *pool = pmemblk_create(path, bsize, size, 0600);
+	unsigned char *buf = malloc(bsize);
+
+	if (!pool || !buf)
+		die(path);
+	if (*nblock == 0 || *nblock > pmemblk_nblock(pool))
+		*nblock = pmemblk_nblock(pool);
+	memset(buf, 3, bsize);
+	for (uint64_t i = 0; i < *nblock; i++)
+		if (pmemblk_write(pool, buf, (long long)i))
+			die("the first write of a block");
+	free(buf);
+	return pool;
+}
+
 /* Makes a pool and writes all blocks that are used; b->pool is open. */
 static void make_pool(struct blk *b, size_t size, uint64_t nblock)
 {
-	size_t bsize = b->c->bsize;
-	unsigned char *buf = malloc(bsize);
-
-	b->pool = pmemblk_create(b->path, bsize, size, 0600);
-	if (!b->pool || !buf)
-		die(b->path);
-	b->nblock = pmemblk_nblock(b->pool);
-	if (nblock && nblock < b->nblock)
-		b->nblock = nblock;
-	memset(buf, 3, bsize);
-	for (uint64_t i = 0; i < b->nblock; i++)
-		if (pmemblk_write(b->pool, buf, (long long)i))
-			die("the first write of a block");
-	free(buf);
+	b->nblock = nblock;
+	b->pool = cases_blk_pool(b->path, b->c->bsize, size, &b->nblock);
 }
 
-static struct blk *make(const struct turns_case *c, const char *dir, bool limit)
+static struct blk *make(const struct turns_case *c, const char *dir,
+			enum turns_party party)
 {
 	struct blk *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		bench_die("a case", "out of memory");
 	b->c = c;
-	b->is_limit = limit;
+	b->is_limit = party == TURNS_LIMIT;
 	snprintf(b->path, sizeof(b->path), "%s/pool", dir);
 	unlink(b->path);
 	return b;
 }
 
-static void *prepare_ops(const struct turns_case *c, const char *dir, bool limit)
+static void *prepare_ops(const struct turns_case *c, const char *dir,
+			 enum turns_party party)
 {
 	static uint64_t (*const works[])(struct worker *) = {[OP_READ] = work_read,
 							     [OP_WRITE] = work_write,
@@ -187,7 +191,8 @@ static void *prepare_ops(const struct turns_case *c, const char *dir, bool limit
 							    [OP_MIX] = bare_mix,
 							    [OP_ZERO] = bare_zero,
 							    [OP_FLAG] = bare_zero};
-	struct blk *b = make(c, dir, limit);
+	bool limit = party == TURNS_LIMIT;
+	struct blk *b = make(c, dir, party);
 	uint64_t (*work)(struct worker *) = limit ? bare[c->op] : works[c->op];
 
 	if (c->is_disk)
@@ -195,7 +200,7 @@ static void *prepare_ops(const struct turns_case *c, const char *dir, bool limit
 	if (limit)
 		limit_init(&b->limit, c, dir);
 	else
-		make_pool(b, c->pool_size, c->is_disk ? DISK_BLOCKS : 0);
+		make_pool(b, c->pool_size, c->is_disk ? CASES_BLK_DISK_BLOCKS : 0);
 	workers_start(&b->all, c->threads, c->bsize, b, work);
 	return b;
 }
@@ -214,7 +219,7 @@ static void touch_ops(void *state, struct turns_touched *t)
 	struct worker w = b->all.worker[0];
 	unsigned n = b->c->is_disk ? 20 : TOUCHED_OPS;
 
-	*t = (struct turns_touched){0, 0, 0, 0};
+	*t = (struct turns_touched){0};
 	for (unsigned i = 0; i < n; i++)
 		switch ((enum op)b->c->op) {
 		case OP_READ:
@@ -248,13 +253,14 @@ static void finish(void *state)
 
 /* --- a pool's life ------------------------------------------------------------------------- */
 
-static void *prepare_life(const struct turns_case *c, const char *dir, bool limit)
+static void *prepare_life(const struct turns_case *c, const char *dir,
+			  enum turns_party party)
 {
-	struct blk *b = make(c, dir, limit);
+	struct blk *b = make(c, dir, party);
 	uint64_t seed = 88172645463325252u;
 	unsigned char *buf;
 
-	if (limit) {
+	if (b->is_limit) {
 		limit_make_file(&b->limit, c, dir);
 		return b;
 	}
@@ -372,7 +378,7 @@ struct turns_case cases_blk_find(const char *name, bool is_disk)
 		c.prepare = prepare_ops;
 		c.run = run_ops;
 		c.touched = c.op == OP_FLAG ? NULL : touch_ops;
-		c.pool_size = is_disk ? DISK_SIZE : POOL_SIZE;
+		c.pool_size = is_disk ? CASES_BLK_DISK_SIZE : CASES_BLK_SIZE;
 		c.has_limit = c.op != OP_FLAG;
 	}
 	return c;

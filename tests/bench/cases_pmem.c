@@ -139,7 +139,7 @@ static uint64_t work_ring(struct worker *k)
 	return n;
 }
 
-static void *prepare(const struct turns_case *c, const char *dir, bool limit)
+static void *prepare(const struct turns_case *c, const char *dir, enum turns_party party)
 {
 	struct work *w = calloc(1, sizeof(*w));
 
@@ -150,8 +150,8 @@ static void *prepare(const struct turns_case *c, const char *dir, bool limit)
 	w->size = c->bsize;
 	w->flags = variants[c->variant].flags;
 	w->step = (c->bsize + c->align + 96 + 63) & ~(size_t)63;
-	w->op = limit ? op_bare : figures[c->op].op;
-	if (limit)
+	w->op = party == TURNS_LIMIT ? op_bare : figures[c->op].op;
+	if (party == TURNS_LIMIT)
 		limit_choose(&w->limit);
 	workers_start(&w->all, c->threads, 64, w, work_ring);
 	return w;

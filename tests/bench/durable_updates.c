@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * For orientation: the time of a durable update of 4,000 bytes at a random one of 1,024 places,
- * with pwrite + fdatasync, with LMDB and with SQLite (WAL, synchronous=FULL).
+ * with pwrite + fdatasync, with LMDB and with SQLite (WAL, synchronous=FULL). COUNT updates are one
+ * transaction. Of a file they are COUNT pwrites and an fdatasync, twice if COUNT is more than 1:
+ * software that is to survive a power loss in the middle writes them to a log first.
  *
- *	durable_updates DIR SECONDS
+ *	durable_updates DIR SECONDS COUNT
  */
 #include "bench.h"
 
@@ -22,6 +24,7 @@ enum { PLACES = 1024, SIZE = 4000 };
 static char value[SIZE];
 static uint64_t seed = 88172645463325252u;
 static char path[4096];
+static unsigned count;
 
 static unsigned next_place(void)
 {
@@ -33,8 +36,13 @@ static void update_file(void *arg)
 {
 	int fd = *(int *)arg;
 
-	if (pwrite(fd, value, SIZE, (off_t)next_place() * 4096) != SIZE || fdatasync(fd))
-		bench_die("pwrite + fdatasync", "failed");
+	for (unsigned step = 0; step < (count > 1 ? 2 : 1); step++) {
+		for (unsigned i = 0; i < count; i++)
+			if (pwrite(fd, value, SIZE, (off_t)next_place() * 4096) != SIZE)
+				bench_die("pwrite", "failed");
+		if (fdatasync(fd))
+			bench_die("fdatasync", "failed");
+	}
 }
 
 #ifdef HAVE_LMDB
@@ -46,14 +54,20 @@ struct lmdb {
 static void update_lmdb(void *arg)
 {
 	struct lmdb *l = arg;
-	unsigned place = next_place();
-	MDB_val key = {sizeof(place), &place};
-	MDB_val data = {SIZE, value};
 	MDB_txn *txn;
 
-	if (mdb_txn_begin(l->env, NULL, 0, &txn) ||
-	    mdb_put(txn, l->dbi, &key, &data, 0) || mdb_txn_commit(txn))
-		bench_die("lmdb", "update failed");
+	if (mdb_txn_begin(l->env, NULL, 0, &txn))
+		bench_die("lmdb", "no transaction");
+	for (unsigned i = 0; i < count; i++) {
+		unsigned place = next_place();
+		MDB_val key = {sizeof(place), &place};
+		MDB_val data = {SIZE, value};
+
+		if (mdb_put(txn, l->dbi, &key, &data, 0))
+			bench_die("lmdb", "update failed");
+	}
+	if (mdb_txn_commit(txn))
+		bench_die("lmdb", "commit failed");
 }
 #endif
 
@@ -61,11 +75,18 @@ static void update_lmdb(void *arg)
 static void update_sqlite(void *arg)
 {
 	sqlite3_stmt *put = arg;
+	sqlite3 *db = sqlite3_db_handle(put);
 
-	sqlite3_bind_int(put, 1, (int)next_place());
-	sqlite3_bind_blob(put, 2, value, SIZE, SQLITE_STATIC);
-	if (sqlite3_step(put) != SQLITE_DONE || sqlite3_reset(put) != SQLITE_OK)
-		bench_die("sqlite", "update failed");
+	if (count > 1 && sqlite3_exec(db, "BEGIN", NULL, NULL, NULL))
+		bench_die("sqlite", "no transaction");
+	for (unsigned i = 0; i < count; i++) {
+		sqlite3_bind_int(put, 1, (int)next_place());
+		sqlite3_bind_blob(put, 2, value, SIZE, SQLITE_STATIC);
+		if (sqlite3_step(put) != SQLITE_DONE || sqlite3_reset(put) != SQLITE_OK)
+			bench_die("sqlite", "update failed");
+	}
+	if (count > 1 && sqlite3_exec(db, "COMMIT", NULL, NULL, NULL))
+		bench_die("sqlite", "commit failed");
 }
 #endif
 
@@ -83,7 +104,7 @@ static void run(const char *name, void (*update)(void *), void *arg, uint64_t bu
 		n++;
 		took = bench_now() - start;
 	} while (took < budget);
-	bench_report(name, (double)took / (double)n);
+	bench_report(name, (double)took / (double)n / count);
 }
 
 int main(int argc, char **argv)
@@ -91,9 +112,10 @@ int main(int argc, char **argv)
 	uint64_t budget;
 	int fd;
 
-	if (argc != 3)
+	if (argc != 4 || atoi(argv[3]) < 1)
 		return 2;
 	budget = (uint64_t)(atof(argv[2]) * 1e9);
+	count = (unsigned)atoi(argv[3]);
 	snprintf(path, sizeof(path), "%s/update.file", argv[1]);
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || posix_fallocate(fd, 0, PLACES * 4096))
@@ -115,6 +137,7 @@ int main(int argc, char **argv)
 			bench_die("lmdb", "cannot make it");
 		run("lmdb", update_lmdb, &l, budget);
 		mdb_env_close(l.env);
+		unlink(path);
 	}
 #endif
 #ifdef HAVE_SQLITE
@@ -134,6 +157,7 @@ int main(int argc, char **argv)
 		run("sqlite-wal-full", update_sqlite, put, budget);
 		sqlite3_finalize(put);
 		sqlite3_close(db);
+		unlink(path);
 	}
 #endif
 	return 0;

@@ -237,6 +237,80 @@ void limit_file(struct limit *l, struct worker *w)
 		bench_die("msync", "failed");
 }
 
+void limit_writev(struct limit *l, struct worker *w, unsigned n)
+{
+	size_t whole = (l->bsize + 63) / 64 * 64;
+	uint32_t to[LIMIT_BATCH];
+	char *entry[LIMIT_BATCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t r = bench_random(&w->seed);
+
+		to[i] = (uint32_t)bench_below(r, l->blocks);
+		entry[i] = l->map + bench_below(r * 31, l->blocks) * 4;
+		__builtin_prefetch(entry[i], 1);
+		l->copy(l->base + to[i] * l->stride, (const char *)w->buf + i * l->bsize,
+			whole);
+	}
+	fence();
+	for (unsigned i = 0; i < n; i++) {
+		char *line = l->flog + 64 * ((w->number * LIMIT_BATCH + i) % (FLOG / 64));
+		volatile uint64_t *record = (void *)line;
+
+		record[0] =
+		    (uint64_t) * (volatile uint32_t *)(void *)entry[i] << 32 | to[i];
+		record[1] = w->seed;
+		l->flush(line);
+	}
+	fence();
+	for (unsigned i = 0; i < n; i++) {
+		*(volatile uint32_t *)(void *)entry[i] = to[i];
+		l->flush(entry[i]);
+	}
+}
+
+void limit_readv(struct limit *l, struct worker *w, unsigned n)
+{
+	size_t ahead = l->bsize < 512 ? l->bsize : 512;
+	const char *from[LIMIT_BATCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t block = bench_below(bench_random(&w->seed), l->blocks);
+
+		from[i] = l->map + 4 * block;
+		__builtin_prefetch(from[i]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		from[i] = l->base +
+			  *(const volatile uint32_t *)(const void *)from[i] * l->stride;
+		for (size_t at = 0; at < ahead; at += 64)
+			__builtin_prefetch(from[i] + at);
+	}
+	for (unsigned i = 0; i < n; i++)
+		memcpy(w->buf + i * l->bsize, from[i], l->bsize);
+	__asm__ volatile("" : : "r"(w->buf) : "memory");
+}
+
+void limit_filev(struct limit *l, struct worker *w, unsigned n)
+{
+	size_t record = (1024 + w->number) * PAGE;
+	size_t first = SIZE_MAX;
+	size_t last = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		size_t page = bench_below(bench_random(&w->seed), 1024) * PAGE;
+
+		l->base[page]++;
+		first = page < first ? page : first;
+		last = page > last ? page : last;
+	}
+	if (msync(l->base + first, last - first + PAGE, MS_SYNC))
+		bench_die("msync", "failed");
+	l->base[record]++;
+	if (msync(l->base + record, PAGE, MS_SYNC))
+		bench_die("msync", "failed");
+}
+
 /* --- a pool's life ----------------------------------------------------------------------- */
 
 void limit_make_file(struct limit *l, const struct turns_case *c, const char *dir)
@@ -319,6 +393,7 @@ uint64_t limit_open(struct limit *l)
 	base[100]++;
 	l->flush(base + 64);
 	fence();
+	(void)sum;
 	munmap(base, l->size);
 	return bench_now() - start;
 }

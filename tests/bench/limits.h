@@ -11,6 +11,9 @@
  *	mix		70 % of the reads, 30 % of the writes
  *	zero		load of a map entry, store, flush, fence; then a write
  *	file		two msyncs of one page each
+ *	batches		as write, read and file, but each step for all blocks: the copies, fence, the
+ *			loads and records, fence, the map entries; the loads, then the copies; the
+ *			pages and an msync from the first to the last of them, a page and an msync
  *	first		the pages of a first layout and of one write, for the first time
  *	open		open, lock, read the header, map, read the flog, store the mark, unmap
  *	check		one pass over the map with a bit for each block
@@ -49,6 +52,12 @@ void limit_read(struct limit *l, struct worker *w);
 void limit_write(struct limit *l, struct worker *w);
 void limit_zero(struct limit *l, struct worker *w);
 void limit_file(struct limit *l, struct worker *w);
+
+/* The same for n blocks. The buffer of the worker has room for them, and for a line more. */
+#define LIMIT_BATCH 128u
+void limit_writev(struct limit *l, struct worker *w, unsigned n);
+void limit_readv(struct limit *l, struct worker *w, unsigned n);
+void limit_filev(struct limit *l, struct worker *w, unsigned n);
 
 /*
  * Makes a file of c->pool_size bytes for the limits of first, open and check; its map is at its

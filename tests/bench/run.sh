@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Compares the speed of these libraries with the original's and with bare loops: block pools on
-# persistent memory (blk) and on a disk (disk), and libpmem (pmem). The arguments select some of these.
+# persistent memory (blk) and on a disk (disk), and libpmem (pmem). It also compares calls of many blocks
+# with single ones, and on a disk with other software (batches). The arguments select some of these.
 # Writes $BUILD/bench/*.csv and, with gnuplot, charts; about 15 minutes for all.
 #
 # ORIGINAL is the folder of the original's libraries [the system's], DISK one on an ordinary file
@@ -36,8 +37,9 @@ machine()
 	memory=$(awk '/^MemTotal/ { printf "%d GiB", $2 / 1048576 + 0.5 }' /proc/meminfo)
 	echo "CPU: ${cpu:-$(uname -m)}, family $(sed -n 's/^cpu family[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
 		"model $(sed -n 's/^model[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) CPUs, $memory;" \
-		"kernel $(uname -r); file system $(stat -f -c %T "$1");" \
-		"original $(realpath "$ORIGINAL/libpmemblk.so.1" | sed 's|.*/||')," \
+		"kernel $(uname -r); file system $(stat -f -c %T "$1")"
+	case $2 in batches*) return ;; esac
+	echo "original $(realpath "$ORIGINAL/libpmemblk.so.1" | sed 's|.*/||')," \
 		"$(dpkg-query -W -f '${Version}' libpmemblk1 2>/dev/null || echo '?')"
 }
 
@@ -45,8 +47,9 @@ machine()
 table()
 {
 	awk -F, '
-		NR == 1 { printf "%-34s %12s %12s  %-20s  %-20s %10s\n", "case", "original ns", "ours ns", \
-			"original / ours", "original / itself", "ours / bare loop"; next }
+		NR == 1 { sub("_ns", "", $2); sub("_ns", "", $3)
+			printf "%-34s %12s %12s  %-20s  %-20s %10s\n", "case", $2 " ns", $3 " ns", \
+				$2 " / " $3, $2 " / itself", $3 " / bare loop"; next }
 		{ printf "%-34s %12s %12s  %5s [%s, %s]  %5s [%s, %s] %10s\n", $1, $2, $3, $4, $5, $6, $7, $8, $9, $11 }' "$1"
 }
 
@@ -55,7 +58,7 @@ run()
 {
 	local what=$1 where=$2 start=$SECONDS
 	shift 2
-	machine "$where" | tee "$out/$what.txt"
+	machine "$where" "$what" | tee "$out/$what.txt"
 	"$program" "$what" "$where" "$@" >"$out/$what.csv"
 	echo "$what: $((SECONDS - start)) s"
 }
@@ -83,7 +86,18 @@ disk()
 	awk -F, '{ ours[$1] = $3 } END {
 		printf "8 threads write %.2f times as much as one\n", ours["write/4096/1"] / ours["write/4096/8"] }' \
 		"$out/disk.csv"
-	"$here/durable_updates.sh" "$disk" || true
+	"$here/durable_updates.sh" "$disk" 1 || true
+}
+
+# Per block: single calls divided by calls of many blocks.
+batches()
+{
+	PMEM_IS_PMEM_FORCE=1 run batches "$shm" writev/512/1/16 writev/512/1/64 writev/4096/1/16 writev/4096/1/64 \
+		readv/512/1/16 readv/512/1/64 readv/4096/1/64
+	table "$out/batches.csv"
+	run batches-disk "$disk" writev/4096/1/16 writev/4096/1/64
+	table "$out/batches-disk.csv"
+	"$here/durable_updates.sh" "$disk" 16 64 || true
 }
 
 pmem()
@@ -129,7 +143,7 @@ charts_pmem()
 }
 
 start=$SECONDS
-for what in "${@:-blk disk pmem}"; do
+for what in "${@:-blk disk pmem batches}"; do
 	for part in $what; do
 		echo
 		$part

@@ -37,6 +37,27 @@ awk -F, '$4 != $2 * gensub_size($1) || $5 != $3 { print; bad = 1 } END { exit ba
 	fail "a copy copies something else"
 case_ok "copies copy what they say"
 
+# Batches, and for each the single calls that it is compared with: op/size/threads/batch,ops,distinct,
+# bytes,normal,calls.
+batches=(writev/4096/1/64 readv/4096/2/16 writev/65536/1/3)
+"$program" self-test "$dir" "${batches[@]}" >"$work/touched" || fail "the benchmark"
+[ "$(wc -l <"$work/touched")" -eq $((2 * ${#batches[@]})) ] || fail "cases are missing"
+awk -F'[/,]' '
+	{
+		blocks = 300 * 1048576 / ($2 < 4096 ? ($2 == 512 ? 512 : 768) : $2) * 0.98
+		expected = blocks * (1 - exp(-$5 / blocks))
+	}
+	$5 < 20000 || $5 % $4 { print; print "  not the number of operations"; bad = 1 }
+	$7 != $5 * $2 { print; print "  the bytes are not those of the blocks"; bad = 1 }
+	$8 != $5 { print; print "  blocks that hold no data"; bad = 1 }
+	$6 < 0.95 * expected { print; print "  the same blocks again and again: " expected " expected"; bad = 1 }
+	$9 != (NR % 2 ? $5 / $4 : $5) { print; print "  not the number of calls"; bad = 1 }
+	END { exit bad }' "$work/touched" || fail "a batch touches something else"
+for bad in writev/512/1 writev/512/1/0 writev/512/1/129 writex/512/1/16; do
+	! "$program" self-test "$dir" "$bad" >/dev/null 2>&1 || fail "$bad is a case"
+done
+case_ok "batches, and the single calls beside them, go to as many distinct blocks that hold data"
+
 if [ ! -e /proc/self/exe ]; then
 	echo "not tested: the comparison: without /proc the benchmark cannot start itself again"
 	exit 0
@@ -49,3 +70,14 @@ awk -F, 'NR > 1 && !($2 > 0 && $3 > 0 && $4 > 0.2 && $4 < 5 && $10 > 0) { print;
 	fail "a figure makes no sense"
 [ -z "$(ls -A "$dir")" ] || { ls "$dir"; fail "files are left behind"; }
 case_ok "parties take turns and leave nothing behind"
+
+POOLS=1 ROUNDS=3 SLICE_MS=1 "$program" batches "$dir" writev/65536/1/16 readv/65536/1/64 2>"$work/err" >"$work/csv" ||
+	{ cat "$work/err"; fail "the comparison of batches"; }
+[ "$(head -n 1 "$work/csv" | cut -d, -f2,3,11)" = "single_ns,batch_ns,batch_to_limit" ] || fail "the header"
+[ "$(cut -d, -f1 "$work/csv" | tr '\n' ' ')" = "case writev/65536/1/16 readv/65536/1/64 " ] || fail "the rows"
+PMEM_IS_PMEM_FORCE=0 POOLS=1 ROUNDS=3 SLICE_MS=1 "$program" batches-disk "$dir" writev/4096/1/64 \
+	2>"$work/err" >>"$work/csv" || { cat "$work/err"; fail "the comparison of batches on a disk"; }
+awk -F, '$1 ~ "/" && !($2 > 0 && $3 > 0 && $4 > 0.1 && $4 < 100 && $10 > 0) { print; exit 1 }' "$work/csv" ||
+	fail "a figure makes no sense"
+[ -z "$(ls -A "$dir")" ] || { ls "$dir"; fail "files are left behind"; }
+case_ok "batches are compared with single calls and with a bare loop"

@@ -79,7 +79,7 @@ void turns_party(const struct turns_plan *plan)
 		switch (seat->order) {
 		case ORDER_PREPARE:
 			c = &plan->cases[seat->ncase];
-			state = c->prepare(c, dir, me == TURNS_LIMIT);
+			state = c->prepare(c, dir, (enum turns_party)me);
 			break;
 		case ORDER_RUN:
 			c->run(state, plan->slice_ns, &seat->sample);
@@ -283,8 +283,9 @@ int turns_run(const struct turns_plan *plan, int argc, char **argv)
 	atexit(end_children);
 	for (unsigned pool = 0; pool < plan->pools; pool++)
 		run_pool(plan, pool, fd, argv, figures);
-	printf("case,original_ns,ours_ns,ratio,low95,high95,noise,noise_low,noise_high,"
-	       "limit_ns,ours_to_limit\n");
+	printf("case,%s_ns,%s_ns,ratio,low95,high95,noise,noise_low,noise_high,"
+	       "limit_ns,%s_to_limit\n",
+	       plan->original, plan->ours, plan->ours);
 	for (size_t i = 0; i < plan->ncase; i++)
 		print_row(plan, i, &figures[i]);
 	free(figures);

@@ -11,7 +11,7 @@
  *
  * The parties are: our libraries; the original; the original again (its difference from itself is
  * the noise); and the limit, a bare loop of the same loads, copies, flushes and fences without a
- * library.
+ * library. Where the original has no such function, our own single calls take its place.
  */
 #ifndef TURNS_H
 #define TURNS_H 1
@@ -34,12 +34,14 @@ struct turns_touched {
 	uint64_t distinct; /* the number of different blocks or places */
 	uint64_t bytes;	   /* bytes that were read or written, as the caller counts */
 	uint64_t normal;   /* reads and writes of blocks that held data, not zeros */
+	uint64_t calls;	   /* calls of the library; 0: one for each operation */
 };
 
 struct turns_case {
 	char name[64];
 	/* Makes the state that the case needs. It does not depend on earlier cases. */
-	void *(*prepare)(const struct turns_case *c, const char *dir, bool limit);
+	void *(*prepare)(const struct turns_case *c, const char *dir,
+			 enum turns_party party);
 	/* Works for about ns nanoseconds. */
 	void (*run)(void *state, uint64_t ns, struct turns_sample *sample);
 	void (*finish)(void *state);
@@ -52,6 +54,7 @@ struct turns_case {
 	size_t bsize;
 	unsigned threads;
 	unsigned variant;
+	unsigned batch; /* blocks in a call */
 	size_t align;
 	size_t pool_size;
 	bool is_disk;
@@ -62,8 +65,10 @@ struct turns_plan {
 	size_t ncase;
 	const char *dir;		/* where the parties make their files */
 	const char *libs[TURNS_NPARTY]; /* folders of their libraries */
-	unsigned pools;			/* repetitions with new processes */
-	unsigned rounds;		/* turns of each party in one of them */
+	const char *ours;		/* what the first two parties are called */
+	const char *original;
+	unsigned pools;	 /* repetitions with new processes */
+	unsigned rounds; /* turns of each party in one of them */
 	uint64_t slice_ns;
 };
 
