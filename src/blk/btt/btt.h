@@ -27,8 +27,9 @@ int btt_sync(struct btt *btt) MUST_CHECK;
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
 /*
- * As btt_read(), from a table that another process modifies: one with the same versions
- * (btt_params). redo: a sync of it has failed. -EBUSY when it changes the block all the time.
+ * Reads a block of a table that another process modifies, as btt_read() does. The two processes
+ * share the versions (btt_params). redo: a sync of the other process has failed. -EBUSY if the
+ * other process changes the block all the time.
  */
 int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo) MUST_CHECK;
 

@@ -62,20 +62,20 @@ static int check_length(const struct poolset *set, const struct poolset_part *pa
 	return 0;
 }
 
-/* What tells that a file may not be changed, but perhaps read. */
+/* Whether an error of open(2) means that the file cannot be written, but perhaps read. */
 static bool is_read_only(int err)
 {
 	return err == EACCES || err == EPERM || err == EROFS || err == ETXTBSY;
 }
 
-/* -1 and errno as open(2). */
+/* Opens a part. -1 and errno as from open(2). */
 static int open_fd(const struct poolset *set, struct poolset_part *part, int flags)
 {
 	part->fd = poolset_fork_open(set, (unsigned)(part - set->part), flags);
 	return part->fd;
 }
 
-/* What is there may have become a fifo meanwhile, for which nobody may have to wait. */
+/* If the file has become a fifo meanwhile, the open must not wait. */
 static int open_file(const struct poolset *set, struct poolset_part *part,
 		     enum poolset_access access)
 {
@@ -136,7 +136,7 @@ static int open_devdax(const struct poolset *set, struct poolset_part *part)
 	return ret < 0 ? ret : check_length(set, part);
 }
 
-/* An absent part that is to be made: all that can be checked beforehand. */
+/* Checks what can be checked before an absent part is made. */
 static int plan_part(const struct poolset *set, struct poolset_part *part)
 {
 	int ret;
@@ -158,7 +158,7 @@ static int open_part(const struct poolset *set, struct poolset_part *part,
 	int ret = 0;
 
 	*is_absent = false;
-	/* With a size from pmemblk_create() a file must be made, whatever is there. */
+	/* If pmemblk_create() was given a size, the file is made, and must not exist. */
 	if (set->is_file || part->size == 0)
 		ret = file_classify(part->path, &type);
 	if (ret < 0)
@@ -311,7 +311,7 @@ int poolset_files_chmod(const struct poolset *set, mode_t mode)
 			return errormsg_fail_sys(errno,
 						 "cannot set the mode of %s to %#o",
 						 part->path, (unsigned)mode);
-		/* After a power loss a pool that nobody may open would be as good as lost. */
+		/* If the mode were lost at a power loss, nobody could open the pool. */
 		while (fsync(part->fd) != 0)
 			if (errno != EINTR)
 				return errormsg_fail_sys(errno, "cannot synchronise %s",

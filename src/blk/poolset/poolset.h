@@ -19,20 +19,20 @@ struct poolset_wait;
 
 struct poolset_part {
 	char *path;
-	/* length that it must have, bytes; 0: what it has (AUTO in a set file) */
+	/* length that the file must have, bytes; 0: any (AUTO in a set file) */
 	uint64_t size;
 	unsigned line; /* in the set file; 0: from no set file */
 
 	/* Filled in while the files are open, see poolset/files.h. */
 	int fd;		  /* -1: not open */
-	int read_only;	  /* errno of opening it for writing too; 0: that was done */
+	int read_only;	  /* 0: open for writing, too; else the errno of that attempt */
 	uint64_t length;  /* of the file, bytes */
 	uint64_t align;	  /* mapping alignment of a device DAX, else 0 */
 	uint64_t data_lo; /* [data_lo, data_hi) of the file is known to be no hole */
 	uint64_t data_hi;
-	struct file_holes holes; /* that this call may have filled */
+	struct file_holes holes; /* holes that this call may have filled */
 	bool is_devdax;
-	bool is_created; /* by this call; to be removed if it fails */
+	bool is_created; /* this call has made the file, and removes it if it fails */
 	bool is_stored;	 /* this call has begun to write its header or descriptor */
 };
 
@@ -54,17 +54,15 @@ struct poolset {
 /* A set of one file; size as in struct poolset_part. -ENOMEM, message set. */
 int poolset_single(const char *path, uint64_t size, struct poolset **out) MUST_CHECK;
 
-/* Adds a part at the end and takes over path (base/alloc.h), which it frees on failure. */
+/* Adds a part at the end. The set then owns path (base/alloc.h); on failure path is freed. */
 int poolset_add_part(struct poolset *set, char *path, uint64_t size,
 		     unsigned line) MUST_CHECK;
 
-/*
- * Frees the set; descriptors must have been closed (poolset/files.h). NULL is allowed.
- */
+/* Frees the set, whose files have to be closed (poolset/files.h). set may be NULL. */
 void poolset_free(struct poolset *set);
 
 /*
- * Part i of the pool image: where it starts in its file, and how many bytes of a file of this length
+ * Where part i of the pool image starts in its file, and how many bytes of a file of this length
  * belong to it.
  */
 uint64_t poolset_part_skip(const struct poolset *set, unsigned i);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A pool in several processes, on persistent memory and on an ordinary file. */
+/* For tests with a pool in several processes, on persistent memory and on an ordinary file. */
 #ifndef FORK_FIXTURE_H
 #define FORK_FIXTURE_H 1
 
@@ -49,7 +49,7 @@ static inline bool is_busy(PMEMblkpool *p)
 	return byteblock_put(p, 0, 2) == -1 && errno == EBUSY;
 }
 
-/* Two processes that take turns. */
+/* Lets two processes take turns. */
 struct turns {
 	int to_child[2];
 	int to_parent[2];
@@ -100,7 +100,7 @@ static inline void expect_ends_well(pid_t pid)
 	EXPECT(waitpid(pid, &status, 0) > 0 && status == 0);
 }
 
-/* As assert_ends_well(), for the next process that was left to this one (PR_SET_CHILD_SUBREAPER). */
+/* As assert_ends_well(), for the next orphan, of which this process is the subreaper. */
 static inline void assert_orphan_ends_well(void)
 {
 	int status;
@@ -116,7 +116,7 @@ static inline int run_on_both(const char *group, const struct CMUnitTest *tests,
 	pid_t pid;
 
 	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
-	/* The library looks at the variable once in each process. */
+	/* The library reads the variable once in each process. */
 	fflush(NULL);
 	pid = fork();
 	assert_true(pid >= 0);

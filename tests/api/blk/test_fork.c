@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A pool in several processes: who may modify it, and that a program may open its pool and
+ * A pool in several processes: which of them may modify it. A program may also open its pool and
  * then become a daemon.
  */
 #include "fork_fixture.h"
@@ -49,14 +49,14 @@ static void B16_only_one_of_two_processes_may_modify(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* Parent, then child, then the child's child: each owns the pool after the one before. */
+/* The parent, its child and the child's child own the pool one after the other. */
 static void a_daemon_takes_over_what_its_parent_opened(void **state)
 {
 	struct turns t;
 	pid_t pid;
 
 	(void)state;
-	/* There nobody can tell a process that has ended from one whose parent has not asked yet. */
+	/* there a zombie cannot be told from a process that is alive */
 	if (access("/proc/self", F_OK) != 0) {
 		print_message("without /proc an exited owner is not known as such\n");
 		skip();
@@ -125,7 +125,7 @@ static void closing_gives_the_right_away(void **state)
 	pmemblk_close(p);
 }
 
-/* Of many children whose parent is gone, exactly one gets the pool. */
+/* When the parent of many children is gone, exactly one of these gets the pool. */
 static void one_of_many_orphans_gets_the_pool(void **state)
 {
 	enum { CHILDREN = 8 };
@@ -155,8 +155,7 @@ static void one_of_many_orphans_gets_the_pool(void **state)
 
 			errno = 4711;
 			if (byteblock_put(p, i, i) == 0) {
-				left_alone =
-				    errno == 4711; /* not that the owner is gone */
+				left_alone = errno == 4711; /* the takeover keeps errno */
 				atomic_fetch_add(won, 1);
 				for (int k = 0; k < 500; k++)
 					EXPECT(byteblock_put(p, 50 + k % 10, k & 0xff) ==
@@ -166,7 +165,7 @@ static void one_of_many_orphans_gets_the_pool(void **state)
 				EXPECT(byteblock_get(p, 20) == 0);
 			}
 			hand_over(t.to_parent[1]);
-			/* Stay until all have tried. */
+			/* Does not end before all have tried. */
 			while (atomic_load(won + 1) == 0)
 				sched_yield();
 			_exit(left_alone ? 0 : 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Forks at any moment, while other threads are anywhere in the two libraries. A child has none of
- * these threads: whatever they held or were about to finish, it goes on, in bounded time.
+ * Forks at any moment, while other threads are anywhere in the two libraries. The child has none
+ * of these threads. It must go on in bounded time, whatever they held or were about to finish.
  */
 #include "fork_fixture.h"
 
@@ -33,7 +33,7 @@ static void *keep_working(void *arg)
 	return NULL;
 }
 
-/* Returns when every worker has done its work once. */
+/* Waits until every worker has done its work once. */
 static void start_workers(struct worker *w, int n, PMEMblkpool *p)
 {
 	atomic_store(&stop, false);
@@ -229,7 +229,10 @@ static void a_child_can_do_everything_whatever_the_threads_were_doing(void **sta
 
 	(void)state;
 	if (SUPPORT_SANITIZED)
-		skip(); /* its allocator does not survive a fork while a thread is in it */
+		/*
+		 * a sanitizer's allocator does not survive a fork while another thread is in it
+		 */
+		skip();
 	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &yes), 0);
 	other_path = support_path(on_pmem, "other");
 	new_pool_path = support_path(on_pmem, "new");

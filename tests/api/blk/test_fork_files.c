@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A child that is forked in the middle of a call that opens files gets nothing of them: it knows
- * of no pool that it could close, and must not keep one locked until it ends.
+ * A process may fork while another thread is in a call that opens files. The child must not keep
+ * these files: it knows of no pool that it could close, and would keep the pool locked until its
+ * end.
  */
 #include "fork_fixture.h"
 
@@ -15,7 +16,8 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-static unsigned forks_when_locked; /* at which lock from now on; opening takes two */
+/* number of the lock at which to fork; an open takes two */
+static unsigned forks_when_locked;
 static bool forks_when_mapped;
 static bool forks_when_opened;
 static pid_t child;
@@ -37,7 +39,7 @@ static void begin_fork(void)
 	}
 }
 
-/* When this returns, the child's handlers have run. */
+/* Waits until the child's handlers have run. */
 static void end_fork(void)
 {
 	assert_true(await(child_is_there[0]));
@@ -51,7 +53,7 @@ static void fork_now(void)
 	end_fork();
 }
 
-/* The child has the file, and nobody has noted so. */
+/* Forks when the file is open and not recorded yet, so that the child has it. */
 SUPPORT_INTERPOSE int open(const char *name, int flags, ...)
 {
 	va_list ap;
@@ -79,7 +81,7 @@ SUPPORT_INTERPOSE int flock(int fd, int operation)
 	return ret;
 }
 
-/* The pool is mapped by then, and its files are still open. */
+/* Forks when the pool is mapped and its files are still open. */
 SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
 {
 	if (forks_when_mapped && advice == MADV_WIPEONFORK) {

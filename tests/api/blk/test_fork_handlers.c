@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Handlers of the program around fork(2) that use pools. They were registered before those of
- * the library, as in a program that loads it with dlopen(3): so before the fork they run last,
- * and after it first.
+ * Fork handlers of the program that use pools. They are registered before those of the library,
+ * as in a program that loads the library with dlopen(3). So they run last before the fork, and
+ * first after it.
  */
 #include "fork_fixture.h"
 
@@ -122,7 +122,7 @@ static void a_handler_closes_before_the_fork_and_opens_after_it(void **state)
 	close_pool();
 }
 
-/* Returns when the parent has closed it; the alarm ends a process that waits in vain. */
+/* Waits until the parent has closed its end. An alarm ends a process that waits in vain. */
 static void take_over(void)
 {
 	alarm(15);
@@ -147,16 +147,16 @@ static void what_a_handler_in_the_child_has_taken_over_it_keeps(void **state)
 	assert_ends_well(pid);
 }
 
-/* --- a lock of the program that its handlers take, too -------------------------------------- */
+/* --- handlers that take a lock of the program --------------------------------------------- */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static atomic_bool is_locked; /* by the thread that calls the library */
+static atomic_bool is_locked; /* the thread that calls the library holds the mutex */
 static atomic_bool is_forking;
 static atomic_bool is_done;
 static void (*action)(void);
 static const char *other;
 
-/* The thread has it, and gives it back when its calls have returned. */
+/* The thread holds the mutex, and releases it when its calls have returned. */
 static void wait_for_mutex(void)
 {
 	atomic_store(&is_forking, true);
@@ -220,7 +220,10 @@ static void map_and_unmap(void)
 	unlink(name);
 }
 
-/* The fork waits for the mutex, whose holder is in the library. */
+/*
+ * Forks while a thread that holds the mutex is in the library. The program's handler waits for
+ * the mutex.
+ */
 static void fork_during(void (*what)(void))
 {
 	pthread_t thread;
@@ -231,7 +234,7 @@ static void fork_during(void (*what)(void))
 	atomic_store(&is_forking, false);
 	atomic_store(&is_done, false);
 	assert_int_equal(pthread_create(&thread, NULL, act_under_mutex, NULL), 0);
-	assert_int_equal(pthread_detach(thread), 0); /* nor can the child join it */
+	assert_int_equal(pthread_detach(thread), 0); /* the child could not join it */
 	while (!atomic_load(&is_locked))
 		sched_yield();
 	before = wait_for_mutex;
@@ -273,7 +276,7 @@ static void a_handler_may_wait_for_a_thread_that_calls_the_library(void **state)
 	close_pool();
 }
 
-/* A child that was forked while a pool was opened knows when the owner has gone. */
+/* A child that is forked while another thread opens a pool finds out when the owner has gone. */
 static PMEMblkpool *late;
 
 static void open_late(void)
@@ -299,7 +302,7 @@ static void a_pool_that_is_opened_while_the_process_forks_is_inherited(void **st
 			before = NULL;
 			close(owner_is_there[1]);
 			EXPECT(byteblock_put(late, 3, 8) == -1 && errno == EBUSY);
-			/* its child, too, has to ask the kernel */
+			/* its child has to ask the kernel, too */
 			if (fork_in_time() == 0) {
 				EXPECT(!await(owner_is_there[0]));
 				EXPECT(byteblock_put(late, 3, 8) == 0);

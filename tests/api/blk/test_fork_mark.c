@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A process is forked while another thread of it sets the mark that tells that it is alive: the
- * child must not inherit the mark, nor wait for the thread.
+ * A process forks while another of its threads sets the mark that shows that the process is
+ * alive. The child must not inherit the mark, and must not wait for the thread.
  */
 #include "fork_fixture.h"
 
@@ -20,14 +20,14 @@
 #endif
 
 static atomic_bool is_watching;
-static atomic_bool is_marking; /* the mark is there, and would be inherited */
-static atomic_bool has_begun;  /* to fork: the library's handlers have run */
+static atomic_bool is_marking; /* the mark is attached, and a child would inherit it */
+static atomic_bool has_begun;  /* a fork has begun: the library's handlers have run */
 static int child_is_there[2];
 
-static atomic_bool waits_in_mark; /* the next thread that begins a mark */
+static atomic_bool waits_in_mark; /* the next thread that begins a mark has to wait */
 static atomic_bool goes_on;
 
-/* A lock of the library is held. */
+/* Called while the thread holds a lock of the library. */
 SUPPORT_INTERPOSE int shmget(key_t key, size_t size, int flags)
 {
 	if (atomic_load(&waits_in_mark)) {
@@ -71,7 +71,7 @@ struct family {
 	int owner_is_there[2];
 };
 
-/* The child waits until the owner has ended, and takes the pool over in its turn. */
+/* The child waits until the owner has ended, and then takes the pool over. */
 static void *fork_while_marking(void *arg)
 {
 	struct family *f = arg;
@@ -143,7 +143,7 @@ static void locks_are_free_in_a_child_that_ran_no_handlers(void **state)
 
 	(void)state;
 	if (SUPPORT_SANITIZED)
-		skip(); /* it has to know of each process */
+		skip(); /* a sanitizer does not know of this child */
 	p = create();
 	assert_int_equal(byteblock_put(p, 0, 1), 0);
 	atomic_store(&goes_on, false);

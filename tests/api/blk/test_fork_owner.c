@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * When the owner of a pool counts as gone, and when it does not: it ends or executes another
- * program, processes close all descriptors, live in other namespaces, or were made by clone(2).
+ * When the owner of a pool counts as gone. Owners end or execute another program. Processes close
+ * all descriptors, are in other namespaces, or were made by clone(2).
  */
 #include "fork_fixture.h"
 
@@ -31,7 +31,7 @@ SUPPORT_INTERPOSE int shmget(key_t key, size_t size, int flags)
 	return (int)syscall(SYS_shmget, key, size, flags);
 }
 
-/* Starts a child that owns a new pool and has a child of its own; the two run the functions. */
+/* Starts a child that owns a new pool and has a child itself. The two run the functions. */
 struct family {
 	PMEMblkpool *pool;
 	struct turns turns; /* between the child's child and the test */
@@ -63,7 +63,7 @@ static pid_t start_family(struct family *f, void (*owner)(struct family *),
 	return pid;
 }
 
-/* Returns when the owner's descriptors have been closed by the kernel. */
+/* Waits until the kernel has closed the owner's descriptors. */
 static void await_end_of_owner(struct family *f)
 {
 	char c;
@@ -71,7 +71,9 @@ static void await_end_of_owner(struct family *f)
 	EXPECT(read(f->owner_is_there[0], &c, 1) == 0);
 }
 
-/* The descriptors of a process go after its memory when it executes, but before when it ends. */
+/*
+ * Tries until the owner is gone: the kernel may close its descriptors before it frees its memory.
+ */
 static void put_soon(PMEMblkpool *p)
 {
 	while (byteblock_put(p, 0, 7) != 0)
@@ -146,7 +148,7 @@ static void an_owner_that_was_killed_is_gone(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* The same without /proc, which would show a zombie: it is hidden where that is allowed. */
+/* The same without /proc, which would show a zombie. Hides it if this is allowed. */
 static void hide_proc(void)
 {
 	if (unshare(CLONE_NEWNS) == 0 &&
@@ -205,7 +207,7 @@ static void end_on_demand(struct family *f)
 	(void)await(f->turns.to_child[0]);
 }
 
-/* As daemon(3) does, and it leaves the folder. */
+/* Closes everything as daemon(3) does, and leaves the folder. */
 static void become_a_daemon(struct family *f)
 {
 	EXPECT(is_busy(f->pool));
@@ -239,7 +241,7 @@ static unsigned count_descriptors(void)
 	return n;
 }
 
-/* Mappings of System V segments. */
+/* Counts the mappings of System V segments. */
 static unsigned count_segments(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -261,10 +263,9 @@ static void forks_leave_no_descriptor_and_closing_leaves_no_memory(void **state)
 
 	(void)state;
 	if (access("/proc/self/maps", R_OK) != 0)
-		skip(); /* nothing tells of the mappings */
+		skip(); /* the mappings cannot be counted */
 	p = create();
-	assert_int_equal(count_segments(),
-			 0); /* nothing is paid for before the first fork */
+	assert_int_equal(count_segments(), 0); /* no segment before the first fork */
 	for (int i = 0; i < 10; i++) {
 		pid = fork();
 		if (pid == 0) {
@@ -286,7 +287,7 @@ static void forks_leave_no_descriptor_and_closing_leaves_no_memory(void **state)
 
 /* --- namespaces --------------------------------------------------------------------------- */
 
-/* Enters new namespaces, a user namespace too where that is needed. */
+/* Enters new namespaces, and first a user namespace if it is needed. */
 static bool enter_new(int kinds)
 {
 	return unshare(kinds) == 0 || unshare(kinds | CLONE_NEWUSER) == 0;
@@ -303,7 +304,7 @@ static bool may_enter(int kinds)
 	return status == 0;
 }
 
-/* As init of a new pid namespace it sees no process of the owner's, and other clocks. */
+/* As init of a new pid namespace the process does not see the owner, and it has other clocks. */
 static void a_living_owner_in_another_namespace_is_alive(void **state)
 {
 	static const int kinds[] = {CLONE_NEWPID, CLONE_NEWIPC,
@@ -335,7 +336,7 @@ static void a_living_owner_in_another_namespace_is_alive(void **state)
 	pmemblk_close(p);
 }
 
-/* Such a child's parent has the number 0, which is none that ended. */
+/* To such a child its parent has the number 0. This must not count as an ended parent. */
 static void a_living_parent_in_another_namespace_is_alive(void **state)
 {
 	pid_t pid;
@@ -394,8 +395,8 @@ static void an_owner_that_ended_in_another_pid_namespace_is_gone(void **state)
 }
 
 /*
- * A process in another IPC namespace may become the owner once the opener has closed. Its
- * brother must not look for it where it is not.
+ * After the opener has closed the pool, a process in another IPC namespace may become the owner.
+ * Its sibling must not search for the owner's mark in the wrong namespace.
  */
 static void nobody_looks_for_an_owner_in_the_wrong_namespace(void **state)
 {
@@ -414,7 +415,7 @@ static void nobody_looks_for_an_owner_in_the_wrong_namespace(void **state)
 		EXPECT(enter_new(CLONE_NEWIPC));
 		EXPECT(await(a.to_child[0]));
 		EXPECT(byteblock_put(p, 0, 1) == 0);
-		if (fork() == 0) { /* it would mark itself now, if it could */
+		if (fork() == 0) { /* at this fork it would set a mark, if it could */
 			EXPECT(is_busy(p));
 			_exit(0);
 		}
@@ -441,9 +442,9 @@ static void nobody_looks_for_an_owner_in_the_wrong_namespace(void **state)
 		assert_ends_well(pid[i]);
 }
 
-/* --- what the C library does not know of -------------------------------------------------- */
+/* --- children that the C library does not know of ----------------------------------------- */
 
-/* Neither before the first fork nor after it does a child inherit the role. */
+/* A child does not inherit the role, neither before the first fork nor after it. */
 static void a_child_made_by_clone_does_not_write(void **state)
 {
 	PMEMblkpool *p = create();
@@ -451,7 +452,7 @@ static void a_child_made_by_clone_does_not_write(void **state)
 
 	(void)state;
 	if (SUPPORT_SANITIZED)
-		skip(); /* its run time is not told of such a child, either */
+		skip(); /* a sanitizer does not know of such a child, either */
 	assert_int_equal(byteblock_put(p, 0, 9), 0);
 	for (int i = 0; i < 2; i++) {
 		pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
@@ -473,7 +474,7 @@ static void a_child_made_by_clone_does_not_write(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* A child knows when its own parent has ended; more than that cannot be known. */
+/* A child can only find out whether its own parent has ended. */
 static void take_over_from_parent_only(struct family *f)
 {
 	EXPECT(is_busy(f->pool));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a process that does not own a pool reads in it, and what that costs. */
+/* What a process reads in a pool that it does not own, and what this costs. */
 #include "fork_fixture.h"
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ static void *keep_writing(void *arg)
 	return NULL;
 }
 
-/* Reading workers of a process whose threads write all the time, forked at any moment. */
+/* A process whose threads write all the time forks children that read, at any moment. */
 static void workers_read_while_the_owner_writes(void **state)
 {
 	enum { WORKERS = 20 };
@@ -100,7 +100,7 @@ static void call_next(void *dest, const void *src, size_t len, unsigned flags)
 	next(dest, src, len, flags);
 }
 
-/* Two copies of a block are stalled while the owner uses the place where it lies for another one. */
+/* Stops two copies of a block; meanwhile the owner uses the data block for another block. */
 SUPPORT_INTERPOSE void *pmem_memcpy(void *dest, const void *src, size_t len,
 				    unsigned flags)
 {
@@ -119,8 +119,9 @@ SUPPORT_INTERPOSE void *pmem_memcpy(void *dest, const void *src, size_t len,
 }
 
 /*
- * A thread uses two lanes in turn. A block's old place becomes the free one of its lane, and goes
- * to what the lane writes next.
+ * Writes block `now`, and then block `next` into the old data block of it. A thread uses two
+ * lanes in turn. The old data block becomes the free one of the lane, and the lane's next write
+ * takes it.
  */
 static void put_into_the_place_of(PMEMblkpool *p, int next, int byte, int now)
 {
@@ -165,7 +166,7 @@ static void two_copies_that_agree_on_another_block_do_not_count(void **state)
 
 static bool dies_in_write;
 
-/* The record of the exchange is there, the map entry is not. */
+/* The owner dies here: the flog record is stored, and the map entry is not. */
 SUPPORT_INTERPOSE void pmem_flush(const void *addr, size_t len)
 {
 	void (*next)(const void *, size_t);
@@ -188,8 +189,8 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 }
 
 /*
- * The owner dies in the middle of a write, while a reader copies the block's old place. Who takes
- * the pool over finishes the write, and may use that place.
+ * The owner dies in the middle of a write, while a reader copies the block's old data block. The
+ * process that takes the pool over finishes the write, and may reuse the old data block.
  */
 static void own_and_die(void)
 {
@@ -204,7 +205,7 @@ static void own_and_die(void)
 		close(owner_is_there[1]);
 		EXPECT(byteblock_get(p, 1) == 1);
 		is_armed = true;
-		ncopies = 1; /* stalls once, and after that copy goes on */
+		ncopies = 1; /* only one copy is stopped */
 		copying.to_child[0] = is_taken[0];
 		is_only_before = true;
 		EXPECT(byteblock_get(p, 1) == 3);
@@ -258,7 +259,7 @@ static void counting_free(void *ptr)
 	free(ptr);
 }
 
-/* Reads that many blocks; how much memory is in use that was not before. */
+/* Reads that many blocks, and returns how much more memory is in use afterwards. */
 static long read_blocks(PMEMblkpool *p, int n, int byte)
 {
 	long before = nalloc - nfree;
@@ -269,8 +270,8 @@ static long read_blocks(PMEMblkpool *p, int n, int byte)
 }
 
 /*
- * In a user's file, where a layout would stand there may be anything. A reader opens no table
- * for that, neither once nor again and again.
+ * A file from the user may hold anything in the place of a layout. A reader must not open a table
+ * for it.
  */
 static void reads_in_a_child_cost_no_memory_whatever_the_file_held(void **state)
 {
@@ -294,7 +295,7 @@ static void reads_in_a_child_cost_no_memory_whatever_the_file_held(void **state)
 		EXPECT(nalloc == 0);
 		hand_over(t.to_parent[1]);
 		EXPECT(await(t.to_child[0]));
-		/* Once there is a layout, one table is opened for it. */
+		/* When there is a layout, a reader opens one table for it. */
 		EXPECT(byteblock_get(p, 63) == 9);
 		EXPECT(read_blocks(p, 500, 9) == 0);
 		EXPECT(nalloc < 100 + 501);
@@ -319,8 +320,8 @@ static void assert_sparse(void)
 }
 
 /*
- * Nothing of a new pool needs to be looked at, whoever writes first; on /dev/shm each page that
- * was looked at would be there afterwards. The time limit is for the disk.
+ * No process reads the metadata of a new pool, whichever writes first. On /dev/shm each page that
+ * was read would take memory. On a disk the time limit shows it.
  */
 static void a_daemon_writes_to_a_sparse_terabyte_at_once(void **state)
 {
@@ -358,7 +359,7 @@ static void a_daemon_writes_to_a_sparse_terabyte_at_once(void **state)
 		EXPECT(byteblock_get(p, last) == 5);
 		EXPECT(byteblock_get(p, last - 1) == 0);
 		assert_sparse();
-		/* Its own child's view is made from the layout alone, too. */
+		/* The view of its own child is made from the layout only, too. */
 		pid = fork();
 		if (pid == 0) {
 			EXPECT(byteblock_get(p, last) == 5);

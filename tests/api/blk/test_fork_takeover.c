@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A takeover of a pool whose owner has gone: what it finds, what it marks, and that it may fail.
- * When an owner counts as gone is in test_fork_owner.c.
+ * Takeovers of a pool whose owner is gone: what the new owner finds and marks, and takeovers that
+ * fail. test_fork_owner.c tests when an owner counts as gone.
  */
 #include "fork_fixture.h"
 
@@ -36,10 +36,10 @@ static void a_pool_that_was_taken_over_is_marked_as_open(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-/* The owner ends at this msync, counted down. */
+/* Counts down; the owner ends at the msync that makes it 0. */
 static int last_msync;
 
-/* The mark of an open pool, in its first page, cannot be made durable. */
+/* Syncs of the first page, which has the mark of an open pool, fail. */
 static bool msync_fails;
 
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
@@ -53,7 +53,7 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 	return (int)syscall(SYS_msync, addr, len, flags);
 }
 
-/* The word that tells how far the layout is makes no difference to what is recovered. */
+/* Recovery does not depend on the word that tells how far the layout is. */
 static void an_owner_that_ends_in_the_first_layout_leaves_zeros(void **state)
 {
 	(void)state;
@@ -114,7 +114,7 @@ static void counting_free(void *ptr)
 	free(ptr);
 }
 
-/* The right to the pool is not lost meanwhile, nor is memory. */
+/* A failed takeover keeps the right to the pool, and leaks no memory. */
 static void a_takeover_that_fails_can_be_repeated(void **state)
 {
 	PMEMblkpool *p = create();

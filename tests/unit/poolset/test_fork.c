@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The kernel copies the table of descriptors before the memory. Between the two another thread
- * may close the files of a set; the child then has them, and a record of their end.
+ * The kernel copies the table of descriptors before the memory. In between another thread may
+ * close the files of a set. Then the child has the files, and a record that says that they are
+ * closed.
  */
 #include "support.h"
 
@@ -19,7 +20,7 @@ static struct poolset *set;
 static const char *path;
 static int fd = -1;
 
-/* Runs when the library's handler has run, as in a program that was there first. */
+/* Runs after the library's handler, because it was registered first. */
 static void close_set(void)
 {
 	if (!set)
@@ -28,7 +29,7 @@ static void close_set(void)
 	poolset_files_close(set);
 	poolset_free(set);
 	set = NULL;
-	/* as if it had been copied before */
+	/* as if the table had been copied before the close */
 	if (open(path, O_RDWR) != fd) /* the lowest free number */
 		abort();
 }
