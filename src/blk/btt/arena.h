@@ -67,9 +67,10 @@ struct btt_arena {
 	bool owns_version;
 	uint32_t first_lock; /* number of the first one in the table */
 	/*
-	 * R17: one bit for each line of the map, set once this table has made the line durable. The
-	 * lines of a lock have words of their own. Relaxed; only the holder of the lock accesses
-	 * them. NULL where flushes are not eager.
+	 * R17: one bit for each line of the map, set when this table has made the line durable.
+	 *      The
+	 * lines of each lock have their own words. Relaxed; only the holder of the lock accesses
+	 * them. NULL if flushes are not eager.
 	 */
 	_Atomic(uint64_t) *durable;
 	uint32_t durable_words; /* for each lock */

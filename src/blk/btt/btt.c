@@ -128,10 +128,13 @@
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
- * Not handled here. Media errors while running (SIGBUS), several processes: see pool/. A page that
- * could not be written and goes out of memory before any sync has reported it: until then readers
- * see what the medium has. A flag whose call a kill has cut off while the disk failed: who opens the
- * pool next reads it until its page goes out of memory.
+ * Not handled here:
+ *
+ *   1. Media errors while running (SIGBUS), and several processes. See pool/.
+ *   2. A page that could not be written and leaves the memory before a sync has reported it.
+ *      Until a sync reports it, readers see what the medium has.
+ *   3. A flag whose call was killed while the disk failed. The process that opens the pool next
+ *      reads it until its page leaves the memory.
  */
 #include "btt/btt.h"
 
@@ -146,7 +149,7 @@
 
 #define READ_TRIES 8
 
-/* Before a reader that has no lock to take gives up. */
+/* How often a reader without a lock tries before it gives up. */
 #define VIEW_TRIES 100000
 
 static int check_lba(const struct btt *btt, uint64_t lba)
@@ -268,7 +271,9 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
 	return read_slow(btt, buf, lba);
 }
 
-/* One try, by the entry that counts. As read_flags(), but 1: it is to be repeated. */
+/*
+ * Tries once to read a block without a lock. Returns what read_flags() returns, or 1: try again.
+ */
 static int try_read_view(const struct btt *btt, const struct btt_arena *arena,
 			 uint32_t premap, void *buf, bool redo)
 {
@@ -418,12 +423,13 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 		ret = btt_poison_fail(btt);
 		goto release_lane;
 	}
-	/* The copy of the data hides the misses. The entry's on Zen 3: 1.18 times as fast with 512
-	 * bytes, 1.12 with 4,096. The record's on Sapphire Rapids: 1.04 with 4,096. */
+	/* Both are loaded into the cache while the data are copied. With the entry, writes on Zen 3
+	 * are 1.18 times as fast with 512 bytes, and 1.12 times with 4,096. With the record, writes
+	 * on Sapphire Rapids are 1.04 times as fast with 4,096 bytes. */
 	prefetch_store(storage_at(btt->storage, btt_arena_map_off(arena, premap)));
 	prefetch_store(storage_at(btt->storage, btt_arena_slot_off(arena, lane)));
-	/* release: the version that was raised when the block became free comes before its new
-	 * data, also on CPUs that order less than x86 */
+	/* release: the version was raised when the block became free. This orders the raise before
+	 * the block's new data, also on CPUs that order less than x86. */
 	atomic_thread_fence(memory_order_release);
 	storage_write(btt->storage, &step,
 		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
@@ -461,7 +467,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = btt_load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
-	/* never initial: a range of zeros passes over such entries without storing them again */
+	/* not the initial value: a range of zeros would not store it again */
 	before = btt_map_is_initial(raw) ? btt_map_postmap(entry) | BTT_MAP_ZERO : raw;
 	if (btt->storage->drops_pages) { /* R16 */
 		uint32_t redone = btt_redo_entry_locked(btt, arena, premap, entry);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Thread numbers. A thread takes the lowest free number at its first write and gives it back
- * when it ends. Whoever gets the number next gets the lanes with it: giving back is a release,
- * taking an acquire, so the lanes' state is handed over.
+ * Thread numbers. A thread takes the lowest free number at its first write and gives it back when
+ * it ends. The thread that gets the number next gets its lanes, too. To give a number back is a
+ * release, and to take it an acquire, so the next thread sees the lanes' state.
  *
  * What is known about a thread fits into the value of a pthread key. That costs a call, but no
  * memory and no thread-local storage, for which a library that is loaded late may find no room.

@@ -47,12 +47,12 @@
 #define LANE_THREAD(serial, number) ((uint64_t)(serial) << LANE_NUMBER_BITS | (number))
 
 /*
- * A turn of a number is one write, or one chunk of a batch: from lanes_acquire() to lanes_release().
- * The value that identifies it: in the upper bits how many turns the number had begun by then, in
- * the lower bits the number. In each turn the thread passes a fence.
+ * A turn of a number is one write, or one chunk of a batch: from lanes_acquire() to
+ * lanes_release(). In each turn the thread passes a fence. This value identifies a turn: the
+ * upper bits count the turns that the number has begun, and the lower bits are the number.
  *
- * LANE_NO_TURN stands for each turn of a shared lane: nobody can tell whether it is over. No number
- * has this value in the lower bits. So no turn of a number is taken for a later one.
+ * LANE_NO_TURN stands for every turn of a shared lane, which is never known to be over. No number
+ * has the value of its lower bits, so it is never taken for an earlier turn of a number.
  */
 #define LANE_TURN(turns, number) LANE_THREAD(turns, number)
 #define LANE_NO_TURN LANE_TURN(0, LANES_PRIVATE)
@@ -62,8 +62,9 @@
 
 struct lane_ring {
 	/*
-	 * The number of turns that have begun. The lowest bit selects the lane. Only the thread with
-	 * this number stores it. Release: whoever reads a turn sees the effects of the turns before.
+	 * The number of turns that have begun. The lowest bit selects the lane. Only the thread
+	 * with this number stores it. Release: a thread that reads a turn sees the effects of the
+	 * turns before.
 	 */
 	_Alignas(64) _Atomic(uint64_t) turns;
 	/* The latest turns read of other numbers; only the thread with this number accesses it. */
@@ -144,7 +145,7 @@ static inline unsigned lanes_acquire(struct lanes *lanes, unsigned hint)
 	return lanes_acquire_shared(lanes, hint);
 }
 
-/* The turn of the calling thread, which has acquired a lane. */
+/* The present turn of the calling thread, which has acquired a lane. */
 static inline uint64_t lanes_turn(const struct lanes *lanes, unsigned hint)
 {
 	if (unlikely(hint >= lanes->nprivate))
@@ -162,7 +163,10 @@ static inline bool lane_turn_is_past(uint64_t turn, uint64_t now)
 /* The latest turn of a number. */
 uint64_t lanes_look(const struct lanes *lanes, unsigned number);
 
-/* Where the thread with this hint remembers the turns of that number; NULL if it has none itself. */
+/*
+ * Where the thread with this hint remembers turns of the same number. NULL: the thread has no
+ * number.
+ */
 static inline uint64_t *lanes_known(struct lanes *lanes, unsigned hint, uint64_t turn)
 {
 	if (unlikely(hint >= lanes->nprivate))
@@ -170,7 +174,7 @@ static inline uint64_t *lanes_known(struct lanes *lanes, unsigned hint, uint64_t
 	return &lanes->ring[hint].known[(turn & LANE_NUMBER_MASK) % LANES_KNOWN];
 }
 
-/* lane_turn_is_past() for the turn that the thread with this hint remembers. */
+/* Whether the thread with this hint remembers that the turn after `turn` is over. */
 static inline bool lanes_knows_past(struct lanes *lanes, unsigned hint, uint64_t turn)
 {
 	const uint64_t *known = lanes_known(lanes, hint, turn);

@@ -87,7 +87,7 @@ static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *aren
 		      BTT_MAP_ENTRY_SIZE);
 }
 
-/* The bit of an entry's line among those that are durable, and its word. */
+/* Returns the word that has the bit of an entry's line: whether the line is durable. */
 static inline _Atomic(uint64_t) *btt_durable_word(const struct btt_arena *arena,
 						  uint32_t premap, uint64_t *bit)
 {
@@ -98,7 +98,10 @@ static inline _Atomic(uint64_t) *btt_durable_word(const struct btt_arena *arena,
 			       number / 64];
 }
 
-/* R17: another process may have stored entries of the line. The next fence makes it durable. */
+/*
+ * R17: flushes the entry's line if it is not known to be durable. The next fence makes it
+ * durable.
+ */
 static inline void btt_settle_line_locked(struct btt *btt, const struct btt_arena *arena,
 					  uint32_t premap, struct storage_step *step)
 {
@@ -109,7 +112,10 @@ static inline void btt_settle_line_locked(struct btt *btt, const struct btt_aren
 		btt_flush_entry(btt, arena, premap, step);
 }
 
-/* After the fence that follows on btt_settle_line_locked(). */
+/*
+ * R17: records that the line is durable. To be called after the fence that follows
+ * btt_settle_line_locked().
+ */
 static inline void btt_note_line_locked(const struct btt_arena *arena, uint32_t premap)
 {
 	uint64_t bit;

@@ -149,7 +149,9 @@ void btt_raise_versions(struct btt *btt)
 			atomic_store_explicit(&v->last_thread, 0, memory_order_relaxed);
 			atomic_fetch_add_explicit(&v->count, 1, memory_order_release);
 		}
-	/* before the first store into a block that recovery took out of the map */
+	/*
+	 * orders the raise before the first store into a block that recovery took out of the map
+	 */
 	atomic_thread_fence(memory_order_seq_cst);
 }
 

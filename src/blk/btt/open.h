@@ -19,24 +19,25 @@ struct btt;
 
 #define BTT_MAX_LANES 256u
 
-/* What has become of a table, for processes that share its storage. */
+/* How far a table has come, for processes that share its storage. */
 enum btt_progress {
 	BTT_UNTOUCHED, /* nothing was stored since the table was opened, not laid out */
-	BTT_BEING_LAID_OUT, /* or it was given up, or cut off; all blocks read as zeros */
+	BTT_BEING_LAID_OUT, /* or this failed, or was interrupted; all blocks are zeros */
 	BTT_LAID_OUT,
-	BTT_FAILED, /* laid out, and a sync has failed: readers have to redo, see btt/redo.h */
+	/* laid out, and a sync has failed: readers redo updates, see btt/redo.h */
+	BTT_FAILED,
 };
 
 /* Map locks of an arena, and their versions. */
 #define BTT_MAP_LOCKS 256u
 
-/* About the map stores under a lock. On a line of its own, because readers poll the count. */
+/* The map stores under a lock. It has a cache line of its own, because readers poll the count. */
 struct btt_version {
-	/* of the map stores; release after one, acquire: readers */
+	/* number of map stores; release after each store; acquire: readers */
 	_Alignas(64) _Atomic(uint64_t) count;
 	/*
 	 * R17: the map store under this lock that may not be durable. Relaxed; only the holder of
-	 * the lock accesses these, and who takes the table over.
+	 * the lock accesses these, and a process that takes the table over.
 	 */
 	_Atomic(uint64_t) last_thread; /* lane_thread(); 0: there is none */
 	_Atomic(uint64_t) last_turn;   /* lanes_turn() */
@@ -54,13 +55,13 @@ struct btt_params {
 	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
 	/*
 	 * An enum btt_progress that is kept up to date, with release: it is BTT_BEING_LAID_OUT
-	 * before the first store, and BTT_FAILED once a sync of a file has failed. NULL: nobody
-	 * wants to know.
+	 * before the first store, and BTT_FAILED once a sync of a file has failed. NULL: not
+	 * needed.
 	 */
 	_Atomic(uint32_t) *progress;
 	/*
-	 * btt_count_versions() of them, zero at first, for all tables that have the same storage
-	 * in common: those of the processes that share it. NULL: the table has its own.
+	 * btt_count_versions() of them, zero at first. The tables of all processes that share the
+	 * storage use the same ones. NULL: the table has its own.
 	 */
 	struct btt_version *versions;
 };
@@ -78,9 +79,9 @@ int btt_open(struct storage *s, const struct btt_params *params,
 	     struct btt **out) MUST_CHECK;
 
 /*
- * Opens another table like known, which is not laid out, on the same data area and without a
- * look at it: nothing has been stored there since known was opened. Of known only what never
- * changes is used, so it may be a copy that a fork made. -ENOMEM, message set.
+ * Opens another table like known, which is not laid out, on the same data area and without a look
+ * at it: nothing has been stored there since known was opened. Uses only the parts of known that
+ * never change, so known may be a copy that a fork made. -ENOMEM, message set.
  */
 int btt_open_untouched(struct storage *s, const struct btt_params *params,
 		       const struct btt *known, struct btt **out) MUST_CHECK;
@@ -98,13 +99,14 @@ bool btt_is_laid_out(const struct btt *btt);
 int btt_count_blocks(const char *name, uint64_t data_size, uint32_t bsize,
 		     uint64_t *nblock) MUST_CHECK;
 
-/* For a data area of this size in bytes. Pure. */
+/* How many versions a table on a data area of this size in bytes needs. Pure. */
 size_t btt_count_versions(uint64_t data_size);
 
 /*
- * Tells the readers of all tables with the same versions that any entry may have changed: by
- * recovery, which stores entries in another way. What a former owner noted (R17) is forgotten:
- * recovery has made it durable. Before the first write.
+ * Tells the readers of all tables with the same versions that any entry may have changed, because
+ * recovery stores entries without their versions. Also forgets the map stores that a former owner
+ * has recorded (R17), because recovery has made them durable. To be called before the first
+ * write.
  */
 void btt_raise_versions(struct btt *btt);
 
@@ -116,8 +118,9 @@ enum btt_condition {
 };
 
 /*
- * What open and check have in common: opens and recovers the table like btt_open(), but a lost
- * layout is no error; a message says then what is damaged. No other thread sees the arenas yet.
+ * The common part of open and check: opens and recovers the table as btt_open() does. But a lost
+ * layout is not an error; then the message says what is damaged. No other thread sees the arenas
+ * yet.
  */
 int btt_open_any(struct storage *s, const struct btt_params *params, struct btt **out,
 		 enum btt_condition *condition) MUST_CHECK;
