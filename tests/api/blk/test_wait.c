@@ -1,87 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Waiting for a pool that is in use (lock.wait), and the locks that a file can have. The test's
- * flock() counts how often a lock was refused: that tells when somebody waits.
- */
-#include "pool_fixture.h"
+/* The wait for a pool in one file that is in use (lock.wait). */
+#include "wait_fixture.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include "require.h"
+enum { NTURN = 3 };
 
-enum { NPROCESS = 10, NTURN = 3, BSIZE = 512, ATTEMPTS = 3 };
-
-static atomic_uint nrefused;
-static atomic_uint nlocked; /* calls in all */
-static bool is_network;	    /* flock() is a lock of fcntl(2), as on NFS */
-static bool refuses_next;   /* an exclusive lock, as if another process had it */
-static unsigned
-    signal_after; /* SIGUSR1 comes in so many calls that are refused; 0: never */
 static volatile sig_atomic_t ncaught;
-
-SUPPORT_INTERPOSE int flock(int fd, int operation)
-{
-	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
-	int ret;
-
-	atomic_fetch_add(&nlocked, 1);
-	if (is_network && ((operation & LOCK_EX && mode == O_RDONLY) ||
-			   (operation & LOCK_SH && mode == O_WRONLY))) {
-		errno = EBADF;
-		return -1;
-	}
-	if (refuses_next && operation & LOCK_EX) {
-		refuses_next = false;
-		errno = EWOULDBLOCK;
-		return -1;
-	}
-	ret = (int)syscall(SYS_flock, fd, operation);
-	if (ret != 0 && errno == EWOULDBLOCK) {
-		unsigned n = atomic_fetch_add(&nrefused, 1) + 1;
-
-		if (n == signal_after)
-			raise(SIGUSR1);
-		errno = EWOULDBLOCK;
-	}
-	return ret;
-}
-
-static void set_wait(int ms)
-{
-	REQUIRE(pmemblk_ctl_set(NULL, "lock.wait", &ms) == 0, "%s", pmemblk_errormsg());
-}
-
-static int begin(void **state)
-{
-	alarm(120); /* who waits for ever has failed */
-	set_wait(0);
-	atomic_store(&nrefused, 0);
-	return fixture_new_path(state);
-}
-
-static int end(void **state)
-{
-	set_wait(0);
-	alarm(0);
-	return fixture_remove(state);
-}
-
-static void await_refusals(unsigned n)
-{
-	while (atomic_load(&nrefused) < n)
-		sched_yield();
-}
 
 static double seconds(void)
 {
@@ -91,66 +19,18 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* --- a thread that waits ------------------------------------------------------------------ */
-
-struct waiter {
-	pthread_t thread;
-	const char *path;
-	PMEMblkpool *(*call)(const char *path);
-	_Atomic(PMEMblkpool *) pool;
-	atomic_int err;
-};
-
-static PMEMblkpool *open_it(const char *path)
-{
-	return pmemblk_open(path, 0);
-}
-
 static PMEMblkpool *create_in_it(const char *path)
 {
 	return pmemblk_create(path, BSIZE, 0, 0600);
 }
 
-/* A pool that says nothing but that it was consistent. */
+/* Checks the pool. Returns a pointer that is not NULL if it is consistent. */
 static PMEMblkpool *check_it(const char *path)
 {
 	static char consistent;
 
 	return pmemblk_check(path, 0) == 1 ? (PMEMblkpool *)(void *)&consistent : NULL;
 }
-
-static void *run_waiter(void *arg)
-{
-	struct waiter *w = arg;
-	PMEMblkpool *pool = w->call(w->path);
-
-	atomic_store(&w->err, pool ? 0 : errno);
-	atomic_store(&w->pool, pool);
-	pthread_testcancel();
-	return NULL;
-}
-
-static void start(struct waiter *w, const char *path,
-		  PMEMblkpool *(*call)(const char *path))
-{
-	unsigned before = atomic_load(&nrefused);
-
-	w->path = path;
-	w->call = call;
-	atomic_init(&w->pool, NULL);
-	atomic_init(&w->err, -1);
-	assert_int_equal(pthread_create(&w->thread, NULL, run_waiter, w), 0);
-	await_refusals(before + ATTEMPTS);
-}
-
-static PMEMblkpool *result(struct waiter *w)
-{
-	assert_int_equal(pthread_join(w->thread, NULL), 0);
-	assert_int_equal(atomic_load(&w->err), 0);
-	return atomic_load(&w->pool);
-}
-
-/* ------------------------------------------------------------------------------------------ */
 
 static void count_turn(const char *path)
 {
@@ -225,7 +105,7 @@ static void without_the_setting_nobody_waits(void **state)
 	pmemblk_close(p);
 }
 
-/* The upper limit is for machines that do other things; a wait without one would end by alarm(2). */
+/* The upper limit is for machines with other work. A wait without a limit would end by alarm(2). */
 static void the_wait_ends_with_the_time_that_was_given(void **state)
 {
 	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
@@ -241,7 +121,7 @@ static void the_wait_ends_with_the_time_that_was_given(void **state)
 	assert_true(seconds() - begin_of_wait >= 0.3);
 	assert_true(seconds() - begin_of_wait < 60);
 	assert_non_null(strstr(pmemblk_errormsg(), " is still locked after 300 ms: "));
-	/* 300 ms in pauses of at least 5 ms: nobody spins */
+	/* 300 ms in pauses of at least 5 ms: the call does not spin */
 	assert_in_range(atomic_load(&nlocked) - locked, 2, 300 / 5 + 2);
 	assert_int_equal(pmemblk_check(fixture_path, 0), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -282,7 +162,7 @@ static void create_and_check_wait_as_well(void **state)
 	pmemblk_close(result(&w));
 }
 
-/* Somebody who waits for the path has opened the new file before its maker has locked it. */
+/* Another process that waits for the path may open a new file before its maker has locked it. */
 static void a_new_file_that_another_one_has_locked_is_made_again(void **state)
 {
 	(void)state;
@@ -304,7 +184,7 @@ static void *close_after_refusals(void *pool)
 	return NULL;
 }
 
-/* What was refused on the way to success is no failure. */
+/* Refused attempts before the success leave no trace. */
 static void errno_and_message_are_those_of_before_the_wait(void **state)
 {
 	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
@@ -330,7 +210,7 @@ static void catch (int sig)
 }
 
 /*
- * The signal comes in the middle of an attempt, where a wait that only its pauses can end would
+ * The signal comes in the middle of an attempt. A wait that a signal ends only in its pauses would
  * miss it.
  */
 static void a_signal_that_is_handled_ends_the_wait(void **state)
@@ -387,7 +267,7 @@ static void a_signal_that_the_thread_blocks_does_not_end_the_wait(void **state)
 	pmemblk_close(p);
 }
 
-/* It completes its call, as always, and ends at the next point. */
+/* The thread completes its call, and ends at the next cancellation point. */
 static void a_thread_that_is_cancelled_goes_on_waiting(void **state)
 {
 	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
@@ -407,7 +287,7 @@ static void a_thread_that_is_cancelled_goes_on_waiting(void **state)
 	pmemblk_close(atomic_load(&w.pool));
 }
 
-/* Nothing is held meanwhile. */
+/* A thread that waits holds no lock. */
 static void others_go_on_while_a_thread_waits(void **state)
 {
 	const char *other = support_path(true, "other");
@@ -465,130 +345,6 @@ static void who_waits_gets_what_the_path_names_in_the_end(void **state)
 	pmemblk_close(fresh);
 }
 
-/* --- sets --------------------------------------------------------------------------------- */
-
-static const char *write_set(const char *name, const char *first, const char *second)
-{
-	const char *path = support_path(true, name);
-	char text[1024];
-	int n = snprintf(text, sizeof(text), "PMEMPOOLSET\n9M %s\n9M %s\n",
-			 support_path(true, first), support_path(true, second));
-
-	support_write_file(path, text, (size_t)n);
-	return path;
-}
-
-/* One of the two orders makes no pool: that is found out behind the locks. */
-static void sets_that_share_files_do_not_wait_for_each_other(void **state)
-{
-	const char *there = write_set("there.set", "x", "y");
-	const char *back = write_set("back.set", "y", "x");
-	pid_t child[NPROCESS];
-	PMEMblkpool *p = pmemblk_create(there, BSIZE, 0, 0600);
-	int status;
-
-	(void)state;
-	if (!p)
-		fail_msg("%s", pmemblk_errormsg());
-	pmemblk_close(p);
-	for (int i = 0; i < NPROCESS; i++) {
-		child[i] = fork();
-		assert_true(child[i] >= 0);
-		if (child[i] != 0)
-			continue;
-		alarm(100);
-		set_wait(-1);
-		for (int k = 0; k < 10; k++) {
-			p = pmemblk_open(i % 2 ? there : back, 0);
-			REQUIRE(i % 2 ? p != NULL : !p && errno == EINVAL, "%s: %s",
-				i % 2 ? there : back, pmemblk_errormsg());
-			pmemblk_close(p);
-		}
-		_exit(0);
-	}
-	for (int i = 0; i < NPROCESS; i++) {
-		assert_int_equal(waitpid(child[i], &status, 0), child[i]);
-		assert_int_equal(status, 0);
-	}
-	unlink(support_path(true, "x"));
-	unlink(support_path(true, "y"));
-}
-
-static void a_set_waits_for_its_second_file_and_keeps_no_lock_on_the_first(void **state)
-{
-	const char *set = write_set("pair.set", "first", "second");
-	PMEMblkpool *p = pmemblk_create(set, BSIZE, 0, 0600);
-	struct waiter w;
-	int first = open(support_path(true, "first"), O_RDONLY | O_CLOEXEC);
-	int second = open(support_path(true, "second"), O_RDONLY | O_CLOEXEC);
-
-	(void)state;
-	if (!p)
-		fail_msg("%s", pmemblk_errormsg());
-	pmemblk_close(p);
-	assert_int_equal(flock(second, LOCK_EX), 0);
-	set_wait(-1);
-	start(&w, set, open_it);
-	/* It comes back for it every few milliseconds, so that this takes no time. */
-	assert_int_equal(flock(first, LOCK_EX), 0);
-	assert_int_equal(flock(first, LOCK_UN), 0);
-	assert_int_equal(atomic_load(&w.err), -1);
-	close(first);
-	close(second);
-	pmemblk_close(result(&w));
-	unlink(support_path(true, "first"));
-	unlink(support_path(true, "second"));
-}
-
-static void a_file_that_is_listed_twice_is_not_waited_for(void **state)
-{
-	const char *set = write_set("twice.set", "z", "z");
-	int fd = open(support_path(true, "z"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-	(void)state;
-	assert_int_equal(ftruncate(fd, 9 * MIB), 0);
-	close(fd);
-	set_wait(-1);
-	assert_null(pmemblk_open(set, 0));
-	assert_int_equal(errno, EAGAIN);
-	assert_non_null(strstr(pmemblk_errormsg(), "is listed twice"));
-	unlink(support_path(true, "z"));
-	assert_null(pmemblk_create(set, BSIZE, 0, 0600));
-	assert_int_equal(errno, EAGAIN);
-	assert_non_null(strstr(pmemblk_errormsg(), "is listed twice"));
-}
-
-/* --- network file systems ----------------------------------------------------------------- */
-
-static void a_lock_that_wants_a_descriptor_for_writing_is_shared_by_readers(void **state)
-{
-	int on = 1;
-	int off = 0;
-	PMEMblkpool *p;
-
-	(void)state;
-	is_network = true;
-	pmemblk_close(fixture_create(BSIZE, SIZE, 0600));
-	p = pmemblk_open(fixture_path, 0);
-	if (!p)
-		fail_msg("%s", pmemblk_errormsg());
-	assert_int_equal(pmemblk_check(fixture_path, 0), -1);
-	assert_int_equal(errno, EAGAIN);
-	pmemblk_close(p);
-	assert_int_equal(pmemblk_check(fixture_path, 0), 1);
-	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &on), 0);
-	p = pmemblk_open(fixture_path, 0);
-	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off), 0);
-	assert_non_null(p);
-	assert_int_equal(pmemblk_check(fixture_path, 0), 1); /* both only read */
-	assert_null(pmemblk_open(fixture_path, 0));
-	assert_int_equal(errno, EAGAIN);
-	pmemblk_close(p);
-	is_network = false;
-}
-
-#define CASE(f) cmocka_unit_test_setup_teardown(f, begin, end)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,10 +360,6 @@ int main(void)
 	    CASE(a_thread_that_is_cancelled_goes_on_waiting),
 	    CASE(others_go_on_while_a_thread_waits),
 	    CASE(who_waits_gets_what_the_path_names_in_the_end),
-	    CASE(sets_that_share_files_do_not_wait_for_each_other),
-	    CASE(a_set_waits_for_its_second_file_and_keeps_no_lock_on_the_first),
-	    CASE(a_file_that_is_listed_twice_is_not_waited_for),
-	    CASE(a_lock_that_wants_a_descriptor_for_writing_is_shared_by_readers),
 	};
 
 	support_assert_ours((void *)pmemblk_create, "pmemblk_create");
