@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * When the owner of a pool counts as gone. Owners end or execute another program. Processes close
- * all descriptors, are in other namespaces, or were made by clone(2).
+ * all descriptors, or were made by clone(2). test_fork_namespaces.c has processes in namespaces.
  */
-#include "fork_fixture.h"
+#include "fork_family.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -11,74 +11,8 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
-
-/* A kernel without System V shared memory. */
-static bool no_segments;
-
-SUPPORT_INTERPOSE int shmget(key_t key, size_t size, int flags)
-{
-	if (no_segments) {
-		errno = ENOSYS;
-		return -1;
-	}
-	return (int)syscall(SYS_shmget, key, size, flags);
-}
-
-/* Starts a child that owns a new pool and has a child itself. The two run the functions. */
-struct family {
-	PMEMblkpool *pool;
-	struct turns turns; /* between the child's child and the test */
-	int owner_is_there[2];
-};
-
-static pid_t start_family(struct family *f, void (*owner)(struct family *),
-			  void (*child)(struct family *))
-{
-	pid_t pid;
-
-	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-	start_turns(&f->turns);
-	assert_int_equal(pipe2(f->owner_is_there, O_CLOEXEC), 0);
-	pid = fork();
-	if (pid == 0) {
-		f->pool = create();
-		EXPECT(byteblock_put(f->pool, 0, 1) == 0);
-		if (fork() == 0) {
-			alarm(30);
-			close(f->owner_is_there[1]);
-			child(f);
-			_exit(0);
-		}
-		owner(f);
-		_exit(0);
-	}
-	close(f->owner_is_there[1]);
-	return pid;
-}
-
-/* Waits until the kernel has closed the owner's descriptors. */
-static void await_end_of_owner(struct family *f)
-{
-	char c;
-
-	EXPECT(read(f->owner_is_there[0], &c, 1) == 0);
-}
-
-/*
- * Tries until the owner is gone: the kernel may close its descriptors before it frees its memory.
- */
-static void put_soon(PMEMblkpool *p)
-{
-	while (byteblock_put(p, 0, 7) != 0)
-		EXPECT(errno == EBUSY);
-}
 
 /* --- the ends of an owner ----------------------------------------------------------------- */
 
@@ -194,19 +128,6 @@ static void an_owner_whose_end_nobody_has_taken_note_of_is_gone(void **state)
 
 /* --- processes that close everything ------------------------------------------------------ */
 
-static void close_all_but(int keep)
-{
-	for (int fd = 3; fd < 100; fd++)
-		if (fd != keep)
-			close(fd);
-}
-
-static void end_on_demand(struct family *f)
-{
-	close_all_but(f->turns.to_child[0]);
-	(void)await(f->turns.to_child[0]);
-}
-
 /* Closes everything as daemon(3) does, and leaves the folder. */
 static void become_a_daemon(struct family *f)
 {
@@ -285,163 +206,6 @@ static void forks_leave_no_descriptor_and_closing_leaves_no_memory(void **state)
 	assert_int_equal(count_descriptors(), before);
 }
 
-/* --- namespaces --------------------------------------------------------------------------- */
-
-/* Enters new namespaces, and first a user namespace if it is needed. */
-static bool enter_new(int kinds)
-{
-	return unshare(kinds) == 0 || unshare(kinds | CLONE_NEWUSER) == 0;
-}
-
-static bool may_enter(int kinds)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(enter_new(kinds) ? 0 : 1);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status == 0;
-}
-
-/* As init of a new pid namespace the process does not see the owner, and it has other clocks. */
-static void a_living_owner_in_another_namespace_is_alive(void **state)
-{
-	static const int kinds[] = {CLONE_NEWPID, CLONE_NEWIPC,
-				    CLONE_NEWPID | CLONE_NEWIPC,
-				    CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWTIME};
-	PMEMblkpool *p = create();
-
-	(void)state;
-	if (!may_enter(CLONE_NEWPID | CLONE_NEWIPC))
-		skip(); /* not allowed here */
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			EXPECT(enter_new(kinds[i]) || kinds[i] & CLONE_NEWTIME);
-			EXPECT(is_busy(p));
-			pid = fork();
-			if (pid == 0) {
-				EXPECT(is_busy(p));
-				EXPECT(byteblock_get(p, 0) == 0);
-				_exit(0);
-			}
-			expect_ends_well(pid);
-			_exit(0);
-		}
-		assert_ends_well(pid);
-		assert_int_equal(byteblock_put(p, 0, 0), 0);
-	}
-	pmemblk_close(p);
-}
-
-/* To such a child its parent has the number 0. This must not count as an ended parent. */
-static void a_living_parent_in_another_namespace_is_alive(void **state)
-{
-	pid_t pid;
-
-	(void)state;
-	if (!may_enter(CLONE_NEWPID))
-		skip(); /* not allowed here */
-	pid = fork();
-	if (pid == 0) {
-		PMEMblkpool *p;
-
-		no_segments = true;
-		p = create();
-		EXPECT(enter_new(CLONE_NEWPID));
-		pid = fork();
-		if (pid == 0) {
-			EXPECT(getppid() == 0 && is_busy(p));
-			_exit(0);
-		}
-		expect_ends_well(pid);
-		_exit(0);
-	}
-	assert_ends_well(pid);
-}
-
-static void move_into_new_pid_namespace(struct family *f)
-{
-	pid_t pid;
-
-	EXPECT(enter_new(CLONE_NEWPID));
-	pid = fork();
-	if (pid == 0) {
-		alarm(30);
-		EXPECT(getpid() == 1 && is_busy(f->pool));
-		hand_over(f->turns.to_child[1]);
-		await_end_of_owner(f);
-		put_soon(f->pool);
-		pmemblk_close(f->pool);
-		_exit(0);
-	}
-	expect_ends_well(pid);
-}
-
-static void an_owner_that_ended_in_another_pid_namespace_is_gone(void **state)
-{
-	struct family f;
-	pid_t owner;
-
-	(void)state;
-	if (!may_enter(CLONE_NEWPID))
-		skip(); /* not allowed here */
-	owner = start_family(&f, end_on_demand, move_into_new_pid_namespace);
-	assert_ends_well(owner);
-	assert_orphan_ends_well();
-	assert_int_equal(pmemblk_check(path, 0), 1);
-}
-
-/*
- * After the opener has closed the pool, a process in another IPC namespace may become the owner.
- * Its sibling must not search for the owner's mark in the wrong namespace.
- */
-static void nobody_looks_for_an_owner_in_the_wrong_namespace(void **state)
-{
-	PMEMblkpool *p = create();
-	struct turns a;
-	struct turns b;
-	pid_t pid[2];
-
-	(void)state;
-	if (!may_enter(CLONE_NEWIPC))
-		skip(); /* not allowed here */
-	start_turns(&a);
-	start_turns(&b);
-	pid[0] = fork();
-	if (pid[0] == 0) {
-		EXPECT(enter_new(CLONE_NEWIPC));
-		EXPECT(await(a.to_child[0]));
-		EXPECT(byteblock_put(p, 0, 1) == 0);
-		if (fork() == 0) { /* at this fork it would set a mark, if it could */
-			EXPECT(is_busy(p));
-			_exit(0);
-		}
-		expect_ends_well(-1);
-		hand_over(a.to_parent[1]);
-		EXPECT(await(a.to_child[0]));
-		EXPECT(byteblock_put(p, 0, 3) == 0);
-		_exit(0);
-	}
-	pid[1] = fork();
-	if (pid[1] == 0) {
-		EXPECT(await(b.to_child[0]));
-		EXPECT(is_busy(p));
-		hand_over(b.to_parent[1]);
-		_exit(0);
-	}
-	pmemblk_close(p);
-	hand_over(a.to_child[1]);
-	assert_true(await(a.to_parent[0]));
-	hand_over(b.to_child[1]);
-	assert_true(await(b.to_parent[0]));
-	hand_over(a.to_child[1]);
-	for (int i = 0; i < 2; i++)
-		assert_ends_well(pid[i]);
-}
-
 /* --- children that the C library does not know of ----------------------------------------- */
 
 /* A child does not inherit the role, neither before the first fork nor after it. */
@@ -514,14 +278,6 @@ int main(void)
 				   new_path),
 	    cmocka_unit_test_setup(closing_all_descriptors_changes_nothing, new_path),
 	    cmocka_unit_test_setup(forks_leave_no_descriptor_and_closing_leaves_no_memory,
-				   new_path),
-	    cmocka_unit_test_setup(a_living_owner_in_another_namespace_is_alive,
-				   new_path),
-	    cmocka_unit_test_setup(a_living_parent_in_another_namespace_is_alive,
-				   new_path),
-	    cmocka_unit_test_setup(an_owner_that_ended_in_another_pid_namespace_is_gone,
-				   new_path),
-	    cmocka_unit_test_setup(nobody_looks_for_an_owner_in_the_wrong_namespace,
 				   new_path),
 	    cmocka_unit_test_setup(a_child_made_by_clone_does_not_write, new_path),
 	    cmocka_unit_test_setup(without_segments_a_child_takes_over_from_its_parent,
