@@ -20,12 +20,12 @@
 #include "repair/apply.h"
 #include "repair/backup.h"
 #include "pool_file.h"
+#include "recording.h"
 #include "repair/repair.h"
 #include "repair/undo.h"
 
 #define BSIZE 512u
 #define NWRITTEN 200u
-#define FEW_WORDS 4
 
 static struct pool_file base; /* the sound pool */
 
@@ -83,68 +83,8 @@ static void store_bytes(const char *path, unsigned char *bytes)
 	store_file(path, &(struct pool_file){.p = bytes, .len = base.len});
 }
 
-/* --- a medium that remembers the stores ----------------------------------------------------- */
-
-struct store {
-	uint64_t off;
-	size_t len;
-	unsigned char *bytes;
-	unsigned phase; /* fences before it */
-};
-
-struct recording {
-	struct store store[4096];
-	size_t n;
-	unsigned nfence;
-};
-
 static struct recording repairing;
 static struct recording undoing;
-static struct recording *rec; /* the recording that is being made */
-
-static void record(struct storage *s, struct storage_step *step, uint64_t off,
-		   const void *src, size_t len)
-{
-	struct store *store = &rec->store[rec->n++];
-
-	(void)step;
-	assert_true(rec->n < sizeof(rec->store) / sizeof(rec->store[0]));
-	*store = (struct store){off, len, malloc(len), rec->nfence};
-	assert_non_null(store->bytes);
-	memcpy(store->bytes, src, len);
-	memcpy(s->base + off, src, len);
-}
-
-/* A renewal changes nothing. */
-static void keep(struct storage *s, struct storage_step *step, uint64_t off,
-		 const void *seen, size_t len)
-{
-	(void)step;
-	assert_memory_equal(s->base + off, seen, len);
-}
-
-static int count_fence(struct storage *s, struct storage_step *step)
-{
-	(void)s;
-	(void)step;
-	rec->nfence++;
-	return 0;
-}
-
-static const struct storage_ops recording = {
-    .copy_out = memcpy,
-    .write = record,
-    .renew = keep,
-    .fence = count_fence,
-};
-
-static void start_recording(struct recording *r)
-{
-	while (r->n > 0)
-		free(r->store[--r->n].bytes);
-	r->nfence = 0;
-	rec = r;
-}
 
 /* --- repairs ------------------------------------------------------------------------------ */
 
@@ -242,40 +182,6 @@ static void use_unrepaired(const char *path, const bool *may_be_lost)
 	pmemblk_close(pool);
 }
 
-static size_t words_of(const struct recording *r, unsigned phase)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++)
-		if (r->store[i].phase == phase)
-			n += (r->store[i].len + 7) / 8;
-	return n;
-}
-
-/*
- * Applies what the power cut with this number leaves. If there are only a few words, all choices
- * occur.
- */
-static void apply_words(const struct recording *r, unsigned char *pool, unsigned phase,
-			unsigned cut, uint64_t *random)
-{
-	bool few = words_of(r, phase) <= FEW_WORDS;
-
-	for (size_t k = 0; k < r->n; k++) {
-		const struct store *s = &r->store[k];
-
-		if (s->phase < phase)
-			memcpy(pool + s->off, s->bytes, s->len);
-		for (size_t i = 0; s->phase == phase && i < s->len; i += 8) {
-			size_t n = s->len - i < 8 ? s->len - i : 8;
-
-			if ((few ? cut : support_random(random)) & 1)
-				memcpy(pool + s->off + i, s->bytes + i, n);
-			cut >>= 1;
-		}
-	}
-}
-
 static void undo(const char *path, const char *backup, unsigned char *damaged)
 {
 	struct image image;
@@ -358,7 +264,7 @@ static void cut_power(unsigned char *damaged, const bool *may_be_lost, bool usab
 	assert_int_equal(apply_store(&plan, &s), 0);
 	finish(&image, &plan);
 	assert_true(repairing.n > 0);
-	assert_true(repairing.store[repairing.n - 1].phase < repairing.nfence);
+	assert_true(repairing.store[repairing.n - 1].step < repairing.nfence);
 
 	for (unsigned phase = 0, cut = 0; phase < repairing.nfence; phase += cut == 0) {
 		size_t n = words_of(&repairing, phase);
