@@ -80,7 +80,10 @@ static uint32_t entry_of(const struct fixture *f, uint64_t block)
 	return le32_to_cpu(entry);
 }
 
-/* Every data block that is added has one owner among the new blocks, and no other has. */
+/*
+ * Every data block that is added, or that a slot gives up, has one owner among the new blocks and
+ * the slots that begin anew; no other data block has.
+ */
 static void assert_owners(const struct fixture *f)
 {
 	const struct btt_geometry *geo = &f->arena.geo;
@@ -92,9 +95,18 @@ static void assert_owners(const struct fixture *f)
 		uint32_t block = btt_map_postmap(btt_map_normalize(entry, i));
 
 		assert_true(entry == 0 || btt_map_is_zero(entry));
-		assert_true(block >= f->m.old.internal_nlba);
 		assert_true(block < geo->internal_nlba);
 		assert_int_equal(owned[block]++, 0);
+	}
+	for (uint32_t n = 0; n < BTT_NFREE; n++)
+		if (f->m.is_fresh[n])
+			assert_int_equal(owned[geo->external_nlba + n]++, 0);
+	for (uint32_t block = 0; block < geo->internal_nlba; block++) {
+		uint32_t n = block - f->m.old.external_nlba;
+		bool was_free = block >= f->m.old.external_nlba && n < BTT_NFREE;
+
+		assert_int_equal(owned[block], block >= f->m.old.internal_nlba ||
+						   (was_free && f->m.is_fresh[n]));
 	}
 	free(owned);
 }
@@ -176,6 +188,51 @@ static void what_was_there_stays(void **state)
 	teardown(&f);
 }
 
+/* Slots that were never used are those of a new arena; used ones stay. */
+static void slots_that_were_never_used_begin_anew(void **state)
+{
+	struct btt_flog_slot_media slot[BTT_NFREE];
+	struct btt_flog_slot_media pristine;
+	struct fixture f;
+	unsigned char page[BTT_PAGE];
+	unsigned char *flog;
+
+	(void)state;
+	setup(&f, UINT64_C(16) << 20, UINT64_C(18) << 20, 512);
+	flog = f.s.base + ARENA + f.m.old.flog_arena_off;
+	for (uint32_t n = 0; n < BTT_NFREE; n++) {
+		btt_flog_encode_pristine(n, f.m.old.external_nlba, &slot[n]);
+		if (n % 5 == 1)
+			slot[n].record[1].lba = cpu_to_le32(7);
+		if (n % 5 == 2)
+			slot[n].record[0].seq = cpu_to_le32(2);
+	}
+	memcpy(flog, slot, sizeof(slot));
+	metadata_load_slots(&f.m, &f.s);
+	for (uint32_t n = 0; n < BTT_NFREE; n++) {
+		uint64_t off = (uint64_t)n * sizeof(pristine);
+
+		assert_int_equal(f.m.is_fresh[n], n % 5 != 1 && n % 5 != 2);
+		metadata_make(&f.m, &f.s, 0,
+			      f.arena.geo.flog_arena_off + off - off % BTT_PAGE, page);
+		btt_flog_encode_pristine(n, f.arena.geo.external_nlba, &pristine);
+		assert_memory_equal(page + off % BTT_PAGE,
+				    f.m.is_fresh[n] ? &pristine : &slot[n],
+				    sizeof(pristine));
+	}
+	assert_owners(&f);
+	teardown(&f);
+
+	/* with less than 256 new blocks their data blocks are not free */
+	setup(&f, UINT64_C(16) << 20, (UINT64_C(16) << 20) + 65536, 512);
+	memcpy(f.s.base + ARENA + f.m.old.flog_arena_off, slot, sizeof(slot));
+	metadata_load_slots(&f.m, &f.s);
+	for (uint32_t n = 0; n < BTT_NFREE; n++)
+		assert_false(f.m.is_fresh[n]);
+	assert_owners(&f);
+	teardown(&f);
+}
+
 /* A new arena begins as a layout leaves it, and its map is not touched. */
 static void a_new_arena_is_as_laid_out(void **state)
 {
@@ -211,6 +268,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_table),
 	    cmocka_unit_test(what_was_there_stays),
+	    cmocka_unit_test(slots_that_were_never_used_begin_anew),
 	    cmocka_unit_test(a_new_arena_is_as_laid_out),
 	};
 

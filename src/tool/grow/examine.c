@@ -114,6 +114,8 @@ static int MUST_CHECK place_arenas(struct grow *g)
 	g->metadata.moves = size != last->info.geo.size;
 	if (ret == 0 && g->metadata.moves)
 		ret = add_arena(g, last->off, size);
+	if (ret == 0)
+		metadata_load_slots(&g->metadata, &g->image->storage);
 	memcpy(&g->last, storage_at(&g->image->storage, last->off), sizeof(g->last));
 	start += size;
 	set_numbers(&g->last, &geo, btt_geometry_arena_size(total, start) != 0);

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The map of an arena that grows from n to n' blocks, and so from n + 256 to n' + 256 data blocks.
- * The old entries and the flog are copied bit for bit. Every new block owns one of the data blocks
- * that are added, and reads as zeros:
+ * The metadata of an arena that grows from n to n' blocks, and so from n + 256 to n' + 256 data
+ * blocks. The old map entries are copied bit for bit. Every new block owns a data block, and reads as
+ * zeros:
  *
- *   block		       entry		     data block
+ *   block		       entry			 data block
  *   below n		       as it was
- *   n to n + 255	       zero | data block     n' to n' + 255, in this order
- *   n + 256 on		       0 (initial)	     the one of its own number
+ *   n + i, i < 256	       0 (initial)		 n + i, if slot i was never used
+ *			       zero | data block	 n' + i, otherwise
+ *   n + 256 on		       0 (initial)		 the one of its own number
  *
- * With 256 new blocks or less there is no third row, and block n + i owns data block n + 256 + i.
+ * A slot that was never used has the data block n + i. It gets n' + i instead, as in a new arena of
+ * this size: such slots tell a repair how many blocks the arena has. All other slots are copied bit
+ * for bit. So a map that grows by gigabytes needs a page or two more on the medium.
  *
- * The blocks n to n + 255 cannot be initial: the data blocks of these numbers have other owners, at
- * first the flog. All other new entries are zeros, so a map that grows by gigabytes needs one or two
- * pages more on the medium.
+ * With less than 256 new blocks all slots are copied, and block n + i owns data block n + 256 + i.
  */
 #include "grow/metadata.h"
 
@@ -88,6 +89,25 @@ uint64_t metadata_next(const struct metadata *m, struct storage *from, unsigned 
 	return x == 0 || x >= geo->flog_arena_off ? x : geo->flog_arena_off;
 }
 
+static bool is_never_used(const struct metadata *m, const struct storage *from,
+			  uint32_t slot)
+{
+	struct btt_flog_slot_media pristine;
+	const void *there = storage_at(from, m->arena[0].off + m->old.flog_arena_off +
+						 (uint64_t)slot * sizeof(pristine));
+
+	btt_flog_encode_pristine(slot, m->old.external_nlba, &pristine);
+	return memcmp(there, &pristine, sizeof(pristine)) == 0;
+}
+
+void metadata_load_slots(struct metadata *m, const struct storage *from)
+{
+	bool may = m->moves && m->arena[0].geo.external_nlba >= m->old.internal_nlba;
+
+	for (uint32_t i = 0; i < BTT_NFREE; i++)
+		m->is_fresh[i] = may && is_never_used(m, from, i);
+}
+
 static void make_map(const struct metadata *m, const struct storage *from,
 		     const struct metadata_arena *a, uint32_t first, le32 *entry)
 {
@@ -102,16 +122,21 @@ static void make_map(const struct metadata *m, const struct storage *from,
 					    (uint64_t)first * BTT_MAP_ENTRY_SIZE),
 		       (size_t)smaller(PER_PAGE, n - first) * sizeof(*entry));
 	for (uint32_t i = larger(first, n); i < initial && i < first + PER_PAGE; i++)
-		entry[i - first] = cpu_to_le32(BTT_MAP_ZERO | (added + (i - n)));
+		if (!m->is_fresh[i - n])
+			entry[i - first] = cpu_to_le32(BTT_MAP_ZERO | (added + (i - n)));
 }
 
-static void make_pristine_slots(const struct btt_geometry *geo, uint32_t first,
-				unsigned char *page)
+/* The slots from number first on. old: where they stand; NULL: all are new. */
+static void make_slots(const struct metadata *m, const struct btt_geometry *geo,
+		       uint32_t first, const unsigned char *old, unsigned char *page)
 {
 	struct btt_flog_slot_media slot;
 
 	for (uint32_t i = 0; i < BTT_PAGE / sizeof(slot); i++) {
-		btt_flog_encode_pristine(first + i, geo->external_nlba, &slot);
+		if (!old || m->is_fresh[first + i])
+			btt_flog_encode_pristine(first + i, geo->external_nlba, &slot);
+		else
+			memcpy(&slot, old + i * sizeof(slot), sizeof(slot));
 		memcpy(page + i * sizeof(slot), &slot, sizeof(slot));
 	}
 }
@@ -128,14 +153,11 @@ void metadata_make(const struct metadata *m, const struct storage *from, unsigne
 		memcpy(page, &a->info, BTT_PAGE);
 	} else if (x >= geo->flog_arena_off) {
 		uint64_t skipped = x - geo->flog_arena_off;
+		const unsigned char *old =
+		    storage_at(from, a->off + m->old.flog_arena_off + skipped);
 
-		if (moves)
-			memcpy(page,
-			       storage_at(from, a->off + m->old.flog_arena_off + skipped),
-			       BTT_PAGE);
-		else
-			make_pristine_slots(geo, (uint32_t)(skipped / BTT_FLOG_SLOT_SIZE),
-					    page);
+		make_slots(m, geo, (uint32_t)(skipped / BTT_FLOG_SLOT_SIZE),
+			   moves ? old : NULL, page);
 	} else {
 		if (moves)
 			make_map(

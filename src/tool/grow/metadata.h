@@ -25,7 +25,14 @@ struct metadata {
 	unsigned narena;
 	bool moves;		 /* the first of them has been there before, like this: */
 	struct btt_geometry old; /* with the same block size */
+	bool is_fresh[BTT_NFREE]; /* slots that begin anew, see metadata_load_slots() */
 };
+
+/*
+ * Finds the slots of the arena that grows that were never used, and can begin anew. from: the pool
+ * as it was.
+ */
+void metadata_load_slots(struct metadata *m, const struct storage *from);
 
 /*
  * The offset in the arena of the first page from x on (a multiple of the page) that holds anything
