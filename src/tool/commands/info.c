@@ -19,7 +19,6 @@
 #include "btt/map_walk.h"
 #include "errormsg.h"
 #include "image/facts.h"
-#include "image/guard.h"
 #include "image/image.h"
 #include "image/picture.h"
 #include "pool/header.h"
@@ -154,7 +153,7 @@ static int count_states(struct look *l)
 	l->counts = calloc(l->found.narena ? l->found.narena : 1, sizeof(*l->counts));
 	if (!l->counts)
 		return errormsg_fail(ENOMEM, "out of memory for %s", l->image->path);
-	ret = guard_run(l->image->path, &l->image->map, count_guarded, l);
+	ret = image_run(l->image, count_guarded, l);
 	if (ret < 0) {
 		free(l->counts);
 		l->counts = NULL;
@@ -265,7 +264,7 @@ static enum tool_status show_image(struct facts *f, struct image *image, bool st
 		show_error(f, errormsg_get());
 		return TOOL_DAMAGED;
 	}
-	if (guard_run(image->path, &image->map, find_guarded, &look) < 0) {
+	if (image_run(image, find_guarded, &look) < 0) {
 		show_error(f, errormsg_get());
 		return TOOL_FAILED;
 	}
@@ -323,7 +322,7 @@ static int draw(FILE *out, struct image *image)
 {
 	struct drawing drawing = {.out = out, .image = image};
 
-	return guard_run(image->path, &image->map, draw_guarded, &drawing);
+	return image_run(image, draw_guarded, &drawing);
 }
 
 static enum tool_status save_picture(const char *path, struct image *image,

@@ -11,7 +11,6 @@
 
 #include "commands/changes.h"
 #include "errormsg.h"
-#include "image/guard.h"
 #include "poolset/files.h"
 #include "repair/apply.h"
 #include "repair/repair.h"
@@ -91,7 +90,7 @@ static enum tool_status repair(struct image *image, struct plan *plan, size_t sh
 {
 	struct work w = {image, plan, REPAIR_REFUSED};
 
-	if (guard_run(image->path, &image->map, plan_guarded, &w) < 0)
+	if (image_run(image, plan_guarded, &w) < 0)
 		return failed();
 	plan_print_findings(plan, shown);
 	switch (w.verdict) {

@@ -10,7 +10,6 @@
 #include "base/fletcher64.h"
 #include "base/pool_format.h"
 #include "errormsg.h"
-#include "image/guard.h"
 #include "repair/repair.h"
 #include "repair/verdict.h"
 
@@ -200,7 +199,7 @@ int examine_length(struct image *image, uint64_t length, struct grow *g,
 	/* also of a set that is damaged */
 	if (image->set->is_file)
 		return refuse_kind(image) < 0 ? 0 : -EOPNOTSUPP;
-	return guard_run(image->path, &image->map, judge_guarded, &j);
+	return image_run(image, judge_guarded, &j);
 }
 
 void examine_free(struct grow *g)

@@ -62,7 +62,6 @@
 #include "base/pool_format.h"
 #include "errormsg.h"
 #include "grow/ahead.h"
-#include "image/guard.h"
 #include "pool/header.h"
 #include "repair/backup.h"
 #include "repair/verdict.h"
@@ -290,7 +289,7 @@ int grow_plan(struct grow *g, struct plan *plan)
 	plan->ahead = &g->ahead;
 	plan->extend_to = g->length;
 	plan->parent = g->image->params.parent;
-	return guard_run(g->image->path, &g->image->map, plan_guarded, &p);
+	return image_run(g->image, plan_guarded, &p);
 }
 
 /* --- a pool without a layout ------------------------------------------------------------- */
@@ -322,7 +321,7 @@ int grow_lengthen(struct grow *g)
 	if (ret == 0)
 		ret = image_refresh(image);
 	if (ret == 0)
-		ret = guard_run(image->path, &image->map, recheck, g);
+		ret = image_run(image, recheck, g);
 	if (ret == 0)
 		return 0;
 	strncpy(why, errormsg_get(), sizeof(why) - 1);

@@ -15,10 +15,29 @@
 static sigjmp_buf before_work;
 static const void *volatile struck; /* the address that could not be accessed */
 
+struct mender {
+	guard_mend *mend; /* NULL: nothing is mended */
+	void *arg;
+};
+
+static struct mender mender; /* of the innermost call */
+
+static bool mends(const siginfo_t *info)
+{
+	int err = errno;
+	bool done = info->si_code == BUS_ADRERR && mender.mend &&
+		    mender.mend(mender.arg, info->si_addr);
+
+	errno = err;
+	return done;
+}
+
 /* A SIGBUS that another process has sent is not a failed access. */
-static void leave(int sig, siginfo_t *info, void *context)
+static void handle(int sig, siginfo_t *info, void *context)
 {
 	(void)context;
+	if (mends(info))
+		return;
 	if (info->si_code <= 0) {
 		signal(sig, SIG_DFL);
 		raise(sig);
@@ -49,26 +68,44 @@ static int fail(const char *path, const struct poolset_mapping *map)
 			     reason);
 }
 
-int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(void *),
-	      void *arg)
+/* What a call replaces and puts back at its end. */
+struct outer {
+	struct sigaction action;
+	struct mender mender;
+	sigjmp_buf before_work;
+};
+
+static void restore(const struct outer *outer)
+{
+	memcpy(&before_work, &outer->before_work, sizeof(before_work));
+	mender = outer->mender;
+	sigaction(SIGBUS, &outer->action, NULL);
+}
+
+int guard_run_mending(const char *path, const struct poolset_mapping *map,
+		      guard_mend *mend, void *mend_arg, int (*work)(void *), void *arg)
 {
 	struct sigaction sa = {.sa_flags = SA_SIGINFO};
-	struct sigaction outer;
-	sigjmp_buf before_outer_work;
+	struct outer outer = {.mender = mender};
 	int ret;
 
 	sigemptyset(&sa.sa_mask);
-	sa.sa_sigaction = leave;
-	if (sigaction(SIGBUS, &sa, &outer) != 0)
+	sa.sa_sigaction = handle;
+	if (sigaction(SIGBUS, &sa, &outer.action) != 0)
 		return errormsg_fail_sys(errno, "cannot handle SIGBUS");
-	memcpy(&before_outer_work, &before_work, sizeof(before_work));
+	memcpy(&outer.before_work, &before_work, sizeof(before_work));
+	mender = (struct mender){mend, mend_arg};
 	if (sigsetjmp(before_work, 1) == 0) {
 		ret = work(arg);
-		memcpy(&before_work, &before_outer_work, sizeof(before_work));
-		sigaction(SIGBUS, &outer, NULL);
+		restore(&outer);
 		return ret;
 	}
-	memcpy(&before_work, &before_outer_work, sizeof(before_work));
-	sigaction(SIGBUS, &outer, NULL);
+	restore(&outer);
 	return fail(path, map);
+}
+
+int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(void *),
+	      void *arg)
+{
+	return guard_run_mending(path, map, NULL, NULL, work, arg);
 }

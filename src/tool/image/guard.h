@@ -6,6 +6,8 @@
 #ifndef GUARD_H
 #define GUARD_H 1
 
+#include <stdbool.h>
+
 #include "compiler.h"
 #include "poolset/map.h"
 
@@ -19,5 +21,16 @@
  */
 int guard_run(const char *path, const struct poolset_mapping *map, int (*work)(void *),
 	      void *arg) MUST_CHECK;
+
+/*
+ * Called by the handler of SIGBUS in the thread that made the access. Returns true if it has put
+ * something in place of the page, so that the access can be repeated.
+ */
+typedef bool guard_mend(void *arg, const void *addr);
+
+/* The same, but first mend(mend_arg, addr) is tried for an address that is not mapped. */
+int guard_run_mending(const char *path, const struct poolset_mapping *map,
+		      guard_mend *mend, void *mend_arg, int (*work)(void *),
+		      void *arg) MUST_CHECK;
 
 #endif

@@ -42,6 +42,46 @@ void image_change(struct image *image, uint64_t off, const void *bytes, size_t l
 		bits_set(image->changed, page);
 }
 
+/* --- holes on a full disk ----------------------------------------------------------------- */
+
+static bool has_its_length(const struct poolset_part *part)
+{
+	struct stat st;
+
+	return fstat(part->fd, &st) == 0 && (uint64_t)st.st_size == part->length;
+}
+
+/*
+ * On tmpfs even reading a hole takes a page, of which a full disk has none. Looking must not need
+ * room: a page of zeros that no file has is put in its place. A file that was cut off meanwhile
+ * has no hole there, but the error remains.
+ */
+static bool fill_hole(void *arg, const void *addr)
+{
+	struct image *image = arg;
+	uintptr_t base = (uintptr_t)image->map.base;
+	uint64_t unit = image->map.unit;
+	uint64_t off;
+
+	if ((uintptr_t)addr < base || (uintptr_t)addr - base >= image->map.size)
+		return false;
+	off = ((uintptr_t)addr - base) / unit * unit;
+	for (unsigned i = 0; i < image->set->npart; i++)
+		if (!has_its_length(&image->set->part[i]))
+			return false;
+	if (poolset_io_next_data(image->set, off, off + unit) < off + unit)
+		return false;
+	return mmap(image->map.base + off, (size_t)unit, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+int image_run(struct image *image, int (*work)(void *), void *arg)
+{
+	return guard_run_mending(image->path, &image->map, fill_hole, image, work, arg);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
 static int read_headers(struct image *image)
 {
 	int ret = 0;
@@ -101,7 +141,7 @@ static int load(struct image *image)
 	if (ret == 0)
 		ret = map(image);
 	if (ret == 0)
-		ret = guard_run(image->path, &image->map, load_params, image);
+		ret = image_run(image, load_params, image);
 	return ret;
 }
 

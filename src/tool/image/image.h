@@ -3,7 +3,7 @@
  * A pool as info and repair see it. Its files are open and locked, and the pool image is mapped
  * privately, so that changes can be tried without changing the files. Opening an image does not
  * judge its contents: a pool with a destroyed header can be opened, too, and
- * one on bad blocks. So the mapping is read under guard_run() (image/guard.h).
+ * one on bad blocks. So the mapping is read in image_run().
  *
  * Functions that return int return 0 or -errno and have set the message (errormsg_get())
  * when they fail.
@@ -39,6 +39,13 @@ struct image {
 int image_open(const char *path, enum poolset_access access,
 	       struct image *image) MUST_CHECK;
 void image_close(struct image *image);
+
+/*
+ * Calls work(arg), which may read and change the image, and returns its result; see guard_run().
+ * Holes are read as zeros and can be changed also where the disk is full. -EIO, message set: a
+ * page cannot be accessed.
+ */
+int image_run(struct image *image, int (*work)(void *), void *arg) MUST_CHECK;
 
 /* Judges the headers. -EINVAL; the message says what is wrong with the first bad one. */
 int image_check_headers(const struct image *image) MUST_CHECK;

@@ -200,7 +200,7 @@ static int MUST_CHECK verify(struct work *w)
 	int ret = image_refresh(w->image);
 
 	if (ret == 0)
-		ret = guard_run(w->image->path, &w->image->map, verify_guarded, w);
+		ret = image_run(w->image, verify_guarded, w);
 	/* The verdict has tried recovery on the image. */
 	return ret == 0 ? image_refresh(w->image) : ret;
 }

@@ -238,7 +238,7 @@ static int MUST_CHECK load(const char *file, struct image *image, bool is_ours,
 
 	if (ret < 0)
 		return ret;
-	return guard_run(image->path, &image->map, examine_guarded, &l);
+	return image_run(image, examine_guarded, &l);
 }
 
 int undo_load(const char *file, struct image *image, struct undo *undo)
@@ -340,7 +340,7 @@ static int MUST_CHECK put_back(const struct undo *u, struct image *image)
 		ret = image_refresh(image);
 	w.image = image;
 	if (ret == 0)
-		ret = guard_run(image->path, &image->map, compare, &w);
+		ret = image_run(image, compare, &w);
 	return ret;
 }
 
