@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # pmemblk(1): the picture of a pool that info --map draws.
+disk=${TMPDIR:-/tmp}
 . "$(dirname "$0")/lib.sh"
+disk=$(mktemp -d "$disk/pmemtool.XXXXXX")
+trap 'rm -rf "$work" "$disk"' EXIT
 
 # well_formed FILE: every element is closed, and every byte is allowed in XML.
 well_formed()
@@ -70,7 +73,25 @@ well_formed "$work/name.svg"
 grep -qF 'a&lt;b&gt;&amp;&quot;c\x1b[1m' "$work/name.svg" || fail "the name"
 case_ok "names of files are escaped"
 
+# Slot 5 tells of a write whose map entry was not stored yet; its page of the map is a hole, or not. (On
+# tmpfs a hole ends when it is read.)
 rm -f "$p" "$name"
+expect 0 create -b 512 -s 17825792 "$p"
+printf x | tool import -f 10 - "$p" >"$work/out"
+slot=$((8192 + $(od -An -tu8 -j8296 -N8 "$p" | tr -d ' ') + 64 * 5))
+free=$(($(od -An -tu4 -j$((slot + 4)) -N4 "$p") & 0x3fffffff))
+for block in 25000 11; do
+	cp --sparse=always "$p" "$disk/pool"
+	for n in $block $((0xc0000000 + block)) $((0xc0000000 + free)); do
+		printf '%08x' "$n" | sed 's/\(..\)\(..\)\(..\)\(..\)/\\x\4\\x\3\\x\2\\x\1/' | xargs -0 printf
+	done | dd of="$disk/pool" bs=1 seek=$slot conv=notrunc status=none
+	expect 0 info -f -m "$work/unfinished.svg" "$disk/pool"
+	grep -q '>data: 2<' "$work/unfinished.svg" || fail "the unfinished write to block $block is not in the picture"
+	expect 0 check "$disk/pool"
+done
+case_ok "unfinished writes are shown as finished, also where the map has holes"
+
+rm -f "$p"
 truncate -s 1T "$work/large"
 PMEMBLK_CONF='fallocate.at_create=0;' expect 0 create -b 512 -s 0 "$work/large"
 expect 0 import "$work/raw" "$work/large"

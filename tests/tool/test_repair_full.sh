@@ -160,6 +160,9 @@ status 3 check -b 4096 "$full/pool"
 leave 0
 status 0 repair "$full/pool"
 same || fail "a consistent pool was changed"
+leave 0
+status 0 info -m "$work/map.svg" "$full/pool"
+grep -q '>data: 2<' "$work/map.svg" || fail "the picture of a pool on a full disk"
 put32 "$work/damaged" $((map + 4 * 10)) $((0xffffffff))
 looking 1
 printed '^block 25000: an unfinished write is completed'

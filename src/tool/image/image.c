@@ -42,6 +42,14 @@ void image_change(struct image *image, uint64_t off, const void *bytes, size_t l
 		bits_set(image->changed, page);
 }
 
+/* Recovery stores map entries; a walk over the map has to find them in a hole, too. */
+static void store32(struct storage *s, uint64_t off, uint32_t value)
+{
+	struct image *image = (void *)((char *)s - offsetof(struct image, storage));
+
+	image_change(image, off, &value, sizeof(value));
+}
+
 /* --- holes on a full disk ----------------------------------------------------------------- */
 
 static bool has_its_length(const struct poolset_part *part)
@@ -115,6 +123,9 @@ static int map(struct image *image)
 	storage_pool_init(&image->storage, image->map.base, image->map.size,
 			  STORAGE_PRIVATE);
 	image->storage.next_data = next_data;
+	image->ops = *image->storage.ops;
+	image->ops.store32 = store32;
+	image->storage.ops = &image->ops;
 	return 0;
 }
 

@@ -25,6 +25,7 @@ struct image {
 	struct pool_header *header;
 	struct poolset_mapping map;
 	struct storage storage; /* private: stores do not reach the files */
+	struct storage_ops ops; /* of storage: stores of map entries count as changes */
 	unsigned char *changed; /* a bit for each page that is not what the file has */
 	struct btt_params params;
 	uint32_t is_zeroed;
