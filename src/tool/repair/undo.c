@@ -69,13 +69,15 @@ static bool fits_old_length(const struct undo *u)
 {
 	for (size_t i = 0; i < u->nrange; i++) {
 		const struct undo_range *r = &u->range[i];
-		const struct btt_info_media *m = (const void *)value(u, r, 0);
+		struct btt_info_media m;
 		struct btt_info info;
 		uint64_t end = u->length[0] - u->length[0] % POOL_PAGE;
 
-		if (r->len == BTT_INFO_SIZE && r->phase[1] == PLAN_INFO && r->off < end &&
-		    btt_info_decode(m, (const void *)u->uuid[0],
-				    le32_to_cpu(m->external_lbasize), end - r->off,
+		if (r->len != sizeof(m) || r->phase[1] != PLAN_INFO || r->off >= end)
+			continue;
+		memcpy(&m, value(u, r, 0), sizeof(m));
+		if (btt_info_decode(&m, (const void *)u->uuid[0],
+				    le32_to_cpu(m.external_lbasize), end - r->off,
 				    &info) == BTT_INFO_VALID)
 			return true;
 	}
