@@ -127,6 +127,19 @@ static inline unsigned count_named(void)
 	return n;
 }
 
+/* The output must hold these lines. */
+static inline void PRINTF_LIKE(1, 2) assert_said(const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!strstr(tool_said, text))
+		fail_msg("not said: %s\n%s", text, tool_said);
+}
+
 /* Repairs the pool; the output must name so many blocks. Then undoes the repair. */
 static inline void repair(unsigned nnamed)
 {
@@ -137,6 +150,8 @@ static inline void repair(unsigned nnamed)
 	unlink(undo);
 	store_file(path, &damaged);
 	assert_int_not_equal(pmemblk_check(path, 0), 1);
+	assert_int_equal(tool_run(cmd_repair, "-nv", path, NULL), 1);
+	assert_int_equal(count_named(), nnamed);
 	assert_int_equal(tool_run(cmd_repair, "-v", path, NULL), 0);
 	if (count_named() != nnamed)
 		fail_msg("%u blocks named instead of %u:\n%s", count_named(), nnamed,

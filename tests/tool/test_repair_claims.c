@@ -19,8 +19,11 @@ static void C2_a_proven_entry_keeps_its_block(void **state)
 	write_block(0, 10);
 	set_entry(5, get_entry(&now, 10));
 	set_entry(20, get_entry(&now, 10));
-	repair(2);
+	repair(3);
 	assert_entry(10, NORMAL(E));
+	assert_said("block 10: its data block %u is also named by other blocks; it may "
+		    "hold older data, or another block's\n",
+		    E);
 	assert_error(5);
 	assert_error(20);
 }
@@ -38,8 +41,11 @@ static void C3_of_two_proven_entries_the_later_one_keeps_the_block(void **state)
 {
 	(void)state;
 	give_from_10_to_20();
-	repair(1);
+	repair(2);
 	assert_entry(20, NORMAL(E));
+	assert_said("block 20: its data block %u is also named by other blocks; it may "
+		    "hold older data, or another block's\n",
+		    E);
 	assert_error(10);
 }
 
@@ -77,10 +83,13 @@ static void C6_a_write_that_nothing_confirms_gives_way_to_an_entry(void **state)
 	set_entry(10, NORMAL(10));
 	set_entry(20, NORMAL(E));
 	spoil_other_record(0);
-	repair(1);
+	repair(2);
 	assert_entry(10, NORMAL(10));
 	assert_true(is_named(10));
 	assert_entry(20, NORMAL(E));
+	assert_said("block 20: its data block %u was also given to block 10 by an "
+		    "unfinished write; it may hold older data, or another block's\n",
+		    E);
 }
 
 static void C7_a_write_gives_way_to_a_proven_entry(void **state)
@@ -96,10 +105,13 @@ static void C7_a_write_gives_way_to_a_proven_entry(void **state)
 	record = record_off(&now, 0, current(0) ^ 1);
 	put32(&now, record, 30);
 	put32(&now, record + 4, NORMAL(E + 1));
-	repair(1);
+	repair(2);
 	assert_entry(10, NORMAL(10));
 	assert_true(is_named(10));
 	assert_entry(20, NORMAL(E + 1));
+	assert_said("block 20: its data block %u was also given to block 10 by an "
+		    "unfinished write; it may hold older data, or another block's\n",
+		    E + 1);
 }
 
 /* Both slots 0 and 1 have an unfinished write to data block E. */
@@ -143,9 +155,49 @@ static void C9_an_entry_keeps_a_block_that_a_slot_only_claims(void **state)
 	write_block(0, 10);
 	assert_int_equal(free_block(0), E);
 	set_entry(20, NORMAL(E));
-	repair(0);
+	repair(1);
 	assert_entry(20, NORMAL(E));
 	assert_int_equal(free_block(0), 20);
+	assert_said("block 20: its data block %u is also the free block of flog slot 0; "
+		    "it may hold older data, or another block's\n",
+		    E);
+}
+
+/*
+ * Slot 0 gave data block E to block 20, which has another one now. Blocks 30 and 40 have had data
+ * block E since then. The map falls back: block 20 reads what block 40 has left.
+ */
+static void C9_a_block_whose_entry_fell_back_is_named(void **state)
+{
+	(void)state;
+	write_block(0, 20);
+	write_block(1, 20);
+	write_block(1, 30);
+	write_block(2, 30);
+	write_block(2, 40);
+	write_block(3, 40);
+	write_block(1, 50);
+	write_block(2, 50);
+	assert_int_equal(free_block(3), E);
+	spoil_other_record(2);
+	set_entry(20, NORMAL(E));
+	repair(1);
+	assert_entry(20, NORMAL(E));
+	assert_said("block 20: its data block %u is also the free block of flog slot 3; "
+		    "it may hold older data, or another block's\n",
+		    E);
+}
+
+/* It reads as an error, so that there is nothing to be mistaken. */
+static void C9_a_block_in_the_error_state_needs_no_name(void **state)
+{
+	(void)state;
+	write_block(0, 10);
+	write_block(0, 30);
+	write_block(0, 10);
+	set_entry(20, BTT_MAP_ERROR | E);
+	repair(0);
+	assert_entry(20, BTT_MAP_ERROR | E);
 }
 
 static void C10_a_slot_keeps_a_block_that_another_record_tells_of(void **state)
@@ -190,8 +242,11 @@ static void C12_a_confirmed_entry_wins_against_a_slot_never_used(void **state)
 	(void)state;
 	write_block(5, 10);
 	reset_slot(6, E + 5);
-	repair(0);
+	repair(1);
 	assert_entry(10, NORMAL(E + 5));
+	assert_said("block 10: its data block %u is also the free block of flog slot 6; "
+		    "it may hold older data, or another block's\n",
+		    E + 5);
 	assert_int_equal(free_block(6), E + 6);
 }
 
@@ -286,6 +341,8 @@ int main(void)
 	    CASE(C8_of_two_writes_the_confirmed_one_is_completed),
 	    CASE(C8_of_two_writes_that_nothing_confirms_none_is_completed),
 	    CASE(C9_an_entry_keeps_a_block_that_a_slot_only_claims),
+	    CASE(C9_a_block_whose_entry_fell_back_is_named),
+	    CASE(C9_a_block_in_the_error_state_needs_no_name),
 	    CASE(C10_a_slot_keeps_a_block_that_another_record_tells_of),
 	    CASE(C11_a_slot_that_was_never_used_keeps_its_block),
 	    CASE(C11_a_slot_keeps_what_the_first_write_replaced),

@@ -10,11 +10,19 @@
 #include "btt/geometry.h"
 #include "btt/map.h"
 #include "btt/map_walk.h"
+#include "image/bits.h"
 #include "repair/plan.h"
 
 enum slot_state {
 	SLOT_GOOD,
 	SLOT_BAD, /* gets another free block */
+};
+
+/* What a slot has claimed that stays with a map entry. */
+enum slot_loss {
+	LOSS_NONE,
+	LOSS_FREE_BLOCK,
+	LOSS_WRITE, /* the data block of its current record's write */
 };
 
 struct claims_slot {
@@ -25,6 +33,8 @@ struct claims_slot {
 	bool proves;	  /* it proves the map entry of its lba */
 	bool clear_other; /* the other record has to be cleared */
 	enum slot_state state;
+	enum slot_loss loss;
+	uint32_t lost_block;
 };
 
 /* How many map entries claim a block. */
@@ -49,6 +59,7 @@ struct claims {
 	unsigned char *chained; /* by one that both records of a slot prove */
 	unsigned char *kept;	/* by one that keeps it in the error state */
 	unsigned char *slots;	/* by a slot */
+	unsigned char *lost;	/* by a slot that has lost it to an entry */
 	unsigned char *tallied; /* has an element of tally */
 	struct claims_tally tally[BTT_NFREE]; /* ascending, see repair/count.h */
 	unsigned ntally;
@@ -63,6 +74,15 @@ struct claims {
 static inline struct btt_map_walk claims_walk(const struct claims *t)
 {
 	return btt_map_walk_begin(&t->image->storage, t->map_off, t->geo->external_nlba);
+}
+
+/* Slot n claims block b, but another claim keeps it. */
+static inline void claims_lose(struct claims *t, unsigned n, enum slot_loss loss,
+			       uint32_t b)
+{
+	t->slot[n].loss = loss;
+	t->slot[n].lost_block = b;
+	bits_set(t->lost, b);
 }
 
 /*

@@ -139,8 +139,10 @@ static int MUST_CHECK settle(struct claims *t, unsigned n)
 
 	if (bits_has(t->slots, b))
 		return slots_call_bad(t, n, "the free block of another slot");
-	if (bits_has(t->claimed, b) && !wins_over_map(t, slot))
+	if (bits_has(t->claimed, b) && !wins_over_map(t, slot)) {
+		claims_lose(t, n, LOSS_FREE_BLOCK, b);
 		return slots_call_bad(t, n, "a free block that is in use");
+	}
 	bits_set(t->slots, b);
 	return 0;
 }

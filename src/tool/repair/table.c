@@ -63,6 +63,10 @@
  *   | write to be completed   | slot whose write is not the | the slot; the write's      |      |
  *   |                         | next one to the same block  | block is as in C6          | C16  |
  *
+ * An entry that keeps a block against another claim may be the wrong one: if the map has lost
+ * stores, the entry names a block that has belonged to another claim since then. So a finding
+ * names the entry's block, too (C2, C3, C6, C7, C9, C12). It reads as before the repair.
+ *
  * In C15 and C16 it may be the flog that has lost stores, not the map. Then the write was
  * completed long ago, and its data block belongs to another block by now.
  *
@@ -207,6 +211,7 @@ static int MUST_CHECK take_back(struct claims *t, unsigned n)
 	/* A confirmed write may have reached the block: nobody knows whose data it holds. */
 	if (claims_is_chained(&t->slot[n]) && bits_has(t->claimed, b))
 		bits_set(t->multi, b);
+	claims_lose(t, n, LOSS_WRITE, b);
 	return ret < 0 ? ret
 		       : slots_call_bad(t, n, "an unfinished write to a block in use");
 }
@@ -277,17 +282,18 @@ static void find_proofs(struct claims *t)
 	}
 }
 
-/* Whether entry i is the one that a record proves to own block b. */
-static bool is_proven(const struct claims *t, uint32_t i, uint32_t b)
+/* The slot whose record proves that entry i owns block b, or NULL. */
+static const struct claims_slot *find_proof(const struct claims *t, uint32_t i,
+					    uint32_t b)
 {
 	for (unsigned n = 0; n < BTT_NFREE; n++) {
 		const struct claims_slot *slot = &t->slot[n];
 
 		if (slot->proves && claims_current(slot)->premap == i &&
 		    btt_map_postmap(claims_current(slot)->new_map) == b)
-			return true;
+			return slot;
 	}
-	return false;
+	return NULL;
 }
 
 /* --- map entries -------------------------------------------------------------------------- */
@@ -317,10 +323,39 @@ static int MUST_CHECK give_up(struct claims *t, uint32_t i, uint32_t entry,
 			 ULL(t->first_lba + i), entry, why);
 }
 
+/* Names block i, whose entry keeps data block b although others claim it, too. */
+static int MUST_CHECK name_keeper(struct claims *t, uint32_t i, uint32_t b)
+{
+	static const char may[] = "it may hold older data, or another block's";
+	uint64_t lba = t->first_lba + i;
+
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		const struct claims_slot *slot = &t->slot[n];
+
+		if (slot->loss == LOSS_NONE || slot->lost_block != b)
+			continue;
+		if (slot->loss == LOSS_FREE_BLOCK)
+			return plan_note(t->plan,
+					 "block %llu: its data block %u is also the free "
+					 "block of flog slot %u; %s",
+					 ULL(lba), b, n, may);
+		return plan_note(t->plan,
+				 "block %llu: its data block %u was also given to block "
+				 "%llu by an unfinished write; %s",
+				 ULL(lba), b,
+				 ULL(t->first_lba + claims_current(slot)->premap), may);
+	}
+	return plan_note(t->plan,
+			 "block %llu: its data block %u is also named by other blocks; "
+			 "%s",
+			 ULL(lba), b, may);
+}
+
 static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 {
 	uint32_t entry = claims_entry(t, i);
 	uint32_t b = btt_map_postmap(entry);
+	const struct claims_slot *proof;
 	int ret;
 
 	if (b >= t->geo->internal_nlba) {
@@ -331,8 +366,13 @@ static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 		ret = give_up(t, i, entry, "names a free block");
 		return ret < 0 ? ret : add_bad_entry(t, i);
 	}
-	if (!bits_has(t->multi, b) || (bits_has(t->proven, b) && is_proven(t, i, b)))
-		return 0;
+	proof = bits_has(t->proven, b) ? find_proof(t, i, b) : NULL;
+	if (!bits_has(t->multi, b) || proof) {
+		if ((!bits_has(t->multi, b) && !bits_has(t->lost, b)) ||
+		    (proof && proof->is_handled) || btt_map_is_error(entry))
+			return 0; /* nothing to say, or it has been said */
+		return name_keeper(t, i, b);
+	}
 	ret = give_up(t, i, entry, "names a data block that others name");
 	if (ret < 0)
 		return ret;
@@ -353,6 +393,7 @@ static int MUST_CHECK judge_entry(struct claims *t, uint32_t i)
 static uint32_t find_contested(const struct claims *t, uint32_t i, uint32_t end)
 {
 	end = (uint32_t)bits_find(t->multi, true, i, end);
+	end = (uint32_t)bits_find(t->lost, true, i, end);
 	return (uint32_t)bits_find(t->slots, true, i, end);
 }
 
@@ -397,8 +438,9 @@ static int MUST_CHECK repair_arena(struct claims *t)
 
 static int MUST_CHECK run(struct claims *t)
 {
-	unsigned char **const bitmap[] = {&t->claimed, &t->multi, &t->proven, &t->chained,
-					  &t->kept,    &t->slots, &t->tallied};
+	unsigned char **const bitmap[] = {&t->claimed, &t->multi,  &t->proven,
+					  &t->chained, &t->kept,   &t->slots,
+					  &t->lost,    &t->tallied};
 	size_t size = t->geo->internal_nlba / 8 + 1;
 	unsigned char *all = calloc(ARRAY_SIZE(bitmap), size);
 	int ret;
