@@ -64,6 +64,8 @@ stale_lba_out_of_range     | 1 0 | yes yes yes yes | 0 | 0 | the library does no
 duplicate_of_last_write    | 1 0 | no  no  yes yes | 1 | 0 | the flog proves one of the two
 write_to_block_in_use      | 1 0 | no  no  yes yes | 0 | 1 | the write is taken back
 header_wiped               | 1 0 | no  no  yes yes | 0 | 0 |
+unusual_slots              | 0 0 | no  no  yes no  | 0 | 0 | both libraries accept them
+unusual_slots_and_map      | 1 0 | no  no  yes yes | 1 | 0 |
 everything_at_once         | 1 0 | no  no  yes yes | 3 | 0 |
 '
 
@@ -148,6 +150,28 @@ write_to_block_in_use()
 header_wiped()
 {
 	dd if=/dev/zero of="$work/p" bs=4096 count=2 conv=notrunc status=none
+}
+
+# Slots without a write, in forms that the layout does not make: a sequence number above 3; the
+# record in the second place; flags in a record that is not in use.
+unusual_slots()
+{
+	local slot=$((flog + 64 * 253))
+	for slot in $slot $((slot + 64)) $((slot + 128)); do
+		[ "$(le 4 $((slot + 4)))" = "$(le 4 $((slot + 8)))" ] || fail "a slot was used"
+	done
+	put32 $((flog + 64 * 253 + 12)) 5
+	slot=$((flog + 64 * 254))
+	dd if="$work/p" of="$work/p" bs=16 count=1 skip=$((slot / 16)) seek=$((slot / 16 + 1)) conv=notrunc status=none
+	dd if=/dev/zero of="$work/p" bs=16 count=1 seek=$((slot / 16)) conv=notrunc status=none
+	put32 $((flog + 64 * 255 + 20)) $((0x80000000))
+	put32 $((flog + 64 * 255 + 24)) $((0x40000000))
+}
+
+unusual_slots_and_map()
+{
+	unusual_slots
+	"$damage" map_out_of_range "$work/p"
 }
 
 everything_at_once()

@@ -28,7 +28,7 @@ static bool is_unnamed(const struct claims *t, uint32_t b)
 	       !bits_has(t->slots, b);
 }
 
-static int MUST_CHECK rewrite_slot(struct claims *t, unsigned n, uint32_t b)
+int blocks_rewrite_slot(struct claims *t, unsigned n, uint32_t b)
 {
 	static const struct btt_flog_record_media zero;
 	uint64_t off = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
@@ -37,7 +37,7 @@ static int MUST_CHECK rewrite_slot(struct claims *t, unsigned n, uint32_t b)
 	int ret = 0;
 
 	t->slot[n].state = SLOT_GOOD;
-	t->slot[n].clear_other = false; /* it is rewritten as a whole */
+	t->slot[n].is_rewritten = true;
 	bits_set(t->slots, b);
 	for (unsigned i = 0; i < 2 && ret == 0; i++) {
 		uint64_t record = off + i * sizeof(struct btt_flog_record_media);
@@ -90,7 +90,7 @@ static int MUST_CHECK give_back(struct claims *t)
 
 			if (slot->record[k].seq == 0 || !is_unnamed(t, b))
 				continue;
-			ret = rewrite_slot(t, n, b);
+			ret = blocks_rewrite_slot(t, n, b);
 			if (ret < 0)
 				return ret;
 		}
@@ -116,7 +116,7 @@ int blocks_hand_out(struct claims *t)
 			continue;
 		ret = take_unnamed(t, &b);
 		if (ret == 0)
-			ret = rewrite_slot(t, n, b);
+			ret = blocks_rewrite_slot(t, n, b);
 	}
 	return ret;
 }

@@ -32,6 +32,7 @@ struct claims_slot {
 	bool is_handled;  /* its write has been completed */
 	bool proves;	  /* it proves the map entry of its lba */
 	bool clear_other; /* the other record has to be cleared */
+	bool is_rewritten; /* as a whole */
 	enum slot_state state;
 	enum slot_loss loss;
 	uint32_t lost_block;

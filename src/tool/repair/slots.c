@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "image/bits.h"
+#include "repair/blocks.h"
 
 /*
  * What is wrong with a slot, or NULL. A slot with which the pool opens (btt/recover.c) is not
@@ -166,26 +167,57 @@ int slots_settle(struct claims *t)
 	return ret;
 }
 
-int slots_clear(struct claims *t)
+/*
+ * Whether pmempool(1) refuses the slot although both libraries accept it: for a slot whose current
+ * record is not that of a write, it insists on the form that the layout makes.
+ */
+static bool is_refused_by_pmempool(const struct claims *t, const struct claims_slot *slot)
+{
+	static const struct btt_flog_record zero;
+	const struct btt_flog_record *r = claims_current(slot);
+
+	if (claims_is_write(slot))
+		return false;
+	return slot->cur != 0 || r->seq != 1 || r->premap >= t->geo->external_nlba ||
+	       memcmp(&slot->record[1], &zero, sizeof(zero)) != 0;
+}
+
+static int MUST_CHECK clear_other(struct claims *t, unsigned n)
 {
 	static const struct btt_flog_record_media zero;
+	uint64_t record = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE +
+			  (uint64_t)(t->slot[n].cur ^ 1) * sizeof(zero);
+	int ret = plan_note(t->plan,
+			    "arena %u: flog slot %u has a block number out of range in "
+			    "the record not in use; it is cleared",
+			    t->number, n);
+
+	return ret < 0 ? ret
+		       : plan_change(t->plan, t->image, PLAN_FLOG_CLEAN, record, &zero,
+				     sizeof(zero));
+}
+
+static int MUST_CHECK tidy(struct claims *t, unsigned n)
+{
+	const struct claims_slot *slot = &t->slot[n];
+	int ret;
+
+	if (slot->is_rewritten)
+		return 0;
+	if (!is_refused_by_pmempool(t, slot))
+		return slot->clear_other ? clear_other(t, n) : 0;
+	ret = plan_note(t->plan,
+			"arena %u: flog slot %u has a form that pmempool refuses; it is "
+			"written anew, with the same free block",
+			t->number, n);
+	return ret < 0 ? ret : blocks_rewrite_slot(t, n, claims_free_block(slot));
+}
+
+int slots_tidy(struct claims *t)
+{
 	int ret = 0;
 
-	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++) {
-		const struct claims_slot *slot = &t->slot[n];
-		uint64_t off = t->flog_off + (uint64_t)n * BTT_FLOG_SLOT_SIZE;
-
-		if (slot->state != SLOT_GOOD || !slot->clear_other)
-			continue;
-		ret =
-		    plan_note(t->plan,
-			      "arena %u: flog slot %u has a block number out of range in "
-			      "the record not in use; it is cleared",
-			      t->number, n);
-		if (ret == 0)
-			ret = plan_change(t->plan, t->image, PLAN_FLOG_CLEAN,
-					  off + (uint64_t)(slot->cur ^ 1) * sizeof(zero),
-					  &zero, sizeof(zero));
-	}
+	for (unsigned n = 0; n < BTT_NFREE && ret == 0; n++)
+		ret = tidy(t, n);
 	return ret;
 }

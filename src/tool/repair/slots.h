@@ -14,7 +14,10 @@ int slots_call_bad(struct claims *t, unsigned n, const char *why) MUST_CHECK;
 /* Decides which slots keep their free block. All other claims have to be known. */
 int slots_settle(struct claims *t) MUST_CHECK;
 
-/* Plans to clear the other record of slots where it is damaged and the current one stays. */
-int slots_clear(struct claims *t) MUST_CHECK;
+/*
+ * Plans to clear the other record of slots where it is damaged and the current one stays, and to
+ * rewrite slots in a form that pmempool(1) refuses. To be called when all blocks are handed out.
+ */
+int slots_tidy(struct claims *t) MUST_CHECK;
 
 #endif
