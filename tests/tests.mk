@@ -48,6 +48,8 @@ TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/poolset/test_map = -Wl,--wrap=storage_pool_can_flush
 TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific
+TEST_LDFLAGS_tests/tool/test_repair_backup_errors = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray \
+	-Wl,--wrap=strdup,--wrap=fdopen
 
 $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/internals.a
 	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
@@ -56,7 +58,7 @@ $(call test_bin,$(INTERNAL_TESTS)): $(B)/%: $(B)/obj/%.o $(SUPPORT_OBJ) $(B)/int
 TOOL_PARTS := $(filter-out %/main.o,$(TOOL_OBJ))
 $(B)/obj/tests/tool/%.o: INCLUDES += -Isrc/blk -Isrc/tool
 $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ) $(B)/internals.a
-	$(link) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
+	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
 
 # The crash tests decide at each access to shared memory which thread runs next. So their copy of
 # blk/btt is compiled as for ThreadSanitizer, with tests/crash/hooks.c in place of its run time. With

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A backup that cannot be made durable, or for which there is no memory: the pool is not changed, and
+ * no backup is left. The linker replaces the functions that allocate memory, and fdopen, which does.
+ */
+#include "undo_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+char *__real_strdup(const char *s);
+FILE *__real_fdopen(int fd, const char *mode);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+char *__wrap_strdup(const char *s);
+FILE *__wrap_fdopen(int fd, const char *mode);
+
+/* --- memory ------------------------------------------------------------------------------ */
+
+static unsigned failing_at; /* the n-th call fails, and all after it; 0: none */
+static unsigned ncall;
+
+static bool is_out(void)
+{
+	if (failing_at == 0 || ++ncall < failing_at)
+		return false;
+	errno = ENOMEM;
+	return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return is_out() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return is_out() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return is_out() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	return is_out() ? NULL : __real_reallocarray(p, n, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	return is_out() ? NULL : __real_strdup(s);
+}
+
+FILE *__wrap_fdopen(int fd, const char *mode)
+{
+	return is_out() ? NULL : __real_fdopen(fd, mode);
+}
+
+static enum tool_status repair_without_memory(const struct tool_command *self, int argc,
+					      char **argv)
+{
+	unsigned at = failing_at;
+	enum tool_status status;
+
+	ncall = 0;
+	status = cmd_repair(self, argc, argv);
+	failing_at = 0;
+	if (ncall < at)
+		ncall = 0; /* the failing call was not reached */
+	return status;
+}
+
+static void no_memory_leaves_no_backup_and_no_change(void **state)
+{
+	struct pool_file damaged = damage_all();
+	unsigned nundone = 0;
+	unsigned n = 1;
+
+	(void)state;
+	for (;; n++) {
+		int status;
+
+		unlink(undo);
+		store_file(path, &damaged);
+		failing_at = n;
+		status = tool_run(repair_without_memory, path, NULL);
+		if (ncall == 0)
+			break;
+		if (status == 0)
+			continue;
+		if (status != 3)
+			fail_msg("allocation %u: status %d\n%s", n, status, tool_said);
+		if (access(undo, F_OK) == 0) {
+			nundone++;
+			assert_non_null(strstr(tool_said, "not complete"));
+			assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+		}
+		if (!is_file(path, &damaged))
+			fail_msg("allocation %u: the pool has changed\n%s", n, tool_said);
+	}
+	print_message("%u allocations, %u undone\n", n - 1, nundone);
+	assert_true(n > 20);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+	free(damaged.p);
+}
+
+/* --- syncs of the folder ----------------------------------------------------------------- */
+
+static int folder_error; /* of fsync on a folder; 0: none */
+static int file_system_error;
+static unsigned nfolder;
+static unsigned nfile_system;
+static dev_t synced; /* the file system */
+
+SUPPORT_INTERPOSE int fsync(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		nfolder++;
+		if (folder_error) {
+			errno = folder_error;
+			return -1;
+		}
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+SUPPORT_INTERPOSE int syncfs(int fd)
+{
+	struct stat st;
+
+	nfile_system++;
+	synced = fstat(fd, &st) == 0 ? st.st_dev : 0;
+	errno = file_system_error;
+	return file_system_error ? -1 : 0;
+}
+
+static int repair_with(int of_folder, int of_file_system)
+{
+	int status;
+
+	folder_error = of_folder;
+	file_system_error = of_file_system;
+	nfolder = nfile_system = 0;
+	unlink(undo);
+	status = tool_run(cmd_repair, path, NULL);
+	folder_error = 0;
+	return status;
+}
+
+static void a_folder_that_cannot_be_synced_takes_a_sync_of_the_file_system(void **state)
+{
+	struct pool_file damaged = damage_all();
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(repair_with(EINVAL, 0), 0);
+	assert_int_equal(nfolder, 1);
+	assert_int_equal(nfile_system, 1);
+	assert_int_equal(stat(undo, &st), 0);
+	assert_true(synced == st.st_dev);
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_true(is_file(path, &damaged));
+
+	assert_int_equal(repair_with(0, 0), 0);
+	assert_int_equal(nfolder, 1);
+	assert_int_equal(nfile_system, 0);
+	free(damaged.p);
+}
+
+static void a_folder_whose_sync_fails_leaves_no_backup_and_no_change(void **state)
+{
+	static const int errors[][2] = {{EIO, 0}, {ENOSPC, 0}, {EINVAL, EIO}};
+	struct pool_file damaged = damage_all();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		assert_int_equal(repair_with(errors[i][0], errors[i][1]), 3);
+		assert_non_null(strstr(tool_said, "cannot write the backup"));
+		assert_int_equal(access(undo, F_OK), -1);
+		assert_true(is_file(path, &damaged));
+	}
+	free(damaged.p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(no_memory_leaves_no_backup_and_no_change),
+	    cmocka_unit_test(
+		a_folder_that_cannot_be_synced_takes_a_sync_of_the_file_system),
+	    cmocka_unit_test(a_folder_whose_sync_fails_leaves_no_backup_and_no_change),
+	};
+
+	return cmocka_run_group_tests(tests, make_base, free_base);
+}
