@@ -307,7 +307,40 @@ static void C15_a_flog_that_fell_back_gives_no_block_away(void **state)
 	assert_error_with(20, E);
 }
 
-/* The same, and block 20 has been written once more, through slot 1: that has the data block now. */
+/*
+ * Slot 1 took data block E from block 20 and gave it to block 10. Later block 20 got it again, and
+ * block 10 has its first data block again; then the flog fell back to the write of block 10.
+ */
+static void C15_a_block_that_came_back_is_not_taken_away_again(void **state)
+{
+	struct btt_flog_record r[2];
+
+	(void)state;
+	write_block(0, 20);
+	write_block(1, 20);
+	write_block(1, 10);
+	get_slot(&now, 1, r);
+	write_block(2, 10);
+	write_block(2, 20);
+	assert_int_equal(get_entry(&now, 20), NORMAL(E));
+	write_block(2, 30);
+	write_block(2, 30);
+	write_block(1, 10);
+	write_block(0, 40);
+	write_block(0, 40);
+	assert_int_equal(get_entry(&now, 10), NORMAL(10));
+	put_record(&now, 1, 0, &r[0]);
+	put_record(&now, 1, 1, &r[1]);
+	repair(2);
+	assert_entry(10, NORMAL(10));
+	assert_true(is_named(10));
+	assert_error_with(20, E);
+}
+
+/*
+ * As in the first case of C15, and block 20 has been written once more, through slot 1: that has the
+ * data block now.
+ */
 static void C16_a_block_that_another_slot_has_is_not_given_away(void **state)
 {
 	struct btt_flog_record r[2];
@@ -351,6 +384,7 @@ int main(void)
 	    CASE(C13_of_two_slots_the_first_one_keeps_the_block),
 	    CASE(C14_the_current_record_wins_against_an_older_block),
 	    CASE(C15_a_flog_that_fell_back_gives_no_block_away),
+	    CASE(C15_a_block_that_came_back_is_not_taken_away_again),
 	    CASE(C16_a_block_that_another_slot_has_is_not_given_away),
 	};
 

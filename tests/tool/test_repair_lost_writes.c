@@ -2,8 +2,8 @@
 /*
  * Pools of which a sector of the flog, or of the map, fell back to what it was some writes ago: the
  * disk has lost writes. What each data block holds is known, because the writes are made here. A
- * repair gives no block another block's data because of a stale flog; because of a stale map only
- * where both records of a slot say so, and it is named. After an undo everything is as it was.
+ * repair gives a block another block's data only where both records of a slot say so, and it is
+ * named. After an undo everything is as it was.
  *
  * SEED=N begins with the case of that number, CASES=N runs as many as that.
  */
@@ -166,7 +166,7 @@ static bool try_case(unsigned seed, bool flog)
 		after = load_file(path, &base);
 		for (uint32_t i = 0; i < base.geo.external_nlba; i++)
 			if (is_foreign(&h, &after, i) && !is_foreign(&h, &h.now, i) &&
-			    !(!flog && is_named(i)))
+			    !is_named(i))
 				fail_msg("seed %u, %s: block %u got the data of block "
 					 "%u\n%s",
 					 seed, flog ? "flog" : "map", i,

@@ -32,13 +32,13 @@
  *   |                         | record is the later one     |                            | C4   |
  *   | write to be completed,  | entry from which the slot's | the write; the entry goes  |      |
  *   | confirmed               | other record freed the      | into the error state       |      |
- *   |                         | block                       |                            | C5   |
+ *   |                         | block; nobody owns what the |                            |      |
+ *   |                         | entry got in its place      |                            | C5   |
  *   | write to be completed,  | entry                       | the entry; the write's     |      |
  *   | not confirmed           |                             | block keeps its old data,  |      |
  *   |                         |                             | and a finding names it     | C6   |
- *   | write to be completed   | entry, proven, from which   | as C6                      |      |
- *   |                         | the write's slot did not    |                            |      |
- *   |                         | free the block              |                            | C7   |
+ *   | write to be completed   | entry, proven, other than   | as C6                      |      |
+ *   |                         | the one in C5               |                            | C7   |
  *   | write to be completed   | write to be completed       | the confirmed one; if      |      |
  *   |                         |                             | there is none, neither,    |      |
  *   |                         |                             | and both are as in C6      | C8   |
@@ -129,7 +129,22 @@ static bool is_later(const struct claims_slot *slot, const struct claims_slot *r
 	       slot->record[slot->cur ^ 1].premap == claims_current(rival)->premap;
 }
 
-/* Whether a write's data block is claimed by the map entry alone that the slot took it from. */
+/* Whether a map entry or a slot names data block b. */
+static bool is_owned(const struct claims *t, uint32_t b)
+{
+	if (b < t->geo->internal_nlba && bits_has(t->claimed, b))
+		return true;
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		if (t->slot[n].is_readable && claims_free_block(&t->slot[n]) == b)
+			return true;
+	return false;
+}
+
+/*
+ * Whether a write's data block is claimed by the map entry alone that the slot took it from, and
+ * nobody owns the block which that entry got in its place: then it is the map that has lost
+ * stores. If somebody owns it, it may be the flog, and the entry may be right.
+ */
 static bool is_taken_from_claimant(const struct claims *t, const struct claims_slot *slot)
 {
 	const struct btt_flog_record *r = claims_current(slot);
@@ -138,7 +153,8 @@ static bool is_taken_from_claimant(const struct claims *t, const struct claims_s
 
 	return claims_is_chained(slot) && count_of(t, b) == 1 &&
 	       other->premap < t->geo->external_nlba &&
-	       btt_map_postmap(claims_entry(t, other->premap)) == b;
+	       btt_map_postmap(claims_entry(t, other->premap)) == b &&
+	       !is_owned(t, btt_map_postmap(other->new_map));
 }
 
 /*
