@@ -27,11 +27,11 @@ enum slot_loss {
 
 struct claims_slot {
 	struct btt_flog_record record[2];
-	int cur;	  /* index of the current record, -1: none */
-	bool is_readable; /* the current record makes sense */
-	bool is_handled;  /* its write has been completed */
-	bool proves;	  /* it proves the map entry of its lba */
-	bool clear_other; /* the other record has to be cleared */
+	int cur;	   /* index of the current record, -1: none */
+	bool is_readable;  /* the current record makes sense */
+	bool is_handled;   /* its write has been completed */
+	bool proves;	   /* it proves the map entry of its lba */
+	bool clear_other;  /* the other record has to be cleared */
 	bool is_rewritten; /* as a whole */
 	enum slot_state state;
 	enum slot_loss loss;
