@@ -29,6 +29,10 @@ static const struct {
     {"w00 w10 r0 | w10", "w00 w00"},
     {"w00 w20 w10 r0", "w30"},
     {"w01 w21 r0", "w30"},
+    {"z0+1", "z0+1"},
+    {"w00 z0+1 r0", "w20 w00"},
+    {"w21 z0+1+2", "z0+1+2"},
+    {"z0+1 | w01", "w20 w21"},
 };
 
 static const uint64_t page_sizes[] = {8, 64, 4096};
@@ -112,7 +116,6 @@ static void failing_write_back(void **state)
 	explore_free(&ex);
 }
 
-/* Syncs of the second process fail, too: those of its open and those of its operations. */
 /* --- shared syncs ------------------------------------------------------------------------- */
 
 static const struct {
@@ -177,6 +180,7 @@ static void a_caller_that_joins_a_running_sync_is_noticed(void **state)
 	explore_free(&ex);
 }
 
+/* Syncs of the second process fail, too: those of its open and those of its operations. */
 static void failing_sync_twice(void **state)
 {
 	struct explorer ex;

@@ -36,7 +36,7 @@ static const struct {
 struct attack {
 	const char *program, *then;
 	enum explore_base base;
-	unsigned fail_fence;
+	int fail; /* this fence; negative: the write-back before this event */
 	enum medium_kind kind;
 };
 
@@ -45,7 +45,8 @@ static struct scenario scenario_of(const struct attack *a)
 	return (struct scenario){.program = a->program,
 				 .then = a->then,
 				 .base = a->base,
-				 .fail_fence = a->fail_fence};
+				 .fail_fence = a->fail > 0 ? (unsigned)a->fail : 0,
+				 .lose_in = a->fail < 0 ? (unsigned)-a->fail : 0};
 }
 
 /* Short programs. Those that are most likely to find something come first. */
@@ -101,6 +102,10 @@ static const struct attack attacks[] = {
     {"w00", "w10", BASE_STALE, 1, MEDIUM_FILE},
     {"w00", "w10", BASE_EMPTY, 2, MEDIUM_FILE},
     {"w00", "w10", BASE_EMPTY, 3, MEDIUM_FILE},
+    /* a flag can be read and is lost: a kill after the sync or the write-back has failed */
+    {"z0", "z0", BASE_USED, 1, MEDIUM_FILE},
+    {"z0", "z0", BASE_USED, -3, MEDIUM_FILE},
+    {"e0", "e0", BASE_FRESH, -3, MEDIUM_FILE},
 };
 
 static const char *const kind_name[] = {"pmem", "weak pmem", "file"};
@@ -119,10 +124,10 @@ static void set_up(void)
 	}
 }
 
-/* A value is stored again for the case of a failed sync only. */
+/* A value is stored again for the case of a failed sync or write-back only. */
 static bool is_pointless(const struct attack *a)
 {
-	return explorers[a->kind].mutant.kind == SITE_RENEW && !a->fail_fence;
+	return explorers[a->kind].mutant.kind == SITE_RENEW && !a->fail;
 }
 
 static bool run_attack(const struct attack *a)

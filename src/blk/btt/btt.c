@@ -119,12 +119,12 @@
  *     x86-64; on ARM with the barrier in the kernel when it switches to another thread.)
  *     To flush the old entry in every write would be simpler, but FENCE 1 would have to wait for a
  *     line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times as long.
- * R18 On files, set_zero and set_error take their flag back if its sync has failed.
+ * R18 On files, set_zero, set_error and a range of zeros take their flags back if the sync fails.
  *     The flag can be read until its page is evicted, and is lost then. A reader, in this process
  *     or the next one, would have seen something that never was. No record names the flag, so
  *     recovery cannot store it again. The flag may be on the medium in spite of the failure. Then
- *     it shows up later, as if the call had been slow. A range of zeros (btt/zero_range.h) is not
- *     taken back; the caller learns that its blocks are in doubt.
+ *     it shows up later, as if the call had been slow. In place of an initial entry a flag is
+ *     stored, so that what is initial in memory is initial on the medium (btt/zero_range.c).
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Zeroes many blocks. The rules R1 to R16 are those on top of btt/btt.c; B5 is that of
+ * Zeroes many blocks. The rules R1 to R18 are those on top of btt/btt.c; B5 is that of
  * btt/batch.c.
  *
  * The range is divided into chunks. A chunk is a run of entries in which no two cache lines have
  * the same lock. It takes the locks in ascending order (B5), stores the flag into all entries,
- * flushes, fences once and releases the locks (R6, R16). After a crash each flag is durable or
- * not. An initial entry is not changed: it reads as zeros, and it is durable, because nothing was
- * stored there since the layout. So a range of a sparse pool that was never written takes no
- * space and no sync.
+ * flushes, fences once and releases the locks (R6, R16). If the fence fails on a file, it first
+ * puts back the flags that were there (R18). After a crash each flag is durable or not.
+ *
+ * An initial entry is not changed, and not stored again either (R14). So a range of a sparse pool
+ * that was never written takes no space and no sync. It reads as zeros, and it is initial on the
+ * medium, too: only a layout stores initial entries, and it makes them durable before the first
+ * info block is stored (R12). A flag that came later stays in memory until its page is evicted,
+ * and the page is then read again from the medium; recovery stores what a write has logged, and
+ * R18 stores a flag in place of an initial entry. (pmemblk(1) can store initial entries, too. If
+ * their sync fails, it says so, and has to be run again before the pool is used.)
  */
 #include "btt/zero_range.h"
 
@@ -21,6 +27,21 @@ struct zeros {
 	uint32_t first; /* premap */
 	uint32_t n;
 };
+
+/* Two bits for each entry of a chunk; for all of them the entries would not fit small stacks. */
+struct zeros_flags {
+	unsigned char four[BTT_LOCK_ENTRIES / 4];
+};
+
+static void note_flags(struct zeros_flags *f, uint32_t i, uint32_t entry)
+{
+	f->four[i / 4] |= (unsigned char)((entry & BTT_MAP_FLAGS) >> 30 << i % 4 * 2);
+}
+
+static uint32_t noted_flags(const struct zeros_flags *f, uint32_t i)
+{
+	return (uint32_t)(f->four[i / 4] >> i % 4 * 2) << 30;
+}
 
 static uint32_t last_line(const struct zeros *z)
 {
@@ -66,10 +87,13 @@ static int check_zeros_locked(struct btt *btt, const struct zeros *z, long long 
 	return 0;
 }
 
-/* Where flushes work by lines, one flush for each line with new flags is enough. */
+/*
+ * Where flushes work by lines, one flush for each line with new flags is enough. `before` gets
+ * what the flags were, on a file.
+ */
 static void store_zeros_locked(struct btt *btt, const struct zeros *z,
 			       const struct btt_redo_list *redo,
-			       struct storage_step *step)
+			       struct zeros_flags *before, struct storage_step *step)
 {
 	bool by_lines = btt->storage->eager_flush;
 	bool is_due = false;
@@ -80,6 +104,8 @@ static void store_zeros_locked(struct btt *btt, const struct zeros *z,
 		uint32_t entry = btt_redo_apply(redo, premap, raw); /* R16 */
 		uint32_t zero = btt_map_postmap(entry) | BTT_MAP_ZERO;
 
+		if (btt->storage->drops_pages)
+			note_flags(before, premap - z->first, entry);
 		if (!btt_map_is_initial(entry)) {
 			if (raw != zero)
 				btt_store_entry_locked(btt, z->arena, premap, zero);
@@ -96,9 +122,33 @@ static void store_zeros_locked(struct btt *btt, const struct zeros *z,
 	}
 }
 
+/*
+ * R18. The data blocks are those of the entries as they are now. A page may have been evicted since
+ * the flags were stored; then the records are applied as they were before (R16).
+ */
+static void take_back_locked(struct btt *btt, const struct zeros *z,
+			     const struct btt_redo_list *redo,
+			     const struct zeros_flags *before)
+{
+	for (uint32_t i = 0; i < z->n; i++) {
+		uint32_t flags = noted_flags(before, i);
+		uint32_t premap = z->first + i;
+		uint32_t raw;
+
+		if (btt_map_is_initial(flags) || btt_map_is_zero(flags))
+			continue;
+		raw = storage_load32(btt->storage, btt_arena_map_off(z->arena, premap),
+				     memory_order_relaxed);
+		raw = btt_redo_apply(redo, premap, raw);
+		btt_store_entry_locked(btt, z->arena, premap,
+				       btt_map_postmap(raw) | flags);
+	}
+}
+
 static int zero_chunk(struct btt *btt, const struct zeros *z, long long *failed)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
+	struct zeros_flags before = {{0}};
 	struct btt_redo_list redo;
 	struct lock *all = lock_zeros(btt, z);
 	int ret;
@@ -113,10 +163,13 @@ static int zero_chunk(struct btt *btt, const struct zeros *z, long long *failed)
 	redo.n = 0;
 	if (btt->storage->drops_pages)
 		btt_redo_collect_locked(btt, z->arena, z->first, z->n, &redo);
-	store_zeros_locked(btt, z, &redo, &step);
+	store_zeros_locked(btt, z, &redo, &before, &step);
 	ret = storage_fence(btt->storage, &step);
-	if (ret)
+	if (ret) {
 		ret = btt_poison(btt, ret);
+		if (btt->storage->drops_pages)
+			take_back_locked(btt, z, &redo, &before);
+	}
 unlock:
 	unlock_zeros(z, all);
 	return ret;

@@ -237,6 +237,57 @@ static void a_range_of_zeros_leaves_its_neighbours(void **state)
 	fixture_fini(&f);
 }
 
+static void expect_old(struct btt *btt)
+{
+	unsigned char buf[BSIZE];
+
+	expect(btt, 2, 0);
+	expect(btt, 3, 1);
+	assert_int_equal(btt_read(btt, buf, 4), -EIO);
+	expect(btt, 5, 0);
+	expect(btt, 6, 1);
+	expect(btt, 4094, 1);
+}
+
+/* On a file; nothing is durable where a sync fails, but all of it can be read. */
+static void a_range_of_zeros_whose_sync_failed_is_taken_back(void **state)
+{
+	static const uint64_t written[] = {3, 4, 5, 6, 4094, 4095, 4096, 4097};
+	unsigned char buf[BSIZE];
+	struct fixture f;
+	struct btt *btt;
+	long long failed;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, BSIZE);
+	f.ram.s.drops_pages = true;
+	btt = fixture_open(&f);
+	for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+		fill(buf, written[i], 1);
+		assert_int_equal(btt_write(btt, buf, written[i]), 0);
+	}
+	assert_int_equal(btt_set_error(btt, 4), 0);
+	assert_int_equal(btt_set_zero(btt, 5), 0);
+	f.ram.fail_fence_at = f.ram.fences + 1;
+	assert_int_equal(btt_zero_range(btt, 2, 4094, &failed), -EIO);
+	expect_old(btt);
+	btt_close(btt);
+	f.ram.fail_fence_at = 0;
+	btt = fixture_open(&f);
+	expect_old(btt);
+	/* the first chunk is durable, the second one fails */
+	f.ram.fail_fence_at = f.ram.fences + 2;
+	assert_int_equal(btt_zero_range(btt, 4095, 3, &failed), -EIO);
+	expect(btt, 4094, 1);
+	expect(btt, 4095, 0);
+	expect(btt, 4096, 1);
+	expect(btt, 4097, 1);
+	btt_close(btt);
+	f.ram.fail_fence_at = 0;
+	assert_int_equal(fixture_check(&f), 1);
+	fixture_fini(&f);
+}
+
 static void zeros_where_nothing_was_written_store_nothing(void **state)
 {
 	unsigned char buf[BSIZE] = {1};
@@ -474,6 +525,7 @@ int main(void)
 	    cmocka_unit_test(the_last_of_the_same_block_stays),
 	    cmocka_unit_test(one_call_spans_arenas),
 	    cmocka_unit_test(a_range_of_zeros_leaves_its_neighbours),
+	    cmocka_unit_test(a_range_of_zeros_whose_sync_failed_is_taken_back),
 	    cmocka_unit_test(zeros_where_nothing_was_written_store_nothing),
 	    cmocka_unit_test(calls_without_blocks_succeed),
 	    cmocka_unit_test(a_batch_takes_two_syncs_for_each_chunk),
