@@ -151,8 +151,9 @@ void history_see(struct history *h, unsigned block, unsigned char value)
 	for (unsigned i = 0; i < NPAST; i++) {
 		const struct past *p = &h->past[i];
 
-		if ((p->state == PAST_FAILED ||
-		     (p->state == PAST_RUNNING && p->op.kind == 'w')) &&
+		/* a flag that the call has found there (pos 0) is not its own */
+		if ((p->op.kind == 'w' || (p->state == PAST_FAILED && p->pos)) &&
+		    (p->state == PAST_FAILED || p->state == PAST_RUNNING) &&
 		    p->op.block == block && modifies(p) && p->phase < h->phase &&
 		    history_value(h, i) == value) {
 			h->seen[block].value = value;

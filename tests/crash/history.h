@@ -105,7 +105,7 @@ void history_restart(struct history *h);
 /*
  * The process has opened the pool and read this value. From now on the value stays, even if its
  * operation was not completed. The exception is a flag whose set_zero or set_error was cut off
- * by a kill.
+ * by a kill, also if a later call has found it set and failed: nobody knows what was there before.
  */
 void history_see(struct history *h, unsigned block, unsigned char value);
 

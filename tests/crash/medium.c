@@ -12,6 +12,8 @@
 
 static struct site sites[256];
 static size_t nsites;
+static uint64_t sites_met[256];
+uint64_t medium_mark;
 
 /* --- lines and chains ---------------------------------------------------------------- */
 
@@ -194,6 +196,7 @@ static bool suppressed(struct medium *m, enum site_kind kind, const void *caller
 			medium_die("too many call sites");
 		sites[nsites++] = (struct site){kind, caller};
 	}
+	sites_met[i] |= medium_mark;
 	if (m->mutant.kind != kind || m->mutant.caller != caller)
 		return false;
 	m->mutant_hit = true;
@@ -424,9 +427,10 @@ static const struct storage_ops medium_ops = {
     .fence = op_fence,
 };
 
-size_t medium_sites(const struct site **out)
+size_t medium_sites(const struct site **out, const uint64_t **met)
 {
 	*out = sites;
+	*met = sites_met;
 	return nsites;
 }
 

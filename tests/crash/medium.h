@@ -199,8 +199,12 @@ uint64_t medium_hash(const struct medium *m, bool flushes);
 void medium_each_change(const struct medium *m,
 			void (*fn)(void *arg, uint64_t off, uint64_t visible), void *arg);
 
-/* Returns every call site that was executed since the program began. */
-size_t medium_sites(const struct site **sites);
+/*
+ * Returns every call site that was executed since the program began, and for each the bits that
+ * medium_mark had when it was executed.
+ */
+size_t medium_sites(const struct site **sites, const uint64_t **met);
+extern uint64_t medium_mark;
 
 uint64_t mix64(uint64_t a, uint64_t b);
 
