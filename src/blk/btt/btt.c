@@ -476,9 +476,13 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 		entry = redone;
 	}
 	entry = btt_map_postmap(entry) | flag;
-	if (raw != entry)
+	if (raw != entry) {
 		btt_store_entry_locked(btt, arena, premap, entry);
-	storage_renew32(btt->storage, &step, btt_arena_map_off(arena, premap), entry);
+		btt_flush_entry(btt, arena, premap, &step);
+	} else { /* R6, R14 */
+		storage_renew32(btt->storage, &step, btt_arena_map_off(arena, premap),
+				entry);
+	}
 	ret = storage_fence(btt->storage, &step);
 	if (ret) {
 		ret = btt_poison(btt, ret);
