@@ -115,8 +115,8 @@
  *     turn after it. Otherwise the write flushes the recorded entry. Then FENCE 1 makes durable all
  *     map stores under the lock, and the write records its own instead. set_zero and set_error
  *     fence their stores and record nothing. If a thread ends and another one gets its number, the
- *     turns go on: end_thread() has a fence, too. (Flushes are complete with a locked instruction on
- *     x86-64; on ARM with the barrier in the kernel when it switches to another thread.)
+ *     turns go on: end_thread() has a fence, too. (If a thread changes the CPU, its flushes are
+ *     complete by then: with a locked instruction on x86-64, with a barrier of the kernel on ARM.)
  *     To flush the old entry in every write would be simpler, but FENCE 1 would have to wait for a
  *     line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times as long.
  * R18 On files, set_zero, set_error and a range of zeros take their flags back if the sync fails.

@@ -56,9 +56,21 @@ static unsigned number_of(uint64_t thread)
 	return (unsigned)(thread & LANE_NUMBER_MASK);
 }
 
+/*
+ * R17 in btt/btt.c: whoever has the number next begins new turns at once, and others conclude that
+ * the flushes of this thread are complete. For ARM no barrier between threads tells that.
+ */
+static void complete_flushes(void)
+{
+#if defined(__aarch64__)
+	__asm__ volatile("dsb sy" : : : "memory");
+#endif
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 static void end_thread(void *value)
 {
-	atomic_thread_fence(memory_order_seq_cst); /* R17 in btt/btt.c */
+	complete_flushes();
 	give_number_back(number_of((uint64_t)(uintptr_t)value));
 }
 
