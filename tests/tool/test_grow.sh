@@ -34,6 +34,10 @@ refused 3 'has 38425 blocks already, and no more fit 20000000 bytes$' -s 20MB "$
 refused 3 'has 38425 blocks already' -s 20000003 "$p"
 refused 3 'has 38425 blocks already' -n -s 20000003 "$p"
 refused 3 'No such file' -s 1G "$work/absent"
+for size in 1P 9223372036854775807; do
+	refused 3 'could not be opened with [0-9]+ bytes: cannot reserve' -n -s $size "$p"
+	refused 3 'could not be opened with [0-9]+ bytes: cannot reserve' -s $size "$p"
+done
 (
 	flock 9
 	refused 3 'in use|another process' -s 1G "$p"

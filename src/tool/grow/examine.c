@@ -10,6 +10,7 @@
 #include "base/fletcher64.h"
 #include "base/pool_format.h"
 #include "errormsg.h"
+#include "mapping.h"
 #include "repair/repair.h"
 #include "repair/verdict.h"
 
@@ -35,6 +36,27 @@ static int MUST_CHECK refuse_kind(const struct image *image)
 	return 0;
 }
 
+/*
+ * A pool is mapped as a whole. One that does not fit the address space could not be opened, and to
+ * plan its arenas could take all memory.
+ */
+static int MUST_CHECK refuse_unmappable(const struct grow *g)
+{
+	char why[512];
+	void *addr;
+	int ret = mapping_reserve(g->length, 0, &addr);
+
+	if (ret < 0) {
+		strncpy(why, errormsg_get(), sizeof(why) - 1);
+		why[sizeof(why) - 1] = '\0';
+		errormsg_set("%s could not be opened with %llu bytes: %s", g->image->path,
+			     ULL(g->length), why);
+		return ret;
+	}
+	mapping_release(addr, g->length, 0);
+	return 0;
+}
+
 static int MUST_CHECK refuse_length(const struct grow *g)
 {
 	uint64_t now = image_length(g->image);
@@ -48,7 +70,7 @@ static int MUST_CHECK refuse_length(const struct grow *g)
 		return errormsg_fail(
 		    EINVAL, "%s has %llu blocks already, and no more fit %llu bytes",
 		    g->image->path, ULL(g->nblock_before), ULL(g->length));
-	return 0;
+	return refuse_unmappable(g);
 }
 
 static int MUST_CHECK count_blocks(struct grow *g)
