@@ -221,8 +221,11 @@ static void make_base(struct explorer *ex, enum explore_base base)
 		st->info_off[a] = ref.arena[a].off;
 		st->flog_off[a] = ref.arena[a].flog;
 	}
-	for (unsigned b = 0; b < NTRACKED; b++)
+	st->lbasize = ref.arena[0].lbasize;
+	for (unsigned b = 0; b < NTRACKED; b++) {
 		st->map_off[b] = ref_map_off(&ref, explore_lba(b));
+		st->data_off[b] = ref_data_off(&ref, explore_lba(b));
+	}
 	if (!laid_out) {
 		medium_reset(&m);
 		ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent,

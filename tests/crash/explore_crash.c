@@ -424,16 +424,48 @@ static void before_event(struct medium *m)
 	explore_images(m->context);
 }
 
+/* The content of the data block that the entry of a tracked block names. */
+static unsigned char named_by(const struct medium *m, uint64_t off, unsigned block)
+{
+	const struct explorer_state *st = explore_running->state;
+	uint32_t entry;
+
+	memcpy(&entry, m->storage.base + off, sizeof(entry));
+	return explore_identify(m->storage.base + st->data_off[block] +
+				(uint64_t)(entry & 0x3fffffff) * st->lbasize);
+}
+
+/*
+ * Whether this map store makes write i visible, or another one of its call that replaces it. Of
+ * several writes to one block a call may store each, one after the other, or only the last one.
+ */
+static bool is_write_stored(const struct history *h, unsigned i, unsigned end,
+			    unsigned char value)
+{
+	for (unsigned k = i; k < end; k++)
+		if (h->past[k].op.block == h->past[i].op.block &&
+		    history_value(h, k) == value)
+			return k == i || h->past[i].pos == 0;
+	return false;
+}
+
 static void after_store32(struct medium *m, uint64_t off)
 {
 	struct watch *w = m->context;
 	unsigned op = w->op[m->thread];
+	unsigned end = op + w->nop[m->thread];
 
 	if (!w->history || op == NO_OP)
 		return;
-	for (unsigned i = op; i < op + w->nop[m->thread]; i++)
-		if (off == w->ex->state->map_off[w->history->past[i].op.block])
+	for (unsigned i = op; i < end; i++) {
+		const struct op *o = &w->history->past[i].op;
+
+		if (off != w->ex->state->map_off[o->block])
+			continue;
+		if (end == op + 1 || o->kind != 'w' ||
+		    is_write_stored(w->history, i, end, named_by(m, off, o->block)))
 			history_stored(w->history, i);
+	}
 }
 
 void explore_watch(struct watch *w)

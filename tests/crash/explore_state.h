@@ -60,7 +60,9 @@ struct explorer_state {
 	struct medium medium[NBASE][EXPLORE_LEVELS];
 	unsigned char initial[NBASE][NTRACKED];
 	uint64_t map_off[NTRACKED];
-	uint64_t nfirst; /* blocks of the first arena */
+	uint64_t data_off[NTRACKED]; /* the first data block of the arena */
+	uint32_t lbasize;	     /* of a data block */
+	uint64_t nfirst;	     /* blocks of the first arena */
 	uint64_t info_off[EXPLORE_ARENAS], flog_off[EXPLORE_ARENAS];
 	enum explore_base base;
 

@@ -153,6 +153,11 @@ uint64_t ref_map_off(const struct ref *ref, uint64_t lba)
 	return a->map + 4 * lba;
 }
 
+uint64_t ref_data_off(const struct ref *ref, uint64_t lba)
+{
+	return arena_of(ref, &lba)->data;
+}
+
 enum ref_state ref_block(const struct ref *ref, uint64_t lba, const unsigned char **data)
 {
 	const struct ref_arena *a;

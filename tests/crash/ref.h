@@ -59,6 +59,9 @@ const char *ref_census(const struct ref *ref);
 /* The place of a block's map entry in the image. */
 uint64_t ref_map_off(const struct ref *ref, uint64_t lba);
 
+/* The first data block of the arena that a block is in. */
+uint64_t ref_data_off(const struct ref *ref, uint64_t lba);
+
 /* Fletcher-64 of a page; the 8 bytes at 4088 and all bytes from skip on count as zero. */
 uint64_t ref_checksum(const unsigned char *page, unsigned skip);
 

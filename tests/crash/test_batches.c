@@ -81,6 +81,28 @@ static void file_hand_picked(void **state)
 	hand_picked(MEDIUM_FILE);
 }
 
+/* Without lanes for both, a batch stores the first and then the second. */
+static void a_block_twice_in_one_batch(void **state)
+{
+	static const char *const programs[] = {"w01+0 w00+0", "w00 w01 | w01+00"};
+	static const unsigned nlane[] = {5, 9};
+	struct explorer ex;
+
+	(void)state;
+	for (int kind = MEDIUM_PMEM; kind <= MEDIUM_FILE; kind++) {
+		init(&ex, (enum medium_kind)kind);
+		ex.fine = false;
+		ex.run_limit = check_long ? 20000 : 400;
+		ex.check_share = 16;
+		for (size_t i = 0; i < ARRAY_SIZE(nlane); i++) {
+			ex.nlane = nlane[i];
+			explore_all(&ex, programs, ARRAY_SIZE(programs), "w00");
+		}
+		print_stats("a block twice", &ex.stats);
+		explore_free(&ex);
+	}
+}
+
 static void random_programs(enum medium_kind kind, unsigned nthread, unsigned n)
 {
 	struct explorer ex;
@@ -231,6 +253,7 @@ int main(void)
 	    cmocka_unit_test(pmem_hand_picked),
 	    cmocka_unit_test(weak_hand_picked),
 	    cmocka_unit_test(file_hand_picked),
+	    cmocka_unit_test(a_block_twice_in_one_batch),
 	    cmocka_unit_test(random_batches),
 	    cmocka_unit_test(batches_over_two_arenas),
 	    cmocka_unit_test(failing_sync_of_a_batch),
