@@ -20,6 +20,9 @@ expect 0 check "$work/bench"
 expect 0 bench -s 17M -b 4K -n 0 "$work/b2"
 grep -qE '^[0-9]+ blocks of 4096 bytes, 1 thread$' "$work/out" || fail "what is measured"
 grep -qE '^random read +0/s +0.0 MiB/s' "$work/out" || fail "nothing was to be measured"
+expect 0 bench -s 17M -b 4K -t 16 -n 15 "$work/b3"
+printed '^random write +[1-9][0-9]*/s'
+printed '^random read +[1-9][0-9]*/s'
 expect 2 bench -t 0 "$work/b2"
 case_ok "bench makes a pool, measures it and removes it"
 

@@ -189,7 +189,8 @@ static bool run(const char *name, enum job job, PMEMblkpool *pool, unsigned nthr
 					     .number = started,
 					     .nworker = nthread,
 					     .depth = depth,
-					     .blocks = blocks / nthread};
+					     .blocks = blocks / nthread +
+						       (started < blocks % nthread)};
 		if (pthread_create(&w[started].thread, NULL, work, &w[started]) != 0)
 			error = "cannot start a thread";
 		else
@@ -211,7 +212,7 @@ static bool run(const char *name, enum job job, PMEMblkpool *pool, unsigned nthr
 static enum tool_status bench(PMEMblkpool *pool, unsigned nthread, unsigned depth,
 			      uint64_t operations)
 {
-	uint64_t fill = pmemblk_nblock(pool) + nthread - 1;
+	uint64_t fill = pmemblk_nblock(pool);
 
 	printf("%zu blocks of %zu bytes, %u thread%s", pmemblk_nblock(pool),
 	       pmemblk_bsize(pool), nthread, nthread == 1 ? "" : "s");
