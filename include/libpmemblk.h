@@ -42,7 +42,7 @@
  * - Order. Two writes may reach the medium in either order. A call that has returned 0 is
  *   durable; a call that has not returned yet may or may not be.
  * - Signals. No function may be called from a signal handler. An interrupted system call is
- *   repeated; calls do not return early with EINTR, but for the wait for a pool that is in use.
+ *   repeated. Only a call that waits for a pool in use (lock.wait) can end early with EINTR.
  * - Failed syncs. After EIO from a modifying call, close the pool and open it again before you
  *   write. Opening stores again what a failed write-back may have left out.
  * - Full disks. pmemblk_create() allocates all space. A file with holes (copied sparsely,
@@ -155,7 +155,7 @@ PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize, mod
  *		not match its files; an unsafe shutdown of the memory modules was recorded
  *		while the pool was open
  *	EAGAIN	locked, most often because another process has the pool open
- *	EINTR	a signal was handled while the call waited for that (lock.wait)
+ *	EINTR	a signal was handled while the call waited for a locked pool (lock.wait)
  *	ENOENT	path or a part of the set does not exist
  *	EACCES	no permission to read and write; reading is enough for copy on write
  *	ENOTSUP	the pool set has replicas; copy on write of a device DAX
@@ -236,9 +236,9 @@ int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
 /* --- many blocks at once ------------------------------------------------------------- */
 
 /*
- * These functions are an extension of this library: version 1.12.1 and older ones do not have
- * them. Source code can test for PMEMBLK_HAVE_BATCHES. If a program uses the functions and is
- * started with a library that lacks them, the loader stops it.
+ * These functions are an extension of this library: the original does not have them. Source code
+ * can test for PMEMBLK_HAVE_BATCHES. If a program uses the functions and is started with a library
+ * that lacks them, the loader stops it.
  *
  * A batch takes as many ordered steps as a single block: for each 128 blocks two fences on
  * persistent memory, or two syncs on an ordinary file. A range of zeros takes one step for each
@@ -252,14 +252,14 @@ int pmemblk_set_error(PMEMblkpool *pbp, long long blockno);
  *   succeeds.
  * - Other threads may read and write meanwhile, also the same blocks.
  *
- * Errors. readv(2) and writev(2) return the number of bytes before the error. Here a number would
- * tell nothing, because a batch has no order. So the functions return 0 or -1, and *failed
- * receives the number of the block that caused the error. It receives -1 if no single block
- * caused it, or if there is no error. If several blocks did, it receives one of them. failed may
- * be NULL.
+ * Errors. The functions return 0 or -1. *failed receives the number of the block that caused the
+ * error, or of one of them if several blocks did. It receives -1 if no single block caused the
+ * error, or if there is no error. failed may be NULL. (readv(2) and writev(2) return the number of
+ * bytes before the error. The blocks of a batch have no order, so that number would not say which
+ * of them are written.)
  *
- *	EINVAL	a block does not exist (*failed); n is more than memory can hold
- *	EFAULT	iov is NULL, or the buffer of a block (*failed) is
+ *	EINVAL	block *failed does not exist; n is more than memory can hold
+ *	EFAULT	iov is NULL; the buffer of block *failed is NULL
  *	EROFS, EBUSY	as pmemblk_write()
  *	EIO	*failed is a block that cannot be read or modified; or *failed is -1, and the sync
  *		of the file failed, or there was a media error, as with pmemblk_write()
@@ -339,12 +339,12 @@ void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void
  * another handler while they are open has to call the old one for each SIGBUS that is not
  * its own.
  *
- * Waiting. A pool that is open, in another process or in this one, is locked. So many
- * milliseconds (-1: without limit) create, open and check wait for it, before they fail with
- * EAGAIN; 0: not at all. While they wait they hold nothing, and try again every 5 to 20
- * milliseconds: who gets the pool next is a matter of chance. A signal that the thread handles
- * ends the wait with EINTR. A thread that waits without limit for a pool that it has open itself
- * waits for ever.
+ * Waiting. A pool that is open, in another process or in this one, is locked. lock.wait is the
+ * number of milliseconds that create, open and check wait for such a pool before they fail with
+ * EAGAIN. 0: they do not wait. -1: they wait without limit. A waiting call holds no file and no
+ * lock, and tries again every 5 to 20 milliseconds. If several calls wait, chance decides which of
+ * them gets the pool next. A signal that the thread handles ends the wait with EINTR. A thread that
+ * waits without limit for a pool that it has open itself waits for ever.
  *
  * Return 0, or -1 with EINVAL for an unknown name, a NULL argument or a lock.wait below -1. The
  * environment variables PMEMBLK_CONF ("name=value;name=value") and PMEMBLK_CONF_FILE (a file
