@@ -3,8 +3,8 @@
  * array_copy in FILE POOL	creates a pool and copies a file into it
  * array_copy out POOL FILE	copies the file out of it again
  *
- * Copies many blocks with one call. On an ordinary file such a batch takes two syncs, and
- * single writes take two for each block.
+ * Copies many blocks with one call. On an ordinary file such a batch takes two syncs. If each block
+ * were written by a call of its own, each would take two.
  *
  * The blocks of a batch have no order, and a power loss may come in the middle of it. So
  * block 0 is written at the end, by a call of its own: it holds the length of the file. As

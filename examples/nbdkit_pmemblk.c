@@ -5,9 +5,8 @@
  * A plugin for nbdkit(1) that exports a pool as a network block device, so that other
  * machines, qemu and tools such as nbdcopy can use it. Each block of the pool that a
  * request touches is written atomically and is durable when the request is answered. There
- * is no volatile cache, so a flush has nothing to do. All blocks of a request are written by one
- * call, so that a long request takes as many syncs as a short one. nbdkit-pmemblk-plugin.1 is its
- * manual.
+ * is no volatile cache, so a flush has nothing to do. One call writes all blocks of a request, so
+ * a request takes two syncs for each 128 blocks. nbdkit-pmemblk-plugin.1 is the manual.
  *
  * Only the process that opened a pool may modify it. nbdkit serves from a child process: it
  * becomes a daemon, or it runs a command (--run) while the child serves. So the child has to open
@@ -186,10 +185,10 @@ struct range {
 	long long whole; /* the first whole block */
 	size_t nwhole;
 	struct part tail;
-	char *memory; /* of the copies */
+	char *memory; /* holds the copies; NULL if there are no parts */
 };
 
-/* An error of the library; failed is the block that it names. */
+/* Reports an error of the library. failed: the block that caused it, or -1. */
 static int fail(long long failed)
 {
 	int err = errno;
@@ -236,8 +235,8 @@ static void range_fini(struct range *r)
 }
 
 /*
- * The vector of a range: the copies of the parts, and whole blocks at buf; no whole blocks if buf
- * is NULL. Returns its length.
+ * Makes the vector of a range: the copies of the parts, and between them the whole blocks at buf.
+ * If buf is NULL, the vector has no whole blocks. Returns the length of the vector.
  */
 static size_t vector_of(const struct range *r, char *buf, struct pmemblk_iovec iov[3])
 {
@@ -278,8 +277,8 @@ static int plugin_pread(void *handle, void *buf, uint32_t count, uint64_t offset
 /*
  * A request that changes a part of a block reads the block and writes it back. Another request
  * must not write to the block meanwhile. So all requests that modify blocks stand in a queue, from
- * begin() to end(). A request waits for those before it that touch one of its blocks, unless both
- * have whole blocks only: these the library orders.
+ * begin() to end(). A request waits for those before it that touch one of its blocks. It does not
+ * wait if both requests have whole blocks only, because the library orders writes of whole blocks.
  */
 struct request {
 	uint64_t first; /* block */
@@ -394,7 +393,10 @@ static int plugin_zero(void *handle, uint32_t count, uint64_t offset, uint32_t f
 	return modify(NULL, count, offset);
 }
 
-/* What was trimmed may read as anything, so the parts at the ends stay as they are. */
+/*
+ * Trimmed bytes may read as anything. This sets the whole blocks to zero, and does not change the
+ * parts at the ends.
+ */
 static int plugin_trim(void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
 	uint64_t first = (offset + bsize - 1) / bsize;

@@ -29,7 +29,7 @@ struct word {
 	bool is_mended;		/* under the lock: its first holder has called mend() */
 };
 
-/* In place of the page if there is none, and for locks that were not set up. */
+/* Used instead of the page if there is none, and by locks before fork_lock_setup(). */
 static struct word spare[MAX_LOCKS];
 
 static _Atomic(struct word *) words = spare; /* release and acquire */

@@ -26,8 +26,8 @@ struct state {
 	PMEMblkpool *pool;
 	uint64_t nblock; /* the number of blocks that are used */
 	/*
-	 * Looked up, because other cases of this program run on the original, where a program that
-	 * is linked with the function does not start.
+	 * Found with dlsym(). The program is not linked with the function, because then it would
+	 * not start on the original, on which its other cases run.
 	 */
 	call_of_many *call;
 	struct limit limit;
@@ -108,7 +108,7 @@ static void *prepare(const struct turns_case *c, const char *dir, enum turns_par
 			bench_die(c->name, "the library has no batches");
 		work = work_batch;
 	}
-	/* a line more, for the limit */
+	/* the limit uses one cache line more */
 	workers_start(&s->all, c->threads, c->batch * c->bsize + 64, s, work);
 	return s;
 }
@@ -150,8 +150,8 @@ static void count(const struct state *s, struct turns_touched *t, unsigned char 
 }
 
 /*
- * Finds the blocks of the next call by what the call leaves: reads must fill the buffers, and writes
- * must have changed the blocks.
+ * Makes one call and finds out which blocks it has touched. A read must have filled the buffers; a
+ * write must have changed the blocks.
  */
 static void touch_once(struct worker *w, struct turns_touched *t, unsigned char *seen)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Many random blocks in one call. The original has no such call. So all parties run on our
- * libraries: the first one makes the calls, in the place of the original others write and read the
- * same number of blocks one by one, and the limit is a bare loop with the same ordered steps.
+ * Many random blocks in one call. The original has no such call, so all parties run on our
+ * libraries. The first party calls pmemblk_writev() or pmemblk_readv(). The parties that are the
+ * original in other cases write or read the same number of blocks one by one. The limit is a bare
+ * loop with the same ordered steps.
  */
 #ifndef CASES_BATCH_H
 #define CASES_BATCH_H 1
@@ -12,7 +13,7 @@
 #include "turns.h"
 
 /*
- * Stores the case of this name; returns false if it is none of these. The names are
+ * Stores the case of this name. Returns false if there is no such case. The names are
  *
  *	OP/BSIZE/THREADS/BLOCKS		OP is writev or readv, BLOCKS the number of blocks in a call
  *

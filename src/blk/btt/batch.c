@@ -52,11 +52,12 @@
  *     The order covers the locks of all arenas. A single write holds a lane and waits for one map
  *     lock. So there is no deadlock. A batch that waited for lanes while it holds some could wait
  *     for another batch that does the same.
- * B6  Of its own thread's lanes a chunk takes one, in turn, as a single write does.
- *     So after a lane of a thread has freed a block, the fences of a write come before the next
- *     store into that block, with batches and single writes in any order (R11). A number is
- *     borrowed and returned with locked instructions, as a shared lane is, anew for each chunk. A
- *     chunk that ends without a step fences, as a single write does.
+ * B6  A chunk takes only one of the two lanes of its own thread, in turn, as a single write does.
+ *     After a lane of a thread has freed a block, a write through the other lane follows, and its
+ *     fences come before the next store into that block (R11). This holds for batches and single
+ *     writes in any order. For borrowed lanes a locked instruction has this effect: each chunk
+ *     borrows its numbers and returns them with locked instructions, as a shared lane is taken and
+ *     released. If a chunk ends without a step, it still executes a fence, as a single write does.
  * B7  R15 is checked twice, as in a single write: after the lanes, and after the locks.
  * B8  A failed sync poisons the table, and the rest of the batch is not stored (R9).
  *     Before FENCE 1 no record was stored, so all blocks of the chunk are old. After FENCE 1 each
@@ -65,7 +66,6 @@
  *     A chunk uses a lane only in the arena of its block. The lane's slots in other arenas do not
  *     change, and R3 holds there, too: a slot records its own previous entry. One fence covers
  *     the whole storage.
- *
  * B10 A map lock remembers the map stores of a chunk only if they are in one cache line (R17).
  *     Then the flush of any of these entries flushes all of them. If the chunk stores entries of
  *     several lines under one lock, it ends with a third fence, and the lock remembers nothing.
@@ -73,15 +73,15 @@
  * A damaged entry (out of range) ends the chunk before FENCE 1: no block of the chunk is written.
  * Blocks in a read-only arena are found before anything is written.
  *
- * On a file each of the two steps of a chunk is one range for all blocks, and the fence syncs it
- * with one call. The range reaches from the data to the flog. So the first sync may also write
- * map entries that others have stored without a sync. That is allowed at any time, and these
- * entries have to be written next anyway.
+ * On a file the fence of each step syncs one range of the file, with one call. The range covers all
+ * blocks of the chunk, from their data to the flog. So the first sync may also write map entries
+ * that other threads have stored and not synced yet. The kernel may write these at any time, and
+ * the next fences would have to write them anyway.
  *
  * Why a single write is not a batch of one. btt_write() is the same protocol without the vector, the
- * loan, the sorting and the arrays. On persistent memory a write of 512 bytes takes 330 ns, and a batch
- * of one such block 460 ns (both as measured on one machine, best of 20,000 rounds). Most programs
- * write single blocks.
+ * loan, the sorting and the arrays. On persistent memory a write of 512 bytes takes 330 ns, and a
+ * batch of one such block takes 460 ns (measured on one machine; the best of 20,000 rounds). Most
+ * programs write single blocks.
  */
 #include "btt/batch.h"
 
@@ -102,7 +102,10 @@ struct item {
 
 struct chunk {
 	struct item item[BATCH_MAX]; /* in the order of the vector */
-	/* In the order of work: map lock, line and entry, and the item's number in the low bits. */
+	/*
+	 * Sorted; the blocks are worked on in this order. From the high bits to the low ones: the
+	 * map lock, the line, the entry, the item's number.
+	 */
 	uint64_t key[BATCH_MAX];
 	unsigned n;
 	/* the lane of the block at the same place in key[] */
@@ -148,7 +151,7 @@ static uint64_t key_of(const struct item *item, unsigned number)
 	       (line * BTT_LINE_ENTRIES + entry) << BATCH_BITS | number;
 }
 
-/* Fast for vectors that are sorted, or nearly sorted, as most are. */
+/* Shell sort. It is fast if the vector is nearly sorted, as most vectors are. */
 static void sort_keys(uint64_t *key, unsigned n)
 {
 	static const unsigned gaps[] = {57, 23, 10, 4, 1};

@@ -105,26 +105,32 @@
  *     store the entry before they sync. On the old entry the flag would be there for good:
  *     recovery no longer finds the old value, the freed block is back in the map, and it has a second
  *     owner. A write stores no map entry before its two syncs, and the first one fails then.
- * R17 A write on persistent memory flushes for R2 only what may not be durable. The table records it:
- *     for each line of the map, whether this table has made it durable; for each map lock, the last
- *     map store under it.
- *     A line may hold what another process stored before it was killed (R8). So the first write to
- *     each line flushes the line. A map store of this table is flushed at once (R10), and durable
- *     when its thread has passed another fence. Each turn of a lane has a fence. So the recorded map
- *     store needs no flush if it is the thread's own, or if the other thread has begun the second
- *     turn after it. Otherwise the write flushes the recorded entry. Then FENCE 1 makes durable all
- *     map stores under the lock, and the write records its own instead. set_zero and set_error
- *     fence their stores and record nothing. If a thread ends and another one gets its number, the
- *     turns go on: end_thread() has a fence, too. (If a thread changes the CPU, its flushes are
- *     complete by then: with a locked instruction on x86-64, with a barrier of the kernel on ARM.)
- *     To flush the old entry in every write would be simpler, but FENCE 1 would have to wait for a
+ * R17 A write on persistent memory skips those flushes of R2 whose entries are known to be durable.
+ *     The table records what is known: for each line of the map, whether this table has made the
+ *     line durable; and for each map lock, the last map store under it.
+ *     Lines: a line may hold what another process stored before it was killed (R8). So the first
+ *     write to each line flushes the line.
+ *     Map stores: each map store of this table is flushed at once (R10). It is durable when the
+ *     thread that made it has passed another fence. A thread passes a fence in each of its turns
+ *     (btt/lanes.h). So the write does not flush the recorded map store if it was made by the same
+ *     thread, or if the thread that made it has begun the second turn after it. Otherwise the
+ *     write flushes the recorded entry. In all cases FENCE 1 then makes all map stores under the
+ *     lock durable, and the write records its own map store. set_zero and set_error record nothing,
+ *     because they fence their stores.
+ *     Threads that end: the next thread with the same number continues the count of turns. So
+ *     end_thread() completes the flushes of the thread before it gives the number back.
+ *     Threads that move to another CPU: their flushes are complete before they go on there. On
+ *     x86-64 a locked instruction completes them, and on ARM a barrier of the kernel.
+ *     It would be simpler to flush the old entry in every write. But then FENCE 1 would wait for a
  *     line that is in the caches: on Sapphire Rapids, writes of 512 bytes took 1.4 times as long.
- * R18 On files, set_zero, set_error and a range of zeros take their flags back if the sync fails.
- *     The flag can be read until its page is evicted, and is lost then. A reader, in this process
- *     or the next one, would have seen something that never was. No record names the flag, so
- *     recovery cannot store it again. The flag may be on the medium in spite of the failure. Then
- *     it shows up later, as if the call had been slow. In place of an initial entry a flag is
- *     stored, so that what is initial in memory is initial on the medium (btt/zero_range.c).
+ * R18 On files, if a sync fails, set_zero, set_error and a range of zeros store the old flags again.
+ *     Otherwise readers, in this process and in the next one, could see a new flag until the kernel
+ *     evicts its page; after that it is lost. They would have read a state that never became
+ *     durable. No record names the flag, so recovery cannot store it again. The flag may have
+ *     reached the medium in spite of the failure. Then it appears when the page is read again, as
+ *     if the call had taken effect later. If the old entry was initial, the flag zero is stored in
+ *     its place. So an entry that is initial in memory is initial on the medium, too
+ *     (btt/zero_range.c).
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -133,8 +139,9 @@
  *   1. Media errors while running (SIGBUS), and several processes. See pool/.
  *   2. A page that could not be written and leaves the memory before a sync has reported it.
  *      Until a sync reports it, readers see what the medium has.
- *   3. A flag whose call was killed while the disk failed. The process that opens the pool next
- *      reads it until its page leaves the memory.
+ *   3. A flag whose sync failed, if the process was killed before it could store the old entry
+ *      again (R18). The next process that opens the pool can read the flag until its page leaves
+ *      the memory.
  */
 #include "btt/btt.h"
 
@@ -213,7 +220,7 @@ static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf
 {
 	const _Atomic(uint64_t) *version = &v->version[btt_map_lock_number(premap)].count;
 	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
-	/* without the flags of a normal entry; any other keeps or gets one */
+	/* the number of a normal entry; other entries give a number that is too large */
 	uint32_t postmap = BTT_MAP_NORMAL ^ le32_to_cpu((le32){atomic_load_explicit(
 						&v->map[premap], memory_order_acquire)});
 
@@ -325,8 +332,8 @@ int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo)
 /* --- modifying --------------------------------------------------------------------------- */
 
 /*
- * What the modifying calls check first; lays the table out if need be. Whether the table is
- * poisoned they ask when they have what they may have to wait for.
+ * The first checks of every modifying call. Makes the first layout if there is none. The caller
+ * checks for poison later, when it holds the lane or the lock that it may have waited for (R15).
  */
 static int begin(struct btt *btt, uint64_t lba, struct btt_arena **arena,
 		 uint32_t *premap)
@@ -467,7 +474,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	ret = btt_load_entry_locked(btt, arena, premap, &raw, &entry);
 	if (ret)
 		goto unlock;
-	/* not the initial value: a range of zeros would not store it again */
+	/* not the initial value: btt_zero_range() would take it as durable, and skip it */
 	before = btt_map_is_initial(raw) ? btt_map_postmap(entry) | BTT_MAP_ZERO : raw;
 	if (btt->storage->drops_pages) { /* R16 */
 		uint32_t redone = btt_redo_entry_locked(btt, arena, premap, entry);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Thread numbers. A thread takes the lowest free number at its first write and gives it back when
- * it ends. The thread that gets the number next gets its lanes, too. To give a number back is a
- * release, and to take it an acquire, so the next thread sees the lanes' state.
+ * it ends. The thread that gets the number next gets its lanes, too. Giving a number back is a
+ * release operation and taking one is an acquire operation, so the next thread sees the state of
+ * the lanes.
  *
- * What is known about a thread fits into the value of a pthread key. That costs a call, but no
- * memory and no thread-local storage, for which a library that is loaded late may find no room.
+ * All that is kept for a thread fits into the value of a pthread key. Reading the value costs a
+ * call. But the key needs no memory, and no thread-local storage: a library that is loaded late may
+ * find no room there.
  */
 #include "btt/lanes.h"
 
@@ -181,8 +183,9 @@ static uint64_t lendable(const struct lanes *lanes, unsigned w)
 }
 
 /*
- * From the highest number down, always the same ones: the blocks that a batch has freed lie side by
- * side if those that it wrote did, and the next batch writes side by side again.
+ * Takes the highest free numbers first, so that successive batches get the same lanes. If a batch
+ * replaces blocks whose data lie side by side, it frees data blocks that lie side by side, and the
+ * next batch writes to these.
  */
 unsigned lanes_borrow(const struct lanes *lanes, unsigned want, struct lanes_loan *loan,
 		      uint8_t *lane)

@@ -34,7 +34,7 @@
 /* How many numbers there are. A thread without one has lane_hint() >= LANES_PRIVATE. */
 #define LANES_PRIVATE 120u
 
-/* One number of so many is not lent: the lowest ones, which threads take first. */
+/* One in LANES_KEPT_SHARE numbers is never lent: the lowest ones, which threads take first. */
 #define LANES_KEPT_SHARE 5u
 
 /*
@@ -51,13 +51,14 @@
  * lanes_release(). In each turn the thread passes a fence. This value identifies a turn: the
  * upper bits count the turns that the number has begun, and the lower bits are the number.
  *
- * LANE_NO_TURN stands for every turn of a shared lane, which is never known to be over. No number
- * has the value of its lower bits, so it is never taken for an earlier turn of a number.
+ * LANE_NO_TURN stands for each write through a shared lane. Such a write is never known to be over.
+ * The lower bits of LANE_NO_TURN are the number of no thread, so no turn of a number compares as
+ * later than it.
  */
 #define LANE_TURN(turns, number) LANE_THREAD(turns, number)
 #define LANE_NO_TURN LANE_TURN(0, LANES_PRIVATE)
 
-/* A thread remembers the turns of so many other numbers. */
+/* The size of a thread's memory: it remembers one turn for each of so many other numbers. */
 #define LANES_KNOWN 8u
 
 struct lane_ring {
@@ -154,7 +155,10 @@ static inline uint64_t lanes_turn(const struct lanes *lanes, unsigned hint)
 	    atomic_load_explicit(&lanes->ring[hint].turns, memory_order_relaxed), hint);
 }
 
-/* Whether the turn after `turn` is over. now: a turn of the same number, read later. */
+/*
+ * Returns true if the turn that came after `turn` is over. now: the turn of the same number, read
+ * later.
+ */
 static inline bool lane_turn_is_past(uint64_t turn, uint64_t now)
 {
 	return now >= turn + LANE_TURN(2, 0);

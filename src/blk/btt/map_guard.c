@@ -8,7 +8,7 @@
 #include "edge.h"
 #include "kernel.h"
 
-/* The gain was measured here. On other machines all threads take the locks. */
+/* A gain was measured on x86-64 only. On other machines all threads take the locks. */
 #if defined(__x86_64__)
 #define BIAS_PAYS true
 #else
@@ -21,9 +21,8 @@ static bool membarrier(int command)
 }
 
 /*
- * A process that has installed a filter of system calls (seccomp) since the table was opened may
- * not be able to use the system call any more. Then this waits: no CPU keeps a store in its
- * buffer so long.
+ * Used if membarrier(2) fails, because the process has installed a filter of system calls (seccomp)
+ * since the table was opened. This waits for 20 ms. No CPU keeps a store in its buffer so long.
  */
 static void wait_for_store_buffers(void)
 {

@@ -13,7 +13,8 @@
  *	-----                               -----
  *	its cell = number of the lock       state = ENDING
  *	(compiler barrier)                  membarrier
- *	state as it was? then go ahead      its cell 0? then the next turn is mine, else state = OFF
+ *	if the state is as it was:          if the owner's cell is 0: become the next owner
+ *	    it holds the lock               otherwise: state = OFF
  *
  * membarrier(2) runs a full barrier on every CPU that runs a thread of this process. After it,
  * either the other thread sees the store to the cell, or the previous owner sees that the state
@@ -120,9 +121,10 @@ static inline struct lock *map_guard_enter(struct map_guard *guard, uint64_t thr
 }
 
 /*
- * For a thread that needs several locks. The owner holds all of them when this returns; the result
- * goes to lock_release(). NULL: the bias has ended, and the thread takes the locks that it needs by
- * map_guard_take(), in ascending order, and gives them back by lock_release().
+ * For a thread that needs several locks. If the result is not NULL, the thread is the owner and
+ * holds all locks until it gives the result to lock_release(). If the result is NULL, the bias has
+ * ended. Then the thread takes the locks that it needs with map_guard_take(), in ascending order,
+ * and gives each to lock_release().
  */
 struct lock *map_guard_enter_all(struct map_guard *guard, uint64_t thread);
 void map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock);

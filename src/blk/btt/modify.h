@@ -87,7 +87,7 @@ static inline void btt_flush_entry(struct btt *btt, const struct btt_arena *aren
 		      BTT_MAP_ENTRY_SIZE);
 }
 
-/* Returns the word that has the bit of an entry's line: whether the line is durable. */
+/* Returns the word that holds the bit of an entry's line: 1 if this table made it durable. */
 static inline _Atomic(uint64_t) *btt_durable_word(const struct btt_arena *arena,
 						  uint32_t premap, uint64_t *bit)
 {
@@ -132,8 +132,9 @@ void btt_settle_last_slow_locked(struct btt *btt, const struct btt_arena *arena,
 				 unsigned hint);
 
 /*
- * R17: after this and btt_settle_line_locked() the next fence of the calling thread makes all map
- * stores of this table under the lock durable, and the whole line. hint: lane_hint() of the thread.
+ * R17: flushes the last map store under the lock if it is not known to be durable. After this and
+ * btt_settle_line_locked(), the next fence of the calling thread makes durable all map stores of
+ * this table under the lock, and the entry's line. hint: lane_hint() of the thread.
  */
 static inline void btt_settle_last_locked(struct btt *btt, const struct btt_arena *arena,
 					  uint32_t premap, struct storage_step *step,

@@ -9,11 +9,11 @@
 #include "btt/btt.h"
 #include "btt/modify.h"
 
-/* So many blocks, and so many bytes of each, as fit into the first-level cache. */
+/* The blocks of a group, and the bytes that are prefetched of each; the L1 cache holds both. */
 #define GROUP 32u
 #define AHEAD ((size_t)512)
 
-/* Prefetches those blocks of a group that are likely to be copied. */
+/* Prefetches the entries of a group, and the data of its normal ones. */
 static void prefetch_blocks(const struct btt *btt, struct btt_cursor c, unsigned n)
 {
 	const struct btt_view *view[GROUP];

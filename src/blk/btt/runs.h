@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Vectors of blocks, and which block of a call has caused an error: *failed is its number, or
- * BTT_NOBODY.
+ * Vectors of blocks. If a call for a vector fails, *failed is the number of the block that has
+ * caused the error, or BTT_NOBODY if no single block has.
  */
 #ifndef BTT_RUNS_H
 #define BTT_RUNS_H 1
@@ -53,11 +53,11 @@ static inline unsigned char *btt_cursor_buf(const struct btt_cursor *c, size_t b
 /* The number of blocks that are left, at most max. */
 unsigned btt_cursor_count(struct btt_cursor c, unsigned max);
 
-/* Stores the number of a block of an arena as the one that has caused the error. */
+/* Sets *failed to the block that has this premap number in the arena. */
 void btt_blame(const struct btt *btt, const struct btt_arena *arena, uint32_t premap,
 	       long long *failed);
 
-/* -EIO, message set: one of these blocks is in a read-only arena. */
+/* -EIO, message and *failed set: one of these blocks is in a read-only arena. */
 int btt_check_arenas(const struct btt *btt, uint64_t lba, uint64_t nblock,
 		     long long *failed) MUST_CHECK;
 

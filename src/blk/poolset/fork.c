@@ -32,7 +32,10 @@ struct outcome {
 	struct opened file;
 };
 
-/* Stored in this order, with release: a child has the stores up to some moment. */
+/*
+ * The fields are stored in this order, with release. So a child has a copy in which the stores up
+ * to some moment were made, and the later ones were not.
+ */
 struct part {
 	_Atomic(uint32_t) begun;   /* attempts to open it */
 	_Atomic(uint32_t) settled; /* the attempt whose result is in file */
@@ -148,8 +151,8 @@ static void mend(void)
 /* --- the handlers --------------------------------------------------------------------------- */
 
 /*
- * If no thread is forking, no child can have the files of calls that have ended: takes the
- * records of these out of the list.
+ * Removes the records of calls that have ended from the list, if no thread is forking. Then no
+ * child can have the files of these calls.
  */
 static void retire_locked(void)
 {

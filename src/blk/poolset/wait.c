@@ -49,7 +49,7 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
 }
 
-/* Blocks all signals but those that the thread's own instructions raise. */
+/* Blocks all signals except those that the thread's own instructions raise. */
 static void hold_signals(struct poolset_wait *wait)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,

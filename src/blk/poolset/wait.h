@@ -42,15 +42,15 @@ struct poolset_wait {
 	uint64_t random;
 	bool is_patient; /* another attempt may follow: a locked file sets no message */
 	bool is_locked;	 /* the attempt has found a locked file */
-	bool is_masked;	 /* signals are blocked; `before` is the mask without that */
+	bool is_masked;	 /* signals are blocked; `before` is the mask to restore */
 	sigset_t before;
 };
 
 /*
- * Locks the open file of a pool exclusively. Network file systems that implement flock(2) by locks
- * of fcntl(2) refuse that if fd is open for reading only; there the lock is a shared one, which
- * still excludes writers. -EWOULDBLOCK if the file is locked, or another error of flock(2). Sets
- * no message.
+ * Locks the open file of a pool exclusively. Some network file systems implement flock(2) by locks
+ * of fcntl(2), and refuse an exclusive lock if fd is open for reading only. There the function
+ * takes a shared lock, which still excludes writers. -EWOULDBLOCK if the file is locked, or another
+ * error of flock(2). Sets no message.
  */
 int poolset_lock(int fd) MUST_CHECK;
 

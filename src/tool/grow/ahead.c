@@ -34,7 +34,7 @@ int ahead_allocate(struct grow *g, struct image *image)
 	return ret;
 }
 
-/* So many bytes are stored between two fences. */
+/* The number of bytes that are stored between two fences. */
 #define CHUNK (UINT64_C(64) << 20)
 
 struct progress_of_store {

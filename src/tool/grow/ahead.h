@@ -8,13 +8,19 @@
 
 #include "grow/grow.h"
 
-/* The first offset in the arena behind the old end of the file. It may be beyond the arena. */
+/*
+ * Returns the first offset in the arena that is behind the old end of the file. It may be larger
+ * than the arena.
+ */
 uint64_t ahead_begin(const struct grow *g, const struct metadata_arena *a);
 
-/* Allocates space for it in the image's file, which has its new length already. */
+/* Allocates space for this part in the image's file, which already has its new length. */
 int ahead_allocate(struct grow *g, struct image *image) MUST_CHECK;
 
-/* Stores it, durably, to a storage of the new length. -EINTR: the grow's watch has stopped it. */
+/*
+ * Stores this part to a storage of the new length. The part is durable when the call returns 0.
+ * -EINTR: the grow's watch has stopped the call.
+ */
 int ahead_store(struct grow *g, struct storage *s) MUST_CHECK;
 
 #endif

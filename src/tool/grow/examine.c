@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether a pool can get a length, and what it has then. */
+/* Decides whether a pool can grow to a length, and computes the arenas that it has then. */
 #include "grow/examine.h"
 
 #include <errno.h>
@@ -116,11 +116,11 @@ static int MUST_CHECK add_arena(struct grow *g, uint64_t off, uint64_t size)
 	m->arena = grown;
 	grown += m->narena++;
 	*grown = (struct metadata_arena){.off = off};
-	/* btt_geometry_count() has accepted it */
+	/* does not fail: btt_geometry_count() has accepted the size */
 	return btt_geometry_arena(size, g->image->params.bsize, &grown->geo);
 }
 
-/* From the arena that is the last one now to the end. */
+/* Places the arena that is now the last one, and all new arenas behind it. */
 static int MUST_CHECK place_arenas(struct grow *g)
 {
 	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
@@ -155,7 +155,7 @@ static int MUST_CHECK place_arenas(struct grow *g)
 	return ret;
 }
 
-/* A pool that is not consistent: damaged, or, as for check and repair, not for this library. */
+/* Judges an inconsistent pool. It is refused if repair refuses it; otherwise it is damaged. */
 static int MUST_CHECK judge_damage(struct grow *g, enum grow_verdict *verdict)
 {
 	enum repair_verdict repair = REPAIR_HOPELESS;
@@ -218,7 +218,7 @@ int examine_length(struct image *image, uint64_t length, struct grow *g,
 
 	*g = (struct grow){.image = image, .length = length};
 	*verdict = GROW_REFUSED;
-	/* also of a set that is damaged */
+	/* a set is refused even if it is damaged */
 	if (image->set->is_file)
 		return refuse_kind(image) < 0 ? 0 : -EOPNOTSUPP;
 	return image_run(image, judge_guarded, &j);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Whether a pool can grow, and what it has then. */
+/* Decides whether a pool can grow to a length, and computes the arenas that it has then. */
 #ifndef EXAMINE_H
 #define EXAMINE_H 1
 
@@ -12,8 +12,9 @@ enum grow_verdict {
 };
 
 /*
- * Judges whether the pool can get this length, and what it has then. *grow is to be given to
- * examine_free(), and uses the image, which is as the files are then.
+ * Stores the verdict, and describes in *grow the pool of this length. *grow refers to the image,
+ * which has the present contents of the files when the call returns. The caller gives *grow to
+ * examine_free().
  */
 int examine_length(struct image *image, uint64_t length, struct grow *grow,
 		   enum grow_verdict *verdict) MUST_CHECK;

@@ -2,29 +2,31 @@
 /*
  * How a pool grows. The last arena becomes larger: its map, its flog and the copy of its info
  * block move to its new end, and every new block owns one of the data blocks that are added
- * (grow/metadata.c). An arena has at most 512 GiB; if more is left behind it, further arenas
- * follow. So the pool ends up with the arenas, and the number of blocks, of a new pool of that
- * length. No data block moves, and no block changes.
+ * (grow/metadata.c). An arena has at most 512 GiB. If space is left behind it, further arenas
+ * follow. So the pool has the same arenas, and as many blocks, as a new pool of that length. No
+ * data block moves, and no block changes.
  *
  * The first info block of the last arena decides which metadata are in use. It has to be replaced,
- * and the power may fail while it is written. Then it is torn. This library recovers a torn one
- * from the copy at the arena's new end. The original does not: it takes the pool for an empty one,
- * and its next write destroys it. So the pool is locked while the block is written: the header gets
- * an incompat feature that no library knows, and every library refuses the pool. A header that is
- * torn itself has a wrong checksum, and is refused, too.
+ * and the power may fail while it is written. Then the info block is torn. This library recovers a
+ * torn info block from the copy at the arena's new end. The original treats the pool as an empty
+ * one, and its next write destroys the pool. So the pool is locked while the info block is
+ * written: the header gets an incompat feature that no library knows, and every library refuses
+ * the pool. If the header itself is torn, its checksum is wrong, and every library refuses the
+ * pool, too.
  *
  * The stores have the following order. Each step is durable before the next one begins.
  *
  *   1. The file gets its new length.
- *   2. Ahead: what comes to stand behind the old end of the file. The new map, the new flog and the
- *      new arenas are stored first, then the new copy.
- *   3. PLAN_GROW_BEHIND: the same for bytes that were in the file, but in no arena. These are the
- *      last part of a page in a file of odd length, and what an interrupted grow has left.
+ *   2. Ahead (grow/ahead.c): the new metadata behind the old end of the file are stored. The new
+ *      map, the new flog and the new arenas come first, then the new copy.
+ *   3. PLAN_GROW_BEHIND: new metadata are stored over bytes of the old file that belong to no
+ *      arena. There are such bytes if the length of the file is not a multiple of the page, or if
+ *      an interrupted grow has made the file longer.
  *   4. PLAN_GROW_LOCK: the header is locked.
  *   5. PLAN_GROW_MOVE: new metadata are stored over the old ones, if they overlap.
  *   6. PLAN_INFO: the first info block is replaced.
- *   7. PLAN_INFO_COPY: its copy is replaced. This is only done if the arena keeps its size and gets
- *      a successor; otherwise the copy has another place.
+ *   7. PLAN_INFO_COPY: its copy is replaced, if the arena keeps its size and gets a successor. If
+ *      the arena grows, its new copy has another place, and was stored before.
  *   8. PLAN_GROW_UNLOCK: the header gets its old bytes back.
  *
  * What a power cut leaves:
@@ -41,16 +43,17 @@
  * arena begins 8 KiB behind the start of the file, and grows by these 8 KiB before another one
  * follows. The new map never begins below the old one. So it does not reach the old data blocks.
  *
- * The backup holds all bytes of the old file that change, and its length. An undo goes back in the
- * opposite order and locks the pool first (repair/undo.h). It is refused if the pool was used since:
- * the backup also has checksums of the new metadata.
+ * The backup holds the length of the old file, and all its bytes that change. An undo restores them
+ * in the opposite order, and locks the pool first (repair/undo.h). The backup also holds checksums
+ * of the new metadata. If they do not match, the pool was used since the grow, and the undo is
+ * refused.
  *
- * Only a consistent pool grows. An interrupted write is no damage: its flog record and its map
- * entry are copied as they are, and the next open completes the write.
+ * Only a consistent pool grows. A pool with an interrupted write is consistent: the flog record and
+ * the map entry of the write are copied unchanged, and the next open completes the write.
  *
- * Not handled: pools do not shrink. Pool sets do not grow, because their last part would have to.
- * The shutdown state is not used: if a memory module loses what was flushed during a grow, nobody
- * is told.
+ * Not handled: pools do not shrink. Pool sets do not grow, because this would need a larger last
+ * part. The shutdown state is not used: if a memory module loses what was flushed during a grow, no
+ * error reports this.
  */
 #include "grow/grow.h"
 
@@ -68,7 +71,7 @@
 
 /* --- the plan ------------------------------------------------------------------------------ */
 
-/* Adds [x, end) of an arena's metadata to the plan's areas, with its sum. */
+/* Adds the bytes [x, end) of an arena's metadata to the plan's areas, with their checksum. */
 static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena,
 			       uint64_t x, uint64_t end)
 {
@@ -116,8 +119,8 @@ static uint64_t next_stored(struct grow *g, uint64_t off, uint64_t end)
 }
 
 /*
- * The first page of metadata from x on that may change. A page that is a hole in the old file and
- * is to hold zeros stays as it is.
+ * Returns the first page of metadata, from x on, that may change. A page does not change if it is
+ * a hole in the old file and its new contents are zeros.
  */
 static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t end)
 {
@@ -134,9 +137,9 @@ static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t
 }
 
 /*
- * Plans the new metadata that replace bytes of the old file, from the last page to the first. A
- * new page is made of an old one at the same place or before it, and that must not have changed
- * yet.
+ * Plans the new metadata that replace bytes of the old file. The order is from the last page to the
+ * first. The reason: a new page is made from the old page at the same place or from one before it,
+ * and this old page must still be unchanged at that moment.
  */
 static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned arena)
 {
@@ -177,8 +180,8 @@ static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned are
 }
 
 /*
- * A layout may have been interrupted before it stored all copies. Plans those of the arenas that
- * stay.
+ * Plans the missing copies of info blocks, in the arenas that do not grow. Copies are missing if
+ * the layout was interrupted before it had stored all of them.
  */
 static int MUST_CHECK plan_missing_copies(struct grow *g, struct plan *plan)
 {
@@ -210,7 +213,10 @@ static int MUST_CHECK plan_header(struct grow *g, struct plan *plan,
 	return ret;
 }
 
-/* Plans the lock of the header, and its end. Between them are all stores that may do harm. */
+/*
+ * Plans two changes of the header: the first locks the pool, the second unlocks it. All stores
+ * that could do harm if the power fails are between the two.
+ */
 static int MUST_CHECK plan_lock(struct grow *g, struct plan *plan)
 {
 	struct pool_header before;

@@ -12,8 +12,8 @@
 #include "repair/plan.h"
 
 /*
- * go_on() is called with the number of bytes that were stored ahead. false: stops the grow, and
- * the pool stays unchanged.
+ * go_on() is called with the number of bytes that were stored ahead so far. If it returns false,
+ * the grow ends, and the pool stays unchanged.
  */
 struct grow_watch {
 	bool (*go_on)(void *arg, uint64_t done);
@@ -25,20 +25,20 @@ struct grow {
 	uint64_t length; /* of the file afterwards, bytes */
 	uint64_t nblock_before;
 	uint64_t nblock;	/* afterwards */
-	bool is_laid_out;	/* else only the file becomes longer */
+	bool is_laid_out;	/* false: only the file becomes longer */
 	struct btt_found found; /* the arenas as they are */
 	struct metadata metadata;
 	struct btt_info_media last; /* new info block of the last arena of found */
-	uint64_t image_end;	    /* of the old file, rounded up to pages */
-	/* bytes that are stored ahead, behind image_end */
+	uint64_t image_end;	    /* end of the old file, rounded up to pages */
+	/* number of bytes that are stored ahead, behind image_end */
 	uint64_t nstore;
 	const struct grow_watch *watch; /* NULL: none */
 	struct plan_ahead ahead;
 };
 
 /*
- * Plans the changes of a pool that is laid out. The plan refers to grow. The image has to be
- * refreshed afterwards.
+ * Plans the changes of a pool that has a layout. The plan refers to *grow. The caller refreshes
+ * the image afterwards.
  */
 int grow_plan(struct grow *grow, struct plan *plan) MUST_CHECK;
 

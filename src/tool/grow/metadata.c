@@ -11,10 +11,12 @@
  *   n + 256 on		       0 (initial)		 the one of its own number
  *
  * A slot that was never used has the data block n + i. It gets n' + i instead, as in a new arena of
- * this size: such slots tell a repair how many blocks the arena has. All other slots are copied bit
- * for bit. So a map that grows by gigabytes needs a page or two more on the medium.
+ * this size, because a repair computes the number of blocks from such slots. All other slots are
+ * copied bit for bit. Initial entries are zeros, which can be holes of the file. So a map that
+ * becomes gigabytes longer needs only a page or two more on the medium.
  *
- * With less than 256 new blocks all slots are copied, and block n + i owns data block n + 256 + i.
+ * If there are fewer than 256 new blocks, all slots are copied, and block n + i owns data block
+ * n + 256 + i.
  */
 #include "grow/metadata.h"
 
@@ -35,7 +37,7 @@ static uint32_t larger(uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-/* New blocks from this one on are initial. */
+/* Returns the first new block from which on all map entries are initial. */
 static uint32_t first_initial(const struct metadata *m, const struct btt_geometry *geo)
 {
 	return smaller(m->old.internal_nlba, geo->external_nlba);
@@ -126,7 +128,7 @@ static void make_map(const struct metadata *m, const struct storage *from,
 			entry[i - first] = cpu_to_le32(BTT_MAP_ZERO | (added + (i - n)));
 }
 
-/* The slots from number first on. old: where they stand; NULL: all are new. */
+/* Makes a page of slots, from number `first` on. old: the old ones; NULL: all are new. */
 static void make_slots(const struct metadata *m, const struct btt_geometry *geo,
 		       uint32_t first, const unsigned char *old, unsigned char *page)
 {

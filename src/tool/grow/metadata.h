@@ -13,7 +13,7 @@
 #include "btt/geometry.h"
 #include "storage/storage.h"
 
-/* An arena that gets new places for its metadata: the one that grows, and those that are new. */
+/* An arena that gets new metadata: it grows, or it is added. */
 struct metadata_arena {
 	uint64_t off; /* in the pool image */
 	struct btt_geometry geo;
@@ -23,26 +23,28 @@ struct metadata_arena {
 struct metadata {
 	struct metadata_arena *arena; /* ascending */
 	unsigned narena;
-	bool moves;		 /* the first of them has been there before, like this: */
-	struct btt_geometry old; /* with the same block size */
-	bool is_fresh[BTT_NFREE]; /* slots that begin anew, see metadata_load_slots() */
+	bool moves; /* arena[0] is an old arena that grows */
+	struct btt_geometry
+	    old; /* of the last old arena; its block size stays the same */
+	bool is_fresh[BTT_NFREE]; /* found by metadata_load_slots() */
 };
 
 /*
- * Finds the slots of the arena that grows that were never used, and can begin anew. from: the pool
- * as it was.
+ * Finds the slots of the growing arena that get the contents of slots in a new arena, because they
+ * were never used. from: the old pool.
  */
 void metadata_load_slots(struct metadata *m, const struct storage *from);
 
 /*
- * The offset in the arena of the first page from x on (a multiple of the page) that holds anything
- * but zeros, or may; the arena's size if there is none. Pages of data are never named, nor the
- * first page of an arena that was there before. from: the pool as it was, or is.
+ * Returns the offset, in the arena, of the first page of new metadata from x on that may hold
+ * something else than zeros; the arena's size if there is no such page. x is a multiple of the
+ * page. Pages of data blocks, and the first page of the growing arena, are skipped. from: the old
+ * pool, whose file may already have its new length.
  */
 uint64_t metadata_next(const struct metadata *m, struct storage *from, unsigned arena,
 		       uint64_t x);
 
-/* Makes the page at offset x of the arena; one of those that metadata_next() may name. */
+/* Makes the page at offset x of the arena. x is an offset that metadata_next() can return. */
 void metadata_make(const struct metadata *m, const struct storage *from, unsigned arena,
 		   uint64_t x, unsigned char page[BTT_PAGE]);
 
