@@ -48,15 +48,15 @@ static void set_state(struct map_guard *guard, uint32_t state)
 	atomic_store_explicit(&guard->state, state, memory_order_release);
 }
 
-static uint64_t owner_of(struct map_guard *guard, uint32_t turn)
+static uint64_t owner_of(struct map_guard *guard, uint32_t term)
 {
-	return atomic_load_explicit(&guard->cell[turn].owner, memory_order_relaxed);
+	return atomic_load_explicit(&guard->cell[term].owner, memory_order_relaxed);
 }
 
-static void begin_turn(struct map_guard *guard, uint32_t turn, uint64_t thread)
+static void begin_term(struct map_guard *guard, uint32_t term, uint64_t thread)
 {
-	atomic_store_explicit(&guard->cell[turn].owner, thread, memory_order_relaxed);
-	set_state(guard, turn);
+	atomic_store_explicit(&guard->cell[term].owner, thread, memory_order_relaxed);
+	set_state(guard, term);
 }
 
 void map_guard_init(struct map_guard *guard, bool biased)
@@ -71,23 +71,23 @@ void map_guard_init(struct map_guard *guard, bool biased)
 static void change_owner_locked(struct map_guard *guard, uint64_t thread)
 {
 	/* never ENDING: that takes the lock */
-	uint32_t turn = atomic_load_explicit(&guard->state, memory_order_relaxed);
+	uint32_t term = atomic_load_explicit(&guard->state, memory_order_relaxed);
 
-	if (turn >= MAP_GUARD_TURNS || owner_of(guard, turn) == thread)
+	if (term >= MAP_GUARD_TERMS || owner_of(guard, term) == thread)
 		return;
-	if (owner_of(guard, turn) == 0) {
-		begin_turn(guard, turn, thread);
+	if (owner_of(guard, term) == 0) {
+		begin_term(guard, term, thread);
 		return;
 	}
-	set_state(guard, MAP_GUARD_ENDING | turn);
+	set_state(guard, MAP_GUARD_ENDING | term);
 	run_barriers();
 	/* acquire: the stores of the previous owner */
-	if (turn + 1 < MAP_GUARD_TURNS &&
-	    atomic_load_explicit(&guard->cell[turn].inside.held, memory_order_acquire) ==
+	if (term + 1 < MAP_GUARD_TERMS &&
+	    atomic_load_explicit(&guard->cell[term].inside.held, memory_order_acquire) ==
 		0)
-		begin_turn(guard, turn + 1, thread);
+		begin_term(guard, term + 1, thread);
 	else
-		set_state(guard, MAP_GUARD_OFF | turn);
+		set_state(guard, MAP_GUARD_OFF | term);
 }
 
 /* NULL: the bias has ended, for good. */

@@ -6,7 +6,7 @@
  * for the write-back at the end of the previous write. That takes a third of a write's time. Most
  * pools have one writing thread at a time. So a table is biased: its first writer owns all map
  * locks together and enters with two plain stores. When another thread wants a map lock, it
- * becomes the owner. After MAP_GUARD_TURNS changes, or if the owner is inside at that moment, the
+ * becomes the owner. After MAP_GUARD_TERMS changes, or if the owner is inside at that moment, the
  * bias ends for ever, and all threads take the locks.
  *
  *	owner                               another thread, one at a time
@@ -18,7 +18,7 @@
  *
  * membarrier(2) runs a full barrier on every CPU that runs a thread of this process. After it,
  * either the other thread sees the store to the cell, or the previous owner sees that the state
- * has changed. Each turn of ownership has a cell of its own, because a previous owner may still
+ * has changed. Each term of ownership has a cell of its own, because a previous owner may still
  * be about to store to its cell and must not overwrite the mark of its successor. No thread takes
  * the locks themselves before the state is OFF. So an owner that is stopped inside delays only
  * threads that want the same lock.
@@ -38,9 +38,9 @@
 #include "compiler.h"
 #include "btt/lock.h"
 
-#define MAP_GUARD_TURNS 8u
+#define MAP_GUARD_TERMS 8u
 
-/* The state: a turn, to which these may be added. */
+/* The state: a term, to which these may be added. */
 #define MAP_GUARD_ENDING 0x100u
 #define MAP_GUARD_OFF 0x200u
 
@@ -49,11 +49,11 @@
 
 struct map_guard_cell {
 	/*
-	 * The lock that the owner of the turn holds: its number + 1. Only that owner stores it.
+	 * The lock that the owner of the term holds: its number + 1. Only that owner stores it.
 	 */
 	_Alignas(64) struct lock inside;
 	/*
-	 * A lane_thread(), set before the turn begins and never again; 0: no thread has written
+	 * A lane_thread(), set before the term begins and never again; 0: no thread has written
 	 * yet. Relaxed: only the owner finds its own value here, which it has stored itself.
 	 */
 	_Atomic(uint64_t) owner;
@@ -62,20 +62,20 @@ struct map_guard_cell {
 struct map_guard {
 	/* Release and acquire in the slow path, otherwise relaxed. */
 	_Alignas(64) _Atomic(uint32_t) state;
-	struct lock change; /* held by the thread that ends a turn */
-	struct map_guard_cell cell[MAP_GUARD_TURNS];
+	struct lock change; /* held by the thread that ends a term */
+	struct map_guard_cell cell[MAP_GUARD_TERMS];
 };
 
 static inline struct map_guard_cell *map_guard_cell(struct map_guard *guard,
 						    uint32_t state)
 {
-	return &guard->cell[state % MAP_GUARD_TURNS];
+	return &guard->cell[state % MAP_GUARD_TERMS];
 }
 
 static inline bool map_guard_is_owner(struct map_guard *guard, uint32_t state,
 				      uint64_t thread)
 {
-	return state < MAP_GUARD_TURNS &&
+	return state < MAP_GUARD_TERMS &&
 	       atomic_load_explicit(&map_guard_cell(guard, state)->owner,
 				    memory_order_relaxed) == thread;
 }

@@ -36,7 +36,7 @@ static uint64_t owner(void)
 {
 	uint32_t state = atomic_load(&t.guard.state);
 
-	return state < MAP_GUARD_TURNS ? atomic_load(&t.guard.cell[state].owner) : 0;
+	return state < MAP_GUARD_TERMS ? atomic_load(&t.guard.cell[state].owner) : 0;
 }
 
 static bool is_off(void)
