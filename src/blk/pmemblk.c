@@ -9,6 +9,7 @@
 
 #include "btt/batch.h"
 #include "btt/btt.h"
+#include "btt/read.h"
 #include "btt/read_runs.h"
 #include "btt/zero_range.h"
 #include "edge.h"

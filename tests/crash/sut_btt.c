@@ -9,6 +9,7 @@
 #include "btt/batch.h"
 #include "btt/btt.h"
 #include "btt/check.h"
+#include "btt/read.h"
 #include "btt/zero_range.h"
 #include "explore_state.h"
 #include "hooks.h"

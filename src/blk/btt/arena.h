@@ -45,7 +45,7 @@ struct btt_slot {
 struct btt_view {
 	const _Atomic(uint32_t) *map; /* little-endian */
 	const unsigned char *data;
-	uint32_t nblock; /* data blocks, fewer than 2^30: see try_read() in btt/btt.c */
+	uint32_t nblock; /* data blocks, fewer than 2^30: see try_read() in btt/read.c */
 	uint32_t stride; /* bytes from one to the next */
 	size_t bsize;
 	const struct btt_version *version;

@@ -4,6 +4,13 @@
 #include "btt/layout.h"
 #include "errormsg.h"
 
+int btt_fail_range(const struct btt *btt, uint64_t lba)
+{
+	return errormsg_fail(EINVAL,
+			     "%s: block %lld is out of range: the pool has %llu blocks",
+			     btt->params.name, (long long)lba, ULL(btt->nblock));
+}
+
 int btt_fail_corrupt(const struct btt *btt, const struct btt_arena *arena,
 		     uint32_t premap, uint32_t entry)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parts that single operations and batches share. The rules R1 to R18 are those on top of
+ * The parts that reads, single writes and batches share. The rules R1 to R18 are those on top of
  * btt/btt.c. `_locked`: the caller holds the map lock of the entry.
  */
 #ifndef BTT_MODIFY_H
@@ -28,6 +28,17 @@ static inline int MUST_CHECK btt_find_arena(const struct btt *btt, uint64_t lba,
 		lba -= n;
 	}
 	return -EINVAL;
+}
+
+/* Returns -EINVAL, message set: the table has no such block. */
+int btt_fail_range(const struct btt *btt, uint64_t lba) MUST_CHECK;
+
+/* -EINVAL, message set: the table has no such block. */
+static inline int MUST_CHECK btt_check_lba(const struct btt *btt, uint64_t lba)
+{
+	if (likely(lba < btt->nblock))
+		return 0;
+	return btt_fail_range(btt, lba);
 }
 
 /* Returns -EIO, message set: the entry names a data block out of range. */

@@ -6,8 +6,8 @@
  */
 #include "btt/read_runs.h"
 
-#include "btt/btt.h"
 #include "btt/modify.h"
+#include "btt/read.h"
 
 /* The blocks of a group, and the bytes that are prefetched of each; the L1 cache holds both. */
 #define GROUP 32u

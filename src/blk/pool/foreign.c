@@ -30,6 +30,7 @@
 
 #include "base/alloc.h"
 #include "blame.h"
+#include "btt/read.h"
 #include "errormsg.h"
 #include "pool/build.h"
 #include "pool/watched.h"

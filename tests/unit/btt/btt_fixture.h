@@ -8,6 +8,7 @@
 #include "btt/btt.h"
 #include "btt/check.h"
 #include "btt/format.h"
+#include "btt/read.h"
 #include "errormsg.h"
 #include "ram_storage.h"
 
