@@ -10,6 +10,14 @@
 /* A chain's key: the line's or the word's offset and what it is. */
 enum { KEY_WORD = 0, KEY_LINE = 1, KEY_BULK = 2 };
 
+/* The operations; they are in medium_ops.c. */
+extern const struct storage_ops medium_ops;
+
+static inline struct medium *medium_of(struct storage *s)
+{
+	return (struct medium *)(void *)s;
+}
+
 _Noreturn void medium_die(const char *what);
 
 /* Doubles an array of *cap elements. */
