@@ -2,8 +2,9 @@
 /*
  * For orientation: the time of a durable update of 4,000 bytes at a random one of 1,024 places,
  * with pwrite + fdatasync, with LMDB and with SQLite (WAL, synchronous=FULL). COUNT updates are one
- * transaction. Of a file they are COUNT pwrites and an fdatasync, twice if COUNT is more than 1:
- * software that is to survive a power loss in the middle writes them to a log first.
+ * transaction. For a file this is COUNT calls of pwrite and one of fdatasync. If COUNT is more than
+ * 1, this is done twice, because software that survives a power loss in the middle writes the
+ * updates to a log first.
  *
  *	durable_updates DIR SECONDS COUNT
  */

@@ -48,10 +48,10 @@
  *     of the chunk names its entry or its blocks. If a record is not durable, the previous record
  *     of the slot is current. Its map update is durable (R3). The free block that it names may
  *     hold parts of the new data; nothing refers to them (R4).
- * B5  A chunk takes map locks in ascending order, and never waits for a lane while it holds one.
+ * B5  A chunk takes map locks in ascending order, and waits for its first lane only.
  *     The order covers the locks of all arenas. A single write holds a lane and waits for one map
- *     lock. So there is no deadlock. A batch that waited for lanes while it holds some could wait
- *     for another batch that does the same.
+ *     lock. So there is no deadlock. If a batch that holds lanes waited for more of them, it could
+ *     wait for another batch that does the same.
  * B6  A chunk takes only one of the two lanes of its own thread, in turn, as a single write does.
  *     After a lane of a thread has freed a block, a write through the other lane follows, and its
  *     fences come before the next store into that block (R11). This holds for batches and single

@@ -145,7 +145,10 @@ static bool take(void *arg, struct piece *piece)
 	return len != 0;
 }
 
-/* How many blocks from block i on are zero, or are not zero, as block i; those before n count. */
+/*
+ * Stores whether block i is zero. Returns the number of blocks, from i on and below n, for which the
+ * same is true.
+ */
 static size_t run_length(const struct import_job *m, const struct piece *piece, size_t i,
 			 size_t n, bool *is_zero)
 {
@@ -182,8 +185,8 @@ static bool store_blocks(const struct import_job *m, const struct piece *piece, 
 }
 
 /*
- * If a block cannot be stored, the blocks before it are, so that the import can say how far it
- * came. If it is not a block that fails but a sync, or the medium, then nothing more can be stored.
+ * If a block cannot be stored, stores the blocks before it, so that the import can say how far it
+ * came. After a failed sync, or an error of the medium, nothing more can be stored.
  */
 static void store(void *arg, struct piece *piece)
 {
