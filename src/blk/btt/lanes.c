@@ -59,8 +59,9 @@ static unsigned number_of(uint64_t thread)
 }
 
 /*
- * R17 in btt/btt.c: whoever has the number next begins new turns at once, and others conclude that
- * the flushes of this thread are complete. For ARM no barrier between threads tells that.
+ * R17 in btt/btt.c: the next thread with this number begins new turns at once, and other threads
+ * then take the flushes of this thread as complete. On ARM no barrier between threads makes sure
+ * that they are.
  */
 static void complete_flushes(void)
 {

@@ -28,7 +28,7 @@ struct zeros {
 	uint32_t n;
 };
 
-/* Two bits for each entry of a chunk; for all of them the entries would not fit small stacks. */
+/* The two flags of each entry of a chunk. The entries themselves would not fit on a small stack. */
 struct zeros_flags {
 	unsigned char four[BTT_LOCK_ENTRIES / 4];
 };
@@ -88,8 +88,8 @@ static int check_zeros_locked(struct btt *btt, const struct zeros *z, long long 
 }
 
 /*
- * Where flushes work by lines, one flush for each line with new flags is enough. `before` gets
- * what the flags were, on a file.
+ * Where flushes work by lines, one flush for each line with new flags is enough. On a file, stores
+ * the old flags to *before.
  */
 static void store_zeros_locked(struct btt *btt, const struct zeros *z,
 			       const struct btt_redo_list *redo,
@@ -123,8 +123,9 @@ static void store_zeros_locked(struct btt *btt, const struct zeros *z,
 }
 
 /*
- * R18. The data blocks are those of the entries as they are now. A page may have been evicted since
- * the flags were stored; then the records are applied as they were before (R16).
+ * R18: stores the old flags again. The numbers of the data blocks are those of the present entries.
+ * If a page was evicted since the new flags were stored, its entries may lack updates. So the
+ * records are applied as in store_zeros_locked() (R16).
  */
 static void take_back_locked(struct btt *btt, const struct zeros *z,
 			     const struct btt_redo_list *redo,
