@@ -13,8 +13,11 @@ number()
 # Each of the four states has at least one block: 0 and 1 data, 2 zero, 3 error.
 p=$work/pool
 expect 0 create -b 4kB -s 32M "$p"
-head -c 8000 /dev/zero | tr '\0' d | cat - <(head -c 4000 /dev/zero) >"$work/raw"
+head -c 12000 /dev/zero | tr '\0' d >"$work/raw"
 expect 0 import "$work/raw" "$p"
+# Zeros in a block that was never written would leave it so.
+head -c 4000 /dev/zero >"$work/zeros"
+expect 0 import -f 2 "$work/zeros" "$p"
 map=$((8192 + $(number "$p" 8288 8 8)))
 printf '\3\0\0\100' | dd of="$p" bs=1 seek=$((map + 12)) conv=notrunc status=none
 uuid=$(od -An -v -tx1 -j24 -N16 "$p" | tr -d ' \n')
