@@ -81,22 +81,30 @@ static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf
 	return likely(atomic_load_explicit(version, memory_order_relaxed) == before);
 }
 
-static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba)
+/* 0 if the block reads as zeros, 1 if it is to be read at *arena and *premap, or -errno. */
+static int find_block(const struct btt *btt, void *buf, uint64_t lba,
+		      struct btt_arena **arena, uint32_t *premap)
 {
-	struct btt_arena *arena;
-	struct lock *lock;
-	uint32_t premap;
-	int ret;
+	int ret = btt_check_lba(btt, lba);
 
-	ret = btt_check_lba(btt, lba);
 	if (ret)
 		return ret;
 	if (!btt_is_laid_out(btt)) {
 		memset(buf, 0, btt->params.bsize);
 		return 0;
 	}
-	ret = btt_find_arena(btt, lba, &arena, &premap);
-	if (ret)
+	ret = btt_find_arena(btt, lba, arena, premap);
+	return ret ? ret : 1;
+}
+
+static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint64_t lba)
+{
+	struct btt_arena *arena;
+	struct lock *lock;
+	uint32_t premap;
+	int ret = find_block(btt, buf, lba, &arena, &premap);
+
+	if (ret <= 0)
 		return ret;
 	for (int i = 0; i < READ_TRIES && !readers_redo(btt); i++) {
 		uint32_t entry = storage_load32(
@@ -156,24 +164,18 @@ int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo)
 {
 	struct btt_arena *arena;
 	uint32_t premap;
-	int ret = btt_check_lba(btt, lba);
+	int ret = find_block(btt, buf, lba, &arena, &premap);
 
-	if (ret)
+	if (ret <= 0)
 		return ret;
-	if (!btt_is_laid_out(btt)) {
-		memset(buf, 0, btt->params.bsize);
-		return 0;
-	}
-	ret = btt_find_arena(btt, lba, &arena, &premap);
-	for (int i = 0; i < VIEW_TRIES && ret >= 0; i++) {
+	for (int i = 0; i < VIEW_TRIES; i++) {
 		ret = try_read_view(btt, arena, premap, buf, redo);
 		if (ret <= 0)
 			return ret;
 		sched_yield();
 	}
-	return ret < 0 ? ret
-		       : errormsg_fail(EBUSY,
-				       "%s: block %llu is being changed all the time by "
-				       "another process",
-				       btt->params.name, ULL(lba));
+	return errormsg_fail(EBUSY,
+			     "%s: block %llu is being changed all the time by "
+			     "another process",
+			     btt->params.name, ULL(lba));
 }
