@@ -52,6 +52,12 @@ void tool_complain(const char *fmt, ...)
 	va_end(ap);
 }
 
+enum tool_status tool_failed(void)
+{
+	tool_complain("%s", errormsg_get());
+	return TOOL_FAILED;
+}
+
 enum tool_status tool_usage_error(const struct tool_command *self, const char *fmt, ...)
 {
 	va_list ap;

@@ -6,6 +6,8 @@
 
 #include "commands/interrupt.h"
 #include "commands/tool.h"
+#include "poolset/files.h"
+#include "repair/undo.h"
 
 void changes_begin(void)
 {
@@ -20,4 +22,13 @@ void changes_end(bool finished)
 			      "was finished first");
 	fflush(stdout);
 	interrupt_release();
+}
+
+int changes_undo(const char *file, struct image *image, size_t *n)
+{
+	int ret;
+
+	changes_begin();
+	ret = poolset_files_check_writable(image->set);
+	return ret < 0 ? ret : undo_repair(file, image, n);
 }

@@ -4,6 +4,10 @@
 #define CHANGES_H 1
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "compiler.h"
+#include "image/image.h"
 
 /*
  * The command changes files from now on. It finishes the changes and reports them even if a
@@ -17,5 +21,11 @@ void changes_begin(void);
  * the work was done all the same, and a message says so. May be called without changes_begin().
  */
 void changes_end(bool finished);
+
+/*
+ * Restores the files from a backup, between changes_begin() and the end of the command. *n: the
+ * number of ranges. -errno, message set.
+ */
+int changes_undo(const char *file, struct image *image, size_t *n) MUST_CHECK;
 
 #endif

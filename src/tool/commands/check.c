@@ -118,8 +118,7 @@ static enum tool_status check(const struct request *r)
 			tool_complain("%s", pmemblk_errormsg());
 		return l.error == EINVAL ? explain(r, TOOL_FAILED, EINVAL) : status;
 	default:
-		tool_complain("%s", errormsg_get());
-		return TOOL_FAILED;
+		return tool_failed();
 	}
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "commands/tool.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "commands/changes.h"
@@ -11,22 +9,13 @@
 #include "errormsg.h"
 #include "grow/examine.h"
 #include "poolset/files.h"
-#include "repair/undo.h"
-
-static enum tool_status failed(void)
-{
-	tool_complain("%s", errormsg_get());
-	return TOOL_FAILED;
-}
 
 static enum tool_status undo(const char *file, struct image *image)
 {
 	size_t n;
 
-	changes_begin();
-	if (poolset_files_check_writable(image->set) < 0 ||
-	    undo_repair(file, image, &n) < 0)
-		return failed();
+	if (changes_undo(file, image, &n) < 0)
+		return tool_failed();
 	tool_say("%s: as it was before it grew, %llu bytes", image->path,
 		 ULL(image_length(image)));
 	return TOOL_OK;
@@ -89,7 +78,8 @@ static enum tool_status grow_laid_out(struct grow *g, const char *backup)
 	changes_begin();
 	if (ret == 0)
 		ret = apply(g, &plan, backup, &name, &state);
-	status = ret == 0 || state != APPLY_NOTHING ? tell(g, state, name) : failed();
+	status =
+	    ret == 0 || state != APPLY_NOTHING ? tell(g, state, name) : tool_failed();
 	changes_end(state == APPLY_DONE);
 	plan_free(&plan);
 	free(name);
@@ -100,7 +90,7 @@ static enum tool_status grow_empty(struct grow *g)
 {
 	changes_begin();
 	if (grow_lengthen(g) < 0)
-		return failed();
+		return tool_failed();
 	tool_say("%s: %llu bytes, %llu blocks instead of %llu; nothing was ever written "
 		 "to it",
 		 g->image->path, ULL(g->length), ULL(g->nblock), ULL(g->nblock_before));
@@ -117,7 +107,7 @@ static enum tool_status grow_possible(struct grow *g, bool dry_run, const char *
 		return TOOL_OK;
 	}
 	if (poolset_files_check_writable(g->image->set) < 0)
-		return failed();
+		return tool_failed();
 	return g->is_laid_out ? grow_laid_out(g, backup) : grow_empty(g);
 }
 
@@ -175,7 +165,7 @@ enum tool_status cmd_grow(const struct tool_command *self, int argc, char **argv
 	if (!undo_file && size == 0)
 		return tool_usage_error(self, "the size (-s) is missing");
 	if (image_open(path, dry_run ? POOLSET_READ : POOLSET_MEND, &image) < 0)
-		return failed();
+		return tool_failed();
 	status =
 	    undo_file ? undo(undo_file, &image) : grow(&image, size, dry_run, backup);
 	image_close(&image);

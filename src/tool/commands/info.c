@@ -359,10 +359,8 @@ static enum tool_status draw_map(const char *path, const char *file, bool force)
 	enum tool_status status;
 	struct image image;
 
-	if (image_open(path, POOLSET_READ, &image) < 0) {
-		tool_complain("%s", errormsg_get());
-		return TOOL_FAILED;
-	}
+	if (image_open(path, POOLSET_READ, &image) < 0)
+		return tool_failed();
 	status = save_picture(path, &image, file, force);
 	image_close(&image);
 	return status;

@@ -5,8 +5,6 @@
  */
 #include "commands/tool.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "commands/changes.h"
@@ -14,24 +12,15 @@
 #include "poolset/files.h"
 #include "repair/apply.h"
 #include "repair/repair.h"
-#include "repair/undo.h"
 
 #define SHOWN_FINDINGS 50
-
-static enum tool_status failed(void)
-{
-	tool_complain("%s", errormsg_get());
-	return TOOL_FAILED;
-}
 
 static enum tool_status undo(const char *file, struct image *image)
 {
 	size_t n;
 
-	changes_begin();
-	if (poolset_files_check_writable(image->set) < 0 ||
-	    undo_repair(file, image, &n) < 0)
-		return failed();
+	if (changes_undo(file, image, &n) < 0)
+		return tool_failed();
 	tool_say(n == 1 ? "%s: %zu range is as it was before the repair"
 			: "%s: %zu ranges are as they were before the repair",
 		 image->path, n);
@@ -62,7 +51,7 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 			      "stored");
 	free(name);
 	if (ret < 0)
-		return failed();
+		return tool_failed();
 	if (plan->lost_blocks)
 		tool_say("%s: repaired; blocks in the error state until they are "
 			 "written: %llu",
@@ -91,11 +80,11 @@ static enum tool_status repair(struct image *image, struct plan *plan, size_t sh
 	struct work w = {image, plan, REPAIR_REFUSED};
 
 	if (image_run(image, plan_guarded, &w) < 0)
-		return failed();
+		return tool_failed();
 	plan_print_findings(plan, shown);
 	switch (w.verdict) {
 	case REPAIR_REFUSED:
-		return failed();
+		return tool_failed();
 	case REPAIR_HOPELESS:
 		tool_say("%s: cannot be repaired, nothing was changed", image->path);
 		return TOOL_DAMAGED;
@@ -141,7 +130,7 @@ enum tool_status cmd_repair(const struct tool_command *self, int argc, char **ar
 	if (undo_file && (dry_run || backup))
 		return tool_usage_error(self, "--undo goes with no other option");
 	if (image_open(path, dry_run ? POOLSET_READ : POOLSET_MEND, &image) < 0)
-		return failed();
+		return tool_failed();
 	/* The backup names all findings. */
 	plan_init(&plan, dry_run && !verbose ? SHOWN_FINDINGS : SIZE_MAX);
 	status = undo_file ? undo(undo_file, &image)

@@ -48,7 +48,10 @@ void tool_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Prints "pmemblk: " and the message to stderr. */
 void tool_complain(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* The same, and prints the usage of the command. Returns TOOL_USAGE. */
+/* Prints errormsg_get() in the same way. Returns TOOL_FAILED. */
+enum tool_status tool_failed(void);
+
+/* As tool_complain(), and prints the usage of the command. Returns TOOL_USAGE. */
 enum tool_status tool_usage_error(const struct tool_command *self, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
