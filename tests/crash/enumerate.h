@@ -35,6 +35,19 @@ static inline void explore_or_fail(struct explorer *ex, const struct scenario *s
 		fail_msg("seed %" PRIu64 ": %s", ex->seed, ex->why);
 }
 
+/* Each program on the fresh base and on the used one. */
+static inline void explore_all(struct explorer *ex, const char *const *programs, size_t n,
+			       const char *then)
+{
+	for (size_t i = 0; i < n; i++)
+		for (int base = BASE_FRESH; base <= BASE_USED; base++) {
+			struct scenario s = {
+			    .program = programs[i], .then = then, .base = (unsigned)base};
+
+			explore_or_fail(ex, &s);
+		}
+}
+
 #ifndef HOOKED
 static inline void skip_two_arenas(void)
 {

@@ -20,18 +20,6 @@ static const char *const beside[] = {"w00+1 | w00", "w00+1 | w10+0",  "w00+2 | w
 				     "z0+1 | w00",  "z0+1 | w10+0",   "w00+3 | w30+0",
 				     "w00+1 | e1",  "w00+1 w00 | w10"};
 
-static void explore_all(struct explorer *ex, const char *const *programs, size_t n,
-			const char *then)
-{
-	for (size_t i = 0; i < n; i++)
-		for (int base = BASE_FRESH; base <= BASE_USED; base++) {
-			struct scenario s = {
-			    .program = programs[i], .then = then, .base = (unsigned)base};
-
-			explore_or_fail(ex, &s);
-		}
-}
-
 static void hand_picked(enum medium_kind kind)
 {
 	/* enough lanes for two batches, for one batch, only a thread's own ones */

@@ -24,18 +24,6 @@ static const char *const two_threads[] = {
     "w00 | z0 w01", "w00 w10 | w01", "w00 w20 | w21 z0", "e1 | w10 z1", "w00 | w00 w20",
 };
 
-static void explore_all(struct explorer *ex, const char *const *programs, size_t n,
-			const char *then)
-{
-	for (size_t i = 0; i < n; i++)
-		for (int base = BASE_FRESH; base <= BASE_USED; base++) {
-			struct scenario s = {
-			    .program = programs[i], .then = then, .base = (unsigned)base};
-
-			explore_or_fail(ex, &s);
-		}
-}
-
 static void hand_picked(enum medium_kind kind)
 {
 	struct explorer ex;

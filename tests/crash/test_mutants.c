@@ -268,6 +268,17 @@ static bool explore_losses(struct explorer *ex, struct scenario s, unsigned most
 	return ok;
 }
 
+/* Reports a trial, with the mutation or without it. True if it went as it should. */
+static bool tell_trial(const char *what, bool mutant, bool ok, const char *why)
+{
+	if (mutant)
+		printf("%-72s %s%.90s\n", what,
+		       ok ? "NOT CAUGHT" : "caught: ", ok ? "" : why);
+	else if (!ok)
+		printf("without the mutation: %s\n", why);
+	return ok != mutant;
+}
+
 /* A map store is durable in the turn after the next one of its thread, and not in the next one. */
 static void the_last_map_store_is_flushed_by_others(void **state)
 {
@@ -283,14 +294,9 @@ static void the_last_map_store_is_flushed_by_others(void **state)
 		hooks_turns = turns;
 		ok = explore(ex, &s);
 		hooks_turns = 0;
-		printf("%-72s %s%.90s\n",
-		       turns ? "R17: a map store counts as durable one turn too early"
-			     : "the same without the mutation",
-		       !turns && ok  ? "passes"
-		       : turns && ok ? "NOT CAUGHT"
-				     : "caught: ",
-		       ok ? "" : ex->why);
-		missed += ok == (turns == 1);
+		missed +=
+		    !tell_trial("R17: a map store counts as durable one turn too early",
+				turns == 1, ok, ex->why);
 	}
 	assert_int_equal(missed, 0);
 }
@@ -349,12 +355,7 @@ static void who_comes_after_a_failed_sync_must_ask(void **state)
 				    trial[i / 2].scenario.lose_in);
 		hooks_deaf = HOOKS_DEAF_NOBODY;
 		hooks_no_redo = false;
-		if (mutant)
-			printf("%-72s %s%.90s\n", trial[i / 2].what,
-			       ok ? "NOT CAUGHT" : "caught: ", ex->why);
-		else if (!ok)
-			printf("without the mutation: %s\n", ex->why);
-		missed += ok == mutant;
+		missed += !tell_trial(trial[i / 2].what, mutant, ok, ex->why);
 	}
 	assert_int_equal(missed, 0);
 }
@@ -390,12 +391,7 @@ static void a_batch_needs_its_locks_in_order(void **state)
 		ok = explore(ex, &s);
 		hooks_locks = HOOKS_LOCKS_TAKEN;
 		ex->fine = false;
-		if (mutant)
-			printf("%-72s %s%.90s\n", trial[i / 2].what,
-			       ok ? "NOT CAUGHT" : "caught: ", ex->why);
-		else if (!ok)
-			printf("without the mutation: %s\n", ex->why);
-		missed += ok == mutant;
+		missed += !tell_trial(trial[i / 2].what, mutant, ok, ex->why);
 	}
 	assert_int_equal(missed, 0);
 }

@@ -3,25 +3,7 @@
 #
 # pmemblk grow on a full file system, with any number of free pages: the pool grows, or it keeps its
 # bytes and its length, and no backup is left. SIGBUS never kills the tool.
-. "$(dirname "$0")/lib.sh"
-if [ "${1:-}" != inside ]; then
-	[ "$(id -u)" = 0 ] || skip "only root can mount a file system"
-	unshare -m true 2>"$work/err" || skip "no mount namespace: $(cat "$work/err")"
-	rm -rf "$work"
-	exec unshare -m "$BASH" "$0" inside
-fi
-full=$work/full
-mkdir "$full"
-mount -t tmpfs -o size=20M,nr_inodes=100 none "$full" 2>"$work/err" || skip "no tmpfs: $(cat "$work/err")"
-trap 'umount "$full"; rm -rf "$work"' EXIT
-
-# Fills the file system except for so many pages.
-leave()
-{
-	rm -f "$full/fill"
-	dd if=/dev/zero of="$full/fill" bs=4k status=none 2>/dev/null || true
-	truncate -s $(($(stat -c %s "$full/fill") - 4096 * $1)) "$full/fill"
-}
+. "$(dirname "$0")/full.sh"
 
 tool create -b 512 -s 17825792 "$work/made" >/dev/null
 head -c 1000000 /dev/urandom | tool import - "$work/made" >/dev/null

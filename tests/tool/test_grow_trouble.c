@@ -16,56 +16,10 @@
 #include "pool_file.h"
 #include "repair/backup.h"
 #include "run_tool.h"
+#include "trouble.h"
 
 #define BSIZE 512u
 #define MIN_ARENA (UINT64_C(16) << 20)
-
-/* --- calls that kill or fail ------------------------------------------------------------- */
-
-enum trouble { KILL, FAIL, FULL };
-
-static enum trouble trouble;
-/* number of the call that fails, and all later ones; 0: none */
-static unsigned trouble_at;
-static unsigned ncall; /* so far */
-
-/* Counts syncs and changes of the file's length, and tells whether this one fails. */
-static bool is_failing(void)
-{
-	if (trouble == FULL || trouble_at == 0 || ++ncall < trouble_at)
-		return false;
-	if (trouble == KILL)
-		raise(SIGKILL);
-	errno = EIO;
-	return true;
-}
-
-SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
-}
-
-SUPPORT_INTERPOSE int fsync(int fd)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_fsync, fd);
-}
-
-SUPPORT_INTERPOSE int fdatasync(int fd)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_fdatasync, fd);
-}
-
-SUPPORT_INTERPOSE int ftruncate(int fd, off_t len)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_ftruncate, fd, len);
-}
-
-SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
-{
-	if (trouble == FULL && trouble_at && ++ncall >= trouble_at)
-		return ENOSPC;
-	return syscall(SYS_fallocate, fd, 0, off, len) == 0 ? 0 : errno;
-}
 
 /* --- the pool ------------------------------------------------------------------------------ */
 

@@ -5,61 +5,22 @@
  */
 #include "support.h"
 
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
-
 #include <libpmemblk.h>
 
-#include "kernel.h"
 #include "damages.h"
+#include "pmem_disk.h"
 #include "pool_file.h"
 #include "run_tool.h"
-#include "sysfs.h"
 
 #define BSIZE 4096u
-#define DISK "devices/ndbus0/region0/pfn0.0/block/pmem0"
 
 static struct pool_file base;
 static const char *path;
-static char *machine;
-
-static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void run(const char *fmt, ...)
-{
-	char command[2000];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
-
-/* The sector of byte off of the file on the disk; 0: the file system does not tell. */
-static uint64_t find_sector(uint64_t off)
-{
-	union {
-		struct fiemap map;
-		char space[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
-	} m = {.map = {.fm_start = off, .fm_length = 1, .fm_extent_count = 1}};
-	int fd = open(path, O_RDONLY);
-	int ret = ioctl(fd, FS_IOC_FIEMAP, &m);
-	const struct fiemap_extent *e = m.map.fm_extents;
-
-	close(fd);
-	if (ret != 0 || m.map.fm_mapped_extents != 1 ||
-	    (e->fe_flags & FIEMAP_EXTENT_UNKNOWN))
-		return 0;
-	return (e->fe_physical + (off - e->fe_logical)) / 512;
-}
 
 static int make_machine(void **state)
 {
 	char block[BSIZE] = "x";
 	PMEMblkpool *pool;
-	struct stat st;
 
 	(void)state;
 	path = support_path(false, "pool");
@@ -70,22 +31,14 @@ static int make_machine(void **state)
 	pmemblk_close(pool);
 	sync();
 	base.p = support_read_file(path, &base.len);
-	if (stat(path, &st) != 0 ||
-	    asprintf(&machine, "%s/sys", support_tmpdir(false)) < 0)
-		return -1;
-	run("mkdir -p %s/" DISK " %s/dev/block", machine, machine);
-	run("ln -s ../../" DISK " %s/dev/block/%u:%u", machine, major(st.st_dev),
-	    minor(st.st_dev));
-	sysfs_root = machine;
+	make_disk(path);
 	return btt_geometry_arena(base.len - ARENA, BSIZE, &base.geo);
 }
 
 static int drop_machine(void **state)
 {
 	(void)state;
-	sysfs_root = "/sys";
-	run("rm -rf %s", machine);
-	free(machine);
+	drop_disk();
 	free(base.p);
 	free(tool_said);
 	tool_said = NULL;
@@ -102,7 +55,7 @@ static bool lay_out(bool feature, struct pool_file *f)
 	mend_header(f);
 	store_file(path, f);
 	sync();
-	sector = find_sector(1 << 20);
+	sector = physical(path, 1 << 20) / 512;
 	if (sector == 0) {
 		print_message("skip: the file system of the test has no FIEMAP\n");
 		free(f->p);

@@ -31,58 +31,13 @@
 #include "damages.h"
 #include "pool_file.h"
 #include "run_tool.h"
+#include "trouble.h"
 
 #define NBASE 2
 #define NTHREAD 24
 
 static struct pool_file base[NBASE];
 static const uint32_t base_bsize[NBASE] = {4096, 512};
-
-/* --- calls that kill or fail ------------------------------------------------------------- */
-
-enum trouble { KILL, FAIL, FULL };
-
-static enum trouble trouble;
-static unsigned trouble_at; /* in the n-th call, or from it on; 0: never */
-static unsigned ncall;	    /* so far */
-
-/* Syncs, and changes of the file's length. */
-static bool is_failing(void)
-{
-	if (trouble == FULL || trouble_at == 0 || ++ncall < trouble_at)
-		return false;
-	if (trouble == KILL)
-		raise(SIGKILL);
-	errno = EIO;
-	return true;
-}
-
-SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
-}
-
-SUPPORT_INTERPOSE int fsync(int fd)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_fsync, fd);
-}
-
-SUPPORT_INTERPOSE int fdatasync(int fd)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_fdatasync, fd);
-}
-
-SUPPORT_INTERPOSE int ftruncate(int fd, off_t len)
-{
-	return is_failing() ? -1 : (int)syscall(SYS_ftruncate, fd, len);
-}
-
-SUPPORT_INTERPOSE int posix_fallocate(int fd, off_t off, off_t len)
-{
-	if (trouble == FULL && trouble_at && ++ncall >= trouble_at)
-		return ENOSPC;
-	return syscall(SYS_fallocate, fd, 0, off, len) == 0 ? 0 : errno;
-}
 
 /* --- the sound pools --------------------------------------------------------------------- */
 

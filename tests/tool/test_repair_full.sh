@@ -3,31 +3,13 @@
 #
 # check, repair and undo on a file system without room: with each number of free pages the pool is
 # repaired, or it is as it was, or the backup takes it back; nothing is killed by SIGBUS.
-. "$(dirname "$0")/lib.sh"
-if [ "${1:-}" != inside ]; then
-	[ "$(id -u)" = 0 ] || skip "only root can mount a file system"
-	unshare -m true 2>"$work/err" || skip "no mount namespace: $(cat "$work/err")"
-	rm -rf "$work"
-	exec unshare -m "$BASH" "$0" inside
-fi
-full=$work/full
-mkdir "$full"
-mount -t tmpfs -o size=20M,nr_inodes=100 none "$full" 2>"$work/err" || skip "no tmpfs: $(cat "$work/err")"
-trap 'umount "$full"; rm -rf "$work"' EXIT
+. "$(dirname "$0")/full.sh"
 
 put32()
 {
 	local v=$3 bytes
 	printf -v bytes '\\x%02x' $((v & 255)) $((v >> 8 & 255)) $((v >> 16 & 255)) $((v >> 24 & 255))
 	printf "$bytes" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
-}
-
-# Fills the file system except for so many pages.
-leave()
-{
-	rm -f "$full/fill"
-	dd if=/dev/zero of="$full/fill" bs=4k status=none 2>/dev/null || true
-	truncate -s $(($(stat -c %s "$full/fill") - 4096 * $1)) "$full/fill"
 }
 
 # Runs the tool; its status must be one of those given.

@@ -6,12 +6,9 @@
 #include "support.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <libpmemblk.h>
@@ -19,74 +16,30 @@
 #include "poolset/badblocks.h"
 #include "errormsg.h"
 #include "image.h"
-#include "kernel.h"
+#include "pmem_disk.h"
 #include "poolset/files.h"
-#include "sysfs.h"
 
 #define SIZE ((uint64_t)17 << 20)
 
-static char *machine;
 static const char *path;
-
-static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void run(const char *fmt, ...)
-{
-	char command[2000];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	assert_int_equal(system(command), 0);
-}
-
-/* The offset on the disk of byte off of the test's file; 0: the file system does not tell. */
-static uint64_t physical(uint64_t off)
-{
-	union {
-		struct fiemap map;
-		char space[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
-	} m = {.map = {.fm_start = off, .fm_length = 1, .fm_extent_count = 1}};
-	int fd = open(path, O_RDONLY);
-	int ret = ioctl(fd, FS_IOC_FIEMAP, &m);
-
-	close(fd);
-	if (ret != 0 || m.map.fm_mapped_extents != 1 ||
-	    (m.map.fm_extents[0].fe_flags & FIEMAP_EXTENT_UNKNOWN))
-		return 0;
-	return m.map.fm_extents[0].fe_physical + (off - m.map.fm_extents[0].fe_logical);
-}
 
 static int make_machine(void **state)
 {
-	struct stat st;
-
 	(void)state;
 	path = support_path(false, "pool");
 	unlink(path);
 	pmemblk_close(pmemblk_create(path, 512, SIZE, 0644));
 	sync();
-	assert_int_equal(stat(path, &st), 0);
-	assert_true(asprintf(&machine, "%s/sys", support_tmpdir(false)) > 0);
-	run("mkdir -p %s/devices/ndbus0/region0/pfn0.0/block/pmem0/pmem0p1 %s/dev/block",
-	    machine, machine);
-	run("ln -s ../../devices/ndbus0/region0/pfn0.0/block/pmem0 %s/dev/block/%u:%u",
-	    machine, major(st.st_dev), minor(st.st_dev));
-	sysfs_root = machine;
+	make_disk(path);
 	return 0;
 }
 
 static int drop_machine(void **state)
 {
 	(void)state;
-	sysfs_root = "/sys";
-	run("rm -rf %s", machine);
-	free(machine);
+	drop_disk();
 	return 0;
 }
-
-#define DISK "devices/ndbus0/region0/pfn0.0/block/pmem0"
 
 static void assert_bad(const char *word)
 {
@@ -112,7 +65,7 @@ static void assert_good(void)
 
 static bool can_tell(void)
 {
-	if (physical(0) != 0)
+	if (physical(path, 0) != 0)
 		return true;
 	print_message("skip: the file system of the test has no FIEMAP\n");
 	return false;
@@ -125,10 +78,10 @@ static void bad_blocks_of_the_file_are_found_at_their_offset(void **state)
 		return;
 	assert_good();
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
-	    (unsigned long long)physical(1 << 20) / 512, machine);
+	    (unsigned long long)physical(path, 1 << 20) / 512, machine);
 	assert_bad("4096 bytes, the first at offset 1048576");
 	run("echo '%llu 1' >> %s/" DISK "/badblocks",
-	    (unsigned long long)physical(8192) / 512 + 1, machine);
+	    (unsigned long long)physical(path, 8192) / 512 + 1, machine);
 	assert_bad("4608 bytes, the first at offset 8704");
 	run(": > %s/" DISK "/badblocks", machine);
 	assert_good();
@@ -147,7 +100,7 @@ static void bad_blocks_elsewhere_do_not_matter(void **state)
 	image_flip(other, 4096);
 	sync();
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
-	    (unsigned long long)physical(4096) / 512, machine);
+	    (unsigned long long)physical(path, 4096) / 512, machine);
 	assert_bad("offset 4096");
 	assert_int_equal(poolset_single(other, 0, &set), 0);
 	assert_int_equal(poolset_files_open(set, POOLSET_WRITE), 0);
@@ -164,7 +117,7 @@ static void pools_without_the_feature_are_not_examined(void **state)
 	if (!can_tell())
 		return;
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
-	    (unsigned long long)physical(4096) / 512, machine);
+	    (unsigned long long)physical(path, 4096) / 512, machine);
 	assert_bad("offset 4096");
 	image_put32(path, IMAGE_COMPAT, 0);
 	image_seal_header(path, 0);
@@ -183,7 +136,7 @@ static void a_partition_has_its_disks_list(void **state)
 	    major(st.st_dev), minor(st.st_dev), major(st.st_dev), minor(st.st_dev));
 	run("echo 2048 > %s/" DISK "/pmem0p1/start", machine);
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
-	    (unsigned long long)physical(4096) / 512 + 2048, machine);
+	    (unsigned long long)physical(path, 4096) / 512 + 2048, machine);
 	assert_bad("offset 4096");
 	run("echo 200000 > %s/" DISK "/pmem0p1/start", machine);
 	assert_good();
@@ -198,7 +151,7 @@ static void create_refuses_files_on_bad_blocks(void **state)
 		return;
 	image_write(path, 0, zeros, sizeof(zeros));
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
-	    (unsigned long long)physical(8192) / 512, machine);
+	    (unsigned long long)physical(path, 8192) / 512, machine);
 	errno = 0;
 	assert_null(pmemblk_create(path, 512, 0, 0));
 	assert_int_equal(errno, EIO);
