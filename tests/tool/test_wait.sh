@@ -38,6 +38,8 @@ commands()
 	"$1" repair "$p"
 	"$1" export "$p" "$work/copy$2"
 	"$1" import "$work/raw" "$p"
+	"$1" grow -n -s 90M "$p"
+	"$1" grow -b "$work/undo$2" -s $((20 + 4 * $2))M "$p"
 	"$1" create -b 4096 -s 0 "$work/empty"
 }
 exec 8>>"$work/empty"
