@@ -163,18 +163,37 @@ void explore_apply(struct watch *w, void *handle, unsigned thread, unsigned op_i
 				  medium_npending(m));
 }
 
+/* The running thread ends, and another one takes its number. */
+static void end_thread(struct explorer *ex)
+{
+	if (ex->sut->end_thread)
+		ex->sut->end_thread();
+	medium_end_thread(explore_level(ex, 0));
+	explore_point();
+}
+
+void explore_complete(void)
+{
+	medium_complete(explore_level(explore_running, 0));
+}
+
 static void thread_main(void *arg)
 {
 	struct explorer *ex = explore_running;
 	struct explorer_state *st = ex->state;
 	unsigned t = (unsigned)(uintptr_t)arg;
+	unsigned n;
 
-	for (unsigned i = 0; i < st->program.nop[t];
-	     i += program_call_length(&st->program.op[t][i])) {
-		explore_apply(&st->live, st->handle, t, i, &st->program.op[t][i]);
+	for (unsigned i = 0; i < st->program.nop[t]; i += n) {
+		const struct op *op = &st->program.op[t][i];
+
+		n = program_call_length(op);
+		explore_apply(&st->live, st->handle, t, i, op);
 		/* the state after this operation and before the next one */
 		explore_point();
 		explore_drop(&st->live);
+		if (op[n - 1].last)
+			end_thread(ex);
 	}
 }
 
@@ -224,7 +243,11 @@ unsigned explore_lane(void)
 
 unsigned explore_thread(void)
 {
-	return (unsigned)(sched_current() + 2);
+	int t = sched_current();
+
+	if (t < 0)
+		return 1;
+	return 2 + (unsigned)t + SCHED_MAX * explore_level(explore_running, 0)->ended[t];
 }
 
 static void live_event(struct medium *m)

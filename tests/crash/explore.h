@@ -50,6 +50,7 @@ struct sut {
 	int (*apply_many)(void *handle, char kind, const uint64_t *lba,
 			  unsigned char (*buf)[EXPLORE_BSIZE], unsigned n);
 	int (*check)(const struct sut *sut, struct storage *s); /* may be NULL */
+	void (*end_thread)(void); /* the calling thread ends; may be NULL */
 };
 
 enum explore_base {
@@ -161,9 +162,12 @@ void explore_point(void);
 void explore_fine_point(void);
 bool explore_in_image(const void *p);
 
-/* The lane for the present operation; the number of the running thread, from 1. */
+/* The lane for the present operation; what identifies the running thread, from 1. */
 unsigned explore_lane(void);
 unsigned explore_thread(void);
+
+/* The flushes of the running thread are complete, see medium_complete(). */
+void explore_complete(void);
 
 /* An image that was kept, as the words that differ from the content at rest. */
 struct saved_image {

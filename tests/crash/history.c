@@ -22,6 +22,11 @@ void program_parse(struct program *p, const char *text)
 			t++;
 			continue;
 		}
+		if (*at == ';' && t < NTHREAD && p->nop[t]) {
+			at++;
+			p->op[t][p->nop[t] - 1].last = true;
+			continue;
+		}
 		op.kind = *at++;
 		if (op.kind == '+' && t < NTHREAD && p->nop[t]) {
 			struct op *before = &p->op[t][p->nop[t] - 1];

@@ -37,6 +37,7 @@ struct op {
 	unsigned char block; /* index of a tracked block */
 	unsigned char lane;  /* the lane to ask for */
 	bool joined;	     /* the next one is part of the same call */
+	bool last; /* of its thread; the next one is of a thread with the same number */
 };
 
 struct program {
@@ -48,6 +49,7 @@ struct program {
 /*
  * "w01 z1 | e00": two threads; the digits are block and lane. "w01+2+0" writes three blocks in one
  * call, "z0+1" zeroes all blocks from the first to the last, of which the tracked ones are listed.
+ * "w00; w10": the thread ends after the first operation, and a new thread gets its number.
  * Aborts on bad text.
  */
 void program_parse(struct program *p, const char *text);

@@ -24,6 +24,7 @@ enum hooks_deaf hooks_deaf;
 bool hooks_no_redo;
 enum hooks_locks hooks_locks;
 uint64_t hooks_turns;
+bool hooks_ends_early;
 uint64_t hooks_lent;
 
 /* --- functions wrapped by the linker --------------------------------------------------- */
@@ -269,7 +270,6 @@ PLAIN(__tsan_func_entry)
 
 NOTHING(__tsan_init, (void))
 NOTHING(__tsan_func_exit, (void))
-NOTHING(__tsan_atomic_thread_fence, (int order __attribute__((unused))))
 NOTHING(__tsan_atomic_signal_fence, (int order __attribute__((unused))))
 NOTHING(__tsan_read_range,
 	(void *p __attribute__((unused)), size_t n __attribute__((unused))))
@@ -279,6 +279,23 @@ NOTHING(AnnotateIgnoreReadsBegin,
 	(const char *f __attribute__((unused)), int l __attribute__((unused))))
 NOTHING(AnnotateIgnoreReadsEnd,
 	(const char *f __attribute__((unused)), int l __attribute__((unused))))
+
+static bool ending[SCHED_MAX];
+
+void hooks_ending(bool begins)
+{
+	if (active())
+		ending[sched_current()] = begins;
+}
+
+/* It completes the flushes of the thread, too. Only for one that ends does the code rely on that. */
+void __tsan_atomic_thread_fence(int order);
+void __tsan_atomic_thread_fence(int order)
+{
+	(void)order;
+	if (active() && ending[sched_current()] && !hooks_ends_early)
+		explore_complete();
+}
 
 /*
  * A point before each atomic access that another thread could observe, or that could observe
@@ -419,6 +436,11 @@ void hooks_reading(const void *poison)
 void hooks_writing(const void *poison)
 {
 	(void)poison;
+}
+
+void hooks_ending(bool begins)
+{
+	(void)begins;
 }
 
 #endif

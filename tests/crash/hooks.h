@@ -31,6 +31,9 @@ extern enum hooks_locks hooks_locks;
 /* The mutation of who looks at a number's turn: it has gone on by so many. */
 extern uint64_t hooks_turns;
 
+/* A mutation of a thread that ends: it does not complete its flushes. */
+extern bool hooks_ends_early;
+
 /* The numbers that the program's threads have borrowed; a part of its state. */
 extern uint64_t hooks_lent;
 
@@ -40,5 +43,8 @@ extern uint64_t hooks_lent;
  */
 void hooks_writing(const void *poison);
 void hooks_reading(const void *poison);
+
+/* The running thread begins to end (true), or has ended (false). */
+void hooks_ending(bool begins);
 
 #endif

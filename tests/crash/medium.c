@@ -158,6 +158,7 @@ void medium_forget(struct medium *m)
 	m->failed = m->untold = m->any_lost = m->at_fence = false;
 	m->thread = 0;
 	memset(m->last_step, 0, sizeof(m->last_step));
+	memset(m->ended, 0, sizeof(m->ended));
 	memset(m->held, 0, sizeof(m->held));
 	table_clear(&m->lines);
 	table_clear(&m->chains);

@@ -102,10 +102,11 @@ struct medium {
 	 */
 	void (*before)(struct medium *m);
 	void (*stored32)(struct medium *m, uint64_t off);
-	bool at_fence;	  /* before() is called before a fence */
-	void *context;	  /* for the two */
-	unsigned thread;  /* who is calling */
-	bool split;	  /* bulk writes go word by word, with a call of before() each */
+	bool at_fence; /* before() is called before a fence */
+	void *context; /* for the two */
+	unsigned
+	    thread; /* who is calling: a number, which passes from thread to thread */
+	bool split; /* bulk writes go word by word, with a call of before() each */
 	unsigned fail_in; /* the fence that many calls from now and all later ones fail */
 	bool failed;	  /* a fence has failed */
 	bool untold;	  /* see medium_lose() */
@@ -134,7 +135,8 @@ struct medium {
 	unsigned npending, pending_cap;
 	struct table lines, chains;
 	uint64_t durable_hash;
-	uint64_t last_step[4]; /* of each thread */
+	uint64_t last_step[4]; /* of each number */
+	unsigned ended[4];     /* how many threads had the number before */
 };
 
 /* Makes a file in memory of so many zero bytes: the content at rest of the media made on it. */
@@ -142,6 +144,13 @@ int medium_file(uint64_t size);
 
 void medium_init(struct medium *m, int fd, uint64_t size, enum medium_kind kind);
 void medium_free(struct medium *m);
+
+/*
+ * Persistent memory: completes the flushes that the calling thread has issued, as a fence does. The
+ * other call: the calling thread has ended, and another one has its number from now on.
+ */
+void medium_complete(struct medium *m);
+void medium_end_thread(struct medium *m);
 
 /* A fence of several threads' steps, at most 4, by one sync. */
 int medium_sync(struct storage *s, struct storage_step *step, unsigned n);

@@ -45,6 +45,14 @@ static uint64_t step_number(struct medium *m, struct storage_step *step)
 	return step->hi;
 }
 
+/* The calling thread, which is another one for each thread with the same number. */
+static unsigned caller_of(const struct medium *m)
+{
+	unsigned nnumber = sizeof(m->ended) / sizeof(m->ended[0]);
+
+	return m->thread + nnumber * m->ended[m->thread];
+}
+
 static void note(struct medium *m, struct storage_step *step, uint64_t key)
 {
 	int chain = table_get(&m->chains, key);
@@ -55,7 +63,7 @@ static void note(struct medium *m, struct storage_step *step, uint64_t key)
 		m->pending =
 		    medium_grow(m->pending, &m->pending_cap, sizeof(*m->pending));
 	m->pending[m->npending++] = (struct medium_pending){
-	    m->thread, step_number(m, step), (unsigned)chain, m->chain[chain].n};
+	    caller_of(m), step_number(m, step), (unsigned)chain, m->chain[chain].n};
 }
 
 static void note_range(struct medium *m, struct storage_step *step, uint64_t off,
@@ -76,7 +84,7 @@ static void note_range(struct medium *m, struct storage_step *step, uint64_t off
 
 static bool drains(const struct medium *m, const struct medium_pending *p, uint64_t step)
 {
-	return m->kind == MEDIUM_FILE ? p->step == step : p->thread == m->thread;
+	return m->kind == MEDIUM_FILE ? p->step == step : p->thread == caller_of(m);
 }
 
 static void drain(struct medium *m, uint64_t step)
@@ -95,6 +103,17 @@ static void drain(struct medium *m, uint64_t step)
 		}
 	}
 	m->npending = kept;
+}
+
+void medium_complete(struct medium *m)
+{
+	if (m->kind != MEDIUM_FILE)
+		drain(m, 0);
+}
+
+void medium_end_thread(struct medium *m)
+{
+	m->ended[m->thread]++;
 }
 
 /* --- the operations ------------------------------------------------------------------- */

@@ -36,6 +36,11 @@ void program_random(char *text, uint64_t *rng, const char *kinds, unsigned nthre
 			*text++ = kind;
 			*text++ = (char)('0' + support_random(rng) % nblock);
 			*text++ = (char)('0' + support_random(rng) % 2);
+			/* some threads end early, and others take their numbers */
+			if (i + 1 < n && nthread > 1 && support_random(rng) % 4 == 0) {
+				*text++ = ';';
+				before = 0;
+			}
 		}
 		*text++ = ' ';
 		left -= n;

@@ -9,6 +9,7 @@
 #include "btt/batch.h"
 #include "btt/btt.h"
 #include "btt/check.h"
+#include "btt/lanes.h"
 #include "btt/read.h"
 #include "btt/zero_range.h"
 #include "explore_state.h"
@@ -134,10 +135,22 @@ static int check(const struct sut *sut, struct storage *s)
 	return btt_check(s, &params);
 }
 
+static void end_thread(void)
+{
+#ifdef HOOKED
+	hooks_ending(true);
+	lane_end_thread(LANE_THREAD(explore_thread(), LANES_PRIVATE));
+	hooks_ending(false);
+#else
+	explore_complete();
+#endif
+}
+
 const struct sut sut_btt = {
     .name = "the table",
     .open = open_table,
     .apply = apply,
     .apply_many = apply_many,
     .check = check,
+    .end_thread = end_thread,
 };

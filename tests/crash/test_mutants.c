@@ -301,6 +301,33 @@ static void the_last_map_store_is_flushed_by_others(void **state)
 	assert_int_equal(missed, 0);
 }
 
+/* The thread that gets the number next has other flushes, but goes on with the turns. */
+static void a_thread_completes_its_flushes_at_its_end(void **state)
+{
+	static const char *const programs[] = {"w00; w20 w20 | w00",
+					       "w00 | w00; w20 w20"};
+	struct explorer *ex = &explorers[MEDIUM_PMEM];
+	unsigned missed = 0;
+
+	(void)state;
+	for (int mutant = 0; mutant < 2; mutant++) {
+		bool ok = true;
+
+		explore_forget(ex);
+		hooks_ends_early = mutant;
+		for (unsigned i = 0; ok && i < ARRAY_SIZE(programs); i++) {
+			struct scenario s = {.program = programs[i], .base = BASE_FRESH};
+
+			ok = explore(ex, &s);
+		}
+		hooks_ends_early = false;
+		missed +=
+		    !tell_trial("R17: a thread ends before its flushes are complete",
+				mutant, ok, ex->why);
+	}
+	assert_int_equal(missed, 0);
+}
+
 /* The checks whether the table is poisoned. The programs pass with the table as it is. */
 static void who_comes_after_a_failed_sync_must_ask(void **state)
 {
@@ -526,6 +553,7 @@ int main(void)
 	    cmocka_unit_test(a_failing_sync_must_be_heeded),
 #ifdef HOOKED
 	    cmocka_unit_test(the_last_map_store_is_flushed_by_others),
+	    cmocka_unit_test(a_thread_completes_its_flushes_at_its_end),
 	    cmocka_unit_test(who_comes_after_a_failed_sync_must_ask),
 	    cmocka_unit_test(a_batch_needs_its_locks_in_order),
 	    cmocka_unit_test(readers_need_what_they_check),

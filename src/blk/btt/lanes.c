@@ -71,10 +71,15 @@ static void complete_flushes(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-static void end_thread(void *value)
+void lane_end_thread(uint64_t thread)
 {
 	complete_flushes();
-	give_number_back(number_of((uint64_t)(uintptr_t)value));
+	give_number_back(number_of(thread));
+}
+
+static void end_thread(void *value)
+{
+	lane_end_thread((uint64_t)(uintptr_t)value);
 }
 
 /* The value of the calling thread; 0 if it has none yet. */

@@ -96,6 +96,9 @@ extern _Atomic(uint64_t) lane_last_serial;
  */
 uint64_t lane_thread(void);
 
+/* The calling thread ends: its flushes are complete, and its number is free. */
+void lane_end_thread(uint64_t thread);
+
 /*
  * The thread's number if less than LANES_PRIVATE, otherwise where to start looking for a shared
  * lane.
