@@ -135,7 +135,7 @@ RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%
 # locks under ThreadSanitizer. This leaves out tests that step through code or compare it with the
 # code of another build, and the long crash tests, which check-long runs.
 NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding \
-	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants
+	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants crash/test_rules
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
 	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
 	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \

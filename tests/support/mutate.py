@@ -36,7 +36,7 @@ TIMEOUT = 120  # seconds that one test may take
 UNIT_BLK = ["unit/btt/*", "unit/pool/*", "unit/storage/*", "unit/poolset/*", "unit/base/*"]
 BLK_TESTS = UNIT_BLK + ["unit/common/*", "api/blk/*", "concurrency/*", "fuzz/*", "tool/*", "compat/*",
                         "crash/test_enumerate", "crash/test_failing_syncs", "crash/test_judge",
-                        "crash/test_mutants",
+                        "crash/test_mutants", "crash/test_rules",
                         "build/test_system_calls.sh", "build/test_debug.sh"]
 TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh", "compat/test_damage_matrix.sh"]
 PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
