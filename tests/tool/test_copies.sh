@@ -169,7 +169,7 @@ if [ -z "${RUNNER:-}${SAN:-}" ]; then
 	head -c 16M /dev/urandom >"$work/new"
 	FAIL_MSYNC=40 import_many -f 100 "$work/new" && fail "an import without syncs"
 	# The batch that is named first may be that of a thread that only found the pool closed to changes.
-	said '^pmemblk: blocks [0-9]+ to [0-9]+: .*(an earlier sync failed|sync failed: Input/output error); the pool takes no more changes'
+	said '^pmemblk: blocks [0-9]+ to [0-9]+: .*(an earlier sync|sync) failed: Input/output error; the pool takes no more changes'
 	read -r bytes last < <(sed -nE 's/.*: ([0-9]+) bytes were written, to blocks 100 to ([0-9]+), and perhaps some behind them$/\1 \2/p' \
 		"$work/err")
 	[ "$(sed -nE 's/.*: blocks ([0-9]+) to .*/\1/p' "$work/err")" = $((last + 1)) ] ||

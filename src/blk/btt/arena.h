@@ -98,8 +98,8 @@ struct btt {
 	struct btt_arena *arena;
 	unsigned narena;
 
-	/* relaxed: a sync failed; modifying calls fail from now on */
-	_Atomic(bool) poisoned;
+	/* relaxed: the error of the first sync that failed; then modifying calls fail. 0: none */
+	_Atomic(int) poisoned;
 };
 
 /* Makes the arena's run-time state for an info block. -ENOMEM, message set. */

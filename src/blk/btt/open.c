@@ -36,7 +36,7 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 	map_guard_init(&btt->guard, s->eager_flush);
 	atomic_init(&btt->nfirst, 0);
 	atomic_init(&btt->nfast, 0);
-	atomic_init(&btt->poisoned, false);
+	atomic_init(&btt->poisoned, 0);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {
 		alloc_free_aligned(btt);

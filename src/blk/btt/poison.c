@@ -8,7 +8,11 @@
 
 int btt_poison(struct btt *btt, int err)
 {
-	atomic_store_explicit(&btt->poisoned, true, memory_order_relaxed);
+	int none = 0;
+
+	atomic_compare_exchange_strong_explicit(&btt->poisoned, &none, -err,
+						memory_order_relaxed,
+						memory_order_relaxed);
 	if (btt->storage->drops_pages) { /* readers have to redo, see btt/redo.h */
 		atomic_store_explicit(&btt->nfast, 0, memory_order_relaxed);
 		if (btt_is_laid_out(btt))
@@ -22,7 +26,8 @@ int btt_poison_fail(const struct btt *btt)
 {
 	return errormsg_fail(
 	    EIO,
-	    "%s: an earlier sync failed; the pool takes no more changes until it "
+	    "%s: an earlier sync failed: %s; the pool takes no more changes until it "
 	    "was closed and opened again",
-	    btt->params.name);
+	    btt->params.name,
+	    strerror(atomic_load_explicit(&btt->poisoned, memory_order_relaxed)));
 }

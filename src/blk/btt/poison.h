@@ -18,7 +18,7 @@ int btt_poison_fail(const struct btt *btt) MUST_CHECK;
 
 static inline bool btt_poison_is_set(const struct btt *btt)
 {
-	return atomic_load_explicit(&btt->poisoned, memory_order_relaxed);
+	return atomic_load_explicit(&btt->poisoned, memory_order_relaxed) != 0;
 }
 
 #endif

@@ -105,6 +105,7 @@ static void assert_poisoned(PMEMblkpool *p)
 		assert_true(byteblock_get(p, 7) >= 0);
 	}
 	assert_non_null(strstr(pmemblk_errormsg(), path));
+	assert_non_null(strstr(pmemblk_errormsg(), strerror(EIO)));
 }
 
 static PMEMblkpool *fresh_pool(bool laid_out)
