@@ -3,15 +3,16 @@
 #
 # `make check` in every variant that can be built here, or in those named as arguments, and the sum
 # of the results as the last line. A variant whose compiler is missing counts as one skipped test.
-# The output of each is kept in build/check-long. About an hour on two CPUs.
+# The output of each is kept in build/check-long. Two variants run at a time; about an hour on two
+# idle CPUs.
 #
 # CHECK_LONG=1 makes some tests do more. It is set in the variants where that finds more.
 set -u
 only=" $* "
 export TEST_TIMEOUT=${TEST_TIMEOUT:-1200}
 logs=build/check-long
+rm -rf $logs
 mkdir -p $logs
-passed=0 failed=0 skipped=0
 programs='TESTS=$(TEST_BIN)'
 # The crash tests switch stacks themselves, thousands of times, and have only one thread.
 threads='TESTS=$(filter-out $(B)/tests/crash/%,$(TEST_BIN))'
@@ -26,18 +27,16 @@ variant()
 	for tool in $tools; do
 		if ! command -v "$tool" >/dev/null; then
 			echo "skip  $name: $tool is not installed"
-			skipped=$((skipped + 1))
+			echo 0 0 1 >"$logs/$name.sum"
 			return
 		fi
 	done
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL "${MAKE:-make}" check "$@" >"$logs/$name.log" 2>&1
 	sum=$(grep -E '^[0-9]+ passed, ' "$logs/$name.log" | tail -n 1)
 	if [[ $sum =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
-		passed=$((passed + BASH_REMATCH[1]))
-		failed=$((failed + BASH_REMATCH[2]))
-		skipped=$((skipped + BASH_REMATCH[3]))
+		echo "${BASH_REMATCH[@]:1}" >"$logs/$name.sum"
 	else
-		failed=$((failed + 1))
+		echo 0 1 0 >"$logs/$name.sum"
 		sum="did not build: see $logs/$name.log"
 		tail -n 20 "$logs/$name.log"
 	fi
@@ -45,16 +44,25 @@ variant()
 	grep -E '^(failed|skipped): ' "$logs/$name.log" | sed 's/^/    /'
 }
 
-export CHECK_LONG=1
-variant release ''
-variant address-undefined '' SAN=address,undefined "$programs"
-variant thread '' SAN=thread "$threads"
-unset CHECK_LONG
-variant debug '' DEBUG=1 "$installed"
-variant clang clang CC=clang
-variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
-variant lint clang-tidy TESTS=tests/build/long_lint.sh
-variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu-
-variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu-
-echo "$passed passed, $failed failed, $skipped skipped"
-[ $failed -eq 0 ]
+# Each row is a process group of its own, so that all of it can be stopped.
+set -m
+# The scripts that change the machine's settings run in one of the two rows only.
+{
+	CHECK_LONG=1 variant release ''
+	variant clang clang CC=clang
+	variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu-
+} &
+{
+	CHECK_LONG=1 variant address-undefined '' SAN=address,undefined "$programs"
+	CHECK_LONG=1 variant thread '' SAN=thread "$threads"
+	variant debug '' DEBUG=1 "$installed"
+	variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
+	variant lint clang-tidy TESTS=tests/build/long_lint.sh
+	variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu-
+} &
+trap 'for row in $(jobs -p); do kill -- "-$row"; done' EXIT
+trap 'exit 130' INT TERM
+wait
+cat $logs/*.sum | awk '
+	{ passed += $1; failed += $2; skipped += $3 }
+	END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 || NR == 0 }'

@@ -399,7 +399,8 @@ static void whatever_is_damaged(void **state)
 	const char *seed_text = getenv("SEED");
 	const char *cases = getenv("CASES");
 	unsigned first = seed_text ? (unsigned)atoi(seed_text) : 1;
-	unsigned n = cases ? (unsigned)atoi(cases) : getenv("CHECK_LONG") ? 2000 : 200;
+	unsigned most = SUPPORT_SANITIZED ? 300 : 2000;
+	unsigned n = cases ? (unsigned)atoi(cases) : getenv("CHECK_LONG") ? most : 200;
 
 	(void)state;
 	for (unsigned seed = first; seed < first + n; seed++)
