@@ -48,6 +48,8 @@ __attribute__((visibility("default"))) long syscall(long number, ...)
 			 : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(a4), "r"(a5),
 			   "r"(a6)
 			 : "rcx", "r11", "memory");
+#else /* a waiter may wake up at any time */
+	(void)a;
 #endif
 	errno = ret < 0 && ret > -4096 ? (int)-ret : EAGAIN;
 	return ret < 0 && ret > -4096 ? -1 : ret;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cmocka.h"
 
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 enum { PASSED, FAILED, SKIPPED };
 
 static jmp_buf end_of_test;
+static const char *filter = "*";
 
 void cmocka_fail(const char *file, int line, const char *fmt, ...)
 {
@@ -86,21 +88,30 @@ static int run_test(CMUnitTestFunction *test, void **state)
 	return result;
 }
 
-int cmocka_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction *setup,
-	       CMFixtureFunction *teardown)
+void cmocka_set_test_filter(const char *pattern)
+{
+	filter = pattern;
+}
+
+int _cmocka_run_group_tests(const char *group, const struct CMUnitTest *tests, size_t n,
+			    CMFixtureFunction *setup, CMFixtureFunction *teardown)
 {
 	static const char *const word[] = {"      OK", "  FAILED", " SKIPPED"};
 	void *group_state = NULL;
+	size_t nrun = 0;
 	int nfailed = 0;
 
 	if (run_fixture(setup, &group_state) != PASSED) {
-		fprintf(stderr, "[  FAILED  ] the group's setup\n");
+		fprintf(stderr, "[  FAILED  ] the setup of %s\n", group);
 		return (int)n;
 	}
 	for (size_t i = 0; i < n; i++) {
 		void *state = group_state;
 		int result;
 
+		if (fnmatch(filter, tests[i].name, 0) != 0)
+			continue;
+		nrun++;
 		printf("[ RUN      ] %s\n", tests[i].name);
 		fflush(stdout);
 		result = run_fixture(tests[i].setup_func, &state);
@@ -113,9 +124,9 @@ int cmocka_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction *setu
 		nfailed += result == FAILED;
 	}
 	if (run_fixture(teardown, &group_state) != PASSED) {
-		fprintf(stderr, "[  FAILED  ] the group's teardown\n");
+		fprintf(stderr, "[  FAILED  ] the teardown of %s\n", group);
 		nfailed++;
 	}
-	printf("[==========] %zu test(s) run, %d failed.\n", n, nfailed);
+	printf("[==========] %zu test(s) run, %d failed.\n", nrun, nfailed);
 	return nfailed;
 }

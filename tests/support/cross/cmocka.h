@@ -32,9 +32,13 @@ struct CMUnitTest {
 
 /* Returns the number of tests that failed. */
 #define cmocka_run_group_tests(tests, setup, teardown)                                   \
-	cmocka_run(tests, sizeof(tests) / sizeof((tests)[0]), setup, teardown)
-int cmocka_run(const struct CMUnitTest *tests, size_t n, CMFixtureFunction *setup,
-	       CMFixtureFunction *teardown);
+	_cmocka_run_group_tests(#tests, tests, sizeof(tests) / sizeof((tests)[0]),       \
+				setup, teardown)
+int _cmocka_run_group_tests(const char *group, const struct CMUnitTest *tests, size_t n,
+			    CMFixtureFunction *setup, CMFixtureFunction *teardown);
+
+/* Only the tests whose names match the pattern are to run. */
+void cmocka_set_test_filter(const char *pattern);
 
 /* End the running test. */
 void cmocka_fail(const char *file, int line, const char *fmt, ...)
