@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "btt/format.h"
 #include "compiler.h"
@@ -23,13 +24,38 @@ struct btt_flog_record {
 };
 
 /* Decodes both records. The slot is read once, so that both are of the same moment. */
-void btt_flog_decode(const struct btt_flog_slot_media *slot,
-		     struct btt_flog_record record[2]);
+static inline void btt_flog_decode(const struct btt_flog_slot_media *slot,
+				   struct btt_flog_record record[2])
+{
+	struct btt_flog_record_media m[2];
+
+	memcpy(m, slot->record, sizeof(m));
+	for (int i = 0; i < 2; i++) {
+		record[i].premap = le32_to_cpu(m[i].lba);
+		record[i].old_map = le32_to_cpu(m[i].old_map);
+		record[i].new_map = le32_to_cpu(m[i].new_map);
+		record[i].seq = le32_to_cpu(m[i].seq);
+	}
+}
+
+static inline uint32_t btt_flog_next_seq(uint32_t seq)
+{
+	static const uint32_t next[4] = {0, 2, 3, 1};
+
+	return next[seq & 3];
+}
 
 /* Returns the index of the current record by both sequence numbers, or -1 if there is none. */
-int btt_flog_find_current(uint32_t seq0, uint32_t seq1);
-
-uint32_t btt_flog_next_seq(uint32_t seq);
+static inline int btt_flog_find_current(uint32_t seq0, uint32_t seq1)
+{
+	if (seq0 == seq1)
+		return -1;
+	if (seq0 == 0)
+		return 1;
+	if (seq1 == 0)
+		return 0;
+	return btt_flog_next_seq(seq0) == seq1 ? 1 : 0;
+}
 
 /* The halves of a record, in host order, for two aligned stores of 8 bytes. */
 static inline uint64_t btt_flog_first_half(uint32_t premap, uint32_t old_map)

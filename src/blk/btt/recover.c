@@ -24,12 +24,15 @@
 #include "btt/recover.h"
 
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "btt/flog.h"
 #include "btt/map.h"
 #include "errormsg.h"
+
+/* Slots of the flog that are stored again together. */
+#define SLOTS_AT_ONCE 64u
 
 /* Every record, also one that is not current, has to name a block of the pool. */
 static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *arena)
@@ -112,12 +115,13 @@ static void report_infos(const struct btt *btt, const struct btt_found *found,
 static void renew_flog(struct btt *btt, const struct btt_arena *arena,
 		       struct storage_step *step)
 {
-	for (unsigned n = 0; n < BTT_NFREE; n++) {
-		uint64_t off = btt_arena_slot_off(arena, n);
-		struct btt_flog_slot_media slot;
+	struct btt_flog_slot_media slots[SLOTS_AT_ONCE];
 
-		memcpy(&slot, storage_at(btt->storage, off), sizeof(slot));
-		storage_renew(btt->storage, step, off, &slot, sizeof(slot));
+	for (unsigned n = 0; n < BTT_NFREE; n += SLOTS_AT_ONCE) {
+		uint64_t off = btt_arena_slot_off(arena, n);
+
+		memcpy(slots, storage_at(btt->storage, off), sizeof(slots));
+		storage_renew(btt->storage, step, off, slots, sizeof(slots));
 	}
 }
 
@@ -192,26 +196,24 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	}
 }
 
-static int compare_blocks(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a;
-	uint32_t y = *(const uint32_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Two lanes with the same free block would overwrite each other's data. */
 static void check_free_blocks(struct btt *btt, struct btt_arena *arena, bool *damaged)
 {
-	uint32_t block[BTT_NFREE];
+	uint32_t seen[4 * BTT_NFREE]; /* a hash table */
 
-	for (unsigned n = 0; n < BTT_NFREE; n++)
-		block[n] = arena->slot[n].free_block;
-	qsort(block, BTT_NFREE, sizeof(block[0]), compare_blocks);
-	for (unsigned n = 1; n < BTT_NFREE; n++)
-		if (block[n] == block[n - 1] && block[n] != BTT_NO_BLOCK)
+	for (unsigned i = 0; i < ARRAY_SIZE(seen); i++)
+		seen[i] = BTT_NO_BLOCK;
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		uint32_t block = arena->slot[n].free_block;
+		unsigned at = block % ARRAY_SIZE(seen);
+
+		while (seen[at] != BTT_NO_BLOCK && seen[at] != block)
+			at = (at + 1) % ARRAY_SIZE(seen);
+		if (seen[at] != BTT_NO_BLOCK)
 			distrust(btt, arena, damaged, n,
-				 "frees the block of another slot", block[n]);
+				 "frees the block of another slot", block);
+		seen[at] = block;
+	}
 }
 
 void btt_recover_flog(struct btt *btt, struct btt_arena *arena, struct storage_step *step,
