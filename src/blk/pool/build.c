@@ -66,7 +66,7 @@ int pool_attach(struct pmemblk *pool, struct poolset *set)
 		return blame_file(pool->path, ret);
 	pool_prepare(pool, set);
 	pool->params.progress = &pool->owner.shared->progress;
-	pool->params.versions = pool->owner.shared->versions;
+	pool->params.versions = pool->owner.versions;
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	forget_files(pool);
 	/* the lower layer does not know the file of a failed sync; other messages name it */

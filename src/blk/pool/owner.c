@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fork_memory.h"
 #include "errormsg.h"
 #include "fork_lock.h"
-
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
 
 #define NOBODY 0u
 #define UNMARKED UINT32_MAX
@@ -30,6 +26,8 @@ static void mend(void);
 static struct fork_lock list_lock = {.mend = mend};
 static _Atomic(struct pool_owner *) list;
 static unsigned nforks; /* threads that are between the two handlers */
+
+_Static_assert(sizeof(struct pool_local) <= FORK_MEMORY_CLEARED, "it needs more memory");
 
 static uint64_t next_turn(uint64_t word, uint32_t owner)
 {
@@ -167,40 +165,29 @@ void pool_owner_setup(void)
 
 /* ------------------------------------------------------------------------------------- */
 
-static void *map(size_t size, int flags)
+static void free_all(struct pool_owner *o)
 {
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-static size_t page_size(void)
-{
-	return (size_t)sysconf(_SC_PAGESIZE);
-}
-
-static void unmap_both(struct pool_owner *o)
-{
-	if (o->shared)
-		munmap(o->shared, o->shared_size);
-	if (o->local)
-		munmap(o->local, page_size());
+	fork_memory_unshare(o->shared, sizeof(*o->shared));
+	fork_memory_unshare(o->versions, o->nversion * sizeof(*o->versions));
+	fork_memory_unclear(o->local);
 	o->shared = NULL;
+	o->versions = NULL;
 	o->local = NULL;
 }
 
 int pool_owner_init(struct pool_owner *o, size_t nversion)
 {
-	o->shared_size = sizeof(*o->shared) + nversion * sizeof(o->shared->versions[0]);
-	o->shared = map(o->shared_size, MAP_SHARED);
-	o->local = map(page_size(), MAP_PRIVATE);
-	if (!o->shared || !o->local) {
+	o->nversion = nversion;
+	o->shared = fork_memory_share(sizeof(*o->shared));
+	/* not in one piece: nobody touches these until a block is read or written */
+	o->versions = fork_memory_share(nversion * sizeof(*o->versions));
+	o->local = fork_memory_clear();
+	if (!o->shared || !o->versions || !o->local) {
 		int err = errno;
 
-		unmap_both(o);
+		free_all(o);
 		return errormsg_fail_sys(err, "cannot map a page to share with children");
 	}
-	madvise(o->local, page_size(), MADV_WIPEONFORK);
 	o->local->is_in_use = true;
 	o->local->word = next_turn(0, UNMARKED);
 	atomic_store_explicit(&o->shared->word, o->local->word, memory_order_release);
@@ -239,7 +226,7 @@ void pool_owner_fini(struct pool_owner *o)
 				      memory_order_release);
 	liveness_drop_mark(&l->mark);
 	liveness_end(&o->witness);
-	unmap_both(o);
+	free_all(o);
 }
 
 /* O4. getppid() returns 0 for a parent outside of the pid namespace of this process. */

@@ -6,8 +6,8 @@
  * processes wrote, they would give out the same free blocks. So only one process has the right to
  * modify the pool. These are the rules:
  *
- * O1 At any time at most one process has the role of the owner. The role is stored in a page that
- *    the kernel clears in every child (MADV_WIPEONFORK). So no child inherits it, not even one
+ * O1 At any time at most one process has the role of the owner. The role is stored in memory that
+ *    the kernel clears in every child (base/fork_memory.h). So no child inherits it, not even one
  *    that was made by clone(2) without the C library. A check of the role costs no system call.
  * O2 All processes that were forked since the open share a word that names the owner. A process
  *    becomes the owner when it replaces this word in one atomic step. It may do so only if the word
@@ -20,15 +20,14 @@
  * O5 In all other cases the owner counts as alive.
  *
  * A process sets a mark when it forks for the first time, when it takes a pool over, and when it
- * opens a pool while another thread forks. A program that never forks has only the cost of
- * the two mappings.
+ * opens a pool while another thread forks. A program that never forks has almost no cost.
  *
  * A child that was not made by the C library's fork(), but by _Fork(3) or clone(2), has run no
  * handlers. O4 does not hold for it, and O3 only if the owner had forked before. Otherwise it can
  * read, and it can write after the owner has closed the pool. A child of vfork(2) runs in its
  * parent's memory and must not call anything here.
  *
- * Kernels before Linux 4.14 do not clear the page. There the handler that fork() calls in the
+ * Kernels before Linux 4.14 do not clear it. There the handler that fork() calls in the
  * child clears it, and programs must not use _Fork(3) and clone(2).
  */
 #ifndef POOL_OWNER_H
@@ -63,10 +62,9 @@ struct pool_shared {
 	_Atomic(uint64_t) word;
 	_Atomic(uint32_t) progress;    /* of the first layout: enum btt_progress */
 	_Atomic(uint32_t) has_witness; /* there is a witness, the same for all marks */
-	struct btt_version versions[]; /* of the table, see btt_params */
 };
 
-/* One page that is private to the process; all zero in a new child. */
+/* Private to the process; all zero in a new child. */
 struct pool_local {
 	/* enum pool_role; release after all that the role needs */
 	_Atomic(uint32_t) role;
@@ -82,7 +80,8 @@ struct pool_local {
 
 struct pool_owner {
 	struct pool_shared *shared;
-	size_t shared_size; /* bytes */
+	struct btt_version *versions; /* of the table, see btt_params; shared, too */
+	size_t nversion;
 	struct pool_local *local;
 	struct liveness_witness witness;
 	_Atomic(void *) half_mark; /* the mark that is being set, see pool/liveness.h */

@@ -2,6 +2,7 @@
 #include "pool/pool.h"
 
 #include "base/alloc.h"
+#include "base/fork_memory.h"
 #include "errormsg.h"
 #include "pool/build.h"
 #include "pool/watched.h"
@@ -9,6 +10,7 @@
 
 void pool_setup(void)
 {
+	fork_memory_setup();
 	poolset_fork_setup();
 	pool_owner_setup();
 }

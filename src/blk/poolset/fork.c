@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fork_memory.h"
 #include "errormsg.h"
 #include "fork_lock.h"
 #include "mapping.h"
@@ -201,8 +202,7 @@ void poolset_fork_setup(void)
 
 static void free_record(struct poolset_fork *r)
 {
-	if (r->outcome)
-		munmap(r->outcome, r->npart * sizeof(*r->outcome));
+	fork_memory_unshare(r->outcome, r->npart * sizeof(*r->outcome));
 	alloc_free(r);
 }
 
@@ -210,7 +210,6 @@ int poolset_fork_enter(struct poolset *set)
 {
 	struct poolset_fork *r =
 	    alloc_zeroed(sizeof(*r) + set->npart * sizeof(r->part[0]));
-	void *outcome;
 
 	if (!r)
 		return errormsg_fail(ENOMEM, "out of memory for the files of %s",
@@ -218,9 +217,7 @@ int poolset_fork_enter(struct poolset *set)
 	r->npart = set->npart;
 	for (unsigned i = 0; i < r->npart; i++)
 		r->part[i].file.fd = -1;
-	outcome = mmap(NULL, r->npart * sizeof(*r->outcome), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	r->outcome = outcome == MAP_FAILED ? NULL : outcome;
+	r->outcome = fork_memory_share(r->npart * sizeof(*r->outcome));
 	fork_lock_acquire(&lock);
 	atomic_store_explicit(&r->next,
 			      atomic_load_explicit(&records, memory_order_relaxed),

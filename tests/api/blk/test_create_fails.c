@@ -153,8 +153,8 @@ static unsigned count_descriptors(void)
 }
 
 /*
- * Whether the mapping may belong to a pool: its file, the shared page, or reserved addresses. A
- * sanitizer also reserves addresses.
+ * Whether the mapping may belong to a pool: its file, memory that it shares with children, or
+ * reserved addresses. A sanitizer also reserves addresses.
  */
 static bool is_of_interest(const char *line)
 {
@@ -281,13 +281,16 @@ static PMEMblkpool *create(const struct scenario *s)
 			      s->text || s->mine[0] ? 0 : 17 * MIB, 0644);
 }
 
-/* Returns whether the call that had to fail occurred. */
+/*
+ * Returns whether the call that had to fail occurred. mapped: what the library keeps. The memory
+ * that pools share with children is cut from mappings, and a new one replaces a mapping that is
+ * used up. A piece that is left would keep the old one.
+ */
 static bool create_failing(const struct scenario *s, enum call call, unsigned at,
-			   unsigned *failed)
+			   size_t mapped, unsigned *failed)
 {
 	uint64_t before;
 	unsigned descriptors = count_descriptors();
-	size_t mapped = mapped_bytes();
 	PMEMblkpool *p;
 	bool is_met;
 	int err;
@@ -317,14 +320,20 @@ static bool create_failing(const struct scenario *s, enum call call, unsigned at
 	if (count_descriptors() != descriptors)
 		fail_msg("%s, %s %u: a descriptor is left", s->what, calls[call].name,
 			 at);
-	if (mapped_bytes() != mapped)
+	if (mapped_bytes() > mapped)
 		fail_msg("%s, %s %u: a mapping is left", s->what, calls[call].name, at);
 	return is_met;
 }
 
 static void a_failed_create_leaves_everything_as_it_was(void **state)
 {
+	const struct scenario *first = &scenarios[0];
+	size_t mapped;
+
 	(void)state;
+	prepare(first);
+	pmemblk_close(create(first));
+	mapped = mapped_bytes();
 	for (size_t i = 0; i < COUNT(scenarios); i++) {
 		const struct scenario *s = &scenarios[i];
 
@@ -332,12 +341,12 @@ static void a_failed_create_leaves_everything_as_it_was(void **state)
 			unsigned failed = 0;
 			unsigned at = 1;
 
-			while (create_failing(s, call, at, &failed))
+			while (create_failing(s, call, at, mapped, &failed))
 				at++;
 			/* The library tries several ways to get address space. */
 			lasting = call == MMAP;
 			while (lasting && --at > 0)
-				create_failing(s, call, at, &failed);
+				create_failing(s, call, at, mapped, &failed);
 			lasting = false;
 			if (s->calls[call] && failed == 0 &&
 			    !(call == MMAP && SUPPORT_SANITIZED))

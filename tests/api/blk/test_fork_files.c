@@ -9,12 +9,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
 
 /* number of the lock at which to fork; an open takes two */
 static unsigned forks_when_locked;
@@ -81,14 +76,27 @@ SUPPORT_INTERPOSE int flock(int fd, int operation)
 	return ret;
 }
 
-/* Forks when the pool is mapped and its files are still open. */
-SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
+static bool is_mapped(void)
 {
-	if (forks_when_mapped && advice == MADV_WIPEONFORK) {
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[4400];
+	bool found = false;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		found = found || (strstr(line, path) && strstr(line, "rw-s "));
+	fclose(maps);
+	return found;
+}
+
+/* The program's function for memory. Forks when the pool is mapped and its files are still open. */
+static void *allocate(size_t size)
+{
+	if (forks_when_mapped && is_mapped()) {
 		forks_when_mapped = false;
 		fork_now();
 	}
-	return (int)syscall(SYS_madvise, addr, len, advice);
+	return malloc(size);
 }
 
 static void make_pool(void)
@@ -208,5 +216,6 @@ int main(void)
 		a_fork_right_after_a_file_was_opened_leaves_the_pool_free, new_path),
 	};
 
+	pmemblk_set_funcs(allocate, free, realloc, strdup);
 	return run_on_both("fork_files", tests, sizeof(tests) / sizeof(tests[0]));
 }
