@@ -17,7 +17,9 @@ void pool_setup(void)
 
 void pool_destroy(struct pmemblk *pool)
 {
-	poolset_map_keep_from_children(&pool->map);
+	/* first of all, so that no child that is forked meanwhile has the mapping */
+	sigbus_unwatch(&pool->watch);
+	poolset_unmap(&pool->map);
 	btt_close(atomic_load_explicit(&pool->btt, memory_order_relaxed));
 	while (pool->retired) {
 		struct retired_btt *next = pool->retired->next;
@@ -30,9 +32,7 @@ void pool_destroy(struct pmemblk *pool)
 	if (pool->storage.group && pool_owner_is_self(&pool->owner))
 		sync_group_fini(pool->storage.group);
 	pool_owner_fini(&pool->owner);
-	sigbus_unwatch(&pool->watch);
 	poolset_deep_fini(&pool->deep);
-	poolset_unmap(&pool->map);
 	alloc_free(pool->path);
 	alloc_free(pool);
 }

@@ -152,12 +152,6 @@ void poolset_map_forget(struct poolset *set)
 	poolset_fork_note_mapping(set, NULL, 0, 0);
 }
 
-void poolset_map_keep_from_children(const struct poolset_mapping *map)
-{
-	if (map->base)
-		madvise(map->base, (size_t)map->size, MADV_DONTFORK);
-}
-
 void poolset_unmap(struct poolset_mapping *map)
 {
 	if (map->base)

@@ -28,12 +28,6 @@ void poolset_map_prefault(const struct poolset_mapping *map);
 /* To be called before poolset_unmap() while the files are open. */
 void poolset_map_forget(struct poolset *set);
 
-/*
- * Children that are forked from now on do not inherit the mapping, because they could not unmap
- * it.
- */
-void poolset_map_keep_from_children(const struct poolset_mapping *map);
-
 void poolset_unmap(struct poolset_mapping *map);
 
 #endif
