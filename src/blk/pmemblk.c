@@ -9,6 +9,7 @@
 
 #include "btt/batch.h"
 #include "btt/btt.h"
+#include "btt/fast.h"
 #include "btt/read.h"
 #include "btt/read_runs.h"
 #include "btt/zero_range.h"
@@ -20,6 +21,26 @@
 #include "pool/pool.h"
 #include "pool/watched.h"
 
+static int read_narrow(PMEMblkpool *pbp, void *buf, uint64_t blockno);
+static int read_wide_512(PMEMblkpool *pbp, void *buf, uint64_t blockno);
+static int read_wide(PMEMblkpool *pbp, void *buf, uint64_t blockno);
+
+/* The end of a function that returns a pool, or -errno. */
+static PMEMblkpool *leave_with(struct edge edge, int ret, struct pmemblk *pool)
+{
+	static int (*const reads[])(struct pmemblk * pool, void *buf,
+				    uint64_t blockno) = {
+	    [BTT_NARROW] = read_narrow,
+	    [BTT_WIDE_512] = read_wide_512,
+	    [BTT_WIDE] = read_wide,
+	};
+
+	if (edge_leave(edge, ret) < 0)
+		return NULL;
+	pool->read = reads[pool->width];
+	return pool;
+}
+
 API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t poolsize,
 				       mode_t mode)
 {
@@ -27,7 +48,7 @@ API_EXPORT PMEMblkpool *pmemblk_create(const char *path, size_t bsize, size_t po
 	struct pmemblk *pool;
 	int ret = pool_create(path, bsize, poolsize, mode, &pool);
 
-	return edge_leave(edge, ret) < 0 ? NULL : pool;
+	return leave_with(edge, ret, pool);
 }
 
 API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
@@ -36,7 +57,7 @@ API_EXPORT PMEMblkpool *pmemblk_open(const char *path, size_t bsize)
 	struct pmemblk *pool;
 	int ret = pool_open(path, bsize, &pool);
 
-	return edge_leave(edge, ret) < 0 ? NULL : pool;
+	return leave_with(edge, ret, pool);
 }
 
 API_EXPORT void pmemblk_close(PMEMblkpool *pbp)
@@ -135,12 +156,31 @@ static NOINLINE int read_with_care(PMEMblkpool *pbp, void *buf, uint64_t blockno
 	return edge_leave(edge, read_block(pbp, buf, blockno, is_own));
 }
 
+static int read_narrow(PMEMblkpool *pbp, void *buf, uint64_t blockno)
+{
+	if (likely(btt_fast_read(&pbp->owner.local->fast, buf, blockno)))
+		return 0;
+	return read_with_care(pbp, buf, blockno);
+}
+
+static BTT_FAST_WIDE int read_wide_512(PMEMblkpool *pbp, void *buf, uint64_t blockno)
+{
+	if (likely(
+		btt_fast_read_wide(&pbp->owner.local->fast, buf, blockno, BTT_WIDE_512)))
+		return 0;
+	return read_with_care(pbp, buf, blockno);
+}
+
+static BTT_FAST_WIDE int read_wide(PMEMblkpool *pbp, void *buf, uint64_t blockno)
+{
+	if (likely(btt_fast_read_wide(&pbp->owner.local->fast, buf, blockno, BTT_WIDE)))
+		return 0;
+	return read_with_care(pbp, buf, blockno);
+}
+
 API_EXPORT int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno)
 {
-	if (likely(!pbp->is_watched) && likely(pool_owner_is_self(&pbp->owner)) &&
-	    likely(btt_read_at_once(table(pbp), buf, (uint64_t)blockno)))
-		return 0;
-	return read_with_care(pbp, buf, (uint64_t)blockno);
+	return pbp->read(pbp, buf, (uint64_t)blockno);
 }
 
 API_EXPORT int pmemblk_write(PMEMblkpool *pbp, const void *buf, long long blockno)

@@ -14,6 +14,7 @@
 
 /* Why the configuration is invalid; "" if it is valid. Written before main() only. */
 static char complaint[1024];
+static bool permits_avx512;
 
 static int bad_query(const char *query, size_t len)
 {
@@ -141,11 +142,25 @@ static void complain(const char *where)
 	snprintf(complaint, sizeof(complaint), "%s: %s", where, errormsg_get());
 }
 
+static bool is_set_to(const char *name, const char *value)
+{
+	const char *text = secure_getenv(name);
+
+	return text && strcmp(text, value) == 0;
+}
+
+bool ctl_config_permits_avx512(void)
+{
+	return permits_avx512;
+}
+
 void ctl_config_load(void)
 {
 	const char *text = secure_getenv("PMEMBLK_CONF");
 	const char *path = secure_getenv("PMEMBLK_CONF_FILE");
 
+	permits_avx512 =
+	    !is_set_to("PMEM_AVX512F", "0") && !is_set_to("PMEM_NO_MOVNT", "1");
 	if (text) {
 		char *copy = alloc_strdup(text);
 		int ret = copy ? ctl_config_apply(copy)

@@ -16,13 +16,18 @@
 #ifndef CTL_CONFIG_H
 #define CTL_CONFIG_H 1
 
+#include <stdbool.h>
+
 #include "compiler.h"
 
 /* A longer file is refused. */
 #define CTL_CONFIG_MAX (1u << 20)
 
-/* Reads both variables (secure_getenv). Called once, by the library's constructor. */
+/* Reads these variables, and two of libpmem's (secure_getenv). Called once, by the library's constructor. */
 void ctl_config_load(void);
+
+/* Whether libpmem's variables permit the registers of AVX-512 for copies. */
+bool ctl_config_permits_avx512(void);
 
 /* 0, or -EINVAL with a message that says what is wrong with the configuration. */
 int ctl_config_check(void) MUST_CHECK;

@@ -25,7 +25,8 @@
 
 #define MAX_REGIONS 64u
 #define MAX_PAGES 16u
-#define PIECES 64u /* of a page of cleared memory */
+#define PIECES 32u /* of a page of cleared memory */
+#define ALL_TAKEN (UINT64_MAX >> (64 - PIECES))
 
 /*
  * A mapping from which shared pieces are cut. A child's copy is in order at any moment: the number
@@ -239,7 +240,7 @@ void *fork_memory_clear(void)
 	for (struct page *p = pages; p < pages + MAX_PAGES && !at; p++) {
 		if (!base_of_page(p))
 			atomic_store_explicit(&p->base, new_page(), memory_order_release);
-		if (base_of_page(p) && taken_of(p) != UINT64_MAX)
+		if (base_of_page(p) && taken_of(p) != ALL_TAKEN)
 			at = take_locked(p);
 	}
 	fork_lock_release(&lock);

@@ -23,7 +23,7 @@
 #include <stddef.h>
 
 /* The size in bytes of a cleared piece. */
-#define FORK_MEMORY_CLEARED ((size_t)64)
+#define FORK_MEMORY_CLEARED ((size_t)128)
 
 /* To be called once, when the library is loaded. */
 void fork_memory_setup(void);

@@ -46,12 +46,34 @@ int btt_arena_init(struct btt_arena *arena, const struct btt *btt, uint64_t off,
 	return 0;
 }
 
+static bool is_same_view(const struct btt_view *a, const struct btt_view *b)
+{
+	return a->map == b->map && a->data == b->data && a->nblock == b->nblock &&
+	       a->stride == b->stride && a->bsize == b->bsize &&
+	       a->version == b->version && a->copy_out == b->copy_out;
+}
+
+/*
+ * If a takeover has failed half-way, readers may still use the view of its table. The view of the
+ * next attempt is the same, unless the medium has changed.
+ */
+static void publish_fast(struct btt *btt)
+{
+	const struct btt_view *view = &btt->arena->view;
+
+	if (!btt->fast->view.map)
+		btt->fast->view = *view;
+	if (is_same_view(&btt->fast->view, view))
+		atomic_store_explicit(&btt->fast->nblock,
+				      btt->arena->info.geo.external_nlba,
+				      memory_order_release);
+}
+
 void btt_arena_publish(struct btt *btt)
 {
 	atomic_store_explicit(&btt->nfirst, btt->arena->info.geo.external_nlba,
 			      memory_order_release);
-	atomic_store_explicit(&btt->nfast, btt->arena->info.geo.external_nlba,
-			      memory_order_release);
+	publish_fast(btt);
 }
 
 void btt_arena_fini(struct btt_arena *arena)

@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "btt/fast.h"
 #include "btt/info.h"
 #include "btt/lanes.h"
 #include "btt/lock.h"
 #include "btt/map_guard.h"
 #include "btt/open.h"
 
-/* Map entries of one cache line, and as many as have different locks if their lines follow. */
-#define BTT_LINE_ENTRIES 16u
+/* Map entries with different locks, if their lines follow each other. */
 #define BTT_LOCK_ENTRIES (BTT_MAP_LOCKS * BTT_LINE_ENTRIES)
 
 #define BTT_NO_BLOCK UINT32_MAX
@@ -39,17 +39,6 @@ struct btt_slot {
 	uint32_t prev_premap;
 	/* lane_thread() of the thread that flushed it last; 0: none */
 	uint64_t prev_thread;
-};
-
-/* Copies of the values that a read needs. */
-struct btt_view {
-	const _Atomic(uint32_t) *map; /* little-endian */
-	const unsigned char *data;
-	uint32_t nblock; /* data blocks, fewer than 2^30: see try_read() in btt/read.c */
-	uint32_t stride; /* bytes from one to the next */
-	size_t bsize;
-	const struct btt_version *version;
-	void *(*copy_out)(void *dest, const void *src, size_t len);
 };
 
 struct btt_arena {
@@ -93,8 +82,9 @@ struct btt {
 	 * and narena are set; acquire: all users.
 	 */
 	_Atomic(uint64_t) nfirst;
-	/* The same for readers that take no lock; it becomes 0 again after a failed sync. */
-	_Atomic(uint64_t) nfast;
+	/* For readers that take no lock; in btt_params.fast, or its own. */
+	struct btt_fast *fast;
+	struct btt_fast own_fast;
 	struct btt_arena *arena;
 	unsigned narena;
 
@@ -135,12 +125,6 @@ static inline uint64_t btt_arena_block_off(const struct btt_arena *arena,
 static inline uint64_t btt_arena_slot_off(const struct btt_arena *arena, unsigned slot)
 {
 	return arena->flog_off + (uint64_t)slot * BTT_FLOG_SLOT_SIZE;
-}
-
-/* The number of an entry's map lock in its arena. */
-static inline uint32_t btt_map_lock_number(uint32_t premap)
-{
-	return premap / BTT_LINE_ENTRIES % BTT_MAP_LOCKS;
 }
 
 static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *arena,

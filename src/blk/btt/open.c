@@ -35,7 +35,7 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 	/* if a fence is a sync, the cost of a lock does not matter */
 	map_guard_init(&btt->guard, s->eager_flush);
 	atomic_init(&btt->nfirst, 0);
-	atomic_init(&btt->nfast, 0);
+	btt->fast = params->fast ? params->fast : &btt->own_fast;
 	atomic_init(&btt->poisoned, 0);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {
@@ -129,6 +129,7 @@ void btt_close(struct btt *btt)
 {
 	if (!btt)
 		return;
+	atomic_store_explicit(&btt->fast->nblock, 0, memory_order_relaxed);
 	btt_arena_free_all(btt->arena, btt->narena);
 	lanes_fini(&btt->lanes);
 	alloc_free_aligned(btt);

@@ -16,6 +16,7 @@
 #include "storage/storage.h"
 
 struct btt;
+struct btt_fast;
 
 #define BTT_MAX_LANES 256u
 
@@ -30,6 +31,9 @@ enum btt_progress {
 
 /* Map locks of an arena, and their versions. */
 #define BTT_MAP_LOCKS 256u
+
+/* Map entries of one cache line; they have the same lock. */
+#define BTT_LINE_ENTRIES 16u
 
 /* The map stores under a lock. It has a cache line of its own, because readers poll the count. */
 struct btt_version {
@@ -64,6 +68,11 @@ struct btt_params {
 	 * storage use the same ones. NULL: the table has its own.
 	 */
 	struct btt_version *versions;
+	/*
+	 * Zero at first. The table puts there what btt_fast_read() needs, and takes it back when it
+	 * is closed. Only one open table uses it. NULL: the table has its own.
+	 */
+	struct btt_fast *fast;
 };
 
 /*

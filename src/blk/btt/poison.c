@@ -14,7 +14,7 @@ int btt_poison(struct btt *btt, int err)
 						memory_order_relaxed,
 						memory_order_relaxed);
 	if (btt->storage->drops_pages) { /* readers have to redo, see btt/redo.h */
-		atomic_store_explicit(&btt->nfast, 0, memory_order_relaxed);
+		atomic_store_explicit(&btt->fast->nblock, 0, memory_order_relaxed);
 		if (btt_is_laid_out(btt))
 			btt_note_progress(btt, BTT_FAILED);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads of single blocks. Rule R11, on top of btt/btt.c, makes reads without a lock safe; R9 is the
+ * Reads of single blocks, where btt/fast.h does not read them. Rule R11, on top of btt/btt.c, makes reads without a lock safe; R9 is the
  * reason why readers redo map updates after a failed sync.
  */
 #include "btt/read.h"
@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "btt/fast.h"
 #include "btt/modify.h"
 #include "btt/race.h"
 #include "btt/redo.h"
@@ -60,27 +61,6 @@ static int read_locked(const struct btt *btt, const struct btt_arena *arena,
 	return 0;
 }
 
-/*
- * One attempt without a lock. It has as few instructions as possible, because a CPU overlaps the
- * cache misses of as many reads as fit into its window. Returns true if buf holds the block as it
- * was at one moment; false also if its entry is not a normal one.
- */
-static inline bool try_read(const struct btt_view *v, uint32_t premap, void *buf)
-{
-	const _Atomic(uint64_t) *version = &v->version[btt_map_lock_number(premap)].count;
-	uint64_t before = atomic_load_explicit(version, memory_order_acquire);
-	/* the number of a normal entry; other entries give a number that is too large */
-	uint32_t postmap = BTT_MAP_NORMAL ^ le32_to_cpu((le32){atomic_load_explicit(
-						&v->map[premap], memory_order_acquire)});
-
-	if (unlikely(postmap >= v->nblock))
-		return false;
-	race_copy(v->copy_out, buf, v->data + (uint64_t)postmap * v->stride, v->bsize);
-	/* acquire: the copy's loads come before the one that validates it */
-	atomic_thread_fence(memory_order_acquire);
-	return likely(atomic_load_explicit(version, memory_order_relaxed) == before);
-}
-
 /* 0 if the block reads as zeros, 1 if it is to be read at *arena and *premap, or -errno. */
 static int find_block(const struct btt *btt, void *buf, uint64_t lba,
 		      struct btt_arena **arena, uint32_t *premap)
@@ -113,7 +93,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 		ret = read_flags(btt, arena, premap, entry, buf);
 		if (ret <= 0)
 			return ret;
-		if (try_read(&arena->view, premap, buf))
+		if (btt_view_read(&arena->view, premap, buf))
 			return 0;
 	}
 	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
@@ -122,15 +102,9 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 	return ret;
 }
 
-bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba)
-{
-	return likely(lba < atomic_load_explicit(&btt->nfast, memory_order_acquire)) &&
-	       likely(try_read(&btt->arena->view, (uint32_t)lba, buf));
-}
-
 int btt_read(struct btt *btt, void *buf, uint64_t lba)
 {
-	if (likely(btt_read_at_once(btt, buf, lba)))
+	if (likely(btt_fast_read(btt->fast, buf, lba)))
 		return 0;
 	return read_slow(btt, buf, lba);
 }
@@ -155,7 +129,7 @@ static int try_read_view(const struct btt *btt, const struct btt_arena *arena,
 		return ret;
 	race_copy(v->copy_out, buf,
 		  v->data + (uint64_t)btt_map_postmap(entry) * v->stride, v->bsize);
-	/* acquire: as in try_read() */
+	/* acquire: as in btt_look_again() */
 	atomic_thread_fence(memory_order_acquire);
 	return atomic_load_explicit(version, memory_order_relaxed) != before;
 }

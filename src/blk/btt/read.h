@@ -26,10 +26,4 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
  */
 int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo) MUST_CHECK;
 
-/*
- * btt_read() for the common case: a written block of the first arena that no thread writes
- * meanwhile. Returns true if buf holds the block. Makes no system call and does not change errno.
- */
-bool btt_read_at_once(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
-
 #endif

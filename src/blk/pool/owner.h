@@ -39,6 +39,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "btt/fast.h"
 #include "btt/lock.h"
 #include "btt/open.h"
 #include "compiler.h"
@@ -76,6 +77,7 @@ struct pool_local {
 	uint64_t word;	      /* the word that made this process the owner; 0: none */
 	pid_t parent;	      /* the owner that has forked this process, or 0 */
 	uint64_t parent_word; /* the word at that time */
+	struct btt_fast fast; /* of the owner's table; so only the owner reads this way */
 };
 
 struct pool_owner {
