@@ -8,7 +8,8 @@
 #
 # ORIGINAL is the folder of the original's libraries [the system's], DISK one on an ordinary file
 # system [/var/tmp]; THREADS ["1 2", and 4 8 16 where there are so many CPUs]; POOLS [5], ROUNDS and
-# SLICE_MS set the effort, see bench.c; PATTERN and MAX select cases of libpmem.
+# SLICE_MS set the effort, see bench.c; CASES names cases of block pools,
+# PATTERN and MAX select cases of libpmem.
 set -eu
 export LC_ALL=C
 here=$(realpath "$(dirname "$0")")
@@ -74,7 +75,8 @@ blk()
 	done
 	cases+=(write-noload/512/1 write-noload/4096/1 zero/512/1 flag/512/1 first/512 first/4096
 		open/512 open/4096 check/512 check-written/512)
-	PMEM_IS_PMEM_FORCE=1 run blk "$shm" "${CASES[@]:-${cases[@]}}"
+	[ -z "${CASES:-}" ] || read -ra cases <<<"$CASES"
+	PMEM_IS_PMEM_FORCE=1 run blk "$shm" "${cases[@]}"
 	table "$out/blk.csv"
 	chart blk '^(read|write|mix|zero|open|first|check)[a-z-]*/' 'Block pools: original time / our time'
 }
