@@ -215,12 +215,19 @@ static void set_taken(struct page *p, uint64_t taken)
 	atomic_store_explicit(&p->taken, taken, memory_order_release);
 }
 
+/*
+ * ENOMEM does not come from an old kernel. If such a page were used, all pools that get pieces of
+ * it would pass their role on to children that run no handlers.
+ */
 static void *new_page(void)
 {
 	void *at = map(page_size(), MAP_PRIVATE);
 
-	if (at)
-		madvise(at, page_size(), MADV_WIPEONFORK);
+	if (at && madvise(at, page_size(), MADV_WIPEONFORK) != 0 && errno == ENOMEM) {
+		munmap(at, page_size());
+		errno = ENOMEM;
+		return NULL;
+	}
 	return at;
 }
 

@@ -180,9 +180,11 @@ int pool_owner_init(struct pool_owner *o, size_t nversion)
 	o->nversion = nversion;
 	o->shared = fork_memory_share(sizeof(*o->shared));
 	/* not in one piece: nobody touches these until a block is read or written */
-	o->versions = fork_memory_share(nversion * sizeof(*o->versions));
-	o->local = fork_memory_clear();
-	if (!o->shared || !o->versions || !o->local) {
+	if (o->shared)
+		o->versions = fork_memory_share(nversion * sizeof(*o->versions));
+	if (o->versions)
+		o->local = fork_memory_clear();
+	if (!o->local) {
 		int err = errno;
 
 		free_all(o);

@@ -2,6 +2,7 @@
 /* Memory that children share, and memory that they find cleared: base/fork_memory.h. */
 #include "support.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -26,6 +27,21 @@
 static const size_t sizes[] = {SMALL, LARGE, ALONE};
 
 #define NSIZE ARRAY_SIZE(sizes)
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static int wipe_error; /* with which the kernel refuses to clear pages; 0: it does not */
+
+SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
+{
+	if (wipe_error && advice == MADV_WIPEONFORK) {
+		errno = wipe_error;
+		return -1;
+	}
+	return (int)syscall(SYS_madvise, addr, len, advice);
+}
 
 /* A child that the C library knows of, or not. */
 static pid_t make_child(bool by_clone)
@@ -246,6 +262,28 @@ static void a_child_finds_cleared_memory_zero_however_it_was_made(void **state)
 	}
 }
 
+/* Has to run before any other test has cleared memory. */
+static void without_memory_to_mark_a_page_nothing_is_given_out(void **state)
+{
+	unsigned char *at;
+	pid_t pid;
+
+	(void)state;
+	wipe_error = ENOMEM;
+	errno = 0;
+	assert_null(fork_memory_clear());
+	assert_int_equal(errno, ENOMEM);
+	wipe_error = 0;
+	at = fork_memory_clear();
+	assert_non_null(at);
+	memset(at, 7, FORK_MEMORY_CLEARED);
+	pid = make_child(!SUPPORT_SANITIZED);
+	if (pid == 0)
+		_exit(is_clear(at) ? 0 : 1);
+	assert_ends_well(pid);
+	fork_memory_unclear(at);
+}
+
 static atomic_bool is_over;
 
 static void *allocate_and_free(void *unused)
@@ -303,6 +341,7 @@ static void a_child_that_is_forked_in_the_middle_of_a_call_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(without_memory_to_mark_a_page_nothing_is_given_out),
 	    cmocka_unit_test(a_shared_piece_is_zero_and_the_same_for_a_child),
 	    cmocka_unit_test(a_child_keeps_a_piece_that_its_parent_has_given_back),
 	    cmocka_unit_test(a_child_gets_other_pieces_than_its_parent),
