@@ -2,8 +2,9 @@
 /*
  * usage: rounds LIBPMEM LIBPMEMBLK FILE [LIBRARY...] Loads the other libraries, which stay
  * loaded. Then it loads, uses and unloads the first two 200 times, while other threads live on;
- * in every round each of these has a failure and writes. At the end there must be as many pthread
- * keys as before, and not much more memory in use.
+ * in every round each of these has a failure and writes. In some rounds the process also forks,
+ * and a handler uses the library meanwhile. At the end there must be as many pthread keys as
+ * before, and not much more memory in use, nor many more mappings.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -69,7 +71,25 @@ static void *live_on(void *arg)
 	}
 }
 
-static void run_round(const char *const *path, int first)
+static const char *file; /* of the pool */
+
+/* Registered before the library is loaded, so it runs after the library's own handler. */
+static void check_before_fork(void)
+{
+	CHECK(CALL(blk, pmemblk_check)(file, 512) == 1);
+}
+
+static void make_child(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(0);
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void run_round(const char *const *path, int first, int forks)
 {
 	CHECK(pmem = dlopen(path[0], RTLD_NOW | RTLD_LOCAL));
 	CHECK(blk = dlopen(path[1], RTLD_NOW | RTLD_LOCAL));
@@ -80,6 +100,8 @@ static void run_round(const char *const *path, int first)
 	use(100);
 	pthread_barrier_wait(&end);
 	CALL(blk, pmemblk_close)(pool);
+	if (forks)
+		make_child();
 	CHECK(dlclose(blk) == 0);
 	CHECK(dlclose(pmem) == 0);
 }
@@ -93,6 +115,19 @@ static int count_keys(void)
 		n++;
 	for (int i = 0; i < n; i++)
 		pthread_key_delete(key[i]);
+	return n;
+}
+
+static int count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	int n = 0;
+	int c;
+
+	CHECK(maps);
+	while ((c = getc(maps)) != EOF)
+		n += c == '\n';
+	fclose(maps);
 	return n;
 }
 
@@ -111,9 +146,12 @@ int main(int argc, char **argv)
 	size_t before = 0;
 	size_t after;
 	int keys = 0;
+	int mappings = 0;
 
 	if (argc < 4)
 		return 2;
+	file = argv[3];
+	CHECK(pthread_atfork(check_before_fork, NULL, NULL) == 0);
 	for (int i = 4; i < argc; i++)
 		CHECK(dlopen(argv[i], RTLD_NOW));
 	CHECK(pthread_barrier_init(&begin, NULL, THREADS + 1) == 0);
@@ -124,11 +162,13 @@ int main(int argc, char **argv)
 		if (i == WARM) {
 			keys = count_keys();
 			before = memory_in_use();
+			mappings = count_mappings();
 		}
-		run_round((const char *const *)argv + 1, i == 0);
+		run_round((const char *const *)argv + 1, i == 0, i % 4 == 0);
 	}
 	after = memory_in_use();
 	CHECK(count_keys() == keys);
+	CHECK(count_mappings() < mappings + ROUNDS / 10);
 	over = 1;
 	pthread_barrier_wait(&begin);
 	for (int i = 0; i < THREADS; i++)

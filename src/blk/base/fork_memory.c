@@ -283,8 +283,11 @@ void fork_memory_setup(void)
 	fork_lock_setup(&lock);
 }
 
-/* What is still out belongs to pools that were not closed. */
-__attribute__((destructor)) static void unload(void)
+/*
+ * Runs after the destructors that give pieces back. What is still out belongs to pools that were
+ * not closed.
+ */
+__attribute__((destructor(102))) static void unload(void)
 {
 	if (unload_is_exit())
 		return;

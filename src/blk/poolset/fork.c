@@ -16,6 +16,7 @@
 #include "errormsg.h"
 #include "fork_lock.h"
 #include "mapping.h"
+#include "unload.h"
 
 /* How long a child waits for the descriptor of a file that its parent is opening. */
 #define NAPS 1000
@@ -269,17 +270,12 @@ void poolset_fork_note_mapping(const struct poolset *set, void *base, size_t siz
 	atomic_store_explicit(&r->mapped, base, memory_order_release);
 }
 
-void poolset_fork_leave(struct poolset *set)
+static void free_spent(void)
 {
-	struct poolset_fork *r = set->fork;
+	struct poolset_fork *r;
 	struct poolset_fork *next;
 
-	if (!r)
-		return;
-	set->fork = NULL;
-	atomic_store_explicit(&r->mapped, NULL, memory_order_release);
 	fork_lock_acquire(&lock);
-	r->is_left = true;
 	retire_locked();
 	r = spent;
 	spent = NULL;
@@ -288,4 +284,25 @@ void poolset_fork_leave(struct poolset *set)
 		next = next_of(r);
 		free_record(r);
 	}
+}
+
+void poolset_fork_leave(struct poolset *set)
+{
+	struct poolset_fork *r = set->fork;
+
+	if (!r)
+		return;
+	set->fork = NULL;
+	atomic_store_explicit(&r->mapped, NULL, memory_order_release);
+	fork_lock_acquire(&lock);
+	r->is_left = true;
+	fork_lock_release(&lock);
+	free_spent();
+}
+
+/* A fork may have retired records since the last call. */
+__attribute__((destructor)) static void unload(void)
+{
+	if (!unload_is_exit() && spent)
+		free_spent();
 }
