@@ -294,7 +294,7 @@ static int create(struct poolset *set, const char *path, uint32_t bsize, mode_t 
 		ret = build(set, pool, mode);
 	if (ret < 0) {
 		poolset_files_remove_created(set);
-		poolset_map_forget(set);
+		poolset_map_forget(set, &pool->map);
 		pool_destroy(pool);
 		poolset_files_restore_holes(set);
 		return ret;

@@ -164,7 +164,7 @@ static int map_pool(const char *path, size_t bsize, enum mapping_kind kind,
 		*out = pool;
 		return 0;
 	}
-	poolset_map_forget(*set);
+	poolset_map_forget(*set, &pool->map);
 	pool_destroy(pool);
 fail:
 	poolset_files_unlock_and_close(*set);
@@ -211,6 +211,8 @@ int pool_open(const char *path, size_t bsize, struct pmemblk **out)
 	if (ret == 0 && pool->keeps_sds)
 		ret = pool_store_sds(pool, true);
 	ret = pool_leave(pool, ret);
+	if (ret < 0)
+		poolset_map_forget(set, &pool->map);
 	drop_set(set, ret == 0);
 	if (ret < 0) {
 		pool_destroy(pool);
@@ -239,6 +241,7 @@ int pool_check(const char *path, size_t bsize)
 		ret = btt_check(&pool->storage, &pool->params);
 		ret = pool_leave(pool, ret);
 	}
+	poolset_map_forget(set, &pool->map);
 	drop_set(set, false);
 	pool_destroy(pool);
 	return ret;

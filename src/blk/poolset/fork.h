@@ -16,7 +16,9 @@
  *      the process forks, its record stays until the fork is over.
  *   3. The descriptor of a record may not be open, or may be another file's. So the handler
  *      compares device and inode.
- *   4. A mapping is recorded before files are mapped there, and until after they are unmapped.
+ *   4. A mapping is recorded before files are mapped there, and until children do not inherit it
+ *      any more. Until after the unmapping would be too long: another thread may map something
+ *      else there.
  *
  * A child that was not made by the C library's fork() runs no handler. It does the same when it
  * opens a pool.
@@ -39,8 +41,8 @@ int poolset_fork_enter(struct poolset *set) MUST_CHECK;
 int poolset_fork_open(const struct poolset *set, unsigned part, int flags);
 
 /*
- * Records that the set's files are going to be mapped at base. base NULL: they are unmapped
- * again, or the mapping now belongs to a pool.
+ * Records that the set's files are going to be mapped at base. base NULL: children
+ * do not inherit the mapping, or it now belongs to a pool.
  */
 void poolset_fork_note_mapping(const struct poolset *set, void *base, size_t size,
 			       size_t unit);

@@ -104,7 +104,7 @@ static int reserve_and_place(struct poolset *set, enum mapping_kind kind,
 	poolset_fork_note_mapping(set, base, (size_t)map->size, map->unit);
 	ret = place_parts(set, kind, map, all_sync);
 	if (ret < 0) {
-		poolset_map_forget(set);
+		poolset_map_forget(set, map);
 		poolset_unmap(map);
 	}
 	return ret;
@@ -147,8 +147,10 @@ void poolset_map_prefault(const struct poolset_mapping *map)
 	}
 }
 
-void poolset_map_forget(struct poolset *set)
+void poolset_map_forget(struct poolset *set, const struct poolset_mapping *map)
 {
+	if (map->base)
+		madvise(map->base, (size_t)map->size, MADV_DONTFORK);
 	poolset_fork_note_mapping(set, NULL, 0, 0);
 }
 

@@ -25,8 +25,12 @@ int poolset_map(struct poolset *set, enum mapping_kind kind,
 /* Makes all pages resident and writable, without a change of their data. */
 void poolset_map_prefault(const struct poolset_mapping *map);
 
-/* To be called before poolset_unmap() while the files are open. */
-void poolset_map_forget(struct poolset *set);
+/*
+ * To be called before poolset_unmap() while the files are open, unless the mapping was given to a
+ * pool that children inherit. Children that are forked from now on do not get the mapping: they
+ * would not know of it.
+ */
+void poolset_map_forget(struct poolset *set, const struct poolset_mapping *map);
 
 void poolset_unmap(struct poolset_mapping *map);
 

@@ -15,6 +15,7 @@
 static unsigned forks_when_locked;
 static bool forks_when_mapped;
 static bool forks_when_opened;
+static unsigned forks_when_freed; /* number of the call */
 static pid_t child;
 static int parent_is_there[2];
 static int child_is_there[2];
@@ -76,7 +77,8 @@ SUPPORT_INTERPOSE int flock(int fd, int operation)
 	return ret;
 }
 
-static bool is_mapped(void)
+/* with these access rights in /proc/self/maps */
+static bool is_mapped(const char *rights)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[4400];
@@ -84,7 +86,7 @@ static bool is_mapped(void)
 
 	assert_non_null(maps);
 	while (fgets(line, sizeof(line), maps))
-		found = found || (strstr(line, path) && strstr(line, "rw-s "));
+		found = found || (strstr(line, path) && strstr(line, rights));
 	fclose(maps);
 	return found;
 }
@@ -92,11 +94,24 @@ static bool is_mapped(void)
 /* The program's function for memory. Forks when the pool is mapped and its files are still open. */
 static void *allocate(size_t size)
 {
-	if (forks_when_mapped && is_mapped()) {
+	if (forks_when_mapped && is_mapped("rw-s ")) {
 		forks_when_mapped = false;
 		fork_now();
 	}
 	return malloc(size);
+}
+
+/* Forks a child at the n-th call; the child must not have a part of the pool's file. */
+static void release(void *p)
+{
+	if (forks_when_freed && --forks_when_freed == 0) {
+		child = fork();
+		assert_true(child >= 0);
+		if (child == 0)
+			_exit(is_mapped("rw-"));
+		assert_ends_well(child);
+	}
+	free(p);
 }
 
 static void make_pool(void)
@@ -202,6 +217,27 @@ static void a_fork_right_after_a_file_was_opened_leaves_the_pool_free(void **sta
 	}
 }
 
+/* The child does not know of the mapping, which belongs to no pool. */
+static void a_fork_at_the_end_of_a_call_without_a_pool_copies_no_mapping(void **state)
+{
+	(void)state;
+	make_pool();
+	for (int checks = 0; checks < 2; checks++) {
+		unsigned n = 0;
+
+		do {
+			forks_when_freed = ++n;
+			if (checks)
+				assert_int_equal(pmemblk_check(path, 0), 1);
+			else
+				assert_null(pmemblk_open(path, 4096));
+		} while (forks_when_freed == 0);
+		forks_when_freed = 0;
+		assert_true(n > 3);
+	}
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,8 +250,10 @@ int main(void)
 				   new_path),
 	    cmocka_unit_test_setup(
 		a_fork_right_after_a_file_was_opened_leaves_the_pool_free, new_path),
+	    cmocka_unit_test_setup(
+		a_fork_at_the_end_of_a_call_without_a_pool_copies_no_mapping, new_path),
 	};
 
-	pmemblk_set_funcs(allocate, free, realloc, strdup);
+	pmemblk_set_funcs(allocate, release, realloc, strdup);
 	return run_on_both("fork_files", tests, sizeof(tests) / sizeof(tests[0]));
 }
