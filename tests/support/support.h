@@ -12,6 +12,7 @@
 /* clang-format on */
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -49,6 +50,17 @@ unsigned char *support_load_sparse(const char *path, size_t *len);
 #ifndef SUPPORT_SANITIZED
 #define SUPPORT_SANITIZED 0
 #endif
+
+/*
+ * Whether an emulator of another CPU runs this program. It has little address space, does not start
+ * programs again, and cannot fork while there are threads.
+ */
+static inline bool support_is_emulated(void)
+{
+	const char *runner = getenv("RUNNER");
+
+	return runner && *runner;
+}
 
 /* For a function of the test that replaces one of libc, in the libraries as well. */
 #define SUPPORT_INTERPOSE __attribute__((visibility("default")))

@@ -176,6 +176,8 @@ static void where_there_are_no_keys_all_share_lanes(void **state)
 	pid_t pid;
 
 	(void)state;
+	if (support_is_emulated())
+		skip();
 	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
 	pid = fork();
 	assert_true(pid >= 0);
