@@ -131,7 +131,7 @@ typedef struct pmemblk PMEMblkpool;
  *	EINTR	a signal was handled while the call waited for a pool in use (lock.wait)
  *	EFBIG	longer than the file system or RLIMIT_FSIZE allows, or, on ramfs, than the memory of
  *		the machine
- *	ENOSPC	not enough free space
+ *	ENOSPC	not enough free space, or memory where files are kept there (ramfs, tmpfs)
  *	ENOTSUP	the pool set has replicas
  *	EIO	the media has bad blocks there, or could not be written
  *	EACCES	no permission

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files on file systems that keep them in memory and have no limit: ramfs, and tmpfs with size=0.
- * The kernel does not refuse any allocation there. When the memory is full it kills processes. On
- * ramfs pages are never freed before the file is, and reading a hole allocates a page.
+ * Files on file systems that keep them in memory: ramfs and tmpfs. The kernel refuses no allocation
+ * there, except beyond the limit that tmpfs has unless it was mounted with size=0. When the memory is
+ * full, that of the machine or that of a group of processes (cgroup.h), it kills processes. On ramfs
+ * pages are never freed before the file is, and reading a hole allocates a page.
  */
 #ifndef RAM_FILE_H
 #define RAM_FILE_H 1
@@ -13,8 +14,8 @@
 #include "compiler.h"
 
 /*
- * Whether the available memory is enough to fill the file up to len bytes. True for files on
- * other file systems.
+ * Whether there is memory to fill the file up to len bytes: in the groups of this process, and in the
+ * machine where the file system has no limit. True for files on other file systems.
  */
 bool ram_file_has_room(int fd, uint64_t len) MUST_CHECK;
 

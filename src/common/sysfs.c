@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 const char *sysfs_root = "/sys";
@@ -56,4 +57,18 @@ int sysfs_read_number(const char *path, uint64_t *value)
 	errno = 0;
 	*value = strtoull(text, &end, 0);
 	return errno || (*end != '\0' && *end != '\n') ? -EINVAL : 0;
+}
+
+bool sysfs_find_number(const char *text, const char *name, uint64_t *value)
+{
+	const size_t len = strlen(name);
+
+	while (strncmp(text, name, len) != 0 || text[len] != ' ') {
+		text = strchr(text, '\n');
+		if (!text)
+			return false;
+		text++;
+	}
+	*value = strtoull(text + len, NULL, 10);
+	return true;
 }

@@ -7,6 +7,7 @@
 #define SYSFS_H 1
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,5 +28,8 @@ ssize_t sysfs_read(const char *path, void *buf, size_t size) MUST_CHECK;
 
 /* Reads an attribute that holds one number; -EINVAL if it holds anything else. */
 int sysfs_read_number(const char *path, uint64_t *value) MUST_CHECK;
+
+/* The number behind the name that a line of text begins with. False if there is no such line. */
+bool sysfs_find_number(const char *text, const char *name, uint64_t *value) MUST_CHECK;
 
 #endif

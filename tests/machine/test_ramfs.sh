@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# File systems that keep files in memory and know no limit: what the machine's memory cannot hold is
-# refused before anything is filled. A second is enough to refuse, and too short to fill much.
+# File systems that keep files in memory and know no limit: what the memory of the machine, or of
+# the control group, cannot hold is refused before anything is filled. A second is enough to refuse, and too short to fill much.
 . "$(dirname "$0")/lib.sh"
 [ -z "${SAN:-}${CROSS:-}" ] || skip "for plain variants of this CPU only"
 place=$BUILD/tests/machine/place
@@ -37,5 +37,21 @@ elif [ -z "$skipped" ] && mount_here -t ramfs none; then
 	done
 	[ "$(stat -c %b "$work/mnt/sparse")" -le 1024 ] || fail "more was read than the first bytes"
 	case_ok "a file that is longer than the memory is not read"
+fi
+
+# A control group with a limit, as a container sees its own. Only this script sees the imitation.
+limited=$((32 << 20))
+if [ -r /proc/self/cgroup ] && [ -z "$skipped" ] && [ -d /sys/fs/cgroup ] && mount_here -t ramfs none &&
+	mount -t tmpfs none /sys/fs/cgroup 2>/dev/null; then
+	mkdir /sys/fs/cgroup/memory
+	echo $limited | tee /sys/fs/cgroup/memory.max >/sys/fs/cgroup/memory/memory.limit_in_bytes
+	ours "$place" use "$work/mnt" $((17 << 20)) || fail "in a group"
+	ours timeout 1 "$place" create "$work/mnt/pool" $((limited + 1)) >"$work/out" && fail "in a group"
+	grep -q "^create: cannot allocate $((limited + 1)) bytes for .*/pool: No space left on device " "$work/out" ||
+		fail "in a group: $(cat "$work/out")"
+	[ ! -e "$work/mnt/pool" ] || fail "in a group: the file was left"
+	case_ok "ramfs refuses a pool that the memory of a control group cannot hold"
+else
+	echo "not tested: control groups: they cannot be imitated here"
 fi
 [ -z "$skipped" ] || echo "not tested: file systems that cannot be mounted here:$skipped"

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The limits of memory of groups of processes, of both versions of the kernel's interface. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "cgroup.h"
+#include "compiler.h"
+#include "fake_sysfs.h"
+#include "ram_file.h"
+#include "support.h"
+
+#define RAMFS 0x858458f6u
+#define TMPFS 0x01021994u
+#define EXT4 0x0000ef53u
+
+/* --- an interposed fstatfs ------------------------------------------------------------ */
+
+static unsigned file_system; /* of all files */
+
+int fstatfs(int fd, struct statfs *fs)
+{
+	if (syscall(SYS_fstatfs, fd, fs) != 0)
+		return -1;
+	fs->f_type = (__typeof__(fs->f_type))file_system;
+	fs->f_blocks = file_system == RAMFS ? 0 : 100;
+	return 0;
+}
+
+/* -------------------------------------------------------------------------------------- */
+
+static void the_lowest_limit_of_the_groups_above_counts(void **state)
+{
+	(void)state;
+	fake_sysfs_begin();
+	fake_sysfs_file("fs/cgroup/a/memory.max", "70000\n");
+	fake_sysfs_file("fs/cgroup/a/b/memory.max", "max\n");
+	fake_sysfs_file("fs/cgroup/a/b/c/memory.max", "90000\n");
+	fake_sysfs_file("fs/cgroup/d/memory.max", "10\n");
+	assert_int_equal(cgroup_spare_memory("0::/a/b/c\n"), 70000);
+	assert_int_equal(cgroup_spare_memory("0::/a"), 70000);
+	assert_int_equal(cgroup_spare_memory("0::/d\n"), 10);
+	assert_int_equal(cgroup_spare_memory("0::/e\n"), UINT64_MAX);
+}
+
+static void version_1_counts_where_it_limits_memory(void **state)
+{
+	static const char *const lines[] = {
+	    "4:memory:/a/b\n",
+	    "5:cpuset:/d\n4:memory:/a/b\n1:name=memory:/d\n0::/d\n",
+	    "0::/d\n4:cpu,memory:/a/b\n5:memory_more,cpu:/d\n",
+	    "4:memory,cpu:/a/b\n",
+	};
+
+	(void)state;
+	fake_sysfs_begin();
+	/* What the kernel says where there is no limit. */
+	fake_sysfs_file("fs/cgroup/memory/memory.limit_in_bytes",
+			"9223372036854771712\n");
+	fake_sysfs_file("fs/cgroup/memory/a/memory.limit_in_bytes", "60000\n");
+	fake_sysfs_file("fs/cgroup/memory/a/b/memory.limit_in_bytes", "80000\n");
+	fake_sysfs_file("fs/cgroup/d/memory.max", "10\n");
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		assert_int_equal(cgroup_spare_memory(lines[i]), 60000);
+	assert_true(cgroup_spare_memory("4:memory:/\n") > 1ull << 60);
+}
+
+static void what_a_group_can_give_back_is_spare(void **state)
+{
+	/* More than the names that count, and names that begin or end like these. */
+	static const char stat_2[] = "anon 1000\nfile 500\nkernel 7777\nshmem 200\n"
+				     "anon_thp 9999\ninactive_anon 9999\n"
+				     "inactive_file 100\nactive_file 80\nunevictable 20\n"
+				     "workingset_refault_file 9999\n";
+	static const char stat_1[] = "cache 9999\nrss 9999\ninactive_file 1\n"
+				     "total_cache 500\ntotal_rss 1000\n"
+				     "total_inactive_file 100\ntotal_active_file 80\n";
+
+	(void)state;
+	fake_sysfs_begin();
+	fake_sysfs_file("fs/cgroup/a/memory.max", "5000\n");
+	fake_sysfs_file("fs/cgroup/a/memory.stat", stat_2);
+	fake_sysfs_file("fs/cgroup/memory/a/memory.limit_in_bytes", "5000\n");
+	fake_sysfs_file("fs/cgroup/memory/a/memory.stat", stat_1);
+	assert_int_equal(cgroup_spare_memory("0::/a\n"), 5000 - 1320);
+	assert_int_equal(cgroup_spare_memory("1:memory:/a\n"), 5000 - 1320);
+	/* A limit that was lowered afterwards. */
+	fake_sysfs_file("fs/cgroup/b/memory.max", "1000\n");
+	fake_sysfs_file("fs/cgroup/b/memory.stat", stat_2);
+	assert_int_equal(cgroup_spare_memory("0::/b\n"), 0);
+	/* Only pages of files, of which some were just freed. */
+	fake_sysfs_file("fs/cgroup/c/memory.max", "1000\n");
+	fake_sysfs_file("fs/cgroup/c/memory.stat", "file 10\ninactive_file 11\n");
+	assert_int_equal(cgroup_spare_memory("0::/c\n"), 1000);
+}
+
+static void a_container_has_its_own_group_on_top(void **state)
+{
+	(void)state;
+	fake_sysfs_begin();
+	fake_sysfs_file("fs/cgroup/memory.max", "3000\n");
+	fake_sysfs_file("fs/cgroup/memory/memory.limit_in_bytes", "4000\n");
+	fake_sysfs_file("fs/other/memory.max", "5\n");
+	assert_int_equal(cgroup_spare_memory("0::/\n"), 3000);
+	assert_int_equal(cgroup_spare_memory("0::/docker/1234\n"), 3000);
+	assert_int_equal(cgroup_spare_memory("0::/../other\n"), 3000);
+	assert_int_equal(cgroup_spare_memory("4:memory:/docker/1234\n"), 4000);
+}
+
+static void what_cannot_be_understood_limits_nothing(void **state)
+{
+	static const char *const texts[] = {
+	    "",	      "\n",	  "0::",    "memory",	 "::\n",
+	    ":\n:\n", "4:memory", "0:/a\n", "1:cpu:/a\n"};
+	char text[PATH_MAX + 100] = "0::/";
+
+	(void)state;
+	fake_sysfs_begin();
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		assert_int_equal(cgroup_spare_memory(texts[i]), UINT64_MAX);
+	fake_sysfs_file("fs/cgroup/a/memory.max", "1\n");
+	memset(text + 4, 'a', sizeof(text) - 5);
+	assert_int_equal(cgroup_spare_memory(text), UINT64_MAX);
+	assert_int_equal(cgroup_spare_memory(strcat(strcpy(text, "x\n\n"), "0::/a")), 1);
+	fake_sysfs_file("fs/cgroup/b/memory.max", "some\n");
+	assert_int_equal(cgroup_spare_memory("0::/b"), UINT64_MAX);
+}
+
+/* Of both versions, because the groups of this process are in one of them. */
+static void limit_this_process(const char *limit)
+{
+	fake_sysfs_begin();
+	fake_sysfs_file("fs/cgroup/memory.max", limit);
+	fake_sysfs_file("fs/cgroup/memory/memory.limit_in_bytes", limit);
+}
+
+static void files_in_memory_keep_to_the_limit(void **state)
+{
+	const uint64_t huge = 1ull << 50;
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	(void)state;
+	if (access("/proc/self/cgroup", R_OK) != 0)
+		skip();
+	file_system = RAMFS;
+	limit_this_process("65536\n");
+	assert_true(ram_file_has_room(fd, 65536));
+	assert_false(ram_file_has_room(fd, 65537));
+	/* What the file has already costs nothing. */
+	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
+	assert_true(ram_file_has_room(fd, 65536 + 4096));
+	/* It may be swapped, so this depends on the machine. */
+	file_system = TMPFS;
+	assert_false(ram_file_has_room(fd, huge));
+	limit_this_process("max\n");
+	assert_true(ram_file_has_room(fd, huge));
+	limit_this_process("0\n");
+	file_system = EXT4;
+	assert_true(ram_file_has_room(fd, huge));
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_lowest_limit_of_the_groups_above_counts),
+	    cmocka_unit_test(version_1_counts_where_it_limits_memory),
+	    cmocka_unit_test(what_a_group_can_give_back_is_spare),
+	    cmocka_unit_test(a_container_has_its_own_group_on_top),
+	    cmocka_unit_test(what_cannot_be_understood_limits_nothing),
+	    cmocka_unit_test(files_in_memory_keep_to_the_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
