@@ -3,8 +3,8 @@
 #
 # Runs the libraries of $BUILD on persistent memory in emulated machines with virtual NVDIMMs. Exits
 # with 77 if something that it needs is missing.
-# Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks]. Two more are
-# about ordinary disks that lose their power or fail: replay failing_disks.
+# Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks memory_limit]. Two
+# more are about ordinary disks that lose their power or fail: replay failing_disks.
 set -u
 here=$(dirname "$(readlink -f "$0")")
 cache=$SOURCE/build/dax-cache
@@ -174,6 +174,15 @@ bad_blocks()
 	machine_kill
 }
 
+# Ordinary memory, in groups of processes with a limit.
+memory_limit()
+{
+	local version
+	for version in 1 2; do
+		scene memory_limit.$version cloud none max memory_limit version=$version
+	done
+}
+
 # Ordinary disks: a disk in the kernel's memory below the device mapper.
 replay()
 {
@@ -198,7 +207,7 @@ failing_disks()
 }
 
 RANDOM=1
-[ $# -gt 0 ] || set -- memory_controller cpu_cache dispatch cuts bad_blocks
+[ $# -gt 0 ] || set -- memory_controller cpu_cache dispatch cuts bad_blocks memory_limit
 for part in "$@"; do
 	started=$SECONDS
 	"$part"
