@@ -5,10 +5,10 @@
  * uppermost one, under a path that does not exist there. So a path that is missing is passed over,
  * and the uppermost group is always looked at.
  *
- * A group may take its limit, less the memory that it cannot give back. This is what its processes
- * have allocated, and what its files hold except for the pages that are on the lists of the page
- * cache: those of tmpfs and ramfs, and locked ones. The kernel's own memory is not counted, because
- * some of it can be freed. The result may be too large, but not too small.
+ * A group may take its limit, less the pages that it cannot give back without swapping: those on the
+ * lists for anonymous memory and tmpfs, and on the list for ramfs and locked memory. The page cache of
+ * disks is not counted, and the kernel's own memory is not either, because some of it can be freed.
+ * The result may be too large, but not too small.
  */
 #include "cgroup.h"
 
@@ -20,35 +20,29 @@
 #include "sysfs.h"
 
 struct hierarchy {
-	const char *place; /* below sysfs_root */
-	const char *limit; /* the name of the file */
-	/* Names in memory.stat, for the group and all below it. */
-	const char *anon;
-	const char *file;
-	const char *inactive;
-	const char *active;
+	const char *place;   /* below sysfs_root */
+	const char *limit;   /* the name of the file */
+	const char *kept[3]; /* names in memory.stat, for the group and all below it */
 };
 
-static const struct hierarchy version_1 = {"fs/cgroup/memory",	  "memory.limit_in_bytes",
-					   "total_rss",		  "total_cache",
-					   "total_inactive_file", "total_active_file"};
-static const struct hierarchy version_2 = {"fs/cgroup", "memory.max",	 "anon",
-					   "file",	"inactive_file", "active_file"};
-
-static uint64_t find_bytes(const char *stat, const char *name)
-{
-	uint64_t n;
-
-	return sysfs_find_number(stat, name, &n) ? n : 0;
-}
+static const struct hierarchy version_1 = {
+    "fs/cgroup/memory",
+    "memory.limit_in_bytes",
+    {"total_inactive_anon", "total_active_anon", "total_unevictable"},
+};
+static const struct hierarchy version_2 = {
+    "fs/cgroup",
+    "memory.max",
+    {"inactive_anon", "active_anon", "unevictable"},
+};
 
 /* The memory that a group cannot give back; 0 if it does not say. */
 static uint64_t load_kept(const struct hierarchy *h, const char *group)
 {
 	char path[PATH_MAX];
 	char stat[8192];
-	uint64_t all;
-	uint64_t cached;
+	uint64_t kept = 0;
+	uint64_t bytes;
 	ssize_t n;
 
 	if (sysfs_path(path, "%s%s/memory.stat", h->place, group) != 0)
@@ -57,9 +51,10 @@ static uint64_t load_kept(const struct hierarchy *h, const char *group)
 	if (n < 0)
 		return 0;
 	stat[n] = '\0';
-	all = find_bytes(stat, h->anon) + find_bytes(stat, h->file);
-	cached = find_bytes(stat, h->inactive) + find_bytes(stat, h->active);
-	return all > cached ? all - cached : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(h->kept); i++)
+		if (sysfs_find_number(stat, h->kept[i], &bytes))
+			kept += bytes;
+	return kept;
 }
 
 static uint64_t load_spare(const struct hierarchy *h, const char *group)

@@ -71,13 +71,15 @@ static void version_1_counts_where_it_limits_memory(void **state)
 static void what_a_group_can_give_back_is_spare(void **state)
 {
 	/* More than the names that count, and names that begin or end like these. */
-	static const char stat_2[] = "anon 1000\nfile 500\nkernel 7777\nshmem 200\n"
-				     "anon_thp 9999\ninactive_anon 9999\n"
-				     "inactive_file 100\nactive_file 80\nunevictable 20\n"
-				     "workingset_refault_file 9999\n";
-	static const char stat_1[] = "cache 9999\nrss 9999\ninactive_file 1\n"
-				     "total_cache 500\ntotal_rss 1000\n"
-				     "total_inactive_file 100\ntotal_active_file 80\n";
+	static const char stat_2[] = "anon 1000\nfile 9000\nkernel 7777\nshmem 200\n"
+				     "inactive_anon 1000\nactive_anon 300\n"
+				     "inactive_file 6000\nactive_file 2000\n"
+				     "unevictable 20\nactive_anon_more 9999\n"
+				     "unevictable_pgs_culled 9999\n";
+	static const char stat_1[] = "cache 9999\nrss 9999\ninactive_anon 9999\n"
+				     "total_cache 9000\ntotal_inactive_anon 1000\n"
+				     "total_active_anon 300\ntotal_inactive_file 6000\n"
+				     "total_active_file 2000\ntotal_unevictable 20\n";
 
 	(void)state;
 	fake_sysfs_begin();
@@ -91,10 +93,6 @@ static void what_a_group_can_give_back_is_spare(void **state)
 	fake_sysfs_file("fs/cgroup/b/memory.max", "1000\n");
 	fake_sysfs_file("fs/cgroup/b/memory.stat", stat_2);
 	assert_int_equal(cgroup_spare_memory("0::/b\n"), 0);
-	/* Only pages of files, of which some were just freed. */
-	fake_sysfs_file("fs/cgroup/c/memory.max", "1000\n");
-	fake_sysfs_file("fs/cgroup/c/memory.stat", "file 10\ninactive_file 11\n");
-	assert_int_equal(cgroup_spare_memory("0::/c\n"), 1000);
 }
 
 static void a_container_has_its_own_group_on_top(void **state)
