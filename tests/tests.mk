@@ -155,7 +155,8 @@ check-sanitizers:
 
 # Benchmarks against the original's libraries. They are not part of a test, and run alone.
 BENCH := blk disk pmem batches
-$(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c cases_batch.c cases_blk.c cases_pmem.c)) \
+$(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c limits.c \
+		cases_batch.c cases_beside.c cases_blk.c cases_pmem.c cases_scale.c)) \
 		$(PMEM_SO) $(BLK_SO)
 	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -lm -ldl
 

@@ -7,6 +7,9 @@
  *	bench pmem DIR [PATTERN [MAX]]	libpmem, see cases_pmem.h
  *	bench batches DIR [CASE...]	many blocks in a call, as persistent memory, see cases_batch.h
  *	bench batches-disk DIR [CASE...]	the same on an ordinary file
+ *	bench scale DIR CASE...		few and many threads, as persistent memory, see cases_scale.h
+ *	bench scale-disk DIR CASE...	the same on an ordinary file
+ *	bench beside DIR CASE...	writers beside readers, see cases_beside.h
  *	bench self-test DIR CASE...	prints what the operations of a case touch, and compares nothing
  *
  * The files are made in DIR. A DIR on /dev/shm, with PMEM_IS_PMEM_FORCE=1, stands for persistent
@@ -19,8 +22,10 @@
 
 #include "bench.h"
 #include "cases_batch.h"
+#include "cases_beside.h"
 #include "cases_blk.h"
 #include "cases_pmem.h"
+#include "cases_scale.h"
 #include "turns.h"
 
 static unsigned number(const char *name, unsigned otherwise)
@@ -40,7 +45,8 @@ static const char *folder(const char *name)
 	return text;
 }
 
-static void self_test(const struct turns_case *c, const char *dir, enum turns_party party)
+static void self_test_party(const struct turns_case *c, const char *dir,
+			    enum turns_party party)
 {
 	void *state = c->prepare(c, dir, party);
 	struct turns_sample sample;
@@ -51,77 +57,167 @@ static void self_test(const struct turns_case *c, const char *dir, enum turns_pa
 		bench_die(c->name, "did nothing");
 	if (c->touched) {
 		c->touched(state, &t);
-		printf("%s,%llu,%llu,%llu,%llu,%llu\n", c->name,
+		printf("%s,%llu,%llu,%llu,%llu,%llu,%u,%llu\n", c->name,
 		       (unsigned long long)t.ops, (unsigned long long)t.distinct,
 		       (unsigned long long)t.bytes, (unsigned long long)t.normal,
-		       (unsigned long long)(t.calls ? t.calls : t.ops));
+		       (unsigned long long)(t.calls ? t.calls : t.ops), sample.threads,
+		       (unsigned long long)sample.others);
 	}
 	c->finish(state);
 }
 
-static struct turns_case find_case(const char *what, const char *name)
+/* --- what is compared ---------------------------------------------------------------------- */
+
+#define BOUNDS(name) name "," name "_low," name "_high"
+
+static const struct turns_column with_original[] = {
+    {"original_ns", TURNS_NS, TURNS_ORIGINAL, TURNS_NPARTY, false},
+    {"ours_ns", TURNS_NS, TURNS_OURS, TURNS_NPARTY, false},
+    {"ratio,low95,high95", TURNS_NS, TURNS_ORIGINAL, TURNS_OURS, true},
+    {BOUNDS("noise"), TURNS_NS, TURNS_ORIGINAL, TURNS_AGAIN, true},
+    {"limit_ns", TURNS_NS, TURNS_LIMIT, TURNS_NPARTY, false},
+    {"ours_to_limit", TURNS_NS, TURNS_OURS, TURNS_LIMIT, false}};
+
+static const struct turns_column with_single[] = {
+    {"single_ns", TURNS_NS, TURNS_ORIGINAL, TURNS_NPARTY, false},
+    {"batch_ns", TURNS_NS, TURNS_OURS, TURNS_NPARTY, false},
+    {"ratio,low95,high95", TURNS_NS, TURNS_ORIGINAL, TURNS_OURS, true},
+    {BOUNDS("noise"), TURNS_NS, TURNS_ORIGINAL, TURNS_AGAIN, true},
+    {"limit_ns", TURNS_NS, TURNS_LIMIT, TURNS_NPARTY, false},
+    {"batch_to_limit", TURNS_NS, TURNS_OURS, TURNS_LIMIT, false}};
+
+/* Throughput relative to two threads: their time for an operation, divided by that of all. */
+static const struct turns_column with_two_threads[] = {
+    {"original_ns", TURNS_NS, TURNS_ORIGINAL, TURNS_NPARTY, false},
+    {"ours_ns", TURNS_NS, TURNS_OURS, TURNS_NPARTY, false},
+    {"ratio,low95,high95", TURNS_NS, TURNS_ORIGINAL, TURNS_OURS, true},
+    {BOUNDS("ours_to_two"), TURNS_NS, CASES_SCALE_OURS_TWO, TURNS_OURS, true},
+    {BOUNDS("original_to_two"), TURNS_NS, CASES_SCALE_ORIGINAL_TWO, TURNS_ORIGINAL,
+     true}};
+
+static const struct turns_column of_writers_and_readers[] = {
+    {"original_ns", TURNS_NS, TURNS_ORIGINAL, TURNS_NPARTY, false},
+    {"ours_ns", TURNS_NS, TURNS_OURS, TURNS_NPARTY, false},
+    {"ratio,low95,high95", TURNS_NS, TURNS_ORIGINAL, TURNS_OURS, true},
+    {BOUNDS("noise"), TURNS_NS, TURNS_ORIGINAL, TURNS_AGAIN, true},
+    {"original_read_ns", TURNS_OTHER_NS, TURNS_ORIGINAL, TURNS_NPARTY, false},
+    {"ours_read_ns", TURNS_OTHER_NS, TURNS_OURS, TURNS_NPARTY, false},
+    {BOUNDS("reads"), TURNS_OTHER_NS, TURNS_ORIGINAL, TURNS_OURS, true},
+    {"original_worst_ns", TURNS_WORST, TURNS_ORIGINAL, TURNS_NPARTY, false},
+    {"ours_worst_ns", TURNS_WORST, TURNS_OURS, TURNS_NPARTY, false}};
+
+#define COLUMNS(c) c, sizeof(c) / sizeof((c)[0])
+
+/* The kinds of comparison. */
+static const struct kind {
+	const char *name;
+	const struct turns_column *columns;
+	size_t ncolumn;
+	/* libraries of the original, instead of ours, for the second, third and fourth party */
+	bool original, again, limit;
+	bool is_disk;
+	unsigned rounds;
+	unsigned slice_ms;
+} kinds[] = {
+    {"blk", COLUMNS(with_original), true, true, false, false, 40, 4},
+    {"disk", COLUMNS(with_original), true, true, false, true, 20, 40},
+    {"pmem", COLUMNS(with_original), true, true, false, false, 9, 1},
+    {"batches", COLUMNS(with_single), false, false, false, false, 40, 4},
+    {"batches-disk", COLUMNS(with_single), false, false, false, true, 20, 40},
+    {"scale", COLUMNS(with_two_threads), true, false, true, false, 5, 50},
+    {"scale-disk", COLUMNS(with_two_threads), true, false, true, true, 5, 50},
+    {"beside", COLUMNS(of_writers_and_readers), true, true, false, false, 5, 1000},
+    {"self-test", NULL, 0, false, false, false, false, 1, 1}};
+
+static const struct kind *find_kind(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(name, kinds[i].name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static bool is_kind(const struct kind *kind, const char *name)
+{
+	return strcmp(kind->name, name) == 0;
+}
+
+/* "scale:NAME" is a case of scale in a self-test; other names there are those of any kind. */
+static struct turns_case find_case(const struct kind *kind, const char *name)
 {
 	struct cases_pmem pmem = {.pattern = name, .max_size = SIZE_MAX};
-	bool is_disk = strcmp(what, "disk") == 0 || strcmp(what, "batches-disk") == 0;
 	struct turns_case c;
 
-	if (strcmp(what, "self-test") == 0)
+	if (is_kind(kind, "scale") || is_kind(kind, "scale-disk"))
+		return cases_scale_find(name, kind->is_disk);
+	if (is_kind(kind, "self-test") && strncmp(name, "scale:", 6) == 0)
+		return cases_scale_find(name + 6, false);
+	if (is_kind(kind, "self-test"))
 		cases_pmem_list(&pmem);
 	if (pmem.n)
 		return pmem.list[0];
-	return cases_batch_find(name, is_disk, &c) ? c : cases_blk_find(name, is_disk);
+	if (cases_batch_find(name, kind->is_disk, &c) || cases_beside_find(name, &c))
+		return c;
+	return cases_blk_find(name, kind->is_disk);
+}
+
+/* Prints what each party touches whose operations are the library's. */
+static void self_test(const char *name, const struct turns_case *c, const char *dir)
+{
+	int last = c->batch && !c->variant ? TURNS_ORIGINAL : TURNS_OURS;
+
+	if (strncmp(name, "scale:", 6) == 0)
+		last = TURNS_LIMIT;
+	for (int p = 0; p <= last; p++)
+		self_test_party(c, dir, (enum turns_party)p);
+}
+
+static int usage(const char *name)
+{
+	fprintf(stderr, "usage: %s", name);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		fprintf(stderr, "%c%s", i ? '|' : ' ', kinds[i].name);
+	fprintf(stderr, " DIR [CASE...]\n");
+	return 2;
 }
 
 int main(int argc, char **argv)
 {
+	const struct kind *kind = argc > 2 ? find_kind(argv[1]) : NULL;
 	struct turns_plan plan = {.dir = argc > 2 ? argv[2] : NULL};
 	struct cases_pmem pmem = {.pattern = "*", .max_size = SIZE_MAX};
 	struct turns_case *cases = NULL;
-	const char *what = argc > 2 ? argv[1] : "";
-	bool is_batches = strncmp(what, "batches", 7) == 0;
-	bool is_disk = strcmp(what, "disk") == 0 || strcmp(what, "batches-disk") == 0;
 
-	if (strcmp(what, "pmem") == 0) {
+	if (kind && is_kind(kind, "pmem")) {
 		pmem.pattern = argc > 3 ? argv[3] : "*";
 		pmem.max_size = argc > 4 ? strtoull(argv[4], NULL, 0) : SIZE_MAX;
 		cases_pmem_list(&pmem);
 		cases = pmem.list;
 		plan.ncase = pmem.n;
-	} else if ((strcmp(what, "blk") == 0 || is_disk || is_batches ||
-		    strcmp(what, "self-test") == 0) &&
-		   argc > 3) {
+	} else if (kind && argc > 3) {
 		plan.ncase = (size_t)argc - 3;
 		cases = calloc(plan.ncase, sizeof(*cases));
 		for (size_t i = 0; cases && i < plan.ncase; i++)
-			cases[i] = find_case(what, argv[3 + i]);
+			cases[i] = find_case(kind, argv[3 + i]);
 	}
-	if (!cases || plan.ncase == 0) {
-		fprintf(stderr,
-			"usage: %s blk|disk|pmem|batches|batches-disk|self-test DIR "
-			"[CASE...]\n",
-			argv[0]);
-		return 2;
-	}
+	if (!kind || !cases || plan.ncase == 0)
+		return usage(argv[0]);
 	plan.cases = cases;
-	if (strcmp(what, "self-test") == 0) {
+	if (is_kind(kind, "self-test")) {
 		for (size_t i = 0; i < plan.ncase; i++)
-			for (int p = 0;
-			     p <= (cases[i].batch ? TURNS_ORIGINAL : TURNS_OURS); p++)
-				self_test(&cases[i], plan.dir, (enum turns_party)p);
+			self_test(argv[3 + i], &cases[i], plan.dir);
 		return 0;
 	}
-	plan.rounds = number("ROUNDS", is_disk ? 20 : strcmp(what, "pmem") == 0 ? 9 : 40);
-	plan.slice_ns = number("SLICE_MS", is_disk		       ? 40
-					   : strcmp(what, "pmem") == 0 ? 1
-								       : 4) *
-			1000000ull;
+	plan.columns = kind->columns;
+	plan.ncolumn = kind->ncolumn;
+	plan.rounds = number("ROUNDS", kind->rounds);
+	plan.slice_ns = number("SLICE_MS", kind->slice_ms) * 1000000ull;
 	if (turns_is_party())
 		turns_party(&plan);
 	plan.pools = number("POOLS", 5);
-	plan.libs[TURNS_OURS] = plan.libs[TURNS_LIMIT] = folder("OURS");
-	plan.libs[TURNS_ORIGINAL] = plan.libs[TURNS_AGAIN] =
-	    folder(is_batches ? "OURS" : "ORIGINAL");
-	plan.ours = is_batches ? "batch" : "ours";
-	plan.original = is_batches ? "single" : "original";
+	plan.libs[TURNS_OURS] = folder("OURS");
+	plan.libs[TURNS_ORIGINAL] = folder(kind->original ? "ORIGINAL" : "OURS");
+	plan.libs[TURNS_AGAIN] = folder(kind->again ? "ORIGINAL" : "OURS");
+	plan.libs[TURNS_LIMIT] = folder(kind->limit ? "ORIGINAL" : "OURS");
 	return turns_run(&plan, argc, argv);
 }

@@ -323,7 +323,7 @@ static void run_life(void *state, uint64_t ns, struct turns_sample *sample)
 	struct blk *b = state;
 	uint64_t end = bench_now() + ns;
 
-	*sample = (struct turns_sample){0, 0};
+	*sample = (struct turns_sample){.threads = 1};
 	do {
 		switch ((enum op)b->c->op) {
 		case OP_FIRST:

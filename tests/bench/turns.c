@@ -100,11 +100,9 @@ void turns_party(const struct turns_plan *plan)
 
 /* --- the one who gives the orders ------------------------------------------------------ */
 
+/* The columns of a case, from each pair of pools. */
 struct figures {
-	double ratio[MAX_POOLS];
-	double noise[MAX_POOLS];
-	double limit[MAX_POOLS];
-	double ns[TURNS_NPARTY][MAX_POOLS];
+	double v[TURNS_MAX_COLUMNS][MAX_POOLS];
 };
 
 static pid_t child[TURNS_NPARTY];
@@ -177,12 +175,45 @@ static double median(double *v, unsigned n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
+static double value_of(enum turns_value value, const struct turns_sample *s)
+{
+	switch (value) {
+	case TURNS_OTHER_NS:
+		return (double)s->ns / (double)s->others;
+	case TURNS_WORST:
+		return (double)s->worst;
+	default:
+		return (double)s->ns / (double)s->ops;
+	}
+}
+
+/* Whether a column means something for a case. */
+static bool has_column(const struct turns_case *c, const struct turns_column *column)
+{
+	return c->has_limit ||
+	       (column->party != TURNS_LIMIT && column->over != TURNS_LIMIT);
+}
+
+/* The figure of a column, from the slices of one pool. */
+static double reduce(const struct turns_column *column,
+		     struct turns_sample (*samples)[MAX_ROUNDS], unsigned rounds)
+{
+	static double v[MAX_ROUNDS];
+
+	for (unsigned r = 0; r < rounds; r++) {
+		v[r] = value_of(column->value, &samples[column->party][r]);
+		if (column->over != TURNS_NPARTY)
+			v[r] /= value_of(column->value, &samples[column->over][r]);
+	}
+	qsort(v, rounds, sizeof(*v), compare);
+	return column->value == TURNS_WORST ? v[rounds - 1] : median(v, rounds);
+}
+
 /* Runs the slices of one case, which give the figures of this pool. */
 static void compare_case(const struct turns_plan *plan, size_t ncase, unsigned pool,
 			 struct figures *f)
 {
-	static double ns[TURNS_NPARTY][MAX_ROUNDS];
-	static double of[MAX_ROUNDS];
+	static struct turns_sample samples[TURNS_NPARTY][MAX_ROUNDS];
 	int n = plan->cases[ncase].has_limit ? TURNS_NPARTY : TURNS_LIMIT;
 	unsigned rounds = plan->rounds;
 
@@ -197,25 +228,16 @@ static void compare_case(const struct turns_plan *plan, size_t ncase, unsigned p
 			give(who, ORDER_RUN, ncase);
 			await(who);
 			if (r > 0)
-				ns[who][r - 1] = (double)seats[who].sample.ns /
-						 (double)seats[who].sample.ops;
+				samples[who][r - 1] = seats[who].sample;
 		}
 	}
 	for (int i = 0; i < n; i++) {
 		give(i, ORDER_FINISH, ncase);
 		await(i);
 	}
-	for (unsigned r = 0; r < rounds; r++)
-		of[r] = ns[TURNS_ORIGINAL][r] / ns[TURNS_OURS][r];
-	f->ratio[pool] = median(of, rounds);
-	for (unsigned r = 0; r < rounds; r++)
-		of[r] = ns[TURNS_ORIGINAL][r] / ns[TURNS_AGAIN][r];
-	f->noise[pool] = median(of, rounds);
-	for (unsigned r = 0; n > TURNS_LIMIT && r < rounds; r++)
-		of[r] = ns[TURNS_OURS][r] / ns[TURNS_LIMIT][r];
-	f->limit[pool] = n > TURNS_LIMIT ? median(of, rounds) : 0;
-	for (int i = 0; i < n; i++)
-		f->ns[i][pool] = median(ns[i], rounds);
+	for (size_t k = 0; k < plan->ncolumn; k++)
+		if (has_column(&plan->cases[ncase], &plan->columns[k]))
+			f->v[k][pool] = reduce(&plan->columns[k], samples, rounds);
 }
 
 /*
@@ -231,23 +253,37 @@ static void bounds(const double *v, unsigned n, double *lo, double *hi)
 	*hi = v[mid + half >= n || n < 6 ? n - 1 : mid + half];
 }
 
+static void print_header(const struct turns_plan *plan)
+{
+	printf("case");
+	for (size_t k = 0; k < plan->ncolumn; k++)
+		printf(",%s", plan->columns[k].name);
+	printf("\n");
+}
+
 static void print_row(const struct turns_plan *plan, size_t ncase, struct figures *f)
 {
 	const struct turns_case *c = &plan->cases[ncase];
 	unsigned n = plan->pools;
-	double ratio = median(f->ratio, n);
-	double noise = median(f->noise, n);
-	double lo, hi, noise_lo, noise_hi;
 
-	bounds(f->ratio, n, &lo, &hi);
-	bounds(f->noise, n, &noise_lo, &noise_hi);
-	printf("%s,%.1f,%.1f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f,", c->name,
-	       median(f->ns[TURNS_ORIGINAL], n), median(f->ns[TURNS_OURS], n), ratio, lo,
-	       hi, noise, noise_lo, noise_hi);
-	if (c->has_limit)
-		printf("%.1f,%.3f\n", median(f->ns[TURNS_LIMIT], n), median(f->limit, n));
-	else
-		printf(",\n");
+	printf("%s", c->name);
+	for (size_t k = 0; k < plan->ncolumn; k++) {
+		const struct turns_column *column = &plan->columns[k];
+		bool is_ratio = column->over != TURNS_NPARTY;
+		double *v = f->v[k];
+		double middle = median(v, n);
+		double lo, hi;
+
+		bounds(v, n, &lo, &hi);
+		if (!has_column(c, column))
+			printf(",");
+		else
+			printf(is_ratio ? ",%.3f" : ",%.1f",
+			       column->value == TURNS_WORST ? v[n - 1] : middle);
+		if (column->bounds)
+			printf(",%.3f,%.3f", lo, hi);
+	}
+	printf("\n");
 	fflush(stdout);
 }
 
@@ -274,6 +310,7 @@ int turns_run(const struct turns_plan *plan, int argc, char **argv)
 
 	(void)argc;
 	if (!figures || fd < 0 || plan->rounds > MAX_ROUNDS || plan->pools > MAX_POOLS ||
+	    plan->ncolumn > TURNS_MAX_COLUMNS ||
 	    ftruncate(fd, (off_t)(TURNS_NPARTY * sizeof(*seats))) != 0)
 		bench_die("the shared memory", "cannot be made");
 	seats = mmap(NULL, TURNS_NPARTY * sizeof(*seats), PROT_READ | PROT_WRITE,
@@ -283,9 +320,7 @@ int turns_run(const struct turns_plan *plan, int argc, char **argv)
 	atexit(end_children);
 	for (unsigned pool = 0; pool < plan->pools; pool++)
 		run_pool(plan, pool, fd, argv, figures);
-	printf("case,%s_ns,%s_ns,ratio,low95,high95,noise,noise_low,noise_high,"
-	       "limit_ns,%s_to_limit\n",
-	       plan->original, plan->ours, plan->ours);
+	print_header(plan);
 	for (size_t i = 0; i < plan->ncase; i++)
 		print_row(plan, i, &figures[i]);
 	free(figures);

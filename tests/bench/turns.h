@@ -11,7 +11,8 @@
  *
  * The parties are: our libraries; the original; the original again (its difference from itself is
  * the noise); and the limit, a bare loop of the same loads, copies, flushes and fences without a
- * library. Where the original has no such function, our own single calls take its place.
+ * library. Where the original has no such function, our own single calls take its place. The third
+ * and the fourth party may also be something else; the plan's columns say what is compared.
  */
 #ifndef TURNS_H
 #define TURNS_H 1
@@ -20,12 +21,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define TURNS_MAX_COLUMNS 12u
+
 enum turns_party { TURNS_OURS, TURNS_ORIGINAL, TURNS_AGAIN, TURNS_LIMIT, TURNS_NPARTY };
 
 /* What a party did in a slice. */
 struct turns_sample {
 	uint64_t ops;
 	uint64_t ns;
+	uint32_t threads; /* how many threads did something */
+	/* Only of cases whose threads do different work. */
+	uint64_t others; /* what threads did beside the operations, at the same time */
+	uint64_t worst;	 /* nanoseconds of the longest operation */
 };
 
 /* What the operations of a case touched, for the benchmark's own test. */
@@ -53,11 +60,31 @@ struct turns_case {
 	int op;
 	size_t bsize;
 	unsigned threads;
-	unsigned variant;
-	unsigned batch; /* blocks in a call */
+	unsigned variant; /* or, of cases_beside: threads that read */
+	unsigned batch;	  /* blocks in a call; of cases_beside: in use */
 	size_t align;
 	size_t pool_size;
 	bool is_disk;
+};
+
+/* What a column of the table is about. */
+enum turns_value {
+	TURNS_NS,	/* time for each operation */
+	TURNS_OTHER_NS, /* time for each of the others */
+	TURNS_WORST	/* time of the longest operation */
+};
+
+/*
+ * A column: the value of a party, or its ratio to that of another party in the neighbouring
+ * slice. The table shows the median of all slices; of TURNS_WORST the maximum.
+ */
+struct turns_column {
+	const char
+	    *name; /* in the header; if there are bounds: three names with commas */
+	enum turns_value value;
+	enum turns_party party;
+	enum turns_party over; /* TURNS_NPARTY: the value itself */
+	bool bounds;	       /* two more columns: the 95 % interval of the ratio */
 };
 
 struct turns_plan {
@@ -65,8 +92,8 @@ struct turns_plan {
 	size_t ncase;
 	const char *dir;		/* where the parties make their files */
 	const char *libs[TURNS_NPARTY]; /* folders of their libraries */
-	const char *ours;		/* what the first two parties are called */
-	const char *original;
+	const struct turns_column *columns;
+	size_t ncolumn;	 /* at most TURNS_MAX_COLUMNS */
 	unsigned pools;	 /* repetitions with new processes */
 	unsigned rounds; /* turns of each party in one of them */
 	uint64_t slice_ns;

@@ -33,10 +33,14 @@ static void *serve(void *arg)
 		seen++;
 		if (atomic_load(&all->stop))
 			return NULL;
+		w->others = 0;
+		w->worst = 0;
 		do
 			ops += all->work(w);
 		while (bench_now() < all->until);
 		atomic_fetch_add(&all->ops, ops);
+		atomic_fetch_add(&all->others, w->others);
+		atomic_fetch_add(&all->busy, ops + w->others > 0);
 		atomic_fetch_add(&all->done, 1);
 		wake(&all->done);
 	}
@@ -46,7 +50,7 @@ void workers_start(struct workers *all, unsigned n, size_t bsize, void *state,
 		   uint64_t (*work)(struct worker *w))
 {
 	*all = (struct workers){.work = work, .n = n};
-	all->worker = calloc(n, sizeof(*all->worker));
+	all->worker = aligned_alloc(64, n * sizeof(*all->worker));
 	if (!all->worker)
 		bench_die("threads", "out of memory");
 	for (unsigned i = 0; i < n; i++) {
@@ -72,13 +76,20 @@ void workers_run(struct workers *all, uint64_t ns, struct turns_sample *sample)
 
 	all->until = start + ns;
 	atomic_store(&all->ops, 0);
+	atomic_store(&all->others, 0);
+	atomic_store(&all->busy, 0);
 	atomic_store(&all->done, 0);
 	atomic_fetch_add(&all->go, 1);
 	wake(&all->go);
 	while ((done = atomic_load(&all->done)) < all->n)
 		wait_while(&all->done, done);
-	sample->ns = bench_now() - start;
-	sample->ops = atomic_load(&all->ops);
+	*sample = (struct turns_sample){.ops = atomic_load(&all->ops),
+					.ns = bench_now() - start,
+					.threads = atomic_load(&all->busy),
+					.others = atomic_load(&all->others)};
+	for (unsigned i = 0; i < all->n; i++)
+		if (all->worker[i].worst > sample->worst)
+			sample->worst = all->worker[i].worst;
 }
 
 void workers_end(struct workers *all)

@@ -9,7 +9,7 @@
 
 #include "turns.h"
 
-#define WORKERS_MAX 64u
+#define WORKERS_MAX 256u
 
 struct worker;
 
@@ -21,15 +21,20 @@ struct workers {
 	_Atomic(uint32_t) go;
 	_Atomic(uint32_t) done;
 	_Atomic(uint64_t) ops;
+	_Atomic(uint64_t) others;
+	_Atomic(uint32_t) busy; /* how many threads did something */
 	_Atomic(bool) stop;
 	struct worker *worker;
 };
 
 struct worker {
-	struct workers *all;
+	_Alignas(64) struct workers *all; /* threads share no line */
 	pthread_t thread;
 	unsigned number; /* from 0 */
 	uint64_t seed;
+	/* In this slice; work may set them, see struct turns_sample. */
+	uint64_t others;
+	uint64_t worst;
 	unsigned char *buf; /* bytes for one block, aligned */
 	void *state;
 };
