@@ -21,6 +21,7 @@ PUBLIC_TEST_BIN := $(call test_bin,$(PUBLIC_TESTS))
 TEST_BIN := $(call test_bin,$(INTERNAL_TESTS) $(CRASH_TESTS) $(TOOL_TESTS)) $(PUBLIC_TEST_BIN)
 HELPER_BIN := $(call test_bin,$(TEST_HELPERS))
 BENCH_BIN := $(B)/tests/bench/bench
+SIZE_BIN := $(B)/tests/bench/size
 
 # Distributions have cmocka for the machine's own CPU only.
 ifneq ($(CROSS),)
@@ -146,7 +147,7 @@ THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/
 	tests/api/blk/test_contended.c tests/api/blk/test_msync.c tests/api/blk/test_wait*.c \
 	tests/api/pmem/test_process.c)
 
-check: all $(HELPER_BIN) $(BENCH_BIN) $(filter-out %.sh,$(TESTS))
+check: all $(HELPER_BIN) $(BENCH_BIN) $(SIZE_BIN) $(filter-out %.sh,$(TESTS))
 	@$(TEST_ENV) tests/support/run.sh $(TESTS)
 
 check-sanitizers:
@@ -160,7 +161,10 @@ $(BENCH_BIN): $(call objs,$(addprefix tests/bench/,bench.c turns.c workers.c lim
 		$(PMEM_SO) $(BLK_SO)
 	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem -lm -ldl
 
-bench: all $(BENCH_BIN)
+$(SIZE_BIN): $(call objs,tests/bench/size.c) $(PMEM_SO) $(BLK_SO)
+	$(link) $(filter %.o,$^) -L$(LIB) -lpmemblk -lpmem
+
+bench: all $(BENCH_BIN) $(SIZE_BIN)
 	@$(TEST_ENV) tests/bench/run.sh $(BENCH)
 
 # Tests on real DAX, and on disks that fail, in emulated machines. They are not part of check.

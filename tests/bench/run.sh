@@ -3,13 +3,15 @@
 #
 # Compares the speed of these libraries with the original's and with bare loops: block pools on
 # persistent memory (blk) and on a disk (disk), and libpmem (pmem). It also compares calls of many blocks
-# with single ones, and on a disk with other software (batches). The arguments select some of these.
-# Writes $BUILD/bench/*.csv and, with gnuplot, charts; about 15 minutes for all.
+# with single ones, and on a disk with other software (batches); few threads with many (scale); and
+# small pools with large ones (size). The arguments select some of these. Writes $BUILD/bench/*.csv and,
+# with gnuplot, charts. Without arguments: all but scale and size, in about 15 minutes. scale takes 6
+# minutes and size half a minute.
 #
 # ORIGINAL is the folder of the original's libraries [the system's], DISK one on an ordinary file
 # system [/var/tmp]; THREADS ["1 2", and 4 8 16 where there are so many CPUs]; POOLS [5], ROUNDS and
-# SLICE_MS set the effort, see bench.c; CASES names cases of block pools,
-# PATTERN and MAX select cases of libpmem.
+# SLICE_MS set the effort, see bench.c; CASES names cases of block pools, PATTERN and MAX select cases of
+# libpmem, and SCALE [1 2 4 8 16 200] are the threads of scale; for size see size.sh.
 set -eu
 export LC_ALL=C
 here=$(realpath "$(dirname "$0")")
@@ -107,6 +109,106 @@ pmem()
 	PMEM_IS_PMEM_FORCE=1 POOLS=${POOLS:-3} run pmem "$shm" "$PATTERN" "$MAX"
 	awk -F, -f "$here/pmem.awk" "$out/pmem.csv"
 	charts_pmem
+}
+
+# scale_table CSV
+scale_table()
+{
+	awk -F, '
+		NR == 1 { printf "%-20s %12s %12s  %-22s %-24s %-24s\n", "operation/size/threads", "original ns", \
+				"ours ns", "original / ours", "ours, two threads = 1", "original likewise"; next }
+		{ printf "%-22s %12s %12s  %5s [%s, %s]  %5s [%s, %s]   %5s [%s, %s]\n", \
+			$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+			split($1, part, "/")
+			if (part[3] >= 16) { n++; if ($7 < 0.8) low[++nlow] = $1 " " $7 " [" $8 ", " $9 "]" } }
+		END { printf "cases with 16 threads and more below 0.8 of two threads: %d of %d\n", nlow, n
+			for (i = 1; i <= nlow; i++) print "  " low[i] }' "$1"
+}
+
+# Writers beside readers: operations per second, and the longest write.
+beside_table()
+{
+	awk -F, '
+		NR == 1 { printf "%-26s %10s %10s %24s %11s %11s %24s %10s %10s\n", "size/writers/readers/blocks", \
+				"writes/s", "original", "ours / original", "reads/s", "original", "ours / original", \
+				"worst ms", "original"; next }
+		{ sub("beside/", "", $1)
+			printf "%-27s %10d %10d %8s [%s, %s] %11d %11d %8s [%s, %s] %10.0f %10.0f\n", $1, 1e9 / $3, 1e9 / $2, \
+			$4, $5, $6, 1e9 / $11, 1e9 / $10, $12, $13, $14, $16 / 1e6, $15 / 1e6 }' "$1"
+}
+
+# Many threads, also more than there are CPUs.
+scale()
+{
+	local cases=() threads op size
+	for op in write read mix; do
+		for size in 512 4096; do
+			for threads in ${SCALE:-1 2 4 8 16 200}; do cases+=("$op/$size/$threads"); done
+		done
+	done
+	PMEM_IS_PMEM_FORCE=1 POOLS=${POOLS:-3} run scale "$shm" "${cases[@]}"
+	scale_table "$out/scale.csv"
+	POOLS=${POOLS:-2} run scale-disk "$disk" "${cases[@]}"
+	scale_table "$out/scale-disk.csv"
+	PMEM_IS_PMEM_FORCE=1 POOLS=${POOLS:-3} run beside "$shm" beside/512/60/60/400 beside/4096/60/60/400
+	beside_table "$out/beside.csv"
+}
+
+# Time and memory against the size of the pool. Nothing may grow faster than the pool; what takes less
+# than a millisecond or a MiB counts as that.
+size()
+{
+	local start=$SECONDS
+	machine "$shm" size | tee "$out/size.txt"
+	PMEM_IS_PMEM_FORCE=1 "$here/size.sh" "$BUILD/tests/bench/size" "$shm" >"$out/size.csv"
+	awk -F, '
+		NR == 1 { printf "%6s  %-14s %-9s %12s %14s %14s\n", "GiB", "step", "library", "ms", "resident KiB", \
+				"private KiB"; next }
+		{ printf "%6s  %-14s %-9s %12s %14s %14s\n", $1, $2, $3, $4, $5, $6 }
+		$3 == "ours" { if ($4 == "") { print "  ours did not finish"; next }
+			grow($2 " ms", $1, $4, 1); grow($2 " resident KiB", $1, $5, 1024); grow($2 " private KiB", $1, $6, 1024) }
+		function grow(what, gib, v, least) {
+			v = v < least ? least : v
+			if (!(what in first)) { first[what] = v; from[what] = gib }
+			else if (v / first[what] > 1.25 * gib / from[what])
+				fast[++nfast] = what ": " gib / from[what] " times the size, " v / first[what] " times as much" }
+		END { printf "ours grows faster than the pool: %s\n", nfast ? "" : "nothing"
+			for (i = 1; i <= nfast; i++) print "  " fast[i] }' "$out/size.csv"
+	chart_size
+	echo "size: $((SECONDS - start)) s"
+}
+
+chart_size()
+{
+	local data column plots=() op party label=("" "" milliseconds "resident memory, MiB")
+	command -v gnuplot >/dev/null || return 0
+	data=$(mktemp -d)
+	for op in open first check-written; do
+		for party in ours original; do
+			awk -F, -v op=$op -v party=$party '$2 == op && $3 == party && $4 != "" {
+				print $1, $4, $5 / 1024 }' "$out/size.csv" >"$data/$party-$op"
+		done
+	done
+	for column in 2 3; do
+		plots+=("set ylabel '${label[column]}'; plot \\")
+		for op in open first check-written; do
+			plots+=("'$data/ours-$op' using 1:$column with linespoints linewidth 2 title 'ours, $op', \\"
+				"'$data/original-$op' using 1:$column with linespoints dashtype 2 title 'original, $op', \\")
+		done
+		plots[-1]=${plots[-1]%, \\}
+	done
+	gnuplot <<-END
+		set terminal svg size 960,420 font "sans,11" background "white"
+		set output "$out/size.svg"
+		set multiplot layout 1,2 title "Sparse pools of 1 GiB to 1 TiB\n{/*0.7 $(head -n 1 "$out/size.txt")}"
+		set logscale xy
+		set xtics (1, 4, 16, 64, 256, 1024)
+		set xlabel "GiB"
+		set grid
+		set key left top font ",9"
+		$(printf '%s\n' "${plots[@]}")
+	END
+	rm -rf "$data"
 }
 
 # chart NAME PATTERN TITLE

@@ -35,6 +35,7 @@ static const struct {
     {"mprotect", SYS_mprotect},
     {"madvise", SYS_madvise},
     {"sysinfo", SYS_sysinfo},
+    {"sched_yield", SYS_sched_yield},
     /* for the program itself: to end, and for what the C library does at a thread's end */
     {"write", SYS_write},
     {"exit", SYS_exit},

@@ -31,7 +31,7 @@ uint64_t hooks_lent;
 
 unsigned __wrap_lane_hint(uint64_t thread);
 uint64_t __wrap_lane_thread(void);
-void __wrap_lock_wait_slow(struct lock *lock);
+void __wrap_lock_wait_slow(struct lock *lock, uint32_t *nap_ms);
 int __wrap_uuid_generate(struct uuid *uuid);
 uint32_t __real_btt_redo_entry_locked(const struct btt *btt,
 				      const struct btt_arena *arena, uint32_t premap,
@@ -85,8 +85,9 @@ static bool is_free(const void *lock)
 				     memory_order_relaxed);
 }
 
-void __wrap_lock_wait_slow(struct lock *lock)
+void __wrap_lock_wait_slow(struct lock *lock, uint32_t *nap_ms)
 {
+	(void)nap_ms;
 	sched_block(is_free, lock);
 }
 

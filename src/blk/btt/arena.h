@@ -82,7 +82,10 @@ struct btt {
 	 * and narena are set; acquire: all users.
 	 */
 	_Atomic(uint64_t) nfirst;
-	/* For readers that take no lock; in btt_params.fast, or its own. */
+	/*
+	 * For readers that take no lock; in btt_params.fast, or its own. Its nblock is 0 for a short
+	 * time if readers are to give way (btt/give_way.h).
+	 */
 	struct btt_fast *fast;
 	struct btt_fast own_fast;
 	struct btt_arena *arena;

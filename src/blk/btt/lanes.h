@@ -130,8 +130,12 @@ static inline unsigned lanes_acquire_shared(struct lanes *lanes, unsigned hint)
 		if (likely(lock_try(&lanes->shared[i].lock)))
 			return 2 * lanes->nprivate + i;
 		i = i + 1 < lanes->nshared ? i + 1 : 0;
-		if (i == preferred)
-			lock_wait_slow(&lanes->shared[i].lock);
+		if (i == preferred) {
+			/* a short sleep each time: meanwhile another lane may be free */
+			uint32_t nap_ms = LOCK_NAP_MS;
+
+			lock_wait_slow(&lanes->shared[i].lock, &nap_ms);
+		}
 	}
 }
 

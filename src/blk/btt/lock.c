@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "btt/lock.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -9,7 +10,6 @@
 #include "kernel.h"
 
 #define SPINS 64
-#define NAP_NS 1000000L /* the longest sleep of a waiter that was overlooked */
 
 static void relax(void)
 {
@@ -20,9 +20,9 @@ static void relax(void)
 #endif
 }
 
-void lock_wait_slow(struct lock *lock)
+void lock_wait_slow(struct lock *lock, uint32_t *nap_ms)
 {
-	static const struct timespec nap = {.tv_nsec = NAP_NS};
+	struct timespec nap = {.tv_nsec = *nap_ms * 1000000L};
 	uint32_t held = 0;
 
 	for (int i = 0; i < SPINS; i++) {
@@ -33,7 +33,10 @@ void lock_wait_slow(struct lock *lock)
 	}
 	atomic_fetch_add_explicit(&lock->waiters, 1, memory_order_seq_cst);
 	/* every return is fine: woken, changed before, interrupted, timed out */
-	syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, held, &nap, NULL, 0);
+	if (syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, held, &nap, NULL, 0) !=
+		0 &&
+	    errno == ETIMEDOUT && *nap_ms < LOCK_MAX_NAP_MS)
+		*nap_ms *= 2;
 	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
 }
 

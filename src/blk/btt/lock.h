@@ -5,7 +5,9 @@
  * A locked instruction waits for earlier stores to drain, nearly like a fence, and a block write
  * would need two of them at its end. So the release avoids one: it stores 0 and then reads the
  * number of waiters, without a barrier in between. Therefore it can overlook a waiter. A waiter
- * that was overlooked wakes up by itself: it never sleeps longer than a millisecond.
+ * that was overlooked wakes up by itself: it sleeps for a millisecond at first, and then each time
+ * twice as long as before. So being overlooked at most doubles the time that a thread waits. With
+ * sleeps of a millisecond only, hundreds of waiting threads would keep the CPUs busy.
  */
 #ifndef LOCK_H
 #define LOCK_H 1
@@ -21,8 +23,15 @@ struct lock {
 	_Atomic(uint32_t) waiters; /* relaxed: only a hint for the thread that unlocks */
 };
 
-/* Spins for a while, then sleeps. Returns when it is worth trying again. */
-void lock_wait_slow(struct lock *lock);
+/* How long a thread sleeps that nobody wakes: at first, and at most. */
+#define LOCK_NAP_MS 1u
+#define LOCK_MAX_NAP_MS 64u
+
+/*
+ * Spins for a while, then sleeps for at most *nap_ms, which is LOCK_NAP_MS at first. If nobody has
+ * woken the thread, *nap_ms becomes longer. Returns when it is worth trying again.
+ */
+void lock_wait_slow(struct lock *lock, uint32_t *nap_ms);
 void lock_wake_slow(struct lock *lock);
 
 static inline bool lock_try(struct lock *lock)
@@ -35,8 +44,10 @@ static inline bool lock_try(struct lock *lock)
 
 static inline void lock_acquire(struct lock *lock)
 {
+	uint32_t nap_ms = LOCK_NAP_MS;
+
 	while (unlikely(!lock_try(lock)))
-		lock_wait_slow(lock);
+		lock_wait_slow(lock, &nap_ms);
 }
 
 static inline void lock_release(struct lock *lock)

@@ -59,11 +59,11 @@ static void begin_term(struct map_guard *guard, uint32_t term, uint64_t thread)
 	set_state(guard, term);
 }
 
-void map_guard_init(struct map_guard *guard, bool biased)
+void map_guard_init(struct map_guard *guard, bool biased, _Atomic(uint64_t) *gate)
 {
 	biased =
 	    biased && BIAS_PAYS && membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
-	*guard = (struct map_guard){.state = 0};
+	*guard = (struct map_guard){.give_way.gate = gate};
 	set_state(guard, biased ? 0 : MAP_GUARD_OFF);
 }
 
@@ -115,19 +115,35 @@ struct lock *map_guard_enter_all(struct map_guard *guard, uint64_t thread)
 	return enter_as_owner(guard, thread, MAP_GUARD_ALL);
 }
 
+static NOINLINE void acquire_slow(struct map_guard *guard, struct lock *lock)
+{
+	uint32_t nap_ms = LOCK_NAP_MS;
+
+	do {
+		uint32_t before = nap_ms;
+
+		lock_wait_slow(lock, &nap_ms);
+		if (nap_ms != before)
+			give_way_ask(&guard->give_way);
+	} while (!lock_try(lock));
+	give_way_end(&guard->give_way);
+}
+
 void map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock)
 {
 	uint32_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
 	struct lock *inside = &map_guard_cell(guard, state)->inside;
+	uint32_t nap_ms = LOCK_NAP_MS;
 
-	lock_acquire(lock);
+	if (unlikely(!lock_try(lock)))
+		acquire_slow(guard, lock);
 	for (;;) {
 		/* acquire: what the last owner did inside */
 		uint32_t held = atomic_load_explicit(&inside->held, memory_order_acquire);
 
 		if (likely(held != number + 1 && held != MAP_GUARD_ALL + 1))
 			return;
-		lock_wait_slow(inside);
+		lock_wait_slow(inside, &nap_ms);
 	}
 }
 

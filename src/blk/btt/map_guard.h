@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "compiler.h"
+#include "btt/give_way.h"
 #include "btt/lock.h"
 
 #define MAP_GUARD_TERMS 8u
@@ -64,6 +65,7 @@ struct map_guard {
 	_Alignas(64) _Atomic(uint32_t) state;
 	struct lock change; /* held by the thread that ends a term */
 	struct map_guard_cell cell[MAP_GUARD_TERMS];
+	struct give_way give_way; /* readers give way to threads that wait for a lock */
 };
 
 static inline struct map_guard_cell *map_guard_cell(struct map_guard *guard,
@@ -80,8 +82,11 @@ static inline bool map_guard_is_owner(struct map_guard *guard, uint32_t state,
 				    memory_order_relaxed) == thread;
 }
 
-/* biased: whether a single writer may enter without locks. */
-void map_guard_init(struct map_guard *guard, bool biased);
+/*
+ * biased: whether a single writer may enter without locks. gate: of the readers that give way to
+ * waiting threads, or NULL.
+ */
+void map_guard_init(struct map_guard *guard, bool biased, _Atomic(uint64_t) *gate);
 
 /* For all threads except the present owner. */
 struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,

@@ -32,10 +32,14 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 		return errormsg_fail(ENOMEM, "%s: out of memory", params->name);
 	btt->storage = s;
 	btt->params = *params;
-	/* if a fence is a sync, the cost of a lock does not matter */
-	map_guard_init(&btt->guard, s->eager_flush);
-	atomic_init(&btt->nfirst, 0);
 	btt->fast = params->fast ? params->fast : &btt->own_fast;
+	/*
+	 * If a fence is a sync, the cost of a lock does not matter, and a writer that waits for long
+	 * waits for a sync and not for a CPU. Besides, a failed sync closes the fast path for good.
+	 */
+	map_guard_init(&btt->guard, s->eager_flush,
+		       s->drops_pages ? NULL : &btt->fast->nblock);
+	atomic_init(&btt->nfirst, 0);
 	atomic_init(&btt->poisoned, 0);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {

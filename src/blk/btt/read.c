@@ -86,6 +86,7 @@ static __attribute__((noinline)) int read_slow(struct btt *btt, void *buf, uint6
 
 	if (ret <= 0)
 		return ret;
+	give_way_read(&btt->guard.give_way);
 	for (int i = 0; i < READ_TRIES && !readers_redo(btt); i++) {
 		uint32_t entry = storage_load32(
 		    btt->storage, btt_arena_map_off(arena, premap), memory_order_acquire);

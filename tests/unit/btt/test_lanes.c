@@ -129,7 +129,7 @@ static void a_bias_tells_them_apart(void **state)
 			uint64_t other = LANE_THREAD(serials[k], 0);
 			bool is_biased;
 
-			map_guard_init(&guard, true);
+			map_guard_init(&guard, true, NULL);
 			is_biased = !(atomic_load(&guard.state) & MAP_GUARD_OFF);
 			lock_release(map_guard_enter(&guard, owner, 0, &lock[0]));
 			assert_int_equal(map_guard_is_owner(&guard, guard.state, owner),

@@ -2,6 +2,7 @@
 /* How threads wait for a lock. syscall() below plays the kernel. */
 #include "support.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -13,9 +14,11 @@
 static struct lock lock;
 static unsigned sleeps;
 static unsigned wakes;
+static unsigned timeouts; /* so many sleeps end without a wake */
+static long longest;	  /* of the sleeps, in nanoseconds */
 
-static void sleep_like_the_kernel(const _Atomic(uint32_t) *word, uint32_t expected,
-				  const struct timespec *timeout)
+static int sleep_like_the_kernel(const _Atomic(uint32_t) *word, uint32_t expected,
+				 const struct timespec *timeout)
 {
 	sleeps++;
 	assert_true(word == &lock.held);
@@ -25,8 +28,16 @@ static void sleep_like_the_kernel(const _Atomic(uint32_t) *word, uint32_t expect
 	assert_int_equal(atomic_load(&lock.waiters), 1);
 	/* if it looked a moment too early, the timeout ends the sleep */
 	assert_int_equal(timeout->tv_sec, 0);
-	assert_in_range(timeout->tv_nsec, 1, 1000000);
+	assert_in_range(timeout->tv_nsec, 1, LOCK_MAX_NAP_MS * 1000000L);
+	if (timeout->tv_nsec > longest)
+		longest = timeout->tv_nsec;
+	if (timeouts) {
+		timeouts--;
+		errno = ETIMEDOUT;
+		return -1;
+	}
 	lock_release(&lock);
+	return 0;
 }
 
 SUPPORT_INTERPOSE long syscall(long number, ...)
@@ -42,8 +53,7 @@ SUPPORT_INTERPOSE long syscall(long number, ...)
 	va_end(ap);
 
 	if (operation == FUTEX_WAIT_PRIVATE) {
-		sleep_like_the_kernel(word, value, timeout);
-		return 0;
+		return sleep_like_the_kernel(word, value, timeout);
 	}
 	assert_int_equal(operation, FUTEX_WAKE_PRIVATE);
 	assert_true(word == &lock.held);
@@ -56,7 +66,8 @@ static int begin(void **state)
 {
 	(void)state;
 	lock = (struct lock){.held = 0};
-	sleeps = wakes = 0;
+	sleeps = wakes = timeouts = 0;
+	longest = 0;
 	return 0;
 }
 
@@ -73,9 +84,13 @@ static void a_free_lock_is_taken_and_left_without_the_kernel(void **state)
 
 static void who_waits_sleeps_and_who_releases_wakes(void **state)
 {
+	uint32_t nap_ms = LOCK_NAP_MS;
+
 	(void)state;
 	lock_acquire(&lock);
-	lock_wait_slow(&lock);
+	lock_wait_slow(&lock, &nap_ms);
+	assert_int_equal(nap_ms, LOCK_NAP_MS);
+	assert_int_equal(longest, LOCK_NAP_MS * 1000000L);
 	assert_int_equal(sleeps, 1);
 	assert_int_equal(wakes, 1);
 	assert_int_equal(atomic_load(&lock.waiters), 0);
@@ -95,9 +110,28 @@ static void who_acquires_a_held_lock_has_it_after_the_sleep(void **state)
 
 static void who_finds_the_lock_free_does_not_sleep(void **state)
 {
+	uint32_t nap_ms = LOCK_NAP_MS;
+
 	(void)state;
-	lock_wait_slow(&lock);
+	lock_wait_slow(&lock, &nap_ms);
 	assert_int_equal(sleeps, 0);
+}
+
+/* If it is overlooked, it has not slept for longer than it has waited before, plus the first sleep. */
+static void who_is_not_woken_sleeps_twice_as_long_each_time(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n < 12; n++) {
+		long expected = LOCK_NAP_MS * 1000000L << (n < 6 ? n : 6);
+
+		begin(NULL);
+		timeouts = n;
+		lock_acquire(&lock);
+		lock_acquire(&lock);
+		assert_int_equal(sleeps, n + 1);
+		assert_int_equal(longest, expected);
+		lock_release(&lock);
+	}
 }
 
 #define CASE(name) cmocka_unit_test_setup(name, begin)
@@ -109,6 +143,7 @@ int main(void)
 	    CASE(who_waits_sleeps_and_who_releases_wakes),
 	    CASE(who_acquires_a_held_lock_has_it_after_the_sleep),
 	    CASE(who_finds_the_lock_free_does_not_sleep),
+	    CASE(who_is_not_woken_sleeps_twice_as_long_each_time),
 	};
 
 	alarm(20); /* a thread that does not sleep would spin for ever */

@@ -25,7 +25,7 @@ static struct {
 
 static void start(bool biased)
 {
-	map_guard_init(&t.guard, biased);
+	map_guard_init(&t.guard, biased, NULL);
 	for (int i = 0; i < LOCKS; i++)
 		t.count[i] = 0;
 	t.more = 0;

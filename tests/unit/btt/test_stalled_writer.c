@@ -10,7 +10,9 @@
 #include "btt_fixture.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "btt/arena.h"
 
@@ -417,6 +419,82 @@ static void whichever_shared_lane_is_free_first_serves(void **state)
 	give_private_lanes_back(owner);
 }
 
+/* --- readers give way --------------------------------------------------------------------- */
+
+static _Atomic(unsigned) yields;
+
+SUPPORT_INTERPOSE int sched_yield(void)
+{
+	yields++;
+	return 0;
+}
+
+static uint64_t gate(struct btt *btt)
+{
+	return atomic_load(&btt->fast->nblock);
+}
+
+static void *write_block_3(void *arg)
+{
+	unsigned char buf[512];
+
+	memset(buf, 0xdd, sizeof(buf));
+	return btt_write(arg, buf, 3) ? arg : NULL;
+}
+
+/* A writer stands in its fence, and another one waits for the same lock. */
+static void readers_give_way_a_few_times_to_a_writer_that_waits(void **state)
+{
+	struct stopped s = {.lba = 3, .call = WRITE, .fence = 1};
+	struct fixture f;
+	struct btt *btt = open_table(&f, 64, true);
+	uint64_t open = gate(btt);
+	pthread_t waits;
+	void *failed;
+
+	(void)state;
+	assert_true(open > 0);
+	stop(&s, btt);
+	yields = 0;
+	assert_int_equal(pthread_create(&waits, NULL, write_block_3, btt), 0);
+	for (int i = 0; i < 3; i++) { /* it sleeps, each time longer */
+		unsigned before;
+
+		while (gate(btt))
+			syscall(SYS_sched_yield);
+		before = yields;
+		while (!gate(btt))
+			fixture_expect_byte(btt, 7, 0x55);
+		/* more, if it has slept again meanwhile */
+		assert_in_range(yields - before, GIVE_WAY_READS, 10 * GIVE_WAY_READS);
+	}
+	let_go(&s);
+	pthread_join(waits, &failed);
+	assert_null(failed);
+	yields = 0;
+	for (int i = 0; i < 100; i++)
+		fixture_expect_byte(btt, 3, 0xdd);
+	assert_int_equal(gate(btt), open);
+	assert_int_equal(yields, 0);
+	close_table(&f, btt);
+}
+
+/* There, the gate is for something else, and a writer that waits does not wait for a CPU. */
+static void readers_of_files_do_not_give_way(void **state)
+{
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init(&f, POOL_SIZE, 512);
+	f.ram.s.drops_pages = true;
+	btt = fixture_open(&f);
+	assert_null(write_block_3(btt));
+	assert_null(btt->guard.give_way.gate);
+	fixture_expect_byte(btt, 3, 0xdd);
+	close_table(&f, btt);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +502,8 @@ int main(void)
 	    cmocka_unit_test(readers_of_the_very_block_get_through),
 	    cmocka_unit_test(a_stopped_writer_keeps_its_shared_lane_only),
 	    cmocka_unit_test(whichever_shared_lane_is_free_first_serves),
+	    cmocka_unit_test(readers_give_way_a_few_times_to_a_writer_that_waits),
+	    cmocka_unit_test(readers_of_files_do_not_give_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
