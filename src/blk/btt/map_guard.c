@@ -115,17 +115,33 @@ struct lock *map_guard_enter_all(struct map_guard *guard, uint64_t thread)
 	return enter_as_owner(guard, thread, MAP_GUARD_ALL);
 }
 
-static NOINLINE void acquire_slow(struct map_guard *guard, struct lock *lock)
+static void wait_slow(struct map_guard *guard, struct lock *lock, uint32_t *nap_ms)
+{
+	uint32_t before = *nap_ms;
+
+	lock_wait_slow(lock, nap_ms);
+	if (*nap_ms != before)
+		give_way_ask(&guard->give_way);
+}
+
+static bool is_inside(struct lock *inside, uint32_t number)
+{
+	/* acquire: what the last owner did inside */
+	uint32_t held = atomic_load_explicit(&inside->held, memory_order_acquire);
+
+	return held == number + 1 || held == MAP_GUARD_ALL + 1;
+}
+
+/* Waits for the lock, if it is not yet taken, and for the last owner. */
+static NOINLINE void take_slow(struct map_guard *guard, uint32_t number,
+			       struct lock *lock, bool taken, struct lock *inside)
 {
 	uint32_t nap_ms = LOCK_NAP_MS;
 
-	do {
-		uint32_t before = nap_ms;
-
-		lock_wait_slow(lock, &nap_ms);
-		if (nap_ms != before)
-			give_way_ask(&guard->give_way);
-	} while (!lock_try(lock));
+	while (!taken && !lock_try(lock))
+		wait_slow(guard, lock, &nap_ms);
+	while (is_inside(inside, number))
+		wait_slow(guard, inside, &nap_ms);
 	give_way_end(&guard->give_way);
 }
 
@@ -133,18 +149,10 @@ void map_guard_take(struct map_guard *guard, uint32_t number, struct lock *lock)
 {
 	uint32_t state = atomic_load_explicit(&guard->state, memory_order_relaxed);
 	struct lock *inside = &map_guard_cell(guard, state)->inside;
-	uint32_t nap_ms = LOCK_NAP_MS;
+	bool taken = lock_try(lock);
 
-	if (unlikely(!lock_try(lock)))
-		acquire_slow(guard, lock);
-	for (;;) {
-		/* acquire: what the last owner did inside */
-		uint32_t held = atomic_load_explicit(&inside->held, memory_order_acquire);
-
-		if (likely(held != number + 1 && held != MAP_GUARD_ALL + 1))
-			return;
-		lock_wait_slow(inside, &nap_ms);
-	}
+	if (unlikely(!taken || is_inside(inside, number)))
+		take_slow(guard, number, lock, taken, inside);
 }
 
 struct lock *map_guard_enter_slow(struct map_guard *guard, uint64_t thread,

@@ -6,6 +6,7 @@
 #ifndef FLUSH_LINES_H
 #define FLUSH_LINES_H 1
 
+#include "compiler.h"
 #include "x86_64/tables.h"
 
 static inline void flush_line(char *line);
@@ -17,6 +18,10 @@ static void flush_lines(const void *addr, size_t len)
 
 	if (len == 0)
 		return;
+	if (len <= ENGINE_LINE) {
+		prefetch_store((const void *)line);
+		prefetch_store((const void *)(end - 1));
+	}
 	for (; line < end; line += ENGINE_LINE)
 		flush_line((char *)line);
 }
