@@ -49,10 +49,7 @@ static inline void copy_flush(const struct engine *e, const char *dest, size_t l
 		uintptr_t line = (uintptr_t)dest & ~(ENGINE_LINE - 1);
 		uintptr_t end = (uintptr_t)dest + len;
 
-		if (len <= ENGINE_LINE && len) {
-			prefetch_store((const void *)line);
-			prefetch_store((const void *)(end - 1));
-		}
+		engine_fetch_short(line, end);
 		for (; len && line < end; line += ENGINE_LINE)
 			__asm__ volatile("clwb %0" : "+m"(*(char *)line));
 		return;

@@ -6,7 +6,6 @@
 #ifndef FLUSH_LINES_H
 #define FLUSH_LINES_H 1
 
-#include "compiler.h"
 #include "x86_64/tables.h"
 
 static inline void flush_line(char *line);
@@ -18,10 +17,7 @@ static void flush_lines(const void *addr, size_t len)
 
 	if (len == 0)
 		return;
-	if (len <= ENGINE_LINE) {
-		prefetch_store((const void *)line);
-		prefetch_store((const void *)(end - 1));
-	}
+	engine_fetch_short(line, end);
 	for (; line < end; line += ENGINE_LINE)
 		flush_line((char *)line);
 }
