@@ -10,6 +10,7 @@ shm=${TEST_SHM:-/dev/shm}
 dir=$(mktemp -d "$shm/pmembench.XXXXXX")
 trap 'rm -rf "$work" "$dir"' EXIT
 program=$BUILD/tests/bench/bench
+here=$(cd "$(dirname "$0")" && pwd)
 export LD_LIBRARY_PATH=$BUILD/lib PMEM_IS_PMEM_FORCE=1 OURS=$BUILD/lib ORIGINAL=$BUILD/lib
 
 # Flags first, then reads: this order once gave wrong results.
@@ -58,6 +59,37 @@ for bad in writev/512/1 writev/512/1/0 writev/512/1/129 writex/512/1/16; do
 done
 case_ok "batches, and the single calls beside them, go to as many distinct blocks that hold data"
 
+# Each party of scale: op/size/threads,ops,distinct,bytes,normal,calls,busy threads,others. The third and
+# the fourth one have two threads.
+"$program" self-test "$dir" scale:write/512/200 scale:mix/4096/16 scale:read/512/1 >"$work/touched" || fail "the benchmark"
+[ "$(wc -l <"$work/touched")" -eq 12 ] || fail "parties are missing"
+awk -F'[/,]' '
+	{ blocks = 64 * 1048576 / ($2 == 512 ? 512 : 4096) * 0.96; expected = blocks * (1 - exp(-$4 / blocks)) }
+	$9 != ((NR - 1) % 4 < 2 ? $3 : 2) { print; print "  not the number of threads"; bad = 1 }
+	$4 < 20000 || $6 != $4 * $2 || $7 != $4 || $5 < 0.95 * expected { print; print "  not the blocks"; bad = 1 }
+	END { exit bad }' "$work/touched" || fail "a case with many threads does something else"
+"$program" self-test "$dir" beside/512/60/40/400 >"$work/touched" || fail "the benchmark"
+awk -F'[/,]' '
+	$6 < 20000 || $7 != 400 || $8 != $6 * 512 || $9 != $6 { print; print "  not the blocks"; bad = 1 }
+	$11 != 100 || $12 == 0 { print; print "  not all threads work"; bad = 1 }
+	END { exit bad || NR != 1 }' "$work/touched" || fail "writers beside readers do something else"
+for bad in beside/512/60/40 beside/512/0/40/400 beside/512/200/100/400; do
+	! "$program" self-test "$dir" "$bad" >/dev/null 2>&1 || fail "$bad is a case"
+done
+case_ok "all threads of a case work, on as many blocks as it says"
+
+# Sizes: a row for each step and library; both need memory for the map only, and report it.
+OURS=$BUILD/lib ORIGINAL=$BUILD/lib GIB="1 4" TIMES=1 "$here/size.sh" "$BUILD/tests/bench/size" "$dir" >"$work/csv" ||
+	fail "the sizes"
+awk -F, 'NR == 1 { next }
+	{ n[$1 "," $2]++ }
+	!($4 > 0 && $5 > 0 && $6 > 0 && $5 < 20000) { print; print "  makes no sense"; bad = 1 }
+	END { for (gib = 1; gib <= 4; gib += 3) for (i = split("check first open check-written", op, " "); i > 0; i--)
+			if (n[gib "," op[i]] != 2) { print gib, op[i], "is missing"; bad = 1 }
+		exit bad || NR != 17 }' "$work/csv" || { cat "$work/csv"; fail "a row of the sizes"; }
+[ -z "$(ls -A "$dir")" ] || { ls "$dir"; fail "files are left behind"; }
+case_ok "pools of many sizes are opened, written to and checked"
+
 if [ ! -e /proc/self/exe ]; then
 	echo "not tested: the comparison: without /proc the benchmark cannot start itself again"
 	exit 0
@@ -70,6 +102,17 @@ awk -F, 'NR > 1 && !($2 > 0 && $3 > 0 && $4 > 0.2 && $4 < 5 && $10 > 0) { print;
 	fail "a figure makes no sense"
 [ -z "$(ls -A "$dir")" ] || { ls "$dir"; fail "files are left behind"; }
 case_ok "parties take turns and leave nothing behind"
+
+POOLS=1 ROUNDS=3 SLICE_MS=5 "$program" scale "$dir" read/4096/1 write/4096/16 2>"$work/err" >"$work/csv" ||
+	{ cat "$work/err"; fail "the comparison of many threads"; }
+awk -F, 'NR > 1 && !($2 > 0 && $3 > 0 && $4 > 0 && $7 > 0 && $7 < 50 && $10 > 0 && NF == 12) { print; exit 1 }
+	END { exit NR != 3 }' "$work/csv" || fail "a figure makes no sense"
+POOLS=1 ROUNDS=2 SLICE_MS=50 "$program" beside "$dir" beside/512/4/4/400 2>"$work/err" >"$work/csv" ||
+	{ cat "$work/err"; fail "the comparison of writers beside readers"; }
+awk -F, 'NR > 1 && !($2 > 0 && $3 > 0 && $4 > 0 && $10 > 0 && $11 > 0 && $15 > $2 && $16 > $3 && NF == 16) { print; exit 1 }
+	END { exit NR != 2 }' "$work/csv" || fail "a figure makes no sense"
+[ -z "$(ls -A "$dir")" ] || { ls "$dir"; fail "files are left behind"; }
+case_ok "many threads are compared with two, and writers beside readers"
 
 POOLS=1 ROUNDS=3 SLICE_MS=1 "$program" batches "$dir" writev/65536/1/16 readv/65536/1/64 2>"$work/err" >"$work/csv" ||
 	{ cat "$work/err"; fail "the comparison of batches"; }
