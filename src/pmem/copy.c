@@ -80,7 +80,7 @@ static NOINLINE void move_in_pieces_backward(const struct engine *e, char *dest,
 /* How many of len bytes, which begin at a line, are stored non-temporally. */
 static size_t nt_part(size_t len)
 {
-	return len % 4 ? len & ~(ENGINE_LINE - 1) : len;
+	return len & ~(ENGINE_LINE - 1);
 }
 
 /*
@@ -105,12 +105,8 @@ static NOINLINE void move_bursts_backward(const struct engine *e, char *dest,
 					  const char *src, size_t len)
 {
 	while (len) {
-		/*
-		 * A burst starts at a line; the last line of a copy may be a partial one.
-		 */
 		size_t n = min(len, e->nt_burst);
 
-		n = len - ((len - n + ENGINE_LINE - 1) & ~(ENGINE_LINE - 1));
 		len -= n;
 		e->kernel->move_nt_backward(dest + len, src + len, n);
 		if (len)
@@ -165,24 +161,6 @@ static void drain(const struct engine *e, unsigned flags)
 {
 	if (!(flags & (PMEM_F_MEM_NODRAIN | PMEM_F_MEM_NOFLUSH)))
 		e->fence();
-}
-
-static bool fits_nt(const char *dest, size_t len)
-{
-	return to_line(dest) == 0 && len % 4 == 0 && len;
-}
-
-void *copy_move_short(const struct engine *e, char *dest, const char *src, size_t len,
-		      unsigned flags)
-{
-	if (fits_nt(dest, len) && is_nt(e, len, flags)) {
-		e->kernel->move_nt_forward(dest, src, len);
-		drain(e, flags);
-	} else {
-		small_move(dest, src, len);
-		copy_finish(e, dest, len, flags);
-	}
-	return dest;
 }
 
 void *copy_move_nt(const struct engine *e, char *dest, const char *src, size_t len,
@@ -275,19 +253,6 @@ static NOINLINE void set_in_pieces(const struct engine *e, char *dest, int c, si
 		len -= n;
 		n = min(len, piece);
 	}
-}
-
-void *copy_set_short(const struct engine *e, char *dest, int c, size_t len,
-		     unsigned flags)
-{
-	if (fits_nt(dest, len) && is_nt(e, len, flags)) {
-		e->kernel->set_nt(dest, c, len);
-		drain(e, flags);
-	} else {
-		small_set(dest, c, len);
-		copy_finish(e, dest, len, flags);
-	}
-	return dest;
 }
 
 void *copy_set_nt(const struct engine *e, char *dest, int c, size_t len, unsigned flags)

@@ -166,15 +166,13 @@ static bool expect_nt(const struct engine *e, size_t len, unsigned flags)
 	return len >= e->nt_threshold;
 }
 
-/* The bytes of a copy that are stored non-temporally. */
+/* The bytes of a copy that are stored non-temporally: those of whole lines. */
 static size_t nt_part(const char *dest, size_t len)
 {
 	size_t head = -(uintptr_t)dest % ENGINE_LINE;
 	size_t rest = len > head ? len - head : 0;
 
-	if (len < ENGINE_LINE && head)
-		return 0;
-	return rest % 4 ? rest - rest % ENGINE_LINE : rest;
+	return rest - rest % ENGINE_LINE;
 }
 
 static void check_op(const struct engine *e, const char *dest, size_t len, unsigned flags,
