@@ -180,7 +180,7 @@ size()
 
 chart_size()
 {
-	local data column plots=() op party label=("" "" milliseconds "resident memory, MiB")
+	local data column plots=() op party color label=("" "" milliseconds "resident memory, MiB")
 	command -v gnuplot >/dev/null || return 0
 	data=$(mktemp -d)
 	for op in open first check-written; do
@@ -191,9 +191,11 @@ chart_size()
 	done
 	for column in 2 3; do
 		plots+=("set ylabel '${label[column]}'; plot \\")
+		color=0
 		for op in open first check-written; do
-			plots+=("'$data/ours-$op' using 1:$column with linespoints linewidth 2 title 'ours, $op', \\"
-				"'$data/original-$op' using 1:$column with linespoints dashtype 2 title 'original, $op', \\")
+			color=$((color + 1))
+			plots+=("'$data/ours-$op' using 1:$column with linespoints lc $color lw 2 title 'ours, $op', \\"
+				"'$data/original-$op' using 1:$column with linespoints lc $color dt 2 title 'original, $op', \\")
 		done
 		plots[-1]=${plots[-1]%, \\}
 	done
@@ -203,6 +205,7 @@ chart_size()
 		set multiplot layout 1,2 title "Sparse pools of 1 GiB to 1 TiB\n{/*0.7 $(head -n 1 "$out/size.txt")}"
 		set logscale xy
 		set xtics (1, 4, 16, 64, 256, 1024)
+		set xrange [0.8:1300]
 		set xlabel "GiB"
 		set grid
 		set key left top font ",9"
