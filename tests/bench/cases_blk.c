@@ -113,6 +113,12 @@ static uint64_t work_write_disk(struct worker *w)
 	return 1;
 }
 
+static uint64_t work_mix_disk(struct worker *w)
+{
+	run_one(w, OP_MIX, NULL, NULL);
+	return 1;
+}
+
 #define LIMIT_WORK(name, batch, call)                                                    \
 	static uint64_t name(struct worker *w)                                           \
 	{                                                                                \
@@ -195,8 +201,10 @@ static void *prepare_ops(const struct turns_case *c, const char *dir,
 	struct blk *b = make(c, dir, party);
 	uint64_t (*work)(struct worker *) = limit ? bare[c->op] : works[c->op];
 
-	if (c->is_disk)
-		work = limit ? bare_file : work_write_disk;
+	if (c->is_disk && c->op != OP_READ)
+		work = limit		 ? bare_file
+		       : c->op == OP_MIX ? work_mix_disk
+					 : work_write_disk;
 	if (limit)
 		limit_init(&b->limit, c, dir);
 	else

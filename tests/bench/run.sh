@@ -5,8 +5,8 @@
 # persistent memory (blk) and on a disk (disk), and libpmem (pmem). It also compares calls of many blocks
 # with single ones, and on a disk with other software (batches); few threads with many (scale); and
 # small pools with large ones (size). The arguments select some of these. Writes $BUILD/bench/*.csv and,
-# with gnuplot, charts. Without arguments: all but scale and size, in about 15 minutes. scale takes 6
-# minutes and size half a minute.
+# with gnuplot, charts. Without arguments: all but scale and size, in about 15 minutes. scale takes 10
+# minutes and size 1.5.
 #
 # ORIGINAL is the folder of the original's libraries [the system's], DISK one on an ordinary file
 # system [/var/tmp]; THREADS ["1 2", and 4 8 16 where there are so many CPUs]; POOLS [5], ROUNDS and
