@@ -2,23 +2,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How strong are the tests? Changes the code at random places and checks whether a test fails.
 
-    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--list]
+    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE] [--list]
 
 A mutant is the code with one change: a negated condition, another or a reversed comparison, && for
 ||, + for -, a number increased by one, a statement removed, a result replaced by 0. A mutant that
 does not compile, or that compiles to the same object as before, is replaced by another one. The
-tests of the mutant's room run first, then the others. The first test that fails or exceeds its time
-kills the mutant. The script lists the mutants that survive: either a test is missing, or the change
-makes no difference. A file tests/support/mutate-equivalent.txt may list mutants that make no
-difference, with the reason; these do not count.
+tests of the mutant's file and room run first, then the others, quick ones first. The first test that
+fails or exceeds its time kills the mutant. The script lists the mutants that survive: either a test
+is missing, or the change makes no difference. A file tests/support/mutate-equivalent.txt may list
+mutants that make no difference but to speed, with the reason; these do not count.
 
-Every job works in a copy of the tree below TMPDIR. The exit status is 0 if at least GOAL percent of
-the mutants that count were killed.
+How long the tests take without a change is measured once and kept in build/mutate-times.txt. A test
+that fails there is left out.
+
+--only tests the mutants that FILE names, as this script prints them: those that survived an earlier
+run. Every job works in a copy of the tree below TMPDIR. The exit status is 0 if at least GOAL percent
+of the mutants that count were killed.
 """
 import argparse
 import fnmatch
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -30,28 +35,41 @@ from clang import cindex
 from clang.cindex import CursorKind, TokenKind
 
 GOAL = 95
-TIMEOUT = 120  # seconds that one test may take
+TIMES = "build/mutate-times.txt"
+EQUIVALENT = "tests/support/mutate-equivalent.txt"
 
-# Area: folders of its sources, and the tests that may kill its mutants, likeliest first.
+
+def limit(seconds):
+    """How long a test may take that takes so long without a change, on a busy machine."""
+    return int(20 + 5 * seconds)
+
+
+# Area: folders of its sources, and the tests that may kill its mutants: those of the first pattern
+# before the others. The crash tests have a model of the medium in place of the parts below and above
+# the block table.
 UNIT_BLK = ["unit/btt/*", "unit/pool/*", "unit/storage/*", "unit/poolset/*", "unit/base/*"]
 BLK_TESTS = UNIT_BLK + ["unit/common/*", "api/blk/*", "concurrency/*", "fuzz/*", "tool/*", "compat/*",
-                        "crash/test_enumerate", "crash/test_failing_syncs", "crash/test_judge",
-                        "crash/test_mutants", "crash/test_rules",
-                        "build/test_system_calls.sh", "build/test_debug.sh"]
-TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh", "compat/test_damage_matrix.sh"]
+                        "build/test_system_calls.sh", "build/test_seccomp.sh", "build/test_debug.sh"]
+CRASH_TESTS = ["crash/test_enumerate", "crash/test_failing_syncs", "crash/test_batches",
+               "crash/test_mutants"]
+TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh",
+              "compat/test_damage_matrix.sh", "compat/test_exchange.sh", "build/test_manuals.sh"]
 PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
               "build/test_debug.sh", "compat/test_fio.sh", "unit/pool/*"]
 AREAS = {
-    "btt": (["src/blk/btt"], ["unit/btt/*"] + BLK_TESTS),
-    "pool": (["src/blk/pool", "src/blk"], ["unit/pool/*", "api/blk/*"] + BLK_TESTS),
-    "storage": (["src/blk/storage"], ["unit/storage/*"] + BLK_TESTS),
-    "poolset": (["src/blk/poolset"], ["unit/poolset/*", "api/blk/*"] + BLK_TESTS),
+    "btt": (["src/blk/btt"], ["unit/btt/*"] + BLK_TESTS + CRASH_TESTS),
+    "pool": (["src/blk/pool", "src/blk"], ["unit/pool/*"] + BLK_TESTS),
+    "storage": (["src/blk/storage"], ["unit/storage/*"] + BLK_TESTS + CRASH_TESTS[:2]),
+    "poolset": (["src/blk/poolset"], ["unit/poolset/*"] + BLK_TESTS),
     "base": (["src/blk/base"], ["unit/base/*"] + BLK_TESTS),
-    "repair": (["src/tool/repair", "src/tool/image", "src/tool/grow"], TOOL_TESTS),
-    "commands": (["src/tool/commands", "src/tool"], TOOL_TESTS),
-    "pmem": (["src/pmem"], PMEM_TESTS),
+    "repair": (["src/tool/repair", "src/tool/image", "src/tool/grow"], ["tool/*"] + TOOL_TESTS),
+    "commands": (["src/tool/commands", "src/tool"], ["tool/*"] + TOOL_TESTS),
+    "pmem": (["src/pmem", "src/pmem/generic", "src/pmem/" + os.uname().machine], PMEM_TESTS),
     "common": (["src/common"], ["unit/common/*"] + PMEM_TESTS + BLK_TESTS),
 }
+
+# A mutant as this script prints it: the file, and what follows the number of the line.
+NAMED = re.compile(r"(src/\S+?\.c)(?::\d+)?( .*)")
 
 SWAPS = {
     "<": ["<=", ">="], "<=": ["<", ">"], ">": [">=", "<="], ">=": [">", "<"],
@@ -71,8 +89,13 @@ class Mutant:
         self.begin, self.end, self.new, self.what, self.line = begin, end, new, what, line
 
     def key(self):
-        """What it is called in the list of those that make no difference."""
+        """What it is called where lines may have moved: in the lists of mutants."""
         return f"{self.path} {self.function}: {self.what}"
+
+    def text(self, source):
+        """The changed source. Its lines keep their numbers."""
+        gone = source.count("\n", self.begin, self.end) - self.new.count("\n")
+        return source[:self.begin] + self.new + "\n" * gone + source[self.end:]
 
     def __str__(self):
         return f"{self.path}:{self.line} {self.function}: {self.what}"
@@ -118,7 +141,8 @@ def mutants_of(area, path, source, flags):
                         at = left[1] + between.index(op)
                         add(function, at, at + len(op), new, f"{short(text)}: {op} becomes {new}")
             if cursor.kind == CursorKind.INTEGER_LITERAL and text.isdigit():
-                add(function, begin, end, str(int(text) + 1), f"{text} becomes {int(text) + 1}")
+                add(function, begin, end, str(int(text) + 1),
+                    f"{line_of(source, begin)}: {text} becomes {int(text) + 1}")
             if cursor.kind == CursorKind.RETURN_STMT and children and text != "return 0":
                 add(function, begin, end, "return 0", f"{short(text)} becomes return 0")
             if in_compound and cursor.kind in DELETABLE and source[end:end + 1] == ";" \
@@ -132,7 +156,17 @@ def mutants_of(area, path, source, flags):
                    and cursor.kind != CursorKind.FOR_STMT))
 
     visit(unit.cursor, None, False)
+    number = {}
+    for m in out:
+        number[m.key()] = number.get(m.key(), 0) + 1
+        if number[m.key()] > 1:
+            m.what += f" (number {number[m.key()]})"
     return out
+
+
+def line_of(source, at):
+    begin = source.rfind("\n", 0, at) + 1
+    return short(source[begin:source.index("\n", at)])
 
 
 def short(text):
@@ -152,52 +186,73 @@ class Job:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 shutil.copy2(f, target)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
-        self.env.update(WERROR="", TEST_TIMEOUT=str(TIMEOUT), FAIL_FAST="1")
-        # A test of layers or formatting would kill a mutant for its looks.
+        self.env.update(WERROR="", FAIL_FAST="1")
         self.build = os.path.join(self.dir, "build/release")
+        self.log = os.path.join(self.dir, "check.log")
 
-    def make(self, *args, log=None):
+    def make(self, *args, timeout=300, log=None):
         out = open(log, "wb") if log else subprocess.DEVNULL
-        return subprocess.call(["make", "-s", "WERROR=", *args], cwd=self.dir, env=self.env,
+        return subprocess.call(["make", "-s", "WERROR=", *args], cwd=self.dir,
+                               env=dict(self.env, TEST_TIMEOUT=str(timeout)),
                                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
     def object_of(self, path):
         return os.path.join(self.build, "obj", path[:-2] + ".o")
 
     def code_of(self, path):
-        return subprocess.check_output(["objcopy", "--strip-debug", "-O", "binary", "--dump-section",
-                                        ".text=/dev/stdout", self.object_of(path), "/dev/null"],
-                                       stderr=subprocess.DEVNULL) + \
-            subprocess.check_output(["objdump", "-s", "-r", "-j", ".rodata", "-j", ".data", "-j", ".text",
-                                     self.object_of(path)], stderr=subprocess.DEVNULL)
+        """All that is loaded, without the debugger's information."""
+        bare = os.path.join(self.dir, "bare.o")
+        subprocess.check_call(["objcopy", "--strip-debug", self.object_of(path), bare])
+        return subprocess.check_output(["objdump", "-s", "-r", bare])
 
     def tests(self, patterns):
-        """In the order of the patterns, each once, in batches that end with the slow ones."""
+        """The names of those that fit a pattern."""
         names = []
-        for kind in ("unit", "api", "crash", "concurrency", "tool", "fuzz", "compat", "build"):
-            for folder, _, files in os.walk(os.path.join(self.dir, "tests", kind)):
-                for f in sorted(files):
-                    if f.startswith("test_") and f.endswith((".c", ".sh")):
-                        rel = os.path.relpath(os.path.join(folder, f), os.path.join(self.dir, "tests"))
-                        names.append(rel[:-2] if f.endswith(".c") else rel)
-        chosen = []
-        for pattern in patterns:
-            for n in names:
-                if fnmatch.fnmatch(n, pattern) and n not in chosen:
-                    chosen.append(n)
-        return [f"tests/{n}" if n.endswith(".sh") else f"build/release/tests/{n}" for n in chosen]
+        for folder, _, files in os.walk(os.path.join(self.dir, "tests")):
+            for f in files:
+                if f.startswith("test_") and f.endswith((".c", ".sh")):
+                    rel = os.path.relpath(os.path.join(folder, f), os.path.join(self.dir, "tests"))
+                    names.append(rel[:-2] if f.endswith(".c") else rel)
+        return sorted(n for n in names if any(fnmatch.fnmatch(n, p) for p in patterns))
 
-    def first_failure(self, patterns):
-        tests = self.tests(patterns)
-        batches = [tests[:1], tests[1:6], tests[6:]]
-        for batch in filter(None, batches):
-            log = os.path.join(self.dir, "check.log")
-            if self.make("check", "TESTS=" + " ".join(batch), log=log) != 0:
-                with open(log, errors="replace") as f:
+    def check(self, tests, timeout):
+        """The exit status of `make check` with these tests."""
+        paths = [f"tests/{n}" if n.endswith(".sh") else f"build/release/tests/{n}" for n in tests]
+        args = ["check", "TESTS=" + " ".join(paths)]
+        if not any(n.endswith(".sh") for n in tests):
+            args += ["HELPER_BIN=", "BENCH_BIN="]  # only scripts need them
+        return self.make(*args, timeout=timeout, log=self.log)
+
+    def first_failure(self, tests, times):
+        while tests:
+            batch = [tests.pop(0)]
+            while tests and len(batch) < 8 and sum(times[t] for t in batch) < 3:
+                batch.append(tests.pop(0))
+            if self.check(batch, limit(max(times[t] for t in batch))) != 0:
+                with open(self.log, errors="replace") as f:
                     for line in f:
                         if line.startswith("FAIL"):
                             return line.split()[1]
                 return "build"
+        return None
+
+    def measure(self):
+        """The seconds of each test that passes, as in the file TIMES."""
+        times = {}
+        for t in self.tests({p for _, patterns in AREAS.values() for p in patterns}):
+            start = time.time()
+            if self.check([t], 300) == 0:
+                times[t] = time.time() - start
+            else:
+                print(f"left out, it fails without a change: {t}", flush=True)
+        return times
+
+
+def load_times(path):
+    try:
+        with open(path) as f:
+            return {name: float(seconds) for seconds, name in (line.split() for line in f)}
+    except FileNotFoundError:
         return None
 
 
@@ -221,10 +276,17 @@ def main():
     p.add_argument("--seed", type=int, default=int(time.time()))
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--areas", default=",".join(AREAS))
+    p.add_argument("--only", help="a file with lines that name mutants")
     p.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     a = p.parse_args()
     flags = ["-std=c11", "-D_GNU_SOURCE", "-DNDEBUG", '-DSRCVERSION="0"', "-Iinclude", "-Isrc/common",
              "-Isrc/pmem", "-Isrc/blk", "-Isrc/tool"]
+    if os.uname().machine == "x86_64":
+        flags += ["-mavx512f", "-mclflushopt", "-mclwb", "-mmovdir64b"]
+    only = None
+    if a.only:
+        with open(a.only) as f:
+            only = {m[1] + m[2].rstrip() for m in map(NAMED.search, f) if m}
     rng = random.Random(a.seed)
     pools = {}
     for area in a.areas.split(","):
@@ -236,8 +298,12 @@ def main():
                     with open(path) as src:
                         found += mutants_of(area, path, src.read(), flags)
         rng.shuffle(found)
-        pools[area] = found
-    known = known_equivalent("tests/support/mutate-equivalent.txt")
+        pools[area] = [m for m in found if only is None or m.key() in only]
+    if only is not None:
+        a.mutants = sum(map(len, pools.values()))
+        for key in only - {m.key() for pool in pools.values() for m in pool}:
+            print(f"no longer there: {key}")
+    known = known_equivalent(EQUIVALENT)
     print(f"seed {a.seed}; places: " + ", ".join(f"{k} {len(v)}" for k, v in pools.items()), flush=True)
 
     lock = threading.Lock()
@@ -265,22 +331,34 @@ def main():
             left[0] += 1
             turn[0] -= 1
 
+    kills = {}
+
+    def ordered(job, m):
+        """Those named like the mutant's file, then those that have killed mutants of this file, then
+        the room's own, then the others; quick ones first."""
+        first = AREAS[m.area][1][0]
+        stem = os.path.basename(m.path)[:-2]
+        tests = [t for t in job.tests(AREAS[m.area][1]) if t in times]
+        with lock:
+            return sorted(tests, key=lambda t: (stem not in t or times[t] > 5,
+                                                (m.path, t) not in kills or times[t] > 5,
+                                                not fnmatch.fnmatch(t, first) or times[t] > 5,
+                                                times[t]))
+
     if a.list:
         while (m := draw()):
             print(m)
         return 0
 
     def run(number):
-        job = Job(number, root)
-        if job.make("-j2", "all") != 0:
-            raise SystemExit("the tree does not build")
+        job = jobs[number]
         while (m := draw()):
             target = os.path.join(job.dir, m.path)
-            with open(m.path) as f:
+            with open(target) as f:
                 source = f.read()
             before = job.code_of(m.path)
             with open(target, "w") as f:
-                f.write(source[:m.begin] + m.new + source[m.end:])
+                f.write(m.text(source))
             rel = os.path.relpath(job.object_of(m.path), job.dir)
             ok = job.make(rel) == 0
             if not ok or job.code_of(m.path) == before:
@@ -290,9 +368,10 @@ def main():
                     count[m.area]["equivalent"] += 1
             else:
                 start = time.time()
-                killer = job.first_failure(AREAS[m.area][1])
+                killer = job.first_failure(ordered(job, m), times)
                 with lock:
                     count[m.area]["killed" if killer else "survived"] += 1
+                    kills[m.path, killer] = True
                     if not killer:
                         survivors.append(m)
                     print(f"{'killed by ' + killer if killer else 'SURVIVED'} "
@@ -303,6 +382,16 @@ def main():
 
     root = tempfile.mkdtemp(prefix="pmemmutate.")
     try:
+        jobs = [Job(i, root) for i in range(a.jobs)]
+        for job in jobs:
+            if job.make("-j2", "all") != 0:
+                raise SystemExit("the tree does not build")
+        times = load_times(TIMES)
+        if times is None:
+            times = jobs[0].measure()
+            os.makedirs(os.path.dirname(TIMES), exist_ok=True)
+            with open(TIMES, "w") as f:
+                f.writelines(f"{times[t]:.1f} {t}\n" for t in sorted(times, key=times.get))
         threads = [threading.Thread(target=run, args=(i,)) for i in range(a.jobs)]
         for t in threads:
             t.start()
