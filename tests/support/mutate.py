@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How strong are the tests? Changes the code at random places and checks whether a test fails.
 
-    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE] [--list]
+    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE] [--work DIR]
+                            [--list]
 
 A mutant is the code with one change: a negated condition, another or a reversed comparison, && for
 ||, + for -, a number increased by one, a statement removed, a result replaced by 0. A mutant that
 does not compile, or that compiles to the same object as before, is replaced by another one. The
-tests of the mutant's file and room run first, then the others, quick ones first. The first test that
-fails or exceeds its time kills the mutant. The script lists the mutants that survive: either a test
+tests of the mutant's file and room run first, then the others, quick ones first; those that take more
+than SLOW seconds run when all mutants have met the quick ones. The first test that fails or exceeds its
+time kills the mutant. The script lists the mutants that survive: either a test
 is missing, or the change makes no difference. A file tests/support/mutate-equivalent.txt may list
 mutants that make no difference but to speed, with the reason; these do not count.
 
@@ -16,10 +18,12 @@ How long the tests take without a change is measured once and kept in build/muta
 that fails there is left out.
 
 --only tests the mutants that FILE names, as this script prints them: those that survived an earlier
-run. Every job works in a copy of the tree below TMPDIR. The exit status is 0 if at least GOAL percent
+run. Every job works in a copy of the tree below TMPDIR, or in DIR, where the copies stay for the next
+run. The exit status is 0 if at least GOAL percent
 of the mutants that count were killed.
 """
 import argparse
+import filecmp
 import fnmatch
 import os
 import random
@@ -35,6 +39,7 @@ from clang import cindex
 from clang.cindex import CursorKind, TokenKind
 
 GOAL = 95
+SLOW = 5  # seconds
 TIMES = "build/mutate-times.txt"
 EQUIVALENT = "tests/support/mutate-equivalent.txt"
 
@@ -184,7 +189,8 @@ class Job:
             if os.path.isfile(f):
                 target = os.path.join(self.dir, f)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copy2(f, target)
+                if not os.path.exists(target) or not filecmp.cmp(f, target, shallow=False):
+                    shutil.copy(f, target)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k != "MFLAGS"}
         self.env.update(WERROR="", FAIL_FAST="1")
         self.build = os.path.join(self.dir, "build/release")
@@ -277,6 +283,7 @@ def main():
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--areas", default=",".join(AREAS))
     p.add_argument("--only", help="a file with lines that name mutants")
+    p.add_argument("--work", help="where the copies of the tree are, and stay")
     p.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     a = p.parse_args()
     flags = ["-std=c11", "-D_GNU_SOURCE", "-DNDEBUG", '-DSRCVERSION="0"', "-Iinclude", "-Isrc/common",
@@ -333,54 +340,74 @@ def main():
 
     kills = {}
 
-    def ordered(job, m):
+    def ordered(job, m, slow):
         """Those named like the mutant's file, then those that have killed mutants of this file, then
         the room's own, then the others; quick ones first."""
         first = AREAS[m.area][1][0]
         stem = os.path.basename(m.path)[:-2]
-        tests = [t for t in job.tests(AREAS[m.area][1]) if t in times]
+        tests = [t for t in job.tests(AREAS[m.area][1]) if t in times and (times[t] > SLOW) == slow]
         with lock:
-            return sorted(tests, key=lambda t: (stem not in t or times[t] > 5,
-                                                (m.path, t) not in kills or times[t] > 5,
-                                                not fnmatch.fnmatch(t, first) or times[t] > 5,
-                                                times[t]))
+            return sorted(tests, key=lambda t: (stem not in t, (m.path, t) not in kills,
+                                                not fnmatch.fnmatch(t, first), times[t]))
 
     if a.list:
         while (m := draw()):
             print(m)
         return 0
 
-    def run(number):
-        job = jobs[number]
-        while (m := draw()):
-            target = os.path.join(job.dir, m.path)
-            with open(target) as f:
-                source = f.read()
-            before = job.code_of(m.path)
-            with open(target, "w") as f:
-                f.write(m.text(source))
-            rel = os.path.relpath(job.object_of(m.path), job.dir)
-            ok = job.make(rel) == 0
-            if not ok or job.code_of(m.path) == before:
-                again(m)
-            elif m.key() in known:
-                with lock:
-                    count[m.area]["equivalent"] += 1
-            else:
-                start = time.time()
-                killer = job.first_failure(ordered(job, m), times)
-                with lock:
-                    count[m.area]["killed" if killer else "survived"] += 1
-                    kills[m.path, killer] = True
-                    if not killer:
-                        survivors.append(m)
-                    print(f"{'killed by ' + killer if killer else 'SURVIVED'} "
-                          f"({time.time() - start:.0f}s): {m}", flush=True)
-            with open(target, "w") as f:
-                f.write(source)
-            job.make(rel)
+    alive = []
 
-    root = tempfile.mkdtemp(prefix="pmemmutate.")
+    def next_alive():
+        with lock:
+            return alive.pop(0) if alive else None
+
+    def report(m, killer, seconds):
+        with lock:
+            count[m.area]["killed" if killer else "survived"] += 1
+            kills[m.path, killer] = True
+            if not killer:
+                survivors.append(m)
+            print(f"{'killed by ' + killer if killer else 'SURVIVED'} ({seconds:.0f}s): {m}", flush=True)
+
+    def run(job, m, slow):
+        target = os.path.join(job.dir, m.path)
+        with open(target) as f:
+            source = f.read()
+        before = job.code_of(m.path)
+        with open(target, "w") as f:
+            f.write(m.text(source))
+        rel = os.path.relpath(job.object_of(m.path), job.dir)
+        ok = job.make(rel) == 0
+        if not ok or job.code_of(m.path) == before:
+            again(m)
+        elif m.key() in known:
+            with lock:
+                count[m.area]["equivalent"] += 1
+        else:
+            start = time.time()
+            killer = job.first_failure(ordered(job, m, slow), times)
+            if killer or slow:
+                report(m, killer, time.time() - start)
+            else:
+                with lock:
+                    alive.append(m)
+                    print(f"no quick test kills ({time.time() - start:.0f}s): {m}", flush=True)
+        with open(target, "w") as f:
+            f.write(source)
+        job.make(rel)
+
+    def run_all(job, draw_one, slow):
+        while (m := draw_one()):
+            run(job, m, slow)
+
+    def in_parallel(draw_one, slow):
+        threads = [threading.Thread(target=run_all, args=(job, draw_one, slow)) for job in jobs]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+
+    root = a.work or tempfile.mkdtemp(prefix="pmemmutate.")
     try:
         jobs = [Job(i, root) for i in range(a.jobs)]
         for job in jobs:
@@ -392,13 +419,11 @@ def main():
             os.makedirs(os.path.dirname(TIMES), exist_ok=True)
             with open(TIMES, "w") as f:
                 f.writelines(f"{times[t]:.1f} {t}\n" for t in sorted(times, key=times.get))
-        threads = [threading.Thread(target=run, args=(i,)) for i in range(a.jobs)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+        in_parallel(draw, False)
+        in_parallel(next_alive, True)
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        if not a.work:
+            shutil.rmtree(root, ignore_errors=True)
 
     killed = sum(c["killed"] for c in count.values())
     lived = sum(c["survived"] for c in count.values())
