@@ -9,18 +9,14 @@
 
 int uuid_generate(struct uuid *uuid)
 {
-	size_t done = 0;
+	ssize_t n;
 
-	while (done < UUID_SIZE) {
-		ssize_t n = getrandom(uuid->bytes + done, UUID_SIZE - done, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errormsg_fail_sys(errno,
-						 "cannot get random bytes for a uuid");
-		done += (size_t)n;
-	}
+	/* so few bytes come all at once */
+	do
+		n = getrandom(uuid->bytes, UUID_SIZE, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errormsg_fail_sys(errno, "cannot get random bytes for a uuid");
 	/*
 	 * On the medium the third group of the text, which begins with the version, is in
 	 * little-endian order. The fourth group, which begins with the variant, is as written.

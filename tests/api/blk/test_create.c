@@ -3,6 +3,7 @@
 #include "pool_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -134,6 +135,44 @@ static void a_file_that_was_another_pool_is_a_new_one_after_create(void **state)
 	pmemblk_close(p);
 }
 
+/* Then the first file of a call gets the descriptor 0. */
+static void without_a_standard_input_everything_is_as_with_it(void **state)
+{
+	int input = dup(0);
+	uint64_t before;
+	char block[512];
+	PMEMblkpool *p;
+
+	(void)state;
+	assert_true(input >= 0);
+	close(0);
+	image_make_zero(fixture_path, SIZE);
+	image_write(fixture_path, 0, "in use", 6);
+	before = image_hash(fixture_path);
+	errno = 0;
+	assert_null(pmemblk_create(fixture_path, 512, 0, 0));
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(image_hash(fixture_path), before);
+	unlink(fixture_path);
+	p = fixture_create(512, SIZE, 0600);
+	memset(block, 1, sizeof(block));
+	assert_int_equal(pmemblk_write(p, block, 1), 0);
+	/* The other opens of the pool find it locked. */
+	errno = 0;
+	assert_null(pmemblk_open(fixture_path, 512));
+	assert_int_equal(errno, EAGAIN);
+	pmemblk_close(p);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(pmemblk_check(fixture_path, 512), 1);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	p = fixture_open();
+	assert_int_equal(pmemblk_read(p, block, 1), 0);
+	assert_int_equal(block[0], 1);
+	pmemblk_close(p);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 static void a_failed_create_changes_nothing_of_an_existing_file(void **state)
 {
 	uint64_t before;
@@ -207,6 +246,7 @@ int main(void)
 	    FIXTURE_CASE(an_existing_file_is_allocated_unless_told_otherwise),
 	    FIXTURE_CASE(B19_whatever_an_existing_file_holds_its_blocks_are_zero),
 	    FIXTURE_CASE(a_file_that_was_another_pool_is_a_new_one_after_create),
+	    FIXTURE_CASE(without_a_standard_input_everything_is_as_with_it),
 	    FIXTURE_CASE(a_failed_create_changes_nothing_of_an_existing_file),
 	    FIXTURE_CASE(a_file_size_limit_is_an_error_not_a_signal),
 	    FIXTURE_CASE(names_may_hold_any_bytes),

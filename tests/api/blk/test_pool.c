@@ -194,7 +194,9 @@ static void B22_without_a_copy_a_used_pool_is_refused_and_left_alone(void **stat
 	errno = 0;
 	assert_null(pmemblk_open(fixture_path, 0));
 	assert_int_equal(errno, EINVAL);
+	/* The message names the file, and only once. */
 	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
+	assert_null(strstr(strstr(pmemblk_errormsg(), fixture_path) + 1, fixture_path));
 	assert_int_equal(image_hash(fixture_path), before);
 }
 

@@ -134,6 +134,7 @@ static void messages_name_file_line_and_reason(void **state)
 	set_assert_create_refused("20M a\n", EINVAL, "not absolute");
 	set_assert_create_refused("OPTION NONE\n20M @/a\n", EINVAL, "'NONE'");
 	set_assert_create_refused("\n", EINVAL, "no parts");
+	set_assert_create_refused("\r\n", EINVAL, "no parts");
 }
 
 int main(void)

@@ -227,6 +227,27 @@ static void an_arena_lost_among_others_is_reported_and_kept(void **state)
 	fixture_fini(&f);
 }
 
+static void the_last_arena_fits_into_what_the_others_leave(void **state)
+{
+	const uint64_t size = TERABYTE / 2 + (64u << 20) + DATA_OFF;
+	struct fixture f;
+	struct btt *btt;
+	unsigned char buf[512] = {1};
+
+	(void)state;
+	fixture_init(&f, size, 512);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	btt_close(btt);
+	f.params.data_size -= 4096; /* its copy of the info block is cut off */
+	btt = fixture_open(&f);
+	btt_close(btt);
+	f.params.data_size -= 4096;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "cut off"));
+	fixture_fini(&f);
+}
+
 /* --- failing syncs -------------------------------------------------------------------------- */
 
 static void a_failed_sync_poisons_the_table(void **state)
@@ -437,6 +458,7 @@ int main(void)
 	    cmocka_unit_test(blocks_out_of_range_are_refused),
 	    cmocka_unit_test(set_zero_of_an_unwritten_block_marks_its_own_block),
 	    cmocka_unit_test(three_arenas_of_a_sparse_terabyte),
+	    cmocka_unit_test(the_last_arena_fits_into_what_the_others_leave),
 	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
 	    cmocka_unit_test(a_failed_sync_poisons_the_table),
 	    cmocka_unit_test(a_failed_last_sync_is_reported),

@@ -50,6 +50,7 @@ int posix_fallocate(int fd, off_t off, off_t len)
 
 static unsigned long file_system; /* of all files; 0: as it is */
 static bool has_limit;
+static long block_size; /* of all files; 0: as it is */
 
 int fstatfs(int fd, struct statfs *fs)
 {
@@ -59,7 +60,35 @@ int fstatfs(int fd, struct statfs *fs)
 		fs->f_type = (__typeof__(fs->f_type))file_system;
 		fs->f_blocks = has_limit ? 100 : 0;
 	}
+	if (block_size)
+		fs->f_bsize = block_size;
 	return 0;
+}
+
+/* --- interposed reads and writes ------------------------------------------------------ */
+
+static unsigned interrupted_reads;
+static unsigned interrupted_writes;
+static bool writes_nothing;
+
+SUPPORT_INTERPOSE ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	if (interrupted_reads) {
+		interrupted_reads--;
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, buf, len, off);
+}
+
+SUPPORT_INTERPOSE ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	if (interrupted_writes) {
+		interrupted_writes--;
+		errno = EINTR;
+		return -1;
+	}
+	return writes_nothing ? 0 : syscall(SYS_pwrite64, fd, buf, len, off);
 }
 
 /* -------------------------------------------------------------------------------------- */
@@ -153,7 +182,9 @@ static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
 	const size_t old = 3 * 4096 + 5;
 	const size_t len = 20 * 4096 + 17;
 	int fd = memfd_create("allocate", MFD_CLOEXEC);
-	const int errs[] = {EOPNOTSUPP, ENOSYS};
+	const int errs[] = {EOPNOTSUPP, ENOSYS, ENOSYS, ENOSYS};
+	/* What a file system calls its block size may be larger than its blocks. */
+	const long block_sizes[] = {0, 0, 1024, 1 << 20};
 	struct stat st;
 
 	(void)state;
@@ -165,7 +196,10 @@ static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
 		assert_int_equal(pwrite(fd, "data", 4, 4096), 4);
 		assert_int_equal(pwrite(fd, "end", 3, (off_t)old - 3), 3);
 		model_failures(errs[i], UINT32_MAX);
+		block_size = block_sizes[i];
+		interrupted_reads = interrupted_writes = 3;
 		assert_int_equal(file_allocate(fd, len), 0);
+		assert_int_equal(interrupted_reads + interrupted_writes, 0);
 		assert_int_equal(fallocate_model.calls, 1);
 		assert_int_equal(fstat(fd, &st), 0);
 		assert_int_equal(st.st_size, len);
@@ -181,10 +215,20 @@ static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
 			assert_int_equal(bytes[at], want);
 		}
 	}
+	block_size = 0;
 	/* A longer file keeps its length. */
 	assert_int_equal(file_allocate(fd, 4096), 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_size, len);
+	/* Of the last block only one byte belongs to the file. */
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(ftruncate(fd, 4096 + 1), 0);
+	assert_int_equal(file_allocate(fd, 4096 + 1), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_blocks * 512, 2 * 4096);
+	writes_nothing = true;
+	assert_int_equal(file_allocate(fd, 4096), -ENOSPC);
+	writes_nothing = false;
 	close(fd);
 	assert_int_equal(file_allocate(fd, 4096), -EBADF);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which backend and kernel a CPU and a configuration get, on every architecture. */
+#include <stdio.h>
 #include <string.h>
 
 #include "compiler.h"
@@ -209,6 +210,24 @@ static void x86_64_features_come_from_their_own_bits(void **state)
 	features_decode(&vendor, &cpu);
 	assert_false(cpu.evicts_wc);
 }
+
+static void x86_64_reads_the_vendor_of_this_cpu(void **state)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	struct engine_cpu cpu;
+	char line[256];
+	char vendor[32] = "";
+
+	(void)state;
+	if (!f)
+		skip();
+	while (!vendor[0] && fgets(line, sizeof(line), f))
+		if (sscanf(line, "vendor_id : %31s", vendor) != 1)
+			vendor[0] = '\0';
+	fclose(f);
+	engine_detect(&cpu);
+	assert_int_equal(cpu.evicts_wc, strcmp(vendor, "GenuineIntel") == 0);
+}
 #endif
 
 static void flushing_follows_the_variable_and_else_the_platform(void **state)
@@ -287,6 +306,7 @@ int main(void)
 #ifdef __x86_64__
 	    cmocka_unit_test(x86_64_prefers_the_newest),
 	    cmocka_unit_test(x86_64_vectors_count_when_the_system_saves_their_registers),
+	    cmocka_unit_test(x86_64_reads_the_vendor_of_this_cpu),
 	    cmocka_unit_test(x86_64_features_come_from_their_own_bits),
 #endif
 	    cmocka_unit_test(flushing_follows_the_variable_and_else_the_platform),

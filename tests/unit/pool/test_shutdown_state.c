@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "errormsg.h"
 #include "image.h"
+#include "pool/build.h"
 #include "pool/shutdown_devices.h"
 #include "pool/shutdown_state.h"
 #include "sysfs.h"
@@ -222,6 +224,33 @@ static void devices_without_modules_add_nothing(void **state)
 	assert_memory_equal(&s, &none, sizeof(s));
 }
 
+/* Files with these descriptors are on the disks of the first two regions. */
+enum { FIRST_DISK = 1000, SECOND_DISK };
+
+SUPPORT_INTERPOSE int fstat(int fd, struct stat *st)
+{
+	if (fd != FIRST_DISK && fd != SECOND_DISK)
+		return (int)syscall(SYS_fstat, fd, st);
+	memset(st, 0, sizeof(*st));
+	st->st_dev = makedev(259, (unsigned)(fd - FIRST_DISK));
+	return 0;
+}
+
+static void the_modules_of_all_parts_are_summed(void **state)
+{
+	struct poolset_part part[] = {{.fd = FIRST_DISK, .path = (char[]){"a"}},
+				      {.fd = SECOND_DISK, .path = (char[]){"b"}}};
+	struct poolset set = {.part = part, .npart = 2};
+	struct shutdown_state want = {0, 0};
+	struct shutdown_state s;
+
+	(void)state;
+	shutdown_state_add(&want, 7, "8089-a2-1740-00000f578089-a2-1740-00000f58");
+	shutdown_state_add(&want, 0, "8680-56341200");
+	assert_int_equal(pool_read_modules(&set, &s), 0);
+	assert_memory_equal(&s, &want, sizeof(s));
+}
+
 static void a_counter_that_is_there_but_unreadable_is_an_error(void **state)
 {
 	struct shutdown_state s = {0, 0};
@@ -247,6 +276,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(modules_that_do_not_count_add_their_name,
 					    make_machine, drop_machine),
 	    cmocka_unit_test_setup_teardown(devices_without_modules_add_nothing,
+					    make_machine, drop_machine),
+	    cmocka_unit_test_setup_teardown(the_modules_of_all_parts_are_summed,
 					    make_machine, drop_machine),
 	    cmocka_unit_test_setup_teardown(
 		a_counter_that_is_there_but_unreadable_is_an_error, make_machine,

@@ -435,6 +435,68 @@ static void the_programs_handler_runs_on_the_stack_that_it_asked_for(void **stat
 	drop_pool();
 }
 
+static void leave(int sig)
+{
+	_exit(10 + (sig == SIGBUS));
+}
+
+static void leave_otherwise(int sig)
+{
+	_exit(20 + (sig == SIGBUS));
+}
+
+static void leave_with_info(int sig, siginfo_t *info, void *context)
+{
+	_exit(30 + (sig == SIGBUS && info && context));
+}
+
+static void leave_otherwise_with_info(int sig, siginfo_t *info, void *context)
+{
+	_exit(40 + (sig == SIGBUS && info && context));
+}
+
+/* Forks a child with the handler `now`, which reads a lost block. */
+static int read_in_child(const struct sigaction *now)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		sigaction(SIGBUS, now, NULL);
+		lose_page(data_off(7));
+		_exit(get(7) == -1 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/*
+ * The kernel copies handlers before memory. So a child may have the handler of before a change of
+ * another thread, and the memory of after it.
+ */
+static void a_child_with_the_handler_of_before_gets_ours_again(void **state)
+{
+	struct sigaction before[] = {{.sa_handler = leave}, {.sa_flags = SA_SIGINFO}};
+	struct sigaction since[] = {{.sa_handler = leave_otherwise},
+				    {.sa_flags = SA_SIGINFO}};
+	struct sigaction old;
+
+	(void)state;
+	before[1].sa_sigaction = leave_with_info;
+	since[1].sa_sigaction = leave_otherwise_with_info;
+	for (unsigned i = 0; i < ARRAY_SIZE(before); i++) {
+		assert_int_equal(sigaction(SIGBUS, &before[i], &old), 0);
+		make_pool();
+		assert_int_equal(read_in_child(&before[i]), 0);
+		/* What the program has installed since stays. */
+		assert_int_equal(read_in_child(&since[0]), 21);
+		assert_int_equal(read_in_child(&since[1]), 41);
+		drop_pool();
+		assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -447,6 +509,7 @@ int main(void)
 	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
 	    cmocka_unit_test(the_programs_handler_runs_with_its_mask_and_flags),
 	    cmocka_unit_test(the_programs_handler_runs_on_the_stack_that_it_asked_for),
+	    cmocka_unit_test(a_child_with_the_handler_of_before_gets_ours_again),
 	    cmocka_unit_test(without_the_setting_the_signal_stays),
 	    cmocka_unit_test(the_default_action_stays_for_others),
 	};

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What attributes of the kernel hold, and numbers among them. */
+#include "support.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "sysfs.h"
+
+static void numbers_are_read_and_other_texts_are_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		uint64_t value;
+	} rows[] = {
+	    {"12\n", 0, 12},
+	    {"0\n", 0, 0},
+	    {"7", 0, 7},
+	    {"0x1f\n", 0, 31},
+	    {"18446744073709551615\n", 0, UINT64_MAX},
+	    {"18446744073709551616\n", -EINVAL, 0},
+	    {"12x\n", -EINVAL, 0},
+	    {"12 \n", -EINVAL, 0},
+	    {" 12\n", -EINVAL, 0},
+	    {"-1\n", -EINVAL, 0},
+	    {"+1\n", -EINVAL, 0},
+	    {"x", -EINVAL, 0},
+	    {"\n", -EINVAL, 0},
+	    {"", -EINVAL, 0},
+	};
+	const char *path = support_path(true, "number");
+	uint64_t value;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		support_write_file(path, rows[i].text, strlen(rows[i].text));
+		if (sysfs_read_number(path, &value) != rows[i].ret)
+			fail_msg("row %zu", i);
+		if (rows[i].ret == 0)
+			assert_int_equal(value, rows[i].value);
+	}
+	assert_int_equal(sysfs_read_number(support_path(true, "none"), &value), -ENOENT);
+	assert_int_equal(sysfs_read_number(support_tmpdir(true), &value), -EISDIR);
+}
+
+static void no_more_is_read_than_there_is_room_for(void **state)
+{
+	const char *path = support_path(true, "long");
+	char buf[8];
+
+	(void)state;
+	support_write_file(path, "0123456789", 10);
+	memset(buf, '-', sizeof(buf));
+	assert_int_equal(sysfs_read(path, buf, 4), 4);
+	assert_memory_equal(buf, "0123----", 8);
+	support_write_file(path, "ab", 2);
+	assert_int_equal(sysfs_read(path, buf, sizeof(buf)), 2);
+	assert_memory_equal(buf, "ab23----", 8);
+}
+
+static void a_path_that_does_not_fit_is_an_error(void **state)
+{
+	static char name[PATH_MAX];
+	char path[PATH_MAX];
+	size_t room = PATH_MAX - strlen(sysfs_root) - 1;
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	name[room - 1] = '\0';
+	assert_int_equal(sysfs_path(path, "%s", name), 0);
+	assert_int_equal(strlen(path), PATH_MAX - 1);
+	name[room - 1] = 'x';
+	name[room] = '\0';
+	assert_int_equal(sysfs_path(path, "%s", name), -ENAMETOOLONG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(numbers_are_read_and_other_texts_are_refused),
+	    cmocka_unit_test(no_more_is_read_than_there_is_room_for),
+	    cmocka_unit_test(a_path_that_does_not_fit_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
