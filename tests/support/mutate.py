@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How strong are the tests? Changes the code at random places and checks whether a test fails.
 
-    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE] [--work DIR]
-                            [--list]
+    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE] [--slow]
+                            [--work DIR] [--list]
 
 A mutant is the code with one change: a negated condition, another or a reversed comparison, && for
 ||, + for -, a number increased by one, a statement removed, a result replaced by 0. A mutant that
@@ -18,7 +18,7 @@ How long the tests take without a change is measured once and kept in build/muta
 that fails there is left out.
 
 --only tests the mutants that FILE names, as this script prints them: those that survived an earlier
-run. Every job works in a copy of the tree below TMPDIR, or in DIR, where the copies stay for the next
+run. --slow leaves out the quick tests, which they have met. Every job works in a copy of the tree below TMPDIR, or in DIR, where the copies stay for the next
 run. The exit status is 0 if at least GOAL percent
 of the mutants that count were killed.
 """
@@ -29,6 +29,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -244,11 +245,22 @@ class Job:
                 batch.append(tests.pop(0))
             if self.check(batch, limit(max(times[t] for t in batch))) != 0:
                 killer = self.named_failure()
+                self.end_leftovers()
                 if killer not in batch or self.check([killer], limit(times[killer])) != 0:
+                    self.end_leftovers()
                     return killer
                 print(f"failed once only: {killer}", flush=True)
                 tests = batch[batch.index(killer) + 1:] + tests
         return None
+
+    def end_leftovers(self):
+        """Ends what a test that exceeded its time has left running."""
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{pid}/exe").startswith(self.dir + "/"):
+                    os.kill(int(pid), signal.SIGKILL)
+            except OSError:
+                pass  # it has ended, or is another user's
 
     def named_failure(self):
         with open(self.log, errors="replace") as f:
@@ -298,6 +310,7 @@ def main():
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--areas", default=",".join(AREAS))
     p.add_argument("--only", help="a file with lines that name mutants")
+    p.add_argument("--slow", action="store_true", help="run the slow tests only")
     p.add_argument("--work", help="where the copies of the tree are, and stay")
     p.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     a = p.parse_args()
@@ -434,7 +447,7 @@ def main():
             os.makedirs(os.path.dirname(TIMES), exist_ok=True)
             with open(TIMES, "w") as f:
                 f.writelines(f"{times[t]:.1f} {t}\n" for t in sorted(times, key=times.get))
-        in_parallel(draw, False)
+        in_parallel(draw, a.slow)
         in_parallel(next_alive, True)
     finally:
         if not a.work:
