@@ -48,9 +48,31 @@ static void stores_change_just_what_they_name(void **state)
 	}
 }
 
+/* The block table relies on these; see their declarations. */
+static void media_differ_in_what_they_order_and_keep(void **state)
+{
+#ifdef __x86_64__
+	const bool orders_lines = true;
+#else
+	const bool orders_lines = false;
+#endif
+	struct storage s;
+
+	(void)state;
+	storage_pool_init(&s, NULL, 0, STORAGE_PMEM);
+	assert_int_equal(s.line_order, orders_lines);
+	assert_true(s.eager_flush);
+	assert_false(s.drops_pages);
+	storage_pool_init(&s, NULL, 0, STORAGE_FILE);
+	assert_false(s.line_order);
+	assert_false(s.eager_flush);
+	assert_true(s.drops_pages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(media_differ_in_what_they_order_and_keep),
 	    cmocka_unit_test(stores_change_just_what_they_name),
 	};
 
