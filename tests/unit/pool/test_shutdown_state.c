@@ -212,6 +212,18 @@ static void modules_that_do_not_count_add_their_name(void **state)
 	assert_int_equal(s.uuid, 0xbae7daff93a09cc9);
 }
 
+static void an_empty_name_adds_nothing(void **state)
+{
+	struct shutdown_state s = {0, 0};
+	struct shutdown_state want = {0, 0};
+
+	(void)state;
+	put("bus/nd/devices/nmem1/nfit/id", "");
+	assert_int_equal(shutdown_devices_add(&s, "file", makedev(259, 0), false), 0);
+	shutdown_state_add(&want, 7, "8089-a2-1740-00000f57");
+	assert_memory_equal(&s, &want, sizeof(s));
+}
+
 static void devices_without_modules_add_nothing(void **state)
 {
 	struct shutdown_state s = {0, 0};
@@ -275,6 +287,8 @@ int main(void)
 					    drop_machine),
 	    cmocka_unit_test_setup_teardown(modules_that_do_not_count_add_their_name,
 					    make_machine, drop_machine),
+	    cmocka_unit_test_setup_teardown(an_empty_name_adds_nothing, make_machine,
+					    drop_machine),
 	    cmocka_unit_test_setup_teardown(devices_without_modules_add_nothing,
 					    make_machine, drop_machine),
 	    cmocka_unit_test_setup_teardown(the_modules_of_all_parts_are_summed,
