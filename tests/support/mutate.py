@@ -63,7 +63,7 @@ BLK_TESTS = UNIT_BLK + ["unit/common/*", "api/blk/*", "concurrency/*", "fuzz/*",
                         "build/test_debug.sh", "machine/test_hugetlbfs.sh", "machine/test_ramfs.sh",
                         "machine/test_valgrind.sh"]
 CRASH_TESTS = ["crash/test_enumerate", "crash/test_failing_syncs", "crash/test_batches",
-               "crash/test_mutants"]
+               "crash/test_mutants", "crash/test_rules"]
 TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh",
               "compat/test_damage_matrix.sh", "compat/test_exchange.sh", "build/test_manuals.sh"]
 PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
