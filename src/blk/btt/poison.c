@@ -10,9 +10,8 @@ int btt_poison(struct btt *btt, int err)
 {
 	int none = 0;
 
-	atomic_compare_exchange_strong_explicit(&btt->poisoned, &none, -err,
-						memory_order_relaxed,
-						memory_order_relaxed);
+	atomic_compare_exchange_strong_explicit(
+	    &btt->poisoned, &none, -err, memory_order_relaxed, memory_order_relaxed);
 	if (btt->storage->drops_pages) { /* readers have to redo, see btt/redo.h */
 		atomic_store_explicit(&btt->fast->nblock, 0, memory_order_relaxed);
 		if (btt_is_laid_out(btt))
