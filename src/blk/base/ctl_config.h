@@ -23,7 +23,10 @@
 /* A longer file is refused. */
 #define CTL_CONFIG_MAX (1u << 20)
 
-/* Reads these variables, and two of libpmem's (secure_getenv). Called once, by the library's constructor. */
+/*
+ * Reads these variables, and two of libpmem's (secure_getenv). Called once, by the library's
+ * constructor.
+ */
 void ctl_config_load(void);
 
 /* Whether libpmem's variables permit the registers of AVX-512 for copies. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reads of single blocks, where btt/fast.h does not read them. Rule R11, on top of btt/btt.c, makes reads without a lock safe; R9 is the
- * reason why readers redo map updates after a failed sync.
+ * Reads of single blocks, where btt/fast.h does not read them. Rule R11, on top of btt/btt.c, makes
+ * reads without a lock safe; R9 is the reason why readers redo map updates after a failed sync.
  */
 #include "btt/read.h"
 

@@ -19,7 +19,10 @@ static const char *write_set(const char *name, const char *first, const char *se
 	return path;
 }
 
-/* One of the two sets has the files in the wrong order. The library finds this out when it has the locks. */
+/*
+ * One of the two sets has the files in the wrong order. The library finds this out when it has the
+ * locks.
+ */
 static void sets_that_share_files_do_not_wait_for_each_other(void **state)
 {
 	const char *there = write_set("there.set", "x", "y");
