@@ -73,8 +73,8 @@ struct engine_kernel {
 	void *(*move)(char *dest, const char *src, size_t len);
 	void *(*set)(char *dest, int c, size_t len);
 	/*
-	 * With non-temporal stores; dest is at a line boundary, len is a multiple of 4.
-	 * The first function is for dest below src or without overlap, the second for
+	 * With non-temporal stores; dest is at a line boundary, and len is whole lines, at least
+	 * one. The first function is for dest below src or without overlap, the second for
 	 * dest above src. All three are NULL if the CPU has no such stores.
 	 */
 	void (*move_nt_forward)(char *dest, const char *src, size_t len);

@@ -9,7 +9,6 @@
  *	VEC_SPLAT(c)	a vector of the char c; left out where the compiler finds the best way
  *	VEC_NT(p, v)	a non-temporal store of v to p, a multiple of VEC_BYTES;
  *			left out where the CPU has none
- *	VEC_NT_32, VEC_NT_16, VEC_NT_8, VEC_NT_4	the same for so many bytes
  *	VEC_NT_LINE(p, q)	a copy of the line at q to the line p in one direct store;
  *			left out where there is none
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
@@ -31,10 +30,6 @@
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
-typedef uint64_t vec32 __attribute__((vector_size(32), aligned(1), may_alias));
-typedef uint64_t vec16 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint64_t uword __attribute__((aligned(1), may_alias));
-typedef uint32_t uhalf __attribute__((aligned(1), may_alias));
 typedef uint64_t uvec __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
 
 static inline vec load(const char *p)
@@ -258,73 +253,19 @@ static void *set(char *dest, int c, size_t len)
 
 #ifdef VEC_NT
 
-/* Stores the partial line at the end of a copy, the widest store first. */
-static inline void store_nt_end(char *dest, const char *src, size_t len)
-{
-	vec32 a = {0};
-	vec16 b = {0};
-	uint64_t c = 0;
-	uint32_t d = 0;
-
-	/* the most frequent lengths first */
-	if (len == 8) {
-		VEC_NT_8(dest, *(const uword *)src);
-		return;
-	}
-	if (len == 32) {
-		a = *(const vec32 *)src;
-		VEC_NT_32(dest, a);
-		return;
-	}
-	if (len & 32) {
-		a = *(const vec32 *)src;
-		src += 32;
-	}
-	if (len & 16) {
-		b = *(const vec16 *)src;
-		src += 16;
-	}
-	if (len & 8) {
-		c = *(const uword *)src;
-		src += 8;
-	}
-	if (len & 4)
-		d = *(const uhalf *)src;
-	BARRIER();
-	if (len & 32) {
-		VEC_NT_32(dest, a);
-		dest += 32;
-	}
-	if (len & 16) {
-		VEC_NT_16(dest, b);
-		dest += 16;
-	}
-	if (len & 8) {
-		VEC_NT_8(dest, c);
-		dest += 8;
-	}
-	if (len & 4)
-		VEC_NT_4(dest, d);
-}
-
 #ifdef VEC_NT_LINE
 
 static void move_nt_forward(char *dest, const char *src, size_t len)
 {
-	for (; len >= ENGINE_LINE; len -= ENGINE_LINE) {
+	for (; len; len -= ENGINE_LINE) {
 		VEC_NT_LINE(dest, src);
 		dest += ENGINE_LINE;
 		src += ENGINE_LINE;
 	}
-	store_nt_end(dest, src, len);
 }
 
 static void move_nt_backward(char *dest, const char *src, size_t len)
 {
-	size_t tail = len % ENGINE_LINE;
-
-	len -= tail;
-	store_nt_end(dest + len, src + len, tail);
 	for (; len; len -= ENGINE_LINE)
 		VEC_NT_LINE(dest + len - ENGINE_LINE, src + len - ENGINE_LINE);
 }
@@ -335,21 +276,16 @@ static void set_nt(char *dest, int c, size_t len)
 
 	for (size_t i = 0; i < ENGINE_LINE / V; i++)
 		line[i] = splat(c);
-	for (; len >= ENGINE_LINE; len -= ENGINE_LINE) {
+	for (; len; len -= ENGINE_LINE) {
 		VEC_NT_LINE(dest, line);
 		dest += ENGINE_LINE;
 	}
-	store_nt_end(dest, (const char *)line, len);
 }
 
 #else
 
 static void move_nt_forward(char *dest, const char *src, size_t len)
 {
-	if (len < ENGINE_LINE) {
-		store_nt_end(dest, src, len);
-		return;
-	}
 	for (; len >= BLOCK * V; dest += BLOCK * V, src += BLOCK * V, len -= BLOCK * V) {
 		vec block[BLOCK];
 
@@ -373,21 +309,14 @@ static void move_nt_forward(char *dest, const char *src, size_t len)
 		src += 4 * V;
 		len -= 4 * V;
 	}
-	for (; len >= V; dest += V, src += V, len -= V) {
+	for (; len; dest += V, src += V, len -= V) {
 		VEC_NT(dest, load(src));
 		BARRIER();
 	}
-	if (len)
-		store_nt_end(dest, src, len);
 }
 
 static void move_nt_backward(char *dest, const char *src, size_t len)
 {
-	size_t tail = len & (V - 1);
-
-	len -= tail;
-	if (tail)
-		store_nt_end(dest + len, src + len, tail);
 	for (; len >= BLOCK * V; len -= BLOCK * V) {
 		vec block[BLOCK];
 
@@ -428,14 +357,10 @@ static void set_nt(char *dest, int c, size_t len)
 		VEC_NT(dest + 3 * V, v);
 		BARRIER();
 	}
-	for (; len >= V; dest += V, len -= V) {
+	for (; len; dest += V, len -= V) {
 		VEC_NT(dest, v);
 		BARRIER();
 	}
-	for (; len >= 8; dest += 8, len -= 8)
-		VEC_NT_8(dest, v[0]);
-	if (len)
-		VEC_NT_4(dest, (uint32_t)v[0]);
 }
 
 #endif

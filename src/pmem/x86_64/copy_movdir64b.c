@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Stores whole lines with MOVDIR64B, the rest like the AVX kernel. PMEM_MOVDIR64B turns
+ * Stores whole lines with MOVDIR64B; all else is like the AVX kernel. PMEM_MOVDIR64B turns
  * it on if the CPU has the instruction.
  */
 #include <immintrin.h>
 
-#include "x86_64/nt_ends.h"
 #include "x86_64/tables.h"
 
 static inline void store_line(void *dest, const void *src)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <emmintrin.h>
 
-#include "x86_64/nt_ends.h"
 #include "x86_64/tables.h"
 
 #define VEC_NAME copy_sse2

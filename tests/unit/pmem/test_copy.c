@@ -57,7 +57,7 @@ static const struct engine_flush model_backend = {
 static void model_nt(const char *dest, size_t len)
 {
 	assert_int_equal((uintptr_t)dest % ENGINE_LINE, 0);
-	assert_int_equal(len % 4, 0);
+	assert_int_equal(len % ENGINE_LINE, 0);
 	assert_true(len > 0);
 	memcpy(snapshot + (dest - memory), dest, len);
 	nt_bytes += len;
