@@ -72,6 +72,13 @@ expect 2 check --wrong "$p"
 said "wrong option '--wrong'"
 expect 2 info -x "$p"
 said "unknown option '-x'"
+expect 2 grow "$p"
+said '^pmemblk: the size \(-s\) is missing$'
+for option in -n '-s 1G' '-b backup'; do
+	# shellcheck disable=SC2086
+	expect 2 grow -u undo $option "$p"
+	said '^pmemblk: --undo goes with no other option$'
+done
 [ ! -e "$p" ] || fail "a wrong command line made a file"
 case_ok "a wrong command line is status 2 and does nothing"
 
