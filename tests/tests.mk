@@ -116,8 +116,8 @@ $(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 # replace functions of libc, ask which of their pages are resident, or need more address space than
 # it has. pmem/test_store_width skips itself: only on x86-64 a program can step itself, and the
 # emulator has no ptrace.
-NOT_EMULATED := blk/test_alloc blk/test_batch blk/test_ctl blk/test_damage \
-	blk/test_dropped_pages blk/test_exit blk/test_fork blk/test_fork_anytime \
+NOT_EMULATED := base/test_fork_memory blk/test_alloc blk/test_batch blk/test_ctl \
+	blk/test_damage blk/test_dropped_pages blk/test_exit blk/test_fork blk/test_fork_anytime \
 	blk/test_fork_files blk/test_fork_handlers blk/test_fork_mark blk/test_fork_namespaces \
 	blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover blk/test_full_disk \
 	blk/test_msync blk/test_read_sizes blk/test_settings blk/test_wait blk/test_wait_sets \
