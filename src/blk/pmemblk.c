@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "base/ctl_config.h"
 #include "btt/batch.h"
 #include "btt/btt.h"
 #include "btt/fast.h"
@@ -37,7 +38,8 @@ static PMEMblkpool *leave_with(struct edge edge, int ret, struct pmemblk *pool)
 
 	if (edge_leave(edge, ret) < 0)
 		return NULL;
-	pool->read = reads[pool->width];
+	pool->read =
+	    reads[ctl_config_permits_avx512() ? btt_fast_width(pool->bsize) : BTT_NARROW];
 	return pool;
 }
 

@@ -6,9 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "base/ctl_config.h"
 #include "blame.h"
-#include "btt/fast.h"
 #include "errormsg.h"
 #include "pool/shutdown_devices.h"
 #include "poolset/io.h"
@@ -71,8 +69,6 @@ int pool_attach(struct pmemblk *pool, struct poolset *set)
 	pool->params.versions = pool->owner.versions;
 	/* other reads have to prepare for media errors */
 	pool->params.fast = pool->is_watched ? NULL : &pool->owner.local->fast;
-	if (ctl_config_permits_avx512())
-		pool->width = btt_fast_width(pool->bsize);
 	ret = btt_open(&pool->storage, &pool->params, &btt);
 	forget_files(pool);
 	/* the lower layer does not know the file of a failed sync; other messages name it */

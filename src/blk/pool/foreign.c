@@ -156,15 +156,16 @@ int pool_take_over(struct pmemblk *pool)
 
 static int open_view(struct pmemblk *pool, enum pool_role role)
 {
-	struct btt_params params = pool->params;
 	struct btt *view;
 	int ret = 0;
 
-	params.fast = NULL; /* it is for the owner */
 	if (likely(pool_owner_role(&pool->owner) >= role))
 		return 0;
 	pool_owner_lock(&pool->owner);
 	if (pool_owner_role(&pool->owner) < role) {
+		struct btt_params params = pool->params;
+
+		params.fast = NULL; /* it is for the owner */
 		ret = btt_open(&pool->view, &params, &view);
 		if (ret == 0)
 			ret = install_locked(pool, view);

@@ -34,8 +34,7 @@ struct pmemblk {
 	bool is_watched;   /* media errors are survived, see storage/sigbus.h */
 	/* a modifying call has met a media error, or ran at the same time as one */
 	_Atomic(bool) media_failed;
-	enum btt_width width; /* the way to read blocks on this CPU */
-	/* pmemblk_read(), the function for this width */
+	/* pmemblk_read(), the function for these blocks on this CPU */
 	int (*read)(struct pmemblk *pool, void *buf, uint64_t blockno);
 	bool keeps_sds; /* open and close mark the shutdown state */
 	struct pool_owner owner;

@@ -270,12 +270,15 @@ void poolset_fork_note_mapping(const struct poolset *set, void *base, size_t siz
 	atomic_store_explicit(&r->mapped, base, memory_order_release);
 }
 
-static void free_spent(void)
+/* left: a call that ends now; NULL: none */
+static void free_spent(struct poolset_fork *left)
 {
 	struct poolset_fork *r;
 	struct poolset_fork *next;
 
 	fork_lock_acquire(&lock);
+	if (left)
+		left->is_left = true;
 	retire_locked();
 	r = spent;
 	spent = NULL;
@@ -294,15 +297,12 @@ void poolset_fork_leave(struct poolset *set)
 		return;
 	set->fork = NULL;
 	atomic_store_explicit(&r->mapped, NULL, memory_order_release);
-	fork_lock_acquire(&lock);
-	r->is_left = true;
-	fork_lock_release(&lock);
-	free_spent();
+	free_spent(r);
 }
 
 /* A fork may have retired records since the last call. */
 __attribute__((destructor)) static void unload(void)
 {
 	if (!unload_is_exit() && spent)
-		free_spent();
+		free_spent(NULL);
 }

@@ -41,8 +41,8 @@ int poolset_fork_enter(struct poolset *set) MUST_CHECK;
 int poolset_fork_open(const struct poolset *set, unsigned part, int flags);
 
 /*
- * Records that the set's files are going to be mapped at base. base NULL: children
- * do not inherit the mapping, or it now belongs to a pool.
+ * Records that the set's files are going to be mapped at base. base NULL: children do not inherit
+ * the mapping, or it now belongs to a pool.
  */
 void poolset_fork_note_mapping(const struct poolset *set, void *base, size_t size,
 			       size_t unit);
