@@ -8,17 +8,14 @@
  * nothing catches fails the test, unless it is listed below with the reason why it changes
  * nothing. ONLY in the environment, a pattern, selects the cases.
  */
-#include "support.h"
+#include "mutants.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "explore_state.h"
 #include "programs.h"
-#include "sut_btt.h"
 
 /* Part of the name of a site (see site_name), and why its call can be left out. */
 static const struct {
@@ -108,20 +105,6 @@ static const struct attack attacks[] = {
 };
 
 static const char *const kind_name[] = {"pmem", "weak pmem", "file"};
-
-static struct explorer explorers[3];
-
-static void set_up(void)
-{
-	for (int kind = 0; kind < 3; kind++) {
-		struct explorer *ex = &explorers[kind];
-
-		explore_init(ex, &sut_btt, (enum medium_kind)kind);
-		ex->fine = false;
-		ex->nlane = 11;
-		ex->run_limit = 1000;
-	}
-}
 
 /* A value is stored again for the case of a failed sync or write-back only. */
 static bool is_pointless(const struct attack *a)
@@ -332,9 +315,6 @@ int main(void)
 	printf("skip: the places of calls are known in the instrumented build only\n");
 	return 77;
 #endif
-	if (getenv("ONLY"))
-		cmocka_set_test_filter(getenv("ONLY"));
-	setvbuf(stdout, NULL, _IOLBF, 0);
 	set_up();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
