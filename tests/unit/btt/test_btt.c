@@ -206,19 +206,26 @@ static void three_arenas_of_a_sparse_terabyte(void **state)
 	fixture_fini(&f);
 }
 
+/* A table that is laid out: an arena of the largest size, and one of 64 MiB behind it. */
+static void fixture_init_two_arenas(struct fixture *f)
+{
+	unsigned char buf[512] = {1};
+	struct btt *btt;
+
+	fixture_init(f, TERABYTE / 2 + (64u << 20) + DATA_OFF, sizeof(buf));
+	btt = fixture_open(f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	btt_close(btt);
+}
+
 static void an_arena_lost_among_others_is_reported_and_kept(void **state)
 {
-	const uint64_t size = TERABYTE / 2 + (64u << 20) + DATA_OFF;
 	unsigned char *first;
 	struct fixture f;
 	struct btt *btt;
-	unsigned char buf[512] = {1};
 
 	(void)state;
-	fixture_init(&f, size, 512);
-	btt = fixture_open(&f);
-	assert_int_equal(btt_write(btt, buf, 0), 0);
-	btt_close(btt);
+	fixture_init_two_arenas(&f);
 	first = f.ram.s.base + DATA_OFF + TERABYTE / 2;
 	memset(first, 0, 4096);
 	memset(first + (64u << 20) - 4096, 0, 4096);
@@ -229,16 +236,11 @@ static void an_arena_lost_among_others_is_reported_and_kept(void **state)
 
 static void the_last_arena_fits_into_what_the_others_leave(void **state)
 {
-	const uint64_t size = TERABYTE / 2 + (64u << 20) + DATA_OFF;
 	struct fixture f;
 	struct btt *btt;
-	unsigned char buf[512] = {1};
 
 	(void)state;
-	fixture_init(&f, size, 512);
-	btt = fixture_open(&f);
-	assert_int_equal(btt_write(btt, buf, 0), 0);
-	btt_close(btt);
+	fixture_init_two_arenas(&f);
 	f.params.data_size -= 4096; /* its copy of the info block is cut off */
 	btt = fixture_open(&f);
 	btt_close(btt);
