@@ -111,13 +111,13 @@ static enum tool_status export_pool(PMEMblkpool *pool, const char *file, bool fo
 {
 	enum tool_status status;
 	struct output out;
+	bool complete;
 
 	if (!output_open(&out, file, force, source))
 		return TOOL_FAILED;
 	status = copy(pool, &out, skip_errors);
-	if (!output_finish(&out, status == TOOL_OK ||
-				     (status == TOOL_DAMAGED && skip_errors)) &&
-	    status == TOOL_OK)
+	complete = status == TOOL_OK || (status == TOOL_DAMAGED && skip_errors);
+	if (!output_finish(&out, complete) && complete)
 		status = TOOL_FAILED;
 	return status;
 }

@@ -57,8 +57,8 @@ static enum tool_status tell(const struct grow *g, enum apply_state state,
 			      "pmemblk grow --undo=%s",
 			      name);
 	else if (state == APPLY_TAKEN_BACK)
-		tool_complain("the pool is as it was: the file did not hold what was "
-			      "stored; a backup is left in %s",
+		tool_complain("the pool is as it was: what was stored could not be "
+			      "verified; a backup is left in %s",
 			      name);
 	return TOOL_FAILED;
 }

@@ -47,8 +47,8 @@ static enum tool_status apply(const struct plan *plan, struct image *image,
 		    "--undo=%s",
 		    name);
 	else if (state == APPLY_TAKEN_BACK)
-		tool_complain("the repair was taken back: the file did not hold what was "
-			      "stored");
+		tool_complain("the repair was taken back: what it stored could not be "
+			      "verified");
 	free(name);
 	if (ret < 0)
 		return tool_failed();

@@ -328,7 +328,13 @@ static int MUST_CHECK open_regular(const char *file, FILE **f)
 
 	if (fd < 0)
 		return errormsg_fail_sys(errno, "cannot open %s", file);
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, &st) != 0) {
+		int err = errno;
+
+		close(fd);
+		return errormsg_fail_sys(err, "cannot stat %s", file);
+	}
+	if (!S_ISREG(st.st_mode)) {
 		close(fd);
 		return errormsg_fail(EINVAL, "%s is not a regular file", file);
 	}
