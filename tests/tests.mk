@@ -62,7 +62,8 @@ $(call test_bin,$(TOOL_TESTS)): $(B)/%: $(B)/obj/%.o $(TOOL_PARTS) $(SUPPORT_OBJ
 	$(link) $(TEST_LDFLAGS_$*) $(filter %.o,$^) $(INTERNALS) $(CMOCKA_LIBS)
 
 # The crash tests decide at each access to shared memory which thread runs next. So their copy of
-# blk/btt is compiled as for ThreadSanitizer, with tests/crash/hooks.c in place of its run time. With
+# blk/btt is compiled as for ThreadSanitizer, with tests/crash/hooks.c in place of its run time, and
+# each call of the source is one call of the program, which a mutation can leave out. With
 # a sanitizer or for coverage they use the ordinary objects, and decide only at calls of the storage.
 CRASH_OBJ := $(call objs,$(filter-out $(CRASH_TESTS),$(wildcard tests/crash/*.c)))
 CRASH_WRAP = -Wl,--wrap=lane_hint,--wrap=lane_thread,--wrap=lock_wait_slow,--wrap=uuid_generate \
@@ -87,7 +88,7 @@ $(B)/hooked/%.o: src/%.c $(B)/flags Makefile
 	$(call say,  CC    $@)
 	$(Q)$(CC) $(INCLUDES) -Isrc/blk -DSRCVERSION='"$(VERSION)"' $(CPPFLAGS) $(OWN_CFLAGS) \
 		$(CFLAGS) $(LANGUAGE) $(CRASH_ARENA) -fsanitize=thread $(if $(findstring clang,$(CC)),,-Wno-tsan) \
-		-fno-optimize-sibling-calls -MMD -MP -c -o $@ $<
+		-fno-optimize-sibling-calls -fno-unroll-loops -MMD -MP -c -o $@ $<
 
 $(B)/hooked.a: $(COMMON_OBJ) $(PMEM_OBJ) $(HOOKED_BLK)
 	$(call pack,$^)
@@ -113,16 +114,16 @@ $(HELPER_BIN): $(B)/%: $(B)/obj/%.o $(PMEM_SO) $(BLK_SO)
 $(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 
 # The emulator runs no scripts, and no programs that start themselves again, fork with threads,
-# replace functions of libc, ask which of their pages are resident, or need more address space than
-# it has. pmem/test_store_width skips itself: only on x86-64 a program can step itself, and the
-# emulator has no ptrace.
+# replace functions of libc, filter system calls, ask which of their pages are resident, or need more
+# address space than it has. pmem/test_store_width skips itself: only on x86-64 a program can step
+# itself, and the emulator has no ptrace.
 NOT_EMULATED := base/test_fork_memory blk/test_alloc blk/test_batch blk/test_ctl \
-	blk/test_damage blk/test_dropped_pages blk/test_exit blk/test_fork blk/test_fork_anytime \
-	blk/test_fork_files blk/test_fork_handlers blk/test_fork_mark blk/test_fork_namespaces \
-	blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover blk/test_full_disk \
-	blk/test_msync blk/test_read_sizes blk/test_settings blk/test_wait blk/test_wait_sets \
-	btt/test_btt storage/test_sigbus_signals tool/test_grow_power tool/test_grow_trouble \
-	tool/test_repair_undo
+	blk/test_damage blk/test_dropped_pages blk/test_exit blk/test_failing_calls blk/test_fork \
+	blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers blk/test_fork_mark \
+	blk/test_fork_namespaces blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover \
+	blk/test_full_disk blk/test_msync blk/test_read_sizes blk/test_settings blk/test_wait \
+	blk/test_wait_sets btt/test_btt pmem/test_failing_calls storage/test_sigbus_signals \
+	tool/test_failing_calls tool/test_grow_power tool/test_grow_trouble tool/test_repair_undo
 ifneq ($(CROSS),)
 TESTS ?= $(filter-out $(addprefix %/,$(NOT_EMULATED)),$(TEST_BIN))
 endif
@@ -137,9 +138,10 @@ QEMU_CPU_aarch64 = -cpu cortex-a72
 RUNNER ?= $(if $(CROSS),qemu-$(ARCH) $(QEMU_CPU_$(ARCH)) -L /usr/$(patsubst %-,%,$(CROSS)))
 
 # Runs the programs under the address and undefined sanitizers, and those with threads, forks and
-# locks under ThreadSanitizer. This leaves out tests that step through code or compare it with the
-# code of another build, and the long crash tests, which check-long runs.
-NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding \
+# locks under ThreadSanitizer. This leaves out tests that step through code, filter system calls, or
+# compare code with that of another build, and the long crash tests, which check-long runs.
+NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding pmem/test_failing_calls \
+	blk/test_failing_calls tool/test_failing_calls \
 	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants crash/test_rules
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
 	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \

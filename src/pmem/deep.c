@@ -64,7 +64,7 @@ int deep_drain(const void *addr, size_t len)
 {
 	uintptr_t at = (uintptr_t)addr;
 	uintptr_t end = at + len;
-	struct is_pmem_range range;
+	struct is_pmem_range range = {0};
 	int ret = len ? check_range(addr, len) : 0;
 
 	while (ret == 0 && at < end) {

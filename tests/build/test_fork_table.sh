@@ -5,12 +5,15 @@
 # a forked child finds there.
 . "$(dirname "$0")/lib.sh"
 
-# Lists the symbols in writable sections, without the suffix of static ones inside functions.
+# Lists the symbols in writable sections. Static ones inside functions are named "object.number" by
+# gcc, and "function.object" by clang, perhaps with a number behind.
 changing_objects()
 {
 	find "$@" -name '*.o' -exec nm -f sysv {} + |
 		awk -F'|' '$7 ~ /^\.t?(data|bss)/ && $7 !~ /rel\.ro/ && $4 ~ /OBJECT|TLS/ {
-			sub(/[ .].*/, "", $1)
+			sub(/ .*/, "", $1)
+			sub(/(\.[0-9]+)+$/, "", $1)
+			sub(/.*\./, "", $1)
 			if ($1 != "") print $1
 		}' | sort -u
 }

@@ -14,8 +14,10 @@ logs=build/check-long
 rm -rf $logs
 mkdir -p $logs
 programs='TESTS=$(TEST_BIN)'
-# The crash tests switch stacks themselves, thousands of times, and have only one thread.
-threads='TESTS=$(filter-out $(B)/tests/crash/%,$(TEST_BIN))'
+# The crash tests switch stacks themselves, thousands of times, and have only one thread. The long tests
+# of damage and repair have one, too.
+one_thread='$(B)/tests/crash/% $(B)/tests/tool/test_repair% $(B)/tests/tool/test_grow% $(B)/tests/api/blk/test_damage'
+threads="TESTS=\$(filter-out $one_thread,\$(TEST_BIN))"
 installed='TESTS=$(TEST_BIN) tests/build/test_symbols.sh $(wildcard tests/compat/test_*.sh)'
 
 # variant NAME TOOLS MAKE-ARGUMENTS: TOOLS are the commands it needs.

@@ -225,6 +225,8 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 	pthread_t thread;
 
 	(void)state;
+	if (support_is_emulated())
+		skip();
 	assert_int_equal(is_pmem_add(at(BASE), PAGE, 4), 0);
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&thread, NULL, keep_changing, NULL), 0);
