@@ -84,6 +84,7 @@ static struct {
 
 static volatile unsigned failing_calls_at; /* which call fails; 0: none */
 static volatile unsigned failing_calls_seen;
+static volatile bool failing_calls_lasting; /* later calls of the kind fail, too */
 
 /* The error that users meet first. */
 static int failing_calls_error(long number)
@@ -160,6 +161,20 @@ static long failing_calls_mask(const ucontext_t *u)
 				  FAILING_CALLS_ARG(u, 2), FAILING_CALLS_ARG(u, 3), 0, 0);
 }
 
+static bool failing_calls_must_fail(long number, const ucontext_t *u)
+{
+	unsigned seen;
+
+	if (!failing_calls_at || failing_calls_is_exempt(number))
+		return false;
+	seen = __atomic_add_fetch(&failing_calls_seen, 1, __ATOMIC_RELAXED);
+	if (seen == failing_calls_at)
+		failing_calls_note(number, u);
+	return seen == failing_calls_at ||
+	       (failing_calls_lasting && seen > failing_calls_at &&
+		number == failing_calls_last.number);
+}
+
 static void failing_calls_handle(int sig, siginfo_t *info, void *context)
 {
 	ucontext_t *u = context;
@@ -167,15 +182,9 @@ static void failing_calls_handle(int sig, siginfo_t *info, void *context)
 	long ret;
 
 	(void)sig;
-	if (failing_calls_at && !failing_calls_is_exempt(number) &&
-	    __atomic_add_fetch(&failing_calls_seen, 1, __ATOMIC_RELAXED) ==
-		failing_calls_at) {
-		failing_calls_note(number, u);
+	if (failing_calls_must_fail(number, u)) {
 		ret = number == SYS_brk ? failing_calls_real(SYS_brk, 0, 0, 0, 0, 0, 0)
 					: -failing_calls_error(number);
-#ifdef FAILING_CALLS_FAILED
-		FAILING_CALLS_FAILED();
-#endif
 	} else if (number == SYS_rt_sigprocmask) {
 		/* the mask in force is the one that the return from here restores */
 		ret = failing_calls_mask(u);

@@ -306,6 +306,8 @@ static void inconsistent_directories_are_refused(void **state)
 	set_assert_create_refused("OPTION SINGLEHDR\n8M @/d\n8M @/e\n", EINVAL,
 				  "16777216");
 	set_assert_create_refused("OPTION SINGLEHDR\nAUTO @/d\n", EINVAL, "AUTO");
+	image_make_zero(set_path("f"), 20 * MIB);
+	set_assert_create_refused("AUTO @/f\n", EINVAL, "f is a regular file");
 	image_make_zero(set_path("d/000000.pmem"), 30 * MIB);
 	set_assert_create_refused("OPTION SINGLEHDR\n20M @/d\n", EINVAL,
 				  "reserves 20971520");

@@ -79,6 +79,34 @@ static void a_pool_is_not_opened_when_its_mark_cannot_be_flushed(void **state)
 	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
 }
 
+static void assert_not_opened(int err, const char *word)
+{
+	errno = 0;
+	assert_null(pmemblk_open(devices[0].path, 512));
+	assert_int_equal(errno, err);
+	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
+	if (!strstr(pmemblk_errormsg(), word))
+		fail_msg("%s", pmemblk_errormsg());
+}
+
+static void a_device_of_unknown_size_or_alignment_is_not_opened(void **state)
+{
+	(void)state;
+	make_machine(1, REGION, "2097152\n");
+	pmemblk_close(must(pmemblk_create(devices[0].path, 512, 0, 0600)));
+	fake_sysfs_file(REGION "/dax3.0/size", "many\n");
+	assert_not_opened(EINVAL, "cannot read the size");
+	fake_sysfs_file(REGION "/dax3.0/size", "20971520\n");
+	fake_sysfs_file(REGION "/dax3.0/align", "12288\n");
+	assert_not_opened(EINVAL, "no power of 2");
+	fake_sysfs_file(REGION "/dax3.0/align", "2097152\n");
+	arm(0);
+	failing_open = 1;
+	assert_not_opened(EMFILE, "cannot open");
+	failing_open = 0;
+	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
+}
+
 /* For users who may write the device only, not the region's file. */
 static void a_pool_is_used_where_deep_flushes_are_not_allowed(void **state)
 {
@@ -163,6 +191,7 @@ int main(void)
 	    cmocka_unit_test(a_device_without_a_region_has_nothing_to_flush),
 	    cmocka_unit_test(a_pool_that_keeps_no_state_flushes_none),
 	    cmocka_unit_test(a_pool_is_not_opened_when_its_mark_cannot_be_flushed),
+	    cmocka_unit_test(a_device_of_unknown_size_or_alignment_is_not_opened),
 	    cmocka_unit_test(a_pool_is_used_where_deep_flushes_are_not_allowed),
 	    cmocka_unit_test(a_pool_whose_blocks_cannot_be_flushed_stays_marked_as_open),
 	    cmocka_unit_test(a_mark_in_a_file_goes_through_msync),

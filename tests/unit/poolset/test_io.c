@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reading, writing and the holes of sets, compared with a plain array of pages. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/pool_format.h"
+#include "errormsg.h"
+#include "poolset/files.h"
+#include "poolset/io.h"
+
+enum { PAGE = 4096, NPART = 3, PAGES = 600, LENGTH = PAGES * PAGE };
+
+static struct poolset *set;
+static const char *paths[NPART];
+static bool has_data[NPART * PAGES]; /* by page of the image */
+
+static unsigned first_page(unsigned part)
+{
+	return part == 0 ? 0 : PAGES + (part - 1) * (PAGES - 1);
+}
+
+/* Each part but the first one has a header, which is no part of the image. */
+static void store(unsigned part, unsigned page)
+{
+	static const char text[] = "text";
+	int fd = open(paths[part], O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, text, sizeof(text), (off_t)page * PAGE),
+			 sizeof(text));
+	assert_int_equal(close(fd), 0);
+	if (part == 0 || page > 0)
+		has_data[first_page(part) + page - (part > 0)] = true;
+}
+
+static int make_set(void **state)
+{
+	char name[16];
+
+	(void)state;
+	memset(has_data, 0, sizeof(has_data));
+	for (unsigned i = 0; i < NPART; i++) {
+		snprintf(name, sizeof(name), "part%u", i);
+		paths[i] = support_path(true, name);
+		unlink(paths[i]);
+		support_write_file(paths[i], "", 0);
+		assert_int_equal(truncate(paths[i], LENGTH), 0);
+	}
+	assert_int_equal(poolset_single(paths[0], 0, &set), 0);
+	for (unsigned i = 1; i < NPART; i++)
+		assert_int_equal(poolset_add_part(set, strdup(paths[i]), 0, i), 0);
+	return 0;
+}
+
+static void open_set(enum poolset_access access)
+{
+	int ret = poolset_files_open(set, access);
+
+	if (ret != 0)
+		fail_msg("%s", errormsg_get());
+}
+
+static int drop_set(void **state)
+{
+	(void)state;
+	poolset_files_close(set);
+	poolset_free(set);
+	return 0;
+}
+
+static uint64_t next_in_array(uint64_t off, uint64_t end)
+{
+	while (off < end && !has_data[off / PAGE])
+		off = (off / PAGE + 1) * PAGE;
+	return off < end ? off : end;
+}
+
+static void assert_next(uint64_t off, uint64_t end)
+{
+	uint64_t found = poolset_io_next_data(set, off, end);
+
+	if (found != next_in_array(off, end))
+		fail_msg("[%llu, %llu): %llu instead of %llu", (unsigned long long)off,
+			 (unsigned long long)end, (unsigned long long)found,
+			 (unsigned long long)next_in_array(off, end));
+}
+
+static void check_many(void)
+{
+	const uint64_t size = poolset_files_image_size(set);
+	uint64_t random = 11;
+
+	assert_int_equal(size, (uint64_t)first_page(NPART) * PAGE);
+	for (int i = 0; i < 20000; i++) {
+		uint64_t a = support_random(&random) % (size + 1);
+		uint64_t b = support_random(&random) % (size + 1);
+
+		/* the ends of parts, and near them */
+		if (i % 4 == 0)
+			a = (uint64_t)first_page(1 + (unsigned)i / 4 % (NPART - 1)) *
+				PAGE +
+			    (uint64_t)(i / 8 % 3 - 1) * (i % 16 < 8 ? 1 : PAGE);
+		if (i % 8 == 4)
+			b = (uint64_t)first_page(1 + (unsigned)i / 8 % NPART) * PAGE;
+		assert_next(a < b ? a : b, a < b ? b : a);
+	}
+	assert_next(0, size);
+}
+
+static void a_set_without_data_has_none(void **state)
+{
+	(void)state;
+	open_set(POOLSET_READ);
+	check_many();
+}
+
+static void a_header_of_a_later_part_is_not_in_the_image(void **state)
+{
+	(void)state;
+	store(1, 0);
+	store(2, 0);
+	open_set(POOLSET_READ);
+	check_many();
+}
+
+static void data_are_found_in_every_part_and_at_their_ends(void **state)
+{
+	uint64_t random = 5;
+
+	(void)state;
+	for (unsigned part = 0; part < NPART; part++) {
+		store(part, 1);
+		store(part, PAGES - 1);
+		for (int i = 0; i < 20; i++)
+			store(part, (unsigned)(support_random(&random) % PAGES));
+	}
+	open_set(POOLSET_READ);
+	check_many();
+}
+
+static void a_write_is_read_back_and_marks_its_part(void **state)
+{
+	static char out[3 * PAGE];
+	static char in[sizeof(out)];
+
+	(void)state;
+	open_set(POOLSET_WRITE);
+	memset(out, 'w', sizeof(out));
+	assert_int_equal(poolset_io_write(set, 1, 5 * PAGE + 7, out, sizeof(out)), 0);
+	assert_false(set->part[0].is_stored);
+	assert_true(set->part[1].is_stored);
+	assert_int_equal(poolset_io_read(set, 1, 5 * PAGE + 7, in, sizeof(in)), 0);
+	assert_memory_equal(in, out, sizeof(in));
+	assert_int_equal(poolset_io_read(set, 1, 5 * PAGE + 6, in, 1), 0);
+	assert_int_equal(in[0], 0);
+	assert_int_equal(poolset_io_clear(set, 1), 0);
+	assert_int_equal(poolset_io_read(set, 1, 5 * PAGE + 7, in, 1), 0);
+	assert_int_equal(in[0], 'w');
+}
+
+static void clear_removes_the_header_and_nothing_else(void **state)
+{
+	char page[PAGE];
+
+	(void)state;
+	store(1, 0);
+	store(1, 1);
+	open_set(POOLSET_WRITE);
+	assert_int_equal(poolset_io_clear(set, 1), 0);
+	assert_int_equal(poolset_io_read(set, 1, 0, page, sizeof(page)), 0);
+	for (size_t i = 0; i < sizeof(page); i++)
+		assert_int_equal(page[i], 0);
+	assert_int_equal(poolset_io_read(set, 1, PAGE, page, sizeof(page)), 0);
+	assert_int_equal(page[0], 't');
+}
+
+static void behind_the_end_a_read_fails(void **state)
+{
+	char page[PAGE];
+
+	(void)state;
+	open_set(POOLSET_READ);
+	assert_int_equal(poolset_io_read(set, 2, LENGTH - PAGE, page, sizeof(page)), 0);
+	assert_int_equal(poolset_io_read(set, 2, LENGTH - PAGE + 1, page, sizeof(page)),
+			 -EIO);
+	assert_non_null(strstr(errormsg_get(), paths[2]));
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, make_set, drop_set)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(a_set_without_data_has_none),
+	    CASE(a_header_of_a_later_part_is_not_in_the_image),
+	    CASE(data_are_found_in_every_part_and_at_their_ends),
+	    CASE(a_write_is_read_back_and_marks_its_part),
+	    CASE(clear_removes_the_header_and_nothing_else),
+	    CASE(behind_the_end_a_read_fails),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
