@@ -50,17 +50,17 @@ variant()
 set -m
 # The scripts that change the machine's settings run in one of the two rows only.
 {
-	CHECK_LONG=1 variant release ''
-	variant clang clang CC=clang
 	variant aarch64 'aarch64-linux-gnu-gcc qemu-aarch64' CROSS=aarch64-linux-gnu-
+	variant clang clang CC=clang
+	CHECK_LONG=1 variant release ''
 } &
 {
-	CHECK_LONG=1 variant address-undefined '' SAN=address,undefined "$programs"
-	CHECK_LONG=1 variant thread '' SAN=thread "$threads"
-	variant debug '' DEBUG=1 "$installed"
+	variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu-
 	variant clang-address-undefined clang CC=clang SAN=address,undefined "$programs"
 	variant lint clang-tidy TESTS=tests/build/long_lint.sh
-	variant riscv64 'riscv64-linux-gnu-gcc qemu-riscv64' CROSS=riscv64-linux-gnu-
+	variant debug '' DEBUG=1 "$installed"
+	CHECK_LONG=1 variant thread '' SAN=thread "$threads"
+	CHECK_LONG=1 variant address-undefined '' SAN=address,undefined "$programs"
 } &
 trap 'for row in $(jobs -p); do kill -- "-$row"; done' EXIT
 trap 'exit 130' INT TERM

@@ -351,9 +351,71 @@ static void in_two_files_each_failure_is_reported_or_harmless(void **state)
 	fail_each("9M @/a\n9M @/b\n");
 }
 
+/* In a process that has opened no pool. Returns 'r' refused, 'o' opened, '.' no such call. */
+static int open_without_shared_memory(unsigned at)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		PMEMblkpool *p;
+		bool is_met;
+
+		if (!failing_calls_install())
+			_exit(77);
+		failing_calls_lasting = true;
+		failing_calls_arm(at);
+		p = pmemblk_open(pool_path, BSIZE);
+		is_met = failing_calls_disarm();
+		if (!is_met)
+			_exit('.');
+		if (failing_calls_last.number != SYS_mmap ||
+		    (failing_calls_last.arg[3] & (MAP_SHARED | MAP_ANONYMOUS)) !=
+			(MAP_SHARED | MAP_ANONYMOUS))
+			_exit('o');
+		_exit(!p && errno == ENOMEM && strstr(pmemblk_errormsg(), pool_path)
+			  ? 'r'
+			  : 'x');
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skipped: no seccomp filters here\n");
+		skip();
+	}
+	assert_int_not_equal(WEXITSTATUS(status), 'x');
+	return WEXITSTATUS(status);
+}
+
+static void without_memory_to_share_with_children_no_pool_is_opened(void **state)
+{
+	unsigned refused = 0;
+	int outcome = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pool_path = strdup(set_path("a"));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		pmemblk_close(pmemblk_create(pool_path, BSIZE, 17 * MIB, 0644));
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (unsigned at = 1; outcome != '.'; at++) {
+		outcome = open_without_shared_memory(at);
+		refused += outcome == 'r';
+	}
+	assert_true(refused > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    SET_CASE(without_memory_to_share_with_children_no_pool_is_opened),
 	    SET_CASE(in_one_file_each_failure_is_reported_or_harmless),
 	    SET_CASE(in_two_files_each_failure_is_reported_or_harmless),
 	};
