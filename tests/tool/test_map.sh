@@ -21,9 +21,51 @@ well_formed()
 		END { exit bad || open != 0 }' "$1" || fail "$1 is not well-formed"
 }
 
+# tidy FILE: everything is within the picture, and no text stands on another one or on the squares.
+tidy()
+{
+	# A text becomes "text x y size colour number of characters".
+	sed -nE 's/^<(svg|rect|text) /\1 /; T; s/>([^<]*)<\/text>/ \1/; s/ [a-z-]+="#?([^"]*)"/ \1/g; s/\/?>$//; p' "$1" | awk '
+		function complain(what) { print FILENAME ":" NR ": " what ": " $0; bad = 1 }
+		$1 == "svg" { width = $3; height = $4 }
+		$1 == "rect" && NF == 4 { if ($2 != width || $3 != height) complain("the background") }
+		$1 == "rect" && NF == 6 {
+			x = $2; y = $3; right = $2 + $4; bottom = $3 + $5
+			if ($5 == 7) { n++; rx[n] = x; rr[n] = right; ry[n] = y }
+		}
+		$1 == "text" {
+			n_chars = length($0) - length($1 $2 $3 $4 $5) - 5
+			x = $2; y = $3 - $4; right = $2 + n_chars * $4 * 0.4; bottom = $3
+			for (i = 1; i <= m; i++)
+				if (tx[i] < right && tr[i] > x && tb[i] > y + 1.5 && bottom > ty[i] + 1.5) complain("over another text")
+			m++; tx[m] = x; tr[m] = right; ty[m] = y; tb[m] = bottom
+		}
+		$1 == "text" || ($1 == "rect" && NF == 6) {
+			if (x < 0 || y < 0 || right > width || bottom > height) complain("outside")
+			if (bottom > last) last = bottom
+		}
+		END {
+			for (i = 1; i <= m; i++)
+				for (j = 1; j <= n; j++)
+					if (tx[i] < rr[j] && tr[i] > rx[j] && ty[i] + 2 < ry[j] + 7 && tb[i] > ry[j]) {
+						print "text at " tb[i] " over squares at " ry[j]; bad = 1
+					}
+			if (height - last > 40) { print "empty below " last " of " height; bad = 1 }
+			exit bad || m == 0
+		}' || fail "$1 is not tidy"
+}
+
+# squares FILE COLOUR: how many of the squares of blocks have it
+squares()
+{
+	sed -nE "s/^<rect x=\"[0-9]+\" y=\"[0-9]+\" width=\"([0-9]+)\" height=\"7\" fill=\"$2\"\/>\$/\1/p" "$1" |
+		awk '{ n += ($1 + 1) / 8 } END { print n + 0 }'
+}
+
 p=$work/pool
 expect 0 create -b 4096 -s 32M "$p"
 expect 0 info --map="$work/empty.svg" "$p"
+tidy "$work/empty.svg"
 well_formed "$work/empty.svg"
 grep -q 'No block was written yet' "$work/empty.svg" || fail "a pool without arenas"
 
@@ -34,6 +76,7 @@ printf '\5\0\0\100\6\0\0\200\7\0\0\200' | dd of="$p" bs=1 seek=$((map + 20)) con
 sum=$(cksum <"$p")
 expect 0 info -m "$work/map.svg" "$p"
 well_formed "$work/map.svg"
+tidy "$work/map.svg"
 [ "$(cksum <"$p")" = "$sum" ] || fail "the pool has changed"
 expect 0 info -j -s "$p"
 for state in 'never written:never_written' zero:zero data:data 'marked as bad:error'; do
@@ -44,6 +87,9 @@ done
 blocks=$(grep -oE '>[0-9]+ blocks of 4096 bytes, 2 in each square<' "$work/map.svg") || fail "the number of blocks"
 bad=$(grep -nE 'x="40" y="[0-9]+" width="7" height="7" fill="#c0392b"' "$work/map.svg" | wc -l)
 [ "$bad" = 1 ] || fail "the square of the bad block ($blocks)"
+# 98 blocks of data from 100 on; 5 is bad, 6 and 7 are zero
+[ "$(squares "$work/map.svg" '#2f6f9f') $(squares "$work/map.svg" '#c0392b') $(squares "$work/map.svg" '#[0-9a-f]*')" = "49 1 3960" ] ||
+	fail "the number of squares"
 case_ok "the squares and the legend show the states of the blocks"
 
 expect 2 info --map="$work/map.svg" --nothing "$p"
@@ -60,6 +106,7 @@ case_ok "an existing file stays, and the pool in any case"
 printf damage | dd of="$p" bs=1 seek=8292 conv=notrunc status=none
 expect 0 info -m "$work/damaged.svg" "$p"
 well_formed "$work/damaged.svg"
+tidy "$work/damaged.svg"
 [ "$(grep -c '>damaged<' "$work/damaged.svg")" = 1 ] || fail "one area is damaged"
 grep -q 'the info block is damaged' "$work/damaged.svg" || fail "what check says"
 grep -q 'stroke="#c0392b"' "$work/damaged.svg" || fail "the frame"
@@ -97,6 +144,7 @@ PMEMBLK_CONF='fallocate.at_create=0;' expect 0 create -b 512 -s 0 "$work/large"
 expect 0 import "$work/raw" "$work/large"
 expect 0 info -m "$work/large.svg" "$work/large"
 well_formed "$work/large.svg"
+tidy "$work/large.svg"
 [ "$(stat -c %s "$work/large.svg")" -lt 200000 ] || fail "the picture of a terabyte is too large"
 grep -q '>Arena 1<' "$work/large.svg" || fail "the second arena"
 grep -q '>data: 782<' "$work/large.svg" || fail "the blocks of a terabyte"
