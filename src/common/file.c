@@ -60,6 +60,22 @@ int file_classify(const char *path, enum file_type *type)
 	}
 }
 
+int file_set_length(int fd, uint64_t len)
+{
+	while (ftruncate(fd, (off_t)len) != 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int file_sync(int fd)
+{
+	while (fsync(fd) != 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 /*
  * posix_fallocate starts again from the beginning when a signal interrupts it. In a
  * program with a timer it may never finish a large file. Allocating in pieces makes

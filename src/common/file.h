@@ -27,6 +27,13 @@ enum file_type {
 int file_classify(const char *path, enum file_type *type) MUST_CHECK;
 
 /*
+ * As ftruncate(2) and fsync(2), with -errno, and begin again when a signal interrupts them. They
+ * set no message.
+ */
+int file_set_length(int fd, uint64_t len) MUST_CHECK;
+int file_sync(int fd) MUST_CHECK;
+
+/*
  * Allocates [0, len) of a file with posix_fallocate. If that is interrupted or the kernel
  * is short of memory, it allocates in smaller pieces. If the file system cannot allocate,
  * it writes to each block. The contents of the file do not change. Sets no message.

@@ -188,8 +188,9 @@ static int give_length(struct opened *file, size_t len, bool sparse)
 	 * Both are called by these names in the C library, because programs interpose
 	 * them.
 	 */
-	if (ftruncate(file->fd, (off_t)len) != 0)
-		return fail_length(file, len, errno);
+	ret = file_set_length(file->fd, len);
+	if (ret < 0)
+		return fail_length(file, len, -ret);
 	if (!sparse)
 		ret = file_allocate(file->fd, len);
 	if (ret < 0)
@@ -204,7 +205,7 @@ static void undo(const struct opened *file)
 		return;
 	if (file->created)
 		file_remove_made(file->path, file->fd);
-	else if (file->resized && ftruncate(file->fd, file->old_size) != 0)
+	else if (file->resized && file_set_length(file->fd, (uint64_t)file->old_size) < 0)
 		return; /* it had this length before; nothing else can be done */
 }
 

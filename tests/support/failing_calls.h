@@ -86,6 +86,13 @@ static volatile unsigned failing_calls_at; /* which call fails; 0: none */
 static volatile unsigned failing_calls_seen;
 static volatile bool failing_calls_lasting; /* later calls of the kind fail, too */
 
+/* What happens to the call. */
+static volatile enum {
+	FAILING_CALLS_ERROR,	 /* failing_calls_error() */
+	FAILING_CALLS_INTERRUPT, /* EINTR, if it is a call that can be interrupted */
+	FAILING_CALLS_SHORT,	 /* it reads or writes half of what it is asked for */
+} failing_calls_how;
+
 /* The error that users meet first. */
 static int failing_calls_error(long number)
 {
@@ -106,6 +113,25 @@ static int failing_calls_error(long number)
 	default:
 		return EIO;
 	}
+}
+
+/* Those that take long, where a signal must not make the difference. */
+static bool failing_calls_can_be_interrupted(long number)
+{
+	static const long can[] = {SYS_fallocate, SYS_ftruncate, SYS_msync,
+				   SYS_fsync,	  SYS_fdatasync, SYS_read,
+				   SYS_write,	  SYS_pread64,	 SYS_pwrite64};
+
+	for (size_t i = 0; i < sizeof(can) / sizeof(can[0]); i++)
+		if (number == can[i])
+			return true;
+	return false;
+}
+
+static bool failing_calls_can_be_short(long number)
+{
+	return number == SYS_read || number == SYS_write || number == SYS_pread64 ||
+	       number == SYS_pwrite64;
 }
 
 /* Those that cannot fail, those whose failure tells nothing, and what the C library cannot do without. */
@@ -165,7 +191,11 @@ static bool failing_calls_must_fail(long number, const ucontext_t *u)
 {
 	unsigned seen;
 
-	if (!failing_calls_at || failing_calls_is_exempt(number))
+	if (!failing_calls_at || failing_calls_is_exempt(number) ||
+	    (failing_calls_how == FAILING_CALLS_INTERRUPT &&
+	     !failing_calls_can_be_interrupted(number)) ||
+	    (failing_calls_how == FAILING_CALLS_SHORT &&
+	     (!failing_calls_can_be_short(number) || FAILING_CALLS_ARG(u, 2) < 2)))
 		return false;
 	seen = __atomic_add_fetch(&failing_calls_seen, 1, __ATOMIC_RELAXED);
 	if (seen == failing_calls_at)
@@ -173,6 +203,19 @@ static bool failing_calls_must_fail(long number, const ucontext_t *u)
 	return seen == failing_calls_at ||
 	       (failing_calls_lasting && seen > failing_calls_at &&
 		number == failing_calls_last.number);
+}
+
+static long failing_calls_fail(long number, const ucontext_t *u)
+{
+	if (failing_calls_how == FAILING_CALLS_INTERRUPT)
+		return -EINTR;
+	if (failing_calls_how == FAILING_CALLS_SHORT)
+		return failing_calls_real(
+		    number, FAILING_CALLS_ARG(u, 0), FAILING_CALLS_ARG(u, 1),
+		    FAILING_CALLS_ARG(u, 2) / 2, FAILING_CALLS_ARG(u, 3), 0, 0);
+	if (number == SYS_brk) /* the end stays where it is */
+		return failing_calls_real(SYS_brk, 0, 0, 0, 0, 0, 0);
+	return -failing_calls_error(number);
 }
 
 static void failing_calls_handle(int sig, siginfo_t *info, void *context)
@@ -183,8 +226,7 @@ static void failing_calls_handle(int sig, siginfo_t *info, void *context)
 
 	(void)sig;
 	if (failing_calls_must_fail(number, u)) {
-		ret = number == SYS_brk ? failing_calls_real(SYS_brk, 0, 0, 0, 0, 0, 0)
-					: -failing_calls_error(number);
+		ret = failing_calls_fail(number, u);
 	} else if (number == SYS_rt_sigprocmask) {
 		/* the mask in force is the one that the return from here restores */
 		ret = failing_calls_mask(u);
@@ -197,6 +239,28 @@ static void failing_calls_handle(int sig, siginfo_t *info, void *context)
 					 FAILING_CALLS_ARG(u, 5));
 	}
 	FAILING_CALLS_RESULT(u) = (__typeof__(FAILING_CALLS_RESULT(u)))ret;
+}
+
+/* All ways to fail, for tests that go through them. */
+enum { FAILING_CALLS_WAYS = 4 };
+
+static unsigned failing_calls_chosen;
+
+static inline void failing_calls_choose(unsigned way)
+{
+	failing_calls_chosen = way;
+	failing_calls_how = way == 2   ? FAILING_CALLS_INTERRUPT
+			    : way == 3 ? FAILING_CALLS_SHORT
+				       : FAILING_CALLS_ERROR;
+	failing_calls_lasting = way == 1;
+}
+
+static inline const char *failing_calls_way(void)
+{
+	return failing_calls_how == FAILING_CALLS_INTERRUPT ? "interrupted"
+	       : failing_calls_how == FAILING_CALLS_SHORT   ? "half done"
+	       : failing_calls_lasting			    ? "and later ones"
+							    : "once";
 }
 
 /* From now on until the process ends. False: there are no such filters here. */

@@ -38,13 +38,22 @@ void file_holes_note(struct file_holes *holes, int fd)
 /* Whether the range holds only zeros; bytes behind the end of the file are zero. */
 static bool is_zero(int fd, off_t off, size_t len)
 {
-	char page[HOLE_PAGE] = "";
-	ssize_t n = pread(fd, page, len, off);
+	char page[HOLE_PAGE];
 
-	for (ssize_t i = 0; i < n; i++)
-		if (page[i] != 0)
-			return false;
-	return n >= 0;
+	while (len > 0) {
+		ssize_t n = pread(fd, page, len, off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0;
+		for (ssize_t i = 0; i < n; i++)
+			if (page[i] != 0)
+				return false;
+		off += n;
+		len -= (size_t)n;
+	}
+	return true;
 }
 
 static bool punch(int fd, off_t off, off_t end)

@@ -304,6 +304,7 @@ int poolset_files_chmod(const struct poolset *set, mode_t mode)
 {
 	for (unsigned i = 0; i < set->npart; i++) {
 		const struct poolset_part *part = &set->part[i];
+		int ret;
 
 		if (!part->is_created)
 			continue;
@@ -312,10 +313,10 @@ int poolset_files_chmod(const struct poolset *set, mode_t mode)
 						 "cannot set the mode of %s to %#o",
 						 part->path, (unsigned)mode);
 		/* If the mode were lost at a power loss, nobody could open the pool. */
-		while (fsync(part->fd) != 0)
-			if (errno != EINTR)
-				return errormsg_fail_sys(errno, "cannot synchronise %s",
-							 part->path);
+		ret = file_sync(part->fd);
+		if (ret < 0)
+			return errormsg_fail_sys(-ret, "cannot synchronise %s",
+						 part->path);
 	}
 	return 0;
 }

@@ -228,6 +228,15 @@ static void finish(struct output *out, bool keep)
 	close(out->fd);
 }
 
+/* false: errno tells why */
+static bool set_length(int fd, uint64_t len)
+{
+	int ret = file_set_length(fd, len);
+
+	errno = -ret;
+	return ret == 0;
+}
+
 /* Empties the file, after another check of what was really opened. */
 static bool prepare(struct output *out, const struct output_source *source)
 {
@@ -243,7 +252,7 @@ static bool prepare(struct output *out, const struct output_source *source)
 		return true;
 	out->has_holes = true;
 	/* The files of an open pool are locked, so an export cannot overwrite them. */
-	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(out->fd, 0) == 0;
+	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && set_length(out->fd, 0);
 }
 
 static void complain(const struct output *out, const struct output_source *source,
@@ -318,10 +327,13 @@ bool output_put(struct output *out, const char *buf, size_t len)
 
 static bool make_durable(struct output *out)
 {
-	if (out->has_holes && ftruncate(out->fd, (off_t)out->length) != 0)
+	int ret;
+
+	if (out->has_holes && !set_length(out->fd, out->length))
 		return false;
-	return fsync(out->fd) == 0 || errno == EINVAL || errno == EROFS ||
-	       errno == ENOTSUP;
+	ret = file_sync(out->fd);
+	errno = -ret;
+	return ret == 0 || ret == -EINVAL || ret == -EROFS || ret == -ENOTSUP;
 }
 
 bool output_finish(struct output *out, bool ok)

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "errormsg.h"
+#include "file.h"
 #include "image/bits.h"
 #include "image/guard.h"
 #include "pool/header.h"
@@ -323,12 +324,13 @@ int image_allocate(const struct image *image, uint64_t off, uint64_t len)
 int image_lengthen(struct image *image, uint64_t length)
 {
 	struct poolset_part *part = &image->set->part[0];
+	int ret = file_set_length(part->fd, length);
 
-	if (ftruncate(part->fd, (off_t)length) != 0)
-		return errormsg_fail_sys(errno, "cannot set the length of %s",
-					 part->path);
-	if (fsync(part->fd) != 0)
-		return errormsg_fail_sys(errno, "cannot synchronise %s", part->path);
+	if (ret < 0)
+		return errormsg_fail_sys(-ret, "cannot set the length of %s", part->path);
+	ret = file_sync(part->fd);
+	if (ret < 0)
+		return errormsg_fail_sys(-ret, "cannot synchronise %s", part->path);
 	part->length = length;
 	part->data_lo = part->data_hi = 0;
 	return 0;

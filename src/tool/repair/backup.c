@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "errormsg.h"
+#include "file.h"
 #include "poolset/io.h"
 
 #define MAX_NAMES 1000
@@ -188,20 +189,26 @@ static int sync_folder(const char *name, int backup)
 	free(copy);
 	if (fd < 0)
 		return errno == EACCES ? syncfs(backup) : -1;
-	ret = fsync(fd);
+	ret = file_sync(fd);
 	close(fd);
-	return ret < 0 && errno == EINVAL ? syncfs(backup) : ret;
+	if (ret == -EINVAL)
+		return syncfs(backup);
+	errno = -ret;
+	return ret < 0 ? -1 : 0;
 }
 
 static int MUST_CHECK finish(struct sink *s, const char *name)
 {
-	bool failed;
+	int ret;
 
 	errno = 0;
-	failed = fflush(s->f) != 0 || ferror(s->f) || fsync(fileno(s->f)) != 0;
-	if (!failed && sync_folder(name, fileno(s->f)) == 0)
-		return 0;
-	return errormsg_fail_sys(errno ? errno : EIO, "cannot write the backup %s", name);
+	if (fflush(s->f) != 0 || ferror(s->f))
+		ret = errno ? -errno : -EIO;
+	else
+		ret = file_sync(fileno(s->f));
+	if (ret == 0 && sync_folder(name, fileno(s->f)) != 0)
+		ret = -errno;
+	return ret ? errormsg_fail_sys(-ret, "cannot write the backup %s", name) : 0;
 }
 
 int backup_write(const struct plan *plan, const struct image *image, const char *file,

@@ -2,9 +2,11 @@
 /* What a call allocated becomes a hole again, unless somebody has stored something there. */
 #include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "poolset/file_holes.h"
@@ -14,6 +16,20 @@
 #define SIZE (NPAGE * PAGE)
 
 static int fd;
+
+/* A signal may interrupt a read, or cut it short. */
+static bool is_disturbed;
+
+SUPPORT_INTERPOSE ssize_t pread(int file, void *buf, size_t len, off_t off)
+{
+	static unsigned n;
+
+	if (is_disturbed && ++n % 3 == 0) {
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_pread64, file, buf, is_disturbed ? (len + 1) / 2 : len, off);
+}
 
 static void store(unsigned page, const char *text)
 {
@@ -77,11 +93,32 @@ static void what_was_stored_meanwhile_stays(void **state)
 		}
 }
 
+static void the_end_of_a_page_stays_when_reads_are_short(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	char byte;
+
+	(void)state;
+	make_sparse();
+	file_holes_note(&holes, fd);
+	assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
+	assert_int_equal(pwrite(fd, "data", 4, 8 * PAGE - 4), 4);
+	is_disturbed = true;
+	file_holes_restore(&holes, fd);
+	is_disturbed = false;
+	assert_int_equal(pread(fd, &byte, 1, 8 * PAGE - 4), 1);
+	assert_int_equal(byte, 'd');
+	for (unsigned page = 0; page < NPAGE; page++)
+		assert_int_equal(is_hole(page), page != 7);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_there_before_stays),
 	    cmocka_unit_test(what_was_stored_meanwhile_stays),
+	    cmocka_unit_test(the_end_of_a_page_stays_when_reads_are_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
