@@ -116,15 +116,16 @@ $(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 # The emulator runs no scripts, and no programs that start themselves again, fork with threads,
 # replace functions of libc, filter system calls, ask which of their pages are resident, or need more
 # address space than it has. pmem/test_store_width skips itself: only on x86-64 a program can step
-# itself, and the emulator has no ptrace. What crash/test_mutants tests are the other crash tests.
+# itself, and the emulator has no ptrace. What crash/test_mutants tests are the other crash tests, and
+# crash/test_original needs the original for that CPU.
 NOT_EMULATED := base/test_fork_memory blk/test_alloc blk/test_batch blk/test_ctl \
 	blk/test_damage blk/test_dropped_pages blk/test_exit blk/test_failing_calls blk/test_fork \
 	blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers blk/test_fork_mark \
 	blk/test_fork_namespaces blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover \
 	blk/test_full_disk blk/test_msync blk/test_read_sizes blk/test_settings blk/test_wait \
 	blk/test_wait_sets btt/test_btt pmem/test_failing_calls storage/test_sigbus_signals \
-	crash/test_mutants tool/test_failing_calls tool/test_grow_power tool/test_grow_trouble \
-	tool/test_repair_undo
+	crash/test_mutants crash/test_original tool/test_failing_calls tool/test_grow_power \
+	tool/test_grow_trouble tool/test_repair_undo
 ifneq ($(CROSS),)
 TESTS ?= $(filter-out $(addprefix %/,$(NOT_EMULATED)),$(TEST_BIN))
 endif
