@@ -197,8 +197,7 @@ PC_SED = sed -e 's|@VERSION@|$(VERSION)|' -e 's|@PREFIX@|$(PREFIX)|' \
 
 $(LIB)/%.pc: %.pc.in Makefile FORCE
 	@mkdir -p $(@D)
-	@$(PC_SED) $< > $@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@new=$@.$$$$; $(PC_SED) $< >$$new; cmp -s $$new $@ && rm $$new || mv $$new $@
 
 # The tool calls the shared libraries. Info, repair and grow also need internals of libpmemblk that
 # the library does not export. They come from the archive behind it. The archive has none of the

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "explore_state.h"
+#include "btt/arena.h"
 #include "ref.h"
 
 /*
@@ -19,7 +20,7 @@
  * where they share a line of the map. The third block is the first one of its arena.
  */
 #define DATA_SIZE (UINT64_C(16) << 20)
-static const uint64_t lbas[NTRACKED] = {0, 1, 40, 4096 + 2};
+static const uint64_t lbas[NTRACKED] = {0, 1, 40, BTT_LOCK_ENTRIES + 2};
 static const uint64_t lbas_of_two[NTRACKED] = {0, 1, 0, 1}; /* in their arenas */
 
 #ifdef BTT_CRASH_TEST_ARENA_SIZE

@@ -4,12 +4,13 @@
 # Runs the libraries of $BUILD on persistent memory in emulated machines with virtual NVDIMMs. Exits
 # with 77 if something that it needs is missing.
 # Arguments: the parts to run [memory_controller cpu_cache dispatch cuts bad_blocks memory_limit]. Two
-# more are about ordinary disks that lose their power or fail: replay failing_disks.
+# more are about ordinary disks that lose their power or fail: replay failing_disks. A machine has
+# LIMIT [300] seconds for a scene of the first six.
 set -u
 here=$(dirname "$(readlink -f "$0")")
 cache=$SOURCE/build/dax-cache
 logs=$BUILD/logs/dax
-limit=300
+limit=${LIMIT:-300}
 rounds=${CUTS:-20}
 . "$here/host/packages.sh"
 . "$here/host/image.sh"

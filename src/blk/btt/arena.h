@@ -23,8 +23,8 @@
 #define BTT_NO_BLOCK UINT32_MAX
 
 /*
- * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod 256,
- * and to the version of the same number.
+ * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod
+ * BTT_MAP_LOCKS, and to the version of the same number.
  */
 struct btt_map_lock {
 	_Alignas(64) struct lock lock;

@@ -29,8 +29,12 @@ enum btt_progress {
 	BTT_FAILED,
 };
 
-/* Map locks of an arena, and their versions. */
-#define BTT_MAP_LOCKS 256u
+/*
+ * Map locks of an arena, and their versions. With 200 threads on two CPUs most threads stand still in
+ * the middle of a write, many with a lock; with 256 locks a write met one of these nearly every
+ * tenth time. 1,024 made such writes 1.2 times as fast; 4,096 would not fit the caches of all CPUs.
+ */
+#define BTT_MAP_LOCKS 1024u
 
 /* Map entries of one cache line; they have the same lock. */
 #define BTT_LINE_ENTRIES 16u

@@ -22,6 +22,11 @@
 #include "btt/modify.h"
 #include "btt/redo.h"
 
+/* Blocks that one fence or sync makes zero, at most. They are locked meanwhile. */
+#define CHUNK 4096u
+_Static_assert(BTT_LOCK_ENTRIES % CHUNK == 0,
+	       "the lines of a chunk have different locks");
+
 struct zeros {
 	struct btt_arena *arena;
 	uint32_t first; /* premap */
@@ -30,7 +35,7 @@ struct zeros {
 
 /* The two flags of each entry of a chunk. The entries themselves would not fit on a small stack. */
 struct zeros_flags {
-	unsigned char four[BTT_LOCK_ENTRIES / 4];
+	unsigned char four[CHUNK / 4];
 };
 
 static void note_flags(struct zeros_flags *f, uint32_t i, uint32_t entry)
@@ -195,7 +200,7 @@ int btt_zero_range(struct btt *btt, uint64_t lba, uint64_t nblock, long long *fa
 		if (ret)
 			break;
 		left = z.arena->info.geo.external_nlba - z.first;
-		z.n = BTT_LOCK_ENTRIES - z.first % BTT_LOCK_ENTRIES;
+		z.n = CHUNK - z.first % CHUNK;
 		z.n = z.n < left ? z.n : left;
 		z.n = z.n < nblock ? z.n : (uint32_t)nblock;
 		ret = zero_chunk(btt, &z, failed);

@@ -371,10 +371,14 @@ static void a_batch_takes_two_syncs_for_each_chunk(void **state)
 
 /* --- what goes wrong ------------------------------------------------------------------------ */
 
-/* On persistent memory (R17, B10). Blocks 0 and 4096 have the same lock, 0 and 1 the same line. */
+/*
+ * On persistent memory (R17, B10). Blocks 0 and BTT_LOCK_ENTRIES have the same lock, 0 and 1 the same
+ * line.
+ */
 static void a_map_lock_records_one_line_of_a_chunk(void **state)
 {
 	static unsigned char buf[2 * BSIZE];
+	const long long far = BTT_LOCK_ENTRIES;
 	struct fixture f;
 	struct btt *btt;
 
@@ -383,7 +387,7 @@ static void a_map_lock_records_one_line_of_a_chunk(void **state)
 	f.ram.s.eager_flush = f.ram.s.line_order = true;
 	f.params.nlane = BTT_MAX_LANES;
 	btt = fixture_open(&f);
-	for (long long second = 4096; second > 0; second -= 4095) {
+	for (long long second = far; second > 0; second -= far - 1) {
 		struct btt_run run[2] = {{buf, 0, 1}, {buf + BSIZE, second, 1}};
 		struct btt_version *v;
 
@@ -392,7 +396,7 @@ static void a_map_lock_records_one_line_of_a_chunk(void **state)
 		assert_int_equal(write_all(btt, run, 2), 0);
 		v = btt_arena_version(btt->arena, 0);
 		assert_ptr_equal(v, btt_arena_version(btt->arena, (uint32_t)second));
-		if (second == 4096) {
+		if (second == far) {
 			assert_int_equal(f.ram.fences, 3);
 			assert_int_equal(v->last_thread, 0);
 		} else {
