@@ -42,6 +42,13 @@ static void it_leaves_nothing_on_any_device_that_it_wrote_to(void **state)
 	assert_content(1, PAGE);
 }
 
+/* Elsewhere another mapping of the device finds out whether libpmem can flush. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define CAN_ALWAYS_FLUSH true
+#else
+#define CAN_ALWAYS_FLUSH false
+#endif
+
 /* Each mapping of a device fails in turn, also those for the headers of the later devices. */
 static void only_devices_that_it_wrote_to_are_cleared(void **state)
 {
@@ -53,6 +60,8 @@ static void only_devices_that_it_wrote_to_are_cleared(void **state)
 #ifdef MAP_SYNC_UNUSABLE
 	skip();
 #endif
+	if (!CAN_ALWAYS_FLUSH)
+		skip();
 	for (at = 1; at < 100; at++) {
 		PMEMblkpool *p;
 		unsigned char byte;
@@ -81,6 +90,8 @@ static void only_devices_that_it_wrote_to_are_cleared(void **state)
 static void a_create_that_fails_before_it_stores_changes_nothing(void **state)
 {
 	(void)state;
+	if (!CAN_ALWAYS_FLUSH)
+		skip();
 	make_machine(1, REGION, "2097152\n");
 	failing_open = 2; /* to be flushed deeply */
 	errno = 0;
