@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <ucontext.h>
 
 /*
@@ -134,14 +135,28 @@ static bool failing_calls_can_be_short(long number)
 	       number == SYS_pwrite64;
 }
 
-/* Those that cannot fail, those whose failure tells nothing, and what the C library cannot do without. */
+/*
+ * Those that cannot fail, those whose failure tells nothing, and what the C library cannot do without
+ * or, as malloc, makes now or later.
+ */
 static bool failing_calls_is_exempt(long number)
 {
 	static const long exempt[] = {
-	    SYS_rt_sigprocmask, SYS_rt_sigaction,    SYS_futex,		SYS_close,
-	    SYS_munmap,		SYS_getpid,	     SYS_gettid,	SYS_getuid,
-	    SYS_geteuid,	SYS_sched_yield,     SYS_rt_sigpending, SYS_umask,
-	    SYS_clock_gettime,	SYS_set_robust_list,
+	    SYS_rt_sigprocmask,
+	    SYS_rt_sigaction,
+	    SYS_futex,
+	    SYS_close,
+	    SYS_munmap,
+	    SYS_getpid,
+	    SYS_gettid,
+	    SYS_getuid,
+	    SYS_geteuid,
+	    SYS_sched_yield,
+	    SYS_rt_sigpending,
+	    SYS_umask,
+	    SYS_brk,
+	    SYS_clock_gettime,
+	    SYS_set_robust_list,
 #ifdef SYS_rseq
 	    SYS_rseq,
 #endif
@@ -213,8 +228,6 @@ static long failing_calls_fail(long number, const ucontext_t *u)
 		return failing_calls_real(
 		    number, FAILING_CALLS_ARG(u, 0), FAILING_CALLS_ARG(u, 1),
 		    FAILING_CALLS_ARG(u, 2) / 2, FAILING_CALLS_ARG(u, 3), 0, 0);
-	if (number == SYS_brk) /* the end stays where it is */
-		return failing_calls_real(SYS_brk, 0, 0, 0, 0, 0, 0);
 	return -failing_calls_error(number);
 }
 
@@ -239,6 +252,22 @@ static void failing_calls_handle(int sig, siginfo_t *info, void *context)
 					 FAILING_CALLS_ARG(u, 5));
 	}
 	FAILING_CALLS_RESULT(u) = (__typeof__(FAILING_CALLS_RESULT(u)))ret;
+}
+
+/* Whether what failed is about these file systems: what they tell is not always needed. */
+static inline bool failing_calls_is_below_proc_or_sys(void)
+{
+	return failing_calls_last.number == SYS_openat &&
+	       (strncmp(failing_calls_last.path, "/proc/", 6) == 0 ||
+		strncmp(failing_calls_last.path, "/sys/", 5) == 0);
+}
+
+/* How many questions have answers that the library can do without depends on the file system. */
+static inline bool failing_calls_is_on_tmpfs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == 0x01021994;
 }
 
 /* All ways to fail, for tests that go through them. */

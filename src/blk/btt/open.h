@@ -30,9 +30,9 @@ enum btt_progress {
 };
 
 /*
- * Map locks of an arena, and their versions. With 200 threads on two CPUs most threads stand still in
- * the middle of a write, many with a lock; with 256 locks a write met one of these nearly every
- * tenth time. 1,024 made such writes 1.2 times as fast; 4,096 would not fit the caches of all CPUs.
+ * Map locks of an arena, and their versions. With 200 threads on two CPUs many threads stand still
+ * while they hold a lock. With 256 locks every thirtieth write had to sleep; 1,024 made such writes
+ * 1.2 times as fast. 4,096 locks and versions would fill the caches of some CPUs.
  */
 #define BTT_MAP_LOCKS 1024u
 
