@@ -263,3 +263,16 @@ uint64_t support_random(uint64_t *state)
 	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
 	return z ^ z >> 31;
 }
+
+#if defined(__SANITIZE_THREAD__)
+/*
+ * ThreadSanitizer sees neither that mremap(2) leaves a place nor that shmat(2) takes it: the memory
+ * of a witness may lie where a lost page of another thread was filled (storage/sigbus.c).
+ */
+SUPPORT_INTERPOSE const char *__tsan_default_suppressions(void);
+
+SUPPORT_INTERPOSE const char *__tsan_default_suppressions(void)
+{
+	return "race:^liveness_begin$\nrace:^is_same_namespace$\n";
+}
+#endif
