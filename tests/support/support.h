@@ -66,8 +66,7 @@ static inline bool support_is_emulated(void)
  * For a function of the test that replaces one of libc, in the libraries as well. ThreadSanitizer
  * calls some before it is ready for instrumented code.
  */
-#define SUPPORT_INTERPOSE                                                                \
-	__attribute__((visibility("default"), no_sanitize("thread")))
+#define SUPPORT_INTERPOSE __attribute__((visibility("default"), no_sanitize("thread")))
 
 /*
  * Fails the test unless the function fn, whose name is name, comes from a file below the build
