@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Makes system calls of this process fail, one at a time: a filter hands every call to a handler of
- * SIGSYS, which counts it and makes it itself. Include it in one file of a program.
+ * SIGSYS, which counts it and makes it itself. The filter stays until the process ends, so this is
+ * for children, see failing_calls_fork(). Include it in one file of a program.
  */
 #ifndef FAILING_CALLS_H
 #define FAILING_CALLS_H 1
+
+#include "support.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -17,7 +20,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 /*
  * failing_calls_real(number, 6 arguments) makes a system call that the filter lets pass, because it
@@ -254,6 +259,12 @@ static void failing_calls_handle(int sig, siginfo_t *info, void *context)
 	FAILING_CALLS_RESULT(u) = (__typeof__(FAILING_CALLS_RESULT(u)))ret;
 }
 
+static inline bool failing_calls_is_stat(void)
+{
+	return failing_calls_last.number == SYS_fstat ||
+	       failing_calls_last.number == SYS_newfstatat;
+}
+
 /* Whether what failed is about these file systems: what they tell is not always needed. */
 static inline bool failing_calls_is_below_proc_or_sys(void)
 {
@@ -321,6 +332,44 @@ static inline bool failing_calls_install(void)
 	return sigaction(SIGSYS, &action, NULL) == 0 &&
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/*
+ * Runs a function in a child with the filter. Returns the child's exit status, which is the
+ * function's result. Where there are no such filters, the test is skipped.
+ */
+static inline int failing_calls_fork(int (*run)(const void *arg), const void *arg)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(failing_calls_install() ? run(arg) : 77);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFEXITED(status))
+		fail_msg("the process ends with status 0x%x", (unsigned)status);
+	if (WEXITSTATUS(status) == 77) {
+		print_message("skipped: no seccomp filters here\n");
+		skip();
+	}
+	return WEXITSTATUS(status);
+}
+
+/* "<step>, call <at>, <way> (<number and arguments>) <path>", of what failed last. */
+static inline const char *failing_calls_text(const char *step, unsigned at)
+{
+	static char text[400];
+
+	snprintf(text, sizeof(text), "%s, call %u, %s (%ld %lx %lx %lx %lx) %s", step, at,
+		 failing_calls_way(), failing_calls_last.number,
+		 (unsigned long)failing_calls_last.arg[0],
+		 (unsigned long)failing_calls_last.arg[1],
+		 (unsigned long)failing_calls_last.arg[2],
+		 (unsigned long)failing_calls_last.arg[3], failing_calls_last.path);
+	return text;
 }
 
 /* The at-th call from now on fails. */

@@ -255,6 +255,28 @@ size_t support_split(char *line, char sep, char **field, size_t max)
 	return n;
 }
 
+unsigned support_count_descriptors(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) != -1;
+	return n;
+}
+
+unsigned support_count_mappings(const char *text)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[PATH_MAX + 100];
+	unsigned n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, text) != NULL;
+	fclose(maps);
+	return n;
+}
+
 uint64_t support_random(uint64_t *state)
 {
 	uint64_t z = *state += 0x9e3779b97f4a7c15u;

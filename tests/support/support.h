@@ -39,6 +39,12 @@ void support_write_file(const char *path, const void *data, size_t len);
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
+/* The number of open descriptors below 256. */
+unsigned support_count_descriptors(void);
+
+/* The number of this process's mappings whose line in /proc/self/maps holds the text. */
+unsigned support_count_mappings(const char *text);
+
 /* Sanitizers have a malloc of their own, and use much of the address space. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SUPPORT_SANITIZED 1

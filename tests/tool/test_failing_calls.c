@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each system call that a command of the tool makes fails, once or also each later one of its kind.
- * Either the command says so and ends
- * with the status of an error, or it prints the same as without the failure, and has done the same.
- * After an error the pool is as before, or the way that the message names leads back to it.
+ * Each system call that a command of the tool makes fails, in all ways of failing_calls.h. Either the
+ * command says so and ends with the status of an error, or it prints the same as without the failure,
+ * and has done the same. After an error the pool is as before, or the way that the message names leads back to it.
  */
 #include "run_tool.h"
 
 #include <fcntl.h>
 #include <libpmemblk.h>
-
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "failing_calls.h"
 
@@ -19,7 +16,6 @@
 
 /* What a child found. */
 struct outcome {
-	bool is_installed;
 	bool is_met; /* the call that had to fail has occurred */
 	int status;
 	char said[1 << 16];
@@ -125,10 +121,7 @@ static bool exists(const char *path)
 /* A file is removed if it is seen to be the one that was made. */
 static bool can_be_removed(void)
 {
-	const long number = outcome->last.number;
-
-	return !failing_calls_lasting ||
-	       (number != SYS_fstat && number != SYS_newfstatat);
+	return !failing_calls_lasting || !failing_calls_is_stat();
 }
 
 static void assert_made(const char *path, bool is_done)
@@ -265,8 +258,8 @@ static const struct step {
 	const char *args[6]; /* P: the pool, O: the other file, U: the backup */
 	void (*prepare)(void);
 	void (*check)(bool is_done);
-	unsigned
-	    nsync; /* how many calls of msync(2) may fail unnoticed: those of a close */
+	/* how many calls of msync(2) may fail unnoticed: those of a close */
+	unsigned nsync;
 } steps[] = {
     {"create", cmd_create, {"-b", "4096", "P"}, have_none, check_made, 1},
     {"create -w", cmd_create, {"-w", "-b", "4096", "P"}, have_none, check_made, 1},
@@ -317,40 +310,24 @@ static const char *arg_of(const struct step *s, size_t i)
 	return *a == 'P' ? pool : *a == 'O' ? other : *a == 'U' ? undo : a;
 }
 
-static const char *what(const struct step *s)
+static int run_in_child(const void *step)
 {
-	static char text[300];
+	const struct step *s = step;
 
-	snprintf(text, sizeof(text), "%s, call %u, %s (%ld %s)", s->name, fails_at,
-		 failing_calls_way(), outcome->last.number, outcome->last.path);
-	return text;
+	alarm(60);
+	armed_command = s->command;
+	outcome->status = tool_run(armed, arg_of(s, 0), arg_of(s, 1), arg_of(s, 2),
+				   arg_of(s, 3), arg_of(s, 4), arg_of(s, 5), NULL);
+	strncpy(outcome->said, tool_said, sizeof(outcome->said) - 1);
+	outcome->last = failing_calls_last;
+	return 0;
 }
 
 static void run_armed(const struct step *s)
 {
-	pid_t pid;
-	int status;
-
 	memset(outcome, 0, sizeof(*outcome));
-	fflush(stdout);
-	pid = fork(); /* the filter stays */
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		alarm(60);
-		armed_command = s->command;
-		outcome->is_installed = failing_calls_install();
-		if (!outcome->is_installed)
-			_exit(0);
-		outcome->status =
-		    tool_run(armed, arg_of(s, 0), arg_of(s, 1), arg_of(s, 2),
-			     arg_of(s, 3), arg_of(s, 4), arg_of(s, 5), NULL);
-		strncpy(outcome->said, tool_said, sizeof(outcome->said) - 1);
-		outcome->last = failing_calls_last;
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (status)
-		fail_msg("%s: the process ends with status 0x%x", what(s), status);
+	assert_int_equal(failing_calls_fork(run_in_child, s), 0);
+	failing_calls_last = outcome->last;
 }
 
 /* Calls whose failure changes the result, or makes it less durable. */
@@ -358,7 +335,7 @@ static bool must_be_noticed(const struct step *s, unsigned *nsync)
 {
 	if (failing_calls_how != FAILING_CALLS_ERROR)
 		return false; /* the call is repeated, or continued */
-	switch (outcome->last.number) {
+	switch (failing_calls_last.number) {
 	case SYS_msync:
 		return ++*nsync > s->nsync;
 	case SYS_write:
@@ -379,24 +356,27 @@ static bool must_be_noticed(const struct step *s, unsigned *nsync)
 
 static bool is_write_to(int fd)
 {
-	return outcome->last.number == SYS_write && outcome->last.arg[0] == fd;
+	return failing_calls_last.number == SYS_write && failing_calls_last.arg[0] == fd;
 }
 
 static void judge(const struct step *s, int status, const char *said, unsigned *nsync)
 {
 	bool is_quiet = is_write_to(STDERR_FILENO) ||
-			(failing_calls_lasting && outcome->last.number == SYS_write);
+			(failing_calls_lasting && failing_calls_last.number == SYS_write);
 	bool is_done = outcome->status == status;
 
 	if (outcome->status == TOOL_FAILED) {
 		if (!is_quiet && !strstr(outcome->said, "pmemblk: "))
-			fail_msg("%s: no message: %s", what(s), outcome->said);
+			fail_msg("%s: no message: %s",
+				 failing_calls_text(s->name, fails_at), outcome->said);
 	} else if (!is_done) {
-		fail_msg("%s: status %d: %s", what(s), outcome->status, outcome->said);
+		fail_msg("%s: status %d: %s", failing_calls_text(s->name, fails_at),
+			 outcome->status, outcome->said);
 	} else if (!is_quiet && strncmp(outcome->said, said, strlen(said)) != 0) {
-		fail_msg("%s: it says: %s", what(s), outcome->said);
+		fail_msg("%s: it says: %s", failing_calls_text(s->name, fails_at),
+			 outcome->said);
 	} else if (!is_quiet && must_be_noticed(s, nsync)) {
-		fail_msg("%s: unnoticed", what(s));
+		fail_msg("%s: unnoticed", failing_calls_text(s->name, fails_at));
 	}
 	/* the last call tells what was done */
 	if (is_write_to(STDOUT_FILENO))
@@ -411,7 +391,9 @@ static int tell_last(void **state)
 {
 	(void)state;
 	if (step_judged)
-		print_message("after %s: %s\n", what(step_judged), outcome->said);
+		print_message("after %s: %s\n",
+			      failing_calls_text(step_judged->name, fails_at),
+			      outcome->said);
 	return 0;
 }
 
@@ -427,10 +409,6 @@ static void fail_each(const struct step *s)
 		unlink(undo);
 		s->prepare();
 		run_armed(s);
-		if (!outcome->is_installed) {
-			print_message("skipped: no seccomp filters here\n");
-			skip();
-		}
 		if (fails_at == 0) {
 			strcpy(said, outcome->said);
 			status = outcome->status;
@@ -439,7 +417,8 @@ static void fail_each(const struct step *s)
 		} else if (outcome->is_met) {
 			judge(s, status, said, &nsync);
 		} else if (outcome->status != status) {
-			fail_msg("%s: status %d", what(s), outcome->status);
+			fail_msg("%s: status %d", failing_calls_text(s->name, fails_at),
+				 outcome->status);
 		}
 	}
 	print_message("%s: each of %u calls has failed\n", s->name, fails_at - 2);

@@ -174,7 +174,7 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
  * Makes the backup's name durable by a sync of its folder. If the folder cannot be opened because
  * it may not be read, or if its file system cannot sync folders, syncs the whole file system.
  */
-static int sync_folder(const char *name, int backup)
+static int MUST_CHECK sync_folder(const char *name, int backup)
 {
 	char *copy = strdup(name);
 	char *slash = copy ? strrchr(copy, '/') : NULL;
@@ -182,19 +182,17 @@ static int sync_folder(const char *name, int backup)
 	int ret;
 
 	if (!copy)
-		return -1;
+		return -ENOMEM;
 	if (slash)
 		slash[slash == copy] = '\0';
 	fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ret = fd < 0 ? -errno : file_sync(fd);
 	free(copy);
-	if (fd < 0)
-		return errno == EACCES ? syncfs(backup) : -1;
-	ret = file_sync(fd);
-	close(fd);
-	if (ret == -EINVAL)
-		return syncfs(backup);
-	errno = -ret;
-	return ret < 0 ? -1 : 0;
+	if (ret == (fd < 0 ? -EACCES : -EINVAL))
+		ret = syncfs(backup) == 0 ? 0 : -errno;
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 static int MUST_CHECK finish(struct sink *s, const char *name)
@@ -206,8 +204,8 @@ static int MUST_CHECK finish(struct sink *s, const char *name)
 		ret = errno ? -errno : -EIO;
 	else
 		ret = file_sync(fileno(s->f));
-	if (ret == 0 && sync_folder(name, fileno(s->f)) != 0)
-		ret = -errno;
+	if (ret == 0)
+		ret = sync_folder(name, fileno(s->f));
 	return ret ? errormsg_fail_sys(-ret, "cannot write the backup %s", name) : 0;
 }
 

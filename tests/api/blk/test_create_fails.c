@@ -143,15 +143,6 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 
 /* --- what is left behind ------------------------------------------------------------------- */
 
-static unsigned count_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) != -1;
-	return n;
-}
-
 /*
  * Whether the mapping may belong to a pool: its file, memory that it shares with children, or
  * reserved addresses. A sanitizer also reserves addresses.
@@ -290,7 +281,7 @@ static bool create_failing(const struct scenario *s, enum call call, unsigned at
 			   size_t mapped, unsigned *failed)
 {
 	uint64_t before;
-	unsigned descriptors = count_descriptors();
+	unsigned descriptors = support_count_descriptors();
 	PMEMblkpool *p;
 	bool is_met;
 	int err;
@@ -317,7 +308,7 @@ static bool create_failing(const struct scenario *s, enum call call, unsigned at
 			fail_msg("%s, %s %u: the files have changed", s->what,
 				 calls[call].name, at);
 	}
-	if (count_descriptors() != descriptors)
+	if (support_count_descriptors() != descriptors)
 		fail_msg("%s, %s %u: a descriptor is left", s->what, calls[call].name,
 			 at);
 	if (mapped_bytes() > mapped)

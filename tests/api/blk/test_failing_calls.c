@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each system call that the library makes fails, once or also each later one of its kind. Either the library's call fails with that
- * error and a message, or the failure makes no difference and stands in the list here. Then no
- * descriptor, mapping or lock is left, the pool is consistent, and holds what was confirmed.
- * test_create_fails.c does this with pmemblk_create(), where files must also stay as they were.
+ * Each system call that the library makes fails, in all ways of failing_calls.h. Either the library's
+ * call fails with that error and a message, or the failure makes no difference and stands in the list
+ * here. Then no descriptor, mapping or lock is left, the pool is consistent, and holds what was
+ * confirmed. test_create_fails.c does this with pmemblk_create(), where files must also stay as they were.
  */
 #include "set_fixture.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "failing_calls.h"
 
@@ -22,31 +21,6 @@ enum { BSIZE = 512, OTHER = 5, MINE = 3 };
 static const char *pool_path;
 static PMEMblkpool *pool;
 static char block[BSIZE];
-
-/* --- what is left behind ------------------------------------------------------------------- */
-
-static unsigned count_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 64; fd++)
-		n += fcntl(fd, F_GETFD) != -1;
-	return n;
-}
-
-/* Those of the pool's files. */
-static unsigned count_mappings(void)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	char line[4400];
-	unsigned n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, set_dir) != NULL;
-	fclose(f);
-	return n;
-}
 
 /* --- the steps ----------------------------------------------------------------------------- */
 
@@ -188,17 +162,11 @@ static const struct step {
 
 static bool asks_about_file(void)
 {
-	switch (failing_calls_last.number) {
-	case SYS_fstat:
-	case SYS_newfstatat:
-	case SYS_faccessat:
 #ifdef SYS_access
-	case SYS_access:
-#endif
+	if (failing_calls_last.number == SYS_access)
 		return true;
-	default:
-		return false;
-	}
+#endif
+	return failing_calls_is_stat() || failing_calls_last.number == SYS_faccessat;
 }
 
 /* Failures that make no difference: of questions with another way out, and of advice. */
@@ -224,19 +192,6 @@ static bool is_harmless(void)
 	}
 }
 
-static const char *what(const struct step *s, unsigned at)
-{
-	static char text[300];
-
-	snprintf(text, sizeof(text), "%s, call %u, %s (%ld %lx %lx %lx %lx) %s", s->name,
-		 at, failing_calls_way(), failing_calls_last.number,
-		 (unsigned long)failing_calls_last.arg[0],
-		 (unsigned long)failing_calls_last.arg[1],
-		 (unsigned long)failing_calls_last.arg[2],
-		 (unsigned long)failing_calls_last.arg[3], failing_calls_last.path);
-	return text;
-}
-
 static char content(long long number)
 {
 	if (pmemblk_read(pool, block, number) < 0) {
@@ -253,13 +208,15 @@ static void check_pool(const struct step *s, unsigned at, bool has_passed)
 	char mine;
 
 	if (pmemblk_check(pool_path, BSIZE) != 1)
-		fail_msg("%s: the check says: %s", what(s, at), pmemblk_errormsg());
+		fail_msg("%s: the check says: %s", failing_calls_text(s->name, at),
+			 pmemblk_errormsg());
 	pool = open_pool();
 	mine = content(MINE);
 	if (!strchr(s->then, mine) || (has_passed && s->done && mine != s->done))
-		fail_msg("%s: the block has '%c'", what(s, at), mine);
+		fail_msg("%s: the block has '%c'", failing_calls_text(s->name, at), mine);
 	if (content(OTHER) != (s->then[0] == 'z' ? 'z' : 'o'))
-		fail_msg("%s: another block has changed", what(s, at));
+		fail_msg("%s: another block has changed",
+			 failing_calls_text(s->name, at));
 	close_pool();
 }
 
@@ -280,8 +237,8 @@ static bool fail_one(const struct step *s, unsigned at, const char *text,
 		    : pmemblk_create(pool_path, BSIZE, 17 * MIB, 0644);
 	assert_non_null(pool);
 	close_pool();
-	descriptors = count_descriptors();
-	mappings = count_mappings();
+	descriptors = support_count_descriptors();
+	mappings = support_count_mappings(set_dir);
 	s->prepare();
 	errno = 0;
 	failing_calls_arm(at);
@@ -289,22 +246,23 @@ static bool fail_one(const struct step *s, unsigned at, const char *text,
 	err = errno;
 	is_met = failing_calls_disarm();
 	if ((!is_met || failing_calls_how != FAILING_CALLS_ERROR) && ret != 0)
-		fail_msg("%s: %s", what(s, at), pmemblk_errormsg());
+		fail_msg("%s: %s", failing_calls_text(s->name, at), pmemblk_errormsg());
 	if (ret != 0 && err != failing_calls_error(failing_calls_last.number))
-		fail_msg("%s: %s", what(s, at), strerror(err));
+		fail_msg("%s: %s", failing_calls_text(s->name, at), strerror(err));
 	if (ret != 0 && !strstr(pmemblk_errormsg(), strerror(err)))
-		fail_msg("%s: the message is: %s", what(s, at), pmemblk_errormsg());
+		fail_msg("%s: the message is: %s", failing_calls_text(s->name, at),
+			 pmemblk_errormsg());
 	if (failing_calls_how != FAILING_CALLS_ERROR)
 		; /* the call is repeated, or continued */
 	else if (is_met && ret == 0 && asks_about_file())
 		++*unnoticed;
 	else if (is_met && ret == 0 && s->run != do_close && !is_harmless())
-		fail_msg("%s: succeeds", what(s, at));
+		fail_msg("%s: succeeds", failing_calls_text(s->name, at));
 	close_pool();
-	if (count_descriptors() != descriptors)
-		fail_msg("%s: a descriptor is left", what(s, at));
-	if (count_mappings() != mappings)
-		fail_msg("%s: a mapping is left", what(s, at));
+	if (support_count_descriptors() != descriptors)
+		fail_msg("%s: a descriptor is left", failing_calls_text(s->name, at));
+	if (support_count_mappings(set_dir) != mappings)
+		fail_msg("%s: a mapping is left", failing_calls_text(s->name, at));
 	check_pool(s, at, ret == 0 && s->run != do_close);
 	return is_met;
 }
@@ -326,101 +284,66 @@ static void fail_each_of(const struct step *s, const char *text)
 		fail_msg("%s: no call", s->name);
 }
 
-/* The filter stays, so this is done by a child. */
-static void fail_each(const char *text)
+/* text: of the set file, or NULL */
+static int fail_each(const void *text)
 {
-	int status;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (!failing_calls_install())
-			_exit(77);
-		for (size_t i = 0; i < COUNT(steps); i++)
-			for (unsigned way = 0; way < FAILING_CALLS_WAYS; way++) {
-				failing_calls_choose(way);
-				fail_each_of(&steps[i], text);
-			}
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		print_message("skipped: no seccomp filters here\n");
-		skip();
-	}
-	assert_int_equal(status, 0);
+	for (size_t i = 0; i < COUNT(steps); i++)
+		for (unsigned way = 0; way < FAILING_CALLS_WAYS; way++) {
+			failing_calls_choose(way);
+			fail_each_of(&steps[i], text);
+		}
+	return 0;
 }
 
 static void in_one_file_each_failure_is_reported_or_harmless(void **state)
 {
 	(void)state;
 	pool_path = strdup(set_path("a"));
-	fail_each(NULL);
+	assert_int_equal(failing_calls_fork(fail_each, NULL), 0);
 }
 
 static void in_two_files_each_failure_is_reported_or_harmless(void **state)
 {
 	(void)state;
 	pool_path = strdup(set_path("set"));
-	fail_each("9M @/a\n9M @/b\n");
+	assert_int_equal(failing_calls_fork(fail_each, "9M @/a\n9M @/b\n"), 0);
 }
 
 /* In a process that has opened no pool. Returns 'r' refused, 'o' opened, '.' no such call. */
-static int open_without_shared_memory(unsigned at)
+static int open_without_shared_memory(const void *at)
 {
-	int status;
-	pid_t pid = fork();
+	const long kind = MAP_SHARED | MAP_ANONYMOUS;
+	PMEMblkpool *p;
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		PMEMblkpool *p;
-		bool is_met;
+	failing_calls_lasting = true;
+	failing_calls_arm(*(const unsigned *)at);
+	p = pmemblk_open(pool_path, BSIZE);
+	if (!failing_calls_disarm())
+		return '.';
+	if (failing_calls_last.number != SYS_mmap ||
+	    (failing_calls_last.arg[3] & kind) != kind)
+		return 'o';
+	return !p && errno == ENOMEM && strstr(pmemblk_errormsg(), pool_path) ? 'r' : 'x';
+}
 
-		if (!failing_calls_install())
-			_exit(77);
-		failing_calls_lasting = true;
-		failing_calls_arm(at);
-		p = pmemblk_open(pool_path, BSIZE);
-		is_met = failing_calls_disarm();
-		if (!is_met)
-			_exit('.');
-		if (failing_calls_last.number != SYS_mmap ||
-		    (failing_calls_last.arg[3] & (MAP_SHARED | MAP_ANONYMOUS)) !=
-			(MAP_SHARED | MAP_ANONYMOUS))
-			_exit('o');
-		_exit(!p && errno == ENOMEM && strstr(pmemblk_errormsg(), pool_path)
-			  ? 'r'
-			  : 'x');
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77) {
-		print_message("skipped: no seccomp filters here\n");
-		skip();
-	}
-	assert_int_not_equal(WEXITSTATUS(status), 'x');
-	return WEXITSTATUS(status);
+static int make_pool(const void *unused)
+{
+	(void)unused;
+	pmemblk_close(pmemblk_create(pool_path, BSIZE, 17 * MIB, 0644));
+	return 0;
 }
 
 static void without_memory_to_share_with_children_no_pool_is_opened(void **state)
 {
 	unsigned refused = 0;
 	int outcome = 0;
-	int status;
-	pid_t pid;
 
 	(void)state;
 	pool_path = strdup(set_path("a"));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		pmemblk_close(pmemblk_create(pool_path, BSIZE, 17 * MIB, 0644));
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	assert_int_equal(failing_calls_fork(make_pool, NULL), 0);
 	for (unsigned at = 1; outcome != '.'; at++) {
-		outcome = open_without_shared_memory(at);
+		outcome = failing_calls_fork(open_without_shared_memory, &at);
+		assert_int_not_equal(outcome, 'x');
 		refused += outcome == 'r';
 	}
 	assert_true(refused > 0);

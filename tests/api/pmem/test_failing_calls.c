@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Each system call that libpmem makes fails, once or also each later one of its kind. Either libpmem's call fails with that error and a
- * message, or the failure makes no difference and stands in the list here. No descriptor and no
- * mapping is left, and no file that the call made.
+ * Each system call that libpmem makes fails, in all ways of failing_calls.h. Either libpmem's call
+ * fails with that error and a message, or the failure makes no difference and stands in the list here.
+ * No descriptor and no mapping is left, and no file that the call made.
  */
 #include "support.h"
 
@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "failing_calls.h"
@@ -114,29 +113,13 @@ static const struct step {
     {"unmap", have_mapping, do_unmap, LENGTH, 0},
 };
 
-/* --- the judge ----------------------------------------------------------------------------- */
+/* --- the judge ----------------------------------------------------------------------- */
 
-static unsigned count_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 64; fd++)
-		n += fcntl(fd, F_GETFD) != -1;
-	return n;
-}
-
+/* Those of the file, and reserved addresses. */
 static unsigned count_mappings(void)
 {
-	FILE *f = fopen("/proc/self/maps", "re");
-	char line[4400];
-	unsigned n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, support_tmpdir(true)) != NULL ||
-		     strstr(line, " ---p 00000000 00:00 0 \n") != NULL;
-	fclose(f);
-	return n;
+	return support_count_mappings(support_tmpdir(true)) +
+	       support_count_mappings(" ---p 00000000 00:00 0 \n");
 }
 
 static off_t file_size(void)
@@ -144,12 +127,6 @@ static off_t file_size(void)
 	struct stat st;
 
 	return stat(path, &st) == 0 ? st.st_size : -1;
-}
-
-static bool asks_about_file(void)
-{
-	return failing_calls_last.number == SYS_fstat ||
-	       failing_calls_last.number == SYS_newfstatat;
 }
 
 /* Failures that make no difference. */
@@ -167,29 +144,16 @@ static bool is_harmless(void)
 	}
 }
 
-static const char *what(const struct step *s, unsigned at)
-{
-	static char text[300];
-
-	snprintf(text, sizeof(text), "%s, call %u, %s (%ld %lx %lx %lx %lx) %s", s->name,
-		 at, failing_calls_way(), failing_calls_last.number,
-		 (unsigned long)failing_calls_last.arg[0],
-		 (unsigned long)failing_calls_last.arg[1],
-		 (unsigned long)failing_calls_last.arg[2],
-		 (unsigned long)failing_calls_last.arg[3], failing_calls_last.path);
-	return text;
-}
-
 /* A file is removed if it is seen to be the one that was made. */
 static bool is_unknown(void)
 {
-	return failing_calls_lasting && asks_about_file();
+	return failing_calls_lasting && failing_calls_is_stat();
 }
 
 /* Returns whether the call that had to fail occurred. */
 static bool fail_one(const struct step *s, unsigned at, unsigned *asking)
 {
-	unsigned descriptors = count_descriptors();
+	unsigned descriptors = support_count_descriptors();
 	unsigned mappings = count_mappings();
 	bool is_met;
 	int err;
@@ -203,27 +167,28 @@ static bool fail_one(const struct step *s, unsigned at, unsigned *asking)
 	err = errno;
 	is_met = failing_calls_disarm();
 	if ((!is_met || failing_calls_how != FAILING_CALLS_ERROR) && ret != 0)
-		fail_msg("%s: %s", what(s, at), pmem_errormsg());
+		fail_msg("%s: %s", failing_calls_text(s->name, at), pmem_errormsg());
 	if (ret != 0 && err != failing_calls_error(failing_calls_last.number))
-		fail_msg("%s: %s", what(s, at), strerror(err));
+		fail_msg("%s: %s", failing_calls_text(s->name, at), strerror(err));
 	if (ret != 0 && !strstr(pmem_errormsg(), strerror(err)))
-		fail_msg("%s: the message is: %s", what(s, at), pmem_errormsg());
+		fail_msg("%s: the message is: %s", failing_calls_text(s->name, at),
+			 pmem_errormsg());
 	if (ret != 0 && file_size() != s->size && !(s->size == -1 && is_unknown()))
-		fail_msg("%s: the file has %lld bytes", what(s, at),
+		fail_msg("%s: the file has %lld bytes", failing_calls_text(s->name, at),
 			 (long long)file_size());
 	if (failing_calls_how != FAILING_CALLS_ERROR)
 		; /* the call is repeated, or continued */
-	else if (is_met && ret == 0 && asks_about_file())
+	else if (is_met && ret == 0 && failing_calls_is_stat())
 		++*asking;
 	else if (is_met && ret == 0 && !is_harmless())
-		fail_msg("%s: succeeds", what(s, at));
+		fail_msg("%s: succeeds", failing_calls_text(s->name, at));
 	if (mapped)
 		assert_int_equal(pmem_unmap(mapped, length), 0);
 	mapped = NULL;
-	if (count_descriptors() != descriptors)
-		fail_msg("%s: a descriptor is left", what(s, at));
+	if (support_count_descriptors() != descriptors)
+		fail_msg("%s: a descriptor is left", failing_calls_text(s->name, at));
 	if (count_mappings() != mappings)
-		fail_msg("%s: a mapping is left", what(s, at));
+		fail_msg("%s: a mapping is left", failing_calls_text(s->name, at));
 	return is_met;
 }
 
@@ -244,31 +209,22 @@ static void fail_each_of(const struct step *s)
 		fail_msg("%s: no call", s->name);
 }
 
+static int fail_each(const void *unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < COUNT(steps); i++)
+		for (unsigned way = 0; way < FAILING_CALLS_WAYS; way++) {
+			failing_calls_choose(way);
+			fail_each_of(&steps[i]);
+		}
+	return 0;
+}
+
 static void each_failure_is_reported_or_harmless(void **state)
 {
-	int status;
-	pid_t pid;
-
 	(void)state;
 	path = support_path(true, "file");
-	pid = fork(); /* the filter stays */
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		if (!failing_calls_install())
-			_exit(77);
-		for (size_t i = 0; i < COUNT(steps); i++)
-			for (unsigned way = 0; way < FAILING_CALLS_WAYS; way++) {
-				failing_calls_choose(way);
-				fail_each_of(&steps[i]);
-			}
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		print_message("skipped: no seccomp filters here\n");
-		skip();
-	}
-	assert_int_equal(status, 0);
+	assert_int_equal(failing_calls_fork(fail_each, NULL), 0);
 }
 
 int main(void)

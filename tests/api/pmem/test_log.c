@@ -177,18 +177,9 @@ static const char *output_of(void (*what)(void))
 	return text;
 }
 
-static unsigned count_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) != -1;
-	return n;
-}
-
 static void fail_with_default_function(void)
 {
-	unsigned before = count_descriptors();
+	unsigned before = support_count_descriptors();
 
 	pmem_log_set_threshold(PMEM_LOG_THRESHOLD, PMEM_LOG_LEVEL_ERROR);
 	pmem_map_file("/none/quiet", 0, 0, 0, NULL, NULL); /* to syslog only */
@@ -196,7 +187,7 @@ static void fail_with_default_function(void)
 	pmem_map_file("/none/loud", 0, 0, 0, NULL, NULL);
 	pmem_log_set_threshold(PMEM_LOG_THRESHOLD, PMEM_LOG_LEVEL_FATAL);
 	pmem_map_file("/none/off", 0, 0, 0, NULL, NULL);
-	if (count_descriptors() != before)
+	if (support_count_descriptors() != before)
 		_exit(1);
 }
 

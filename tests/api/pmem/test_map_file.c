@@ -11,15 +11,6 @@
 
 /* --- the table ----------------------------------------------------------------------- */
 
-static unsigned count_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) != -1;
-	return n;
-}
-
 static char long_name[5001];
 
 struct row {
@@ -134,7 +125,7 @@ static bool is_named(const char *path)
 static void check_row(const struct row *row, size_t i, bool shm)
 {
 	int expected = shm && row->err_shm ? row->err_shm : row->err;
-	unsigned descriptors = count_descriptors();
+	unsigned descriptors = support_count_descriptors();
 	size_t len = 12345;
 	int is_pmem = 12345;
 	char *p;
@@ -174,7 +165,7 @@ static void check_row(const struct row *row, size_t i, bool shm)
 		fail_msg("row %zu (%s, %#x, %zu): afterwards %s has %lld bytes", i,
 			 row->path, (unsigned)row->flags, row->len, row->after,
 			 map_place_size(row->after));
-	assert_int_equal(count_descriptors(), descriptors);
+	assert_int_equal(support_count_descriptors(), descriptors);
 	assert_int_equal(rmdir("D"), 0); /* nothing was left in it */
 }
 

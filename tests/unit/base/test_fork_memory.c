@@ -71,19 +71,6 @@ static unsigned char *share(size_t size)
 	return at;
 }
 
-static unsigned count_shared_mappings(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[600];
-	unsigned n = 0;
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps))
-		n += strstr(line, "rw-s ") != NULL;
-	fclose(maps);
-	return n;
-}
-
 static void a_shared_piece_is_zero_and_the_same_for_a_child(void **state)
 {
 	(void)state;
@@ -174,21 +161,21 @@ static void what_is_given_back_is_unmapped_in_time(void **state)
 	(void)state;
 	for (size_t i = 0; i < NSIZE; i++)
 		fork_memory_unshare(share(sizes[i]), sizes[i]);
-	before = count_shared_mappings();
+	before = support_count_mappings("rw-s ");
 	for (size_t i = 0; i < NSIZE; i++) {
 		size_t size = sizes[i];
 		unsigned n = size == ALONE ? 10 : ROUNDS;
 
 		for (unsigned k = 0; k < n; k++) {
 			fork_memory_unshare(share(size), size);
-			assert_true(count_shared_mappings() <= before);
+			assert_true(support_count_mappings("rw-s ") <= before);
 		}
 		for (unsigned k = 0; k < n; k++)
 			many[k] = share(size);
-		assert_true(count_shared_mappings() > before);
+		assert_true(support_count_mappings("rw-s ") > before);
 		for (unsigned k = 0; k < n; k++)
 			fork_memory_unshare(many[k], size);
-		assert_true(count_shared_mappings() <= before);
+		assert_true(support_count_mappings("rw-s ") <= before);
 	}
 }
 
@@ -201,7 +188,7 @@ static void there_are_as_many_pieces_as_the_kernel_has_memory_for(void **state)
 
 	(void)state;
 	fork_memory_unshare(share(LARGE), LARGE);
-	before = count_shared_mappings();
+	before = support_count_mappings("rw-s ");
 	for (unsigned i = 0; i < ARRAY_SIZE(many); i++) {
 		many[i] = share(LARGE);
 		memcpy(many[i], &i, sizeof(i));
@@ -219,7 +206,7 @@ static void there_are_as_many_pieces_as_the_kernel_has_memory_for(void **state)
 		assert_memory_equal(cleared[i], &i, sizeof(i));
 		fork_memory_unclear(cleared[i]);
 	}
-	assert_true(count_shared_mappings() <= before + 1);
+	assert_true(support_count_mappings("rw-s ") <= before + 1);
 }
 
 static bool is_clear(const unsigned char *at)
