@@ -48,5 +48,40 @@ if [ -z "${RUNNER:-}${SAN:-}" ]; then
 		printed '^random read +[1-9][0-9]*/s'
 	done
 	case_ok "bench writes as many blocks with one call as it is told"
+
+	# MSYNC: each takes a millisecond, so a write takes two. At least half of the calls take the
+	# median, and one in a hundred what 99 % stay below: that bounds both by the mean.
+	counted 1 200
+	sed -nE 's|^random write +([0-9]+)/s .* median ([0-9.]+) us, 99 % below ([0-9.]+) us$|\1 \2 \3|p' "$work/out" |
+		awk '{ mean = 1e6 / $1; ok = $2 > 1850 && $2 < 2 * mean * 1.07 && $3 < 100 * mean * 1.07 }
+			END { exit !ok }' || fail "a median that cannot be"
+	case_ok "bench shows what a call takes"
+
+	blocks=$(sed -n 's/ blocks of .*//p' "$work/out")
+	# failing N NAME: what N syncs leave time for is measured, and then comes the error.
+	failing()
+	{
+		PMEM_IS_PMEM_FORCE=0 FAIL_MSYNC=$1 LD_PRELOAD=$work/shim.so \
+			expect 3 bench -b 64K -s 40M -n 100 "$work/b5"
+		said "^pmemblk: $2: .*(Input/output error|cannot|sync)"
+		[ ! -e "$work/b5" ] || fail "the pool of the bench was left after an error"
+	}
+	failing $((made - 2)) "first write"
+	if grep -q . "$work/out" && grep -q '^first write' "$work/out"; then fail "a fill that failed has figures"; fi
+	failing $((2 * blocks + 100)) "random write"
+	printed '^first write +[1-9]'
+	if grep -q '^random write' "$work/out"; then fail "writes that failed have figures"; fi
+	case_ok "bench says what failed"
 fi
+
+# never_written DEPTH THREADS: the first write reaches each block.
+for args in '-q 1 -t 1' '-q 1 -t 3' '-q 7 -t 1' '-q 7 -t 4' '-q 64 -t 2'; do
+	# shellcheck disable=SC2086 # several words
+	expect 0 bench --keep $args -b 4K -s 17M -n 0 "$work/full"
+	blocks=$(sed -n 's/ blocks of .*//p' "$work/out")
+	expect 0 info --stats "$work/full"
+	printed "^    data: $blocks\$"
+	rm "$work/full"
+done
+case_ok "the first write writes every block"
 
