@@ -57,8 +57,7 @@ struct btt_arena {
 	uint32_t first_lock; /* number of the first one in the table */
 	/*
 	 * R17: one bit for each line of the map, set when this table has made the line durable.
-	 *      The
-	 * lines of each lock have their own words. Relaxed; only the holder of the lock accesses
+	 * The lines of each lock have their own words. Relaxed; only the holder of the lock accesses
 	 * them. NULL if flushes are not eager.
 	 */
 	_Atomic(uint64_t) *durable;

@@ -249,9 +249,8 @@ enum tool_status cmd_bench(const struct tool_command *self, int argc, char **arg
 	    {'q', "queue-depth", "N", "blocks that a call writes or reads [1]",
 	     TOOL_NUMBER, &depth, 1, MAX_DEPTH},
 	    {'n', "operations", "N",
-	     "blocks to write, and to read, at random, by all threads\ntogether "
-	     "[100000]; K "
-	     "and M count them as they do bytes",
+	     "blocks to write, and to read, at random, by all threads\n"
+	     "together [100000]; K and M count them as they do bytes",
 	     TOOL_SIZE, &operations, 0, UINT64_MAX},
 	    {'k', "keep", NULL, "do not remove the pool afterwards", TOOL_FLAG, &keep, 0,
 	     0},
