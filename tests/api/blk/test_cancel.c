@@ -368,6 +368,10 @@ static void cancel_writers(void)
 static void everybody_goes_on_when_a_writer_is_cancelled(void **state)
 {
 	(void)state;
+#ifdef __clang__ /* its AddressSanitizer takes the frames that a cancelled thread left for live ones */
+	if (SUPPORT_SANITIZED)
+		skip();
+#endif
 	run_child("0", 0, cancel_writers);
 	run_child("1", 0, cancel_writers);
 }
