@@ -221,13 +221,12 @@ static void a_failed_create_leaves_existing_parts_as_they_were(void **state)
 	assert_int_equal(image_hash(set_path("a")) ^ image_hash(set_path("b")), before);
 }
 
-static void a_full_disk_at_any_part_leaves_nothing_behind(void **state)
+static void full_disk_at_any_part(void)
 {
 	struct stat st;
 	blkcnt_t blocks;
 	uint64_t before;
 
-	(void)state;
 	image_make_zero(set_path("old"), 9 * MIB);
 	assert_int_equal(stat(set_path("old"), &st), 0);
 	blocks = st.st_blocks;
@@ -247,6 +246,40 @@ static void a_full_disk_at_any_part_leaves_nothing_behind(void **state)
 		assert_int_equal(st.st_blocks, blocks);
 	}
 	pmemblk_close(set_create("9M @/a\n9M @/old\n9M @/b\n", 512));
+}
+
+static void a_full_disk_at_any_part_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	full_disk_at_any_part();
+}
+
+/* Then a part gets the descriptor 0. */
+static void without_a_standard_input_sets_are_as_with_it(void **state)
+{
+	int input = dup(0);
+
+	(void)state;
+	close(0);
+	full_disk_at_any_part();
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	exercise(512);
+	set_write("9M @/a\n9M @/a\n");
+	assert_open_refused(EAGAIN, "listed twice");
+	unlink(set_path("a"));
+	set_assert_create_refused("9M @/a\n9M @/a\n", EAGAIN, "listed twice");
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
+static void a_part_that_is_a_link_to_nothing_is_not_made(void **state)
+{
+	(void)state;
+	assert_int_equal(symlink(set_path("nowhere"), set_path("link")), 0);
+	set_assert_create_refused("9M @/a\n9M @/link\n", EEXIST, "cannot create ");
+	assert_false(set_part_exists("a"));
+	assert_false(set_part_exists("nowhere"));
 }
 
 static void unread_first_pages_of_a_set_with_one_header_may_hold_anything(void **state)
@@ -329,6 +362,8 @@ int main(void)
 	    SET_CASE(existing_parts_are_used_and_keep_their_mode),
 	    SET_CASE(a_failed_create_leaves_existing_parts_as_they_were),
 	    SET_CASE(a_full_disk_at_any_part_leaves_nothing_behind),
+	    SET_CASE(without_a_standard_input_sets_are_as_with_it),
+	    SET_CASE(a_part_that_is_a_link_to_nothing_is_not_made),
 	    SET_CASE(unread_first_pages_of_a_set_with_one_header_may_hold_anything),
 	    SET_CASE(a_directory_gets_one_part_of_the_smallest_size),
 	    SET_CASE(part_files_in_directories_are_taken_in_order),

@@ -137,11 +137,25 @@ static void messages_name_file_line_and_reason(void **state)
 	set_assert_create_refused("\r\n", EINVAL, "no parts");
 }
 
+/* A comment that ends with the file, which has a hole there. */
+static void a_set_file_of_64_MiB_is_read_and_no_longer_one(void **state)
+{
+	(void)state;
+	set_write("#");
+	assert_int_equal(truncate(set_path("set"), 64 << 20), 0);
+	assert_null(pmemblk_open(set_path("set"), 0));
+	set_assert_refused(NULL, errno, "no parts");
+	assert_int_equal(truncate(set_path("set"), (64 << 20) + 1), 0);
+	assert_null(pmemblk_open(set_path("set"), 0));
+	set_assert_refused(NULL, errno, "67108865 bytes, at most 67108864 are read");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    SET_CASE(every_set_text_has_the_originals_outcome),
 	    SET_CASE(messages_name_file_line_and_reason),
+	    SET_CASE(a_set_file_of_64_MiB_is_read_and_no_longer_one),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);

@@ -127,6 +127,9 @@ static void the_wait_ends_with_the_time_that_was_given(void **state)
 	assert_int_equal(errno, EAGAIN);
 	assert_null(pmemblk_create(fixture_path, BSIZE, 0, 0600));
 	assert_int_equal(errno, EAGAIN);
+	set_wait(1);
+	assert_null(pmemblk_open(fixture_path, 0));
+	assert_non_null(strstr(pmemblk_errormsg(), " is still locked after 1 ms: "));
 	pmemblk_close(p);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -90,12 +91,109 @@ static void a_file_that_has_its_number_now_is_not_closed(void **state)
 	mine = set;
 	set = NULL;
 	number = mine->part[0].fd;
-	other = open("/dev/null", O_RDWR | O_CLOEXEC);
-	assert_int_equal(dup2(other, number), number);
-	assert_true(child_has(number));
+	for (int i = 0; i < 2; i++) {
+		/* on another file system, and on the same one */
+		other = i == 0 ? open("/dev/null", O_RDWR | O_CLOEXEC)
+			       : open(support_path(false, "other"),
+				      O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		assert_int_equal(dup2(other, number), number);
+		close(other);
+		assert_true(child_has(number));
+	}
 	poolset_files_close(mine);
 	poolset_free(mine);
-	close(other);
+}
+
+/* A program's handler has closed the file. */
+static void errno_is_the_same_in_the_child(void **state)
+{
+	struct poolset *mine;
+	int number;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	open_set();
+	mine = set;
+	set = NULL;
+	number = mine->part[0].fd;
+	close(number);
+	errno = 4711;
+	pid = fork();
+	if (pid == 0)
+		_exit(errno != 4711);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(open("/dev/null", O_RDWR | O_CLOEXEC), number);
+	poolset_files_close(mine);
+	poolset_free(mine);
+}
+
+static struct poolset *open_again(void)
+{
+	struct poolset *other;
+
+	assert_int_equal(poolset_single(path, 0, &other), 0);
+	assert_int_equal(poolset_files_open(other, POOLSET_WRITE), -EAGAIN);
+	poolset_free(other);
+	assert_int_equal(poolset_single(support_path(false, "part2"), 0, &other), 0);
+	assert_int_equal(poolset_files_open(other, POOLSET_WRITE), 0);
+	return other;
+}
+
+/* Two calls at the same time, one of which ends. */
+static void a_child_closes_the_files_of_the_calls_that_go_on(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct poolset *both[2];
+		int number;
+
+		open_set();
+		both[0] = set;
+		set = NULL;
+		both[1] = open_again();
+		number = both[!i]->part[0].fd;
+		poolset_files_close(both[i]);
+		assert_false(child_has(number));
+		poolset_files_close(both[!i]);
+		poolset_free(both[0]);
+		poolset_free(both[1]);
+	}
+}
+
+static void a_child_closes_descriptor_0_as_well(void **state)
+{
+	int input = dup(0);
+	struct poolset *mine;
+
+	(void)state;
+	close(0);
+	open_set();
+	mine = set;
+	set = NULL;
+	assert_int_equal(mine->part[0].fd, 0);
+	assert_false(child_has(0));
+	poolset_files_close(mine);
+	poolset_free(mine);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
+static void calls_leave_no_shared_memory_behind(void **state)
+{
+	unsigned before = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		open_set();
+		poolset_files_close(set);
+		poolset_free(set);
+		set = NULL;
+		if (i == 0)
+			before = support_count_mappings("/dev/zero");
+	}
+	assert_int_equal(support_count_mappings("/dev/zero"), before);
 }
 
 int main(void)
@@ -103,8 +201,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_child_closes_what_was_closed_while_it_was_forked),
 	    cmocka_unit_test(a_file_that_has_its_number_now_is_not_closed),
+	    cmocka_unit_test(errno_is_the_same_in_the_child),
+	    cmocka_unit_test(a_child_closes_the_files_of_the_calls_that_go_on),
+	    cmocka_unit_test(a_child_closes_descriptor_0_as_well),
+	    cmocka_unit_test(calls_leave_no_shared_memory_behind),
 	};
 
+	path = support_path(false, "part2");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)POOL_MIN_PART) != 0)
+		return 1;
+	close(fd);
 	path = support_path(false, "part");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)POOL_MIN_PART) != 0)

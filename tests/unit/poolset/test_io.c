@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/pool_format.h"
@@ -13,6 +14,19 @@
 #include "poolset/io.h"
 
 enum { PAGE = 4096, NPART = 3, PAGES = 600, LENGTH = PAGES * PAGE };
+
+/* Writes that store nothing before one fails. */
+static int stuck;
+
+SUPPORT_INTERPOSE ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	if (stuck == 0)
+		return syscall(SYS_pwrite64, fd, buf, len, off);
+	if (--stuck > 0)
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
 
 static struct poolset *set;
 static const char *paths[NPART];
@@ -109,6 +123,11 @@ static void check_many(void)
 		assert_next(a < b ? a : b, a < b ? b : a);
 	}
 	assert_next(0, size);
+	/* in order: what follows data that were just found */
+	for (uint64_t off = 0; off < size; off += PAGE) {
+		assert_next(off, size);
+		assert_next(off + PAGE - 1, size);
+	}
 }
 
 static void a_set_without_data_has_none(void **state)
@@ -140,6 +159,22 @@ static void data_are_found_in_every_part_and_at_their_ends(void **state)
 	}
 	open_set(POOLSET_READ);
 	check_many();
+}
+
+static void without_a_standard_input_the_same_is_found(void **state)
+{
+	int input = dup(0);
+
+	(void)state;
+	for (unsigned part = 0; part < NPART; part++)
+		store(part, 50 + part);
+	close(0);
+	open_set(POOLSET_READ);
+	assert_int_equal(set->part[0].fd, 0);
+	check_many();
+	poolset_files_close(set);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
 }
 
 static void a_write_is_read_back_and_marks_its_part(void **state)
@@ -178,6 +213,21 @@ static void clear_removes_the_header_and_nothing_else(void **state)
 	assert_int_equal(page[0], 't');
 }
 
+static void a_write_that_fails_is_reported(void **state)
+{
+	char page[PAGE] = "";
+
+	(void)state;
+	open_set(POOLSET_WRITE);
+	stuck = 3;
+	assert_int_equal(poolset_io_write(set, 1, 0, page, sizeof(page)), -EIO);
+	stuck = 1;
+	assert_int_equal(poolset_io_write(set, 1, 0, page, sizeof(page)), -ENOSPC);
+	stuck = 1;
+	assert_int_equal(poolset_io_clear(set, 1), -EIO);
+	stuck = 0;
+}
+
 static void behind_the_end_a_read_fails(void **state)
 {
 	char page[PAGE];
@@ -198,6 +248,8 @@ int main(void)
 	    CASE(a_set_without_data_has_none),
 	    CASE(a_header_of_a_later_part_is_not_in_the_image),
 	    CASE(data_are_found_in_every_part_and_at_their_ends),
+	    CASE(without_a_standard_input_the_same_is_found),
+	    CASE(a_write_that_fails_is_reported),
 	    CASE(a_write_is_read_back_and_marks_its_part),
 	    CASE(clear_removes_the_header_and_nothing_else),
 	    CASE(behind_the_end_a_read_fails),

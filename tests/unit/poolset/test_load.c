@@ -22,6 +22,8 @@
 static const char *victim; /* becomes a fifo at its next open; `spared` opens go before */
 static unsigned spared;
 
+static int refuses_writers; /* the errno of each open for writing; 0: as usual */
+
 static void become_fifo(const char *path)
 {
 	if (!victim || strcmp(path, victim) != 0 || spared-- > 0)
@@ -41,6 +43,10 @@ SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
 		mode = va_arg(ap, mode_t);
 	va_end(ap);
 	become_fifo(path);
+	if (refuses_writers && (flags & O_ACCMODE) != O_RDONLY) {
+		errno = refuses_writers;
+		return -1;
+	}
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
@@ -72,10 +78,38 @@ static void a_path_that_becomes_a_fifo_keeps_nobody_waiting(void **state)
 	}
 }
 
+static void who_mends_may_read_what_cannot_be_written(void **state)
+{
+	static const int errors[] = {EACCES, EPERM, EROFS, ETXTBSY};
+	struct poolset *set;
+	const char *path = make_file("read_only");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		refuses_writers = errors[i];
+		assert_int_equal(poolset_single(path, 0, &set), 0);
+		assert_int_equal(poolset_files_open(set, POOLSET_WRITE), -errors[i]);
+		assert_int_equal(poolset_files_open(set, POOLSET_MEND), 0);
+		assert_int_equal(poolset_files_check_writable(set), -errors[i]);
+		assert_non_null(strstr(errormsg_get(), "for writing"));
+		poolset_files_close(set);
+		poolset_free(set);
+	}
+	assert_int_equal(poolset_single(path, 0, &set), 0);
+	refuses_writers = EMFILE;
+	assert_int_equal(poolset_files_open(set, POOLSET_MEND), -EMFILE);
+	refuses_writers = 0;
+	assert_int_equal(poolset_files_open(set, POOLSET_MEND), 0);
+	assert_int_equal(poolset_files_check_writable(set), 0);
+	poolset_files_close(set);
+	poolset_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_path_that_becomes_a_fifo_keeps_nobody_waiting),
+	    cmocka_unit_test(who_mends_may_read_what_cannot_be_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
