@@ -125,10 +125,10 @@ static void bad_blocks_next_to_the_file_do_not_count(void **state)
 	if (!can_tell())
 		return;
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
-	    (unsigned long long)physical(path, 1 << 20) / 512, machine);
+	    (unsigned long long)physical(path, 4096) / 512, machine);
 	run("echo '%llu 8' >> %s/" DISK "/badblocks",
 	    (unsigned long long)physical(path, 0) / 512 - 8, machine);
-	assert_bad("4096 bytes, the first at offset 1048576");
+	assert_bad("4096 bytes, the first at offset 4096");
 }
 
 /* The kernel tells of a few at a time. */
