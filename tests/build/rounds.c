@@ -131,6 +131,18 @@ static int count_mappings(void)
 	return n;
 }
 
+/* Of the address space. A page that is left in each round may lie beside an older one. */
+static long count_pages(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	long n = 0;
+
+	CHECK(statm);
+	CHECK(fscanf(statm, "%ld", &n) == 1);
+	fclose(statm);
+	return n;
+}
+
 static size_t memory_in_use(void)
 {
 #ifdef __GLIBC__
@@ -147,6 +159,7 @@ int main(int argc, char **argv)
 	size_t after;
 	int keys = 0;
 	int mappings = 0;
+	long pages = 0;
 
 	if (argc < 4)
 		return 2;
@@ -163,12 +176,14 @@ int main(int argc, char **argv)
 			keys = count_keys();
 			before = memory_in_use();
 			mappings = count_mappings();
+			pages = count_pages();
 		}
 		run_round((const char *const *)argv + 1, i == 0, i % 4 == 0);
 	}
 	after = memory_in_use();
 	CHECK(count_keys() == keys);
 	CHECK(count_mappings() < mappings + ROUNDS / 10);
+	CHECK(count_pages() < pages + ROUNDS / 2);
 	over = 1;
 	pthread_barrier_wait(&begin);
 	for (int i = 0; i < THREADS; i++)

@@ -271,6 +271,21 @@ static void temporary_files_are_private_and_nameless(void **state)
 	assert_int_equal(errno, ENOSPC);
 }
 
+/* Then the file gets the descriptor 0. */
+static void without_a_standard_input_everything_is_as_with_it(void **state)
+{
+	int input = dup(0);
+
+	assert_true(input >= 0);
+	close(0);
+	the_table_holds_on_disk(state);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	temporary_files_are_private_and_nameless(state);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 /* Without O_EXCL in open(2) a name could be given to the file later. */
 static void excl_and_the_mode_of_temporary_files_reach_open(void **state)
 {
@@ -422,6 +437,7 @@ int main(void)
 	    cmocka_unit_test(both_results_are_optional),
 	    cmocka_unit_test(the_mode_is_that_of_open),
 	    cmocka_unit_test(temporary_files_are_private_and_nameless),
+	    cmocka_unit_test(without_a_standard_input_everything_is_as_with_it),
 	    cmocka_unit_test(excl_and_the_mode_of_temporary_files_reach_open),
 	    cmocka_unit_test(block_devices_are_refused),
 	    cmocka_unit_test(the_message_names_the_file_and_the_reason),

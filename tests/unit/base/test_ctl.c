@@ -2,9 +2,11 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/ctl.h"
 #include "base/ctl_config.h"
@@ -245,6 +247,22 @@ static void files_are_limited_in_length(void **state)
 	free(text);
 }
 
+static void without_a_standard_input_files_are_read_as_well(void **state)
+{
+	static const char text[] = "prefault.at_create=1";
+	const char *path = support_path(false, "conf");
+	int input = dup(0);
+
+	(void)state;
+	support_write_file(path, text, strlen(text));
+	close(0);
+	assert_int_equal(ctl_config_apply_file(path), 0);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 1);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 static void files_that_cannot_be_read_are_errors(void **state)
 {
 	(void)state;
@@ -266,6 +284,7 @@ int main(void)
 	    cmocka_unit_test_teardown(the_message_quotes_the_broken_query, reset),
 	    cmocka_unit_test(files_lose_comments_and_white_space),
 	    cmocka_unit_test_teardown(files_are_limited_in_length, reset),
+	    cmocka_unit_test(without_a_standard_input_files_are_read_as_well),
 	    cmocka_unit_test(files_that_cannot_be_read_are_errors),
 	};
 

@@ -95,6 +95,24 @@ static void a_shared_piece_is_zero_and_the_same_for_a_child(void **state)
 		}
 }
 
+static void pieces_of_all_sizes_are_aligned_and_apart(void **state)
+{
+	static unsigned char *many[1200];
+
+	(void)state;
+	for (unsigned i = 1; i < ARRAY_SIZE(many); i++) {
+		many[i] = share(i);
+		assert_int_equal((uintptr_t)many[i] % 64, 0);
+		memset(many[i], (int)i, i);
+	}
+	for (unsigned i = 1; i < ARRAY_SIZE(many); i++) {
+		for (unsigned n = 0; n < i; n++)
+			if (many[i][n] != (unsigned char)i)
+				fail_msg("byte %u of %u", n, i);
+		fork_memory_unshare(many[i], i);
+	}
+}
+
 static void a_child_keeps_a_piece_that_its_parent_has_given_back(void **state)
 {
 	(void)state;
@@ -330,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_memory_to_mark_a_page_nothing_is_given_out),
 	    cmocka_unit_test(a_shared_piece_is_zero_and_the_same_for_a_child),
+	    cmocka_unit_test(pieces_of_all_sizes_are_aligned_and_apart),
 	    cmocka_unit_test(a_child_keeps_a_piece_that_its_parent_has_given_back),
 	    cmocka_unit_test(a_child_gets_other_pieces_than_its_parent),
 	    cmocka_unit_test(what_is_given_back_is_unmapped_in_time),

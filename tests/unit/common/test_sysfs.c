@@ -3,7 +3,9 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compiler.h"
 #include "sysfs.h"
@@ -60,6 +62,22 @@ static void no_more_is_read_than_there_is_room_for(void **state)
 	assert_memory_equal(buf, "ab23----", 8);
 }
 
+static void without_a_standard_input_the_same_is_read(void **state)
+{
+	const char *path = support_path(true, "number");
+	int input = dup(0);
+	uint64_t value = 0;
+
+	(void)state;
+	support_write_file(path, "12\n", 3);
+	close(0);
+	assert_int_equal(sysfs_read_number(path, &value), 0);
+	assert_int_equal(value, 12);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 static void a_path_that_does_not_fit_is_an_error(void **state)
 {
 	static char name[PATH_MAX];
@@ -81,6 +99,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(numbers_are_read_and_other_texts_are_refused),
 	    cmocka_unit_test(no_more_is_read_than_there_is_room_for),
+	    cmocka_unit_test(without_a_standard_input_the_same_is_read),
 	    cmocka_unit_test(a_path_that_does_not_fit_is_an_error),
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the system's log receives, on a socket of the test's own. */
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -57,6 +58,19 @@ static void nothing_is_sent_above_the_threshold(void **state)
 	assert_non_null(strstr(received(), "/none/x"));
 }
 
+static void without_a_standard_input_messages_are_sent_as_well(void **state)
+{
+	int input = dup(0);
+
+	(void)state;
+	close(0);
+	LOG(LOG_LEVEL_ERROR, "descriptor 0");
+	assert_non_null(strstr(received(), "descriptor 0"));
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 static void nobody_listening_does_no_harm(void **state)
 {
 	(void)state;
@@ -71,6 +85,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(messages_carry_priority_program_and_place),
 	    cmocka_unit_test(nothing_is_sent_above_the_threshold),
+	    cmocka_unit_test(without_a_standard_input_messages_are_sent_as_well),
 	    cmocka_unit_test(nobody_listening_does_no_harm),
 	};
 

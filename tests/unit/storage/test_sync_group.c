@@ -124,6 +124,65 @@ static void a_single_caller_syncs_each_time(void **state)
 	sync_group_fini(&t.group);
 }
 
+/* Wrong uses of locks by the code under test. */
+static int lock_errors;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *m);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *m);
+int __real_pthread_mutex_unlock(pthread_mutex_t *m);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *m);
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
+{
+	int err = __real_pthread_mutex_lock(m);
+
+	if (err)
+		lock_errors++;
+	return err;
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *m)
+{
+	int err = __real_pthread_mutex_unlock(m);
+
+	if (err)
+		lock_errors++;
+	return err;
+}
+
+static int sync_without_lock(void *arg, uint64_t lo, uint64_t hi)
+{
+	(void)lo;
+	(void)hi;
+	/* others can come meanwhile */
+	assert_int_equal(pthread_mutex_trylock(arg), 0);
+	assert_int_equal(pthread_mutex_unlock(arg), 0);
+	return 0;
+}
+
+/* With a mutex that knows its owner. */
+static void a_commit_locks_what_it_unlocks(void **state)
+{
+	pthread_mutexattr_t attr;
+
+	(void)state;
+	sync_group_init(&t.group);
+	pthread_mutex_destroy(&t.group.mutex);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	assert_int_equal(pthread_mutex_init(&t.group.mutex, &attr), 0);
+	pthread_mutexattr_destroy(&attr);
+	lock_errors = 0;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(
+		    sync_group_commit(&t.group, 0, 1, sync_without_lock, &t.group.mutex),
+		    0);
+	assert_int_equal(lock_errors, 0);
+	assert_int_equal(pthread_mutex_trylock(&t.group.mutex), 0);
+	assert_int_equal(pthread_mutex_unlock(&t.group.mutex), 0);
+	sync_group_fini(&t.group);
+}
+
 static void *commit_once(void *arg)
 {
 	uint64_t me = *(const uint64_t *)arg;
@@ -181,6 +240,7 @@ int main(void)
 	    cmocka_unit_test(success_means_that_a_later_sync_covered_the_range),
 	    cmocka_unit_test(a_failure_reaches_all_it_serves_and_all_who_come_later),
 	    cmocka_unit_test(a_single_caller_syncs_each_time),
+	    cmocka_unit_test(a_commit_locks_what_it_unlocks),
 	    cmocka_unit_test(the_next_sync_waits_for_those_just_served),
 	};
 
