@@ -282,6 +282,16 @@ static void without_a_standard_input_everything_is_as_with_it(void **state)
 	assert_int_equal(fcntl(0, F_GETFD), -1);
 	temporary_files_are_private_and_nameless(state);
 	assert_int_equal(fcntl(0, F_GETFD), -1);
+	map_place_make();
+	for (int i = 0; i < 2; i++) {
+		void *p;
+
+		errno = ENOENT; /* an error of the past */
+		p = pmem_map_file(i ? "dangling" : "F", 8192, CREATE, 0600, NULL, NULL);
+		assert_non_null(p);
+		assert_int_equal(pmem_unmap(p, 8192), 0);
+		assert_int_equal(fcntl(0, F_GETFD), -1);
+	}
 	assert_int_equal(dup2(input, 0), 0);
 	close(input);
 }
