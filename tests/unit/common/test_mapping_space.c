@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reservations give back all address space that they tried, wherever the kernel puts them. */
+#include "support.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "mapping.h"
+
+#define UNIT ((size_t)2 << 20)
+
+/* The kernel puts reservations between two multiples of UNIT, so they are not aligned. */
+static bool is_crooked;
+static unsigned nreserved;
+
+SUPPORT_INTERPOSE void *mmap(void *addr, size_t len, int prot, int flags, int fd,
+			     off_t off)
+{
+	char *at;
+
+	if (prot != PROT_NONE || !is_crooked)
+		return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+	nreserved++;
+	at = (char *)syscall(SYS_mmap, NULL, len + 2 * UNIT, prot, flags, fd, off);
+	if (at == MAP_FAILED)
+		return at;
+	addr = (char *)(((uintptr_t)at + UNIT - 1) & ~(UNIT - 1)) + UNIT / 2;
+	munmap(at, (size_t)((char *)addr - at));
+	munmap((char *)addr + len, (size_t)(at + 2 * UNIT - (char *)addr));
+	return addr;
+}
+
+static long count_pages(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	long n = 0;
+
+	if (!statm)
+		return 0;
+	assert_int_equal(fscanf(statm, "%ld", &n), 1);
+	fclose(statm);
+	return n;
+}
+
+static void what_is_reserved_and_released_leaves_nothing(void **state)
+{
+	static const size_t lens[] = {UNIT, 3 * UNIT, UNIT + 4096, 4096};
+	long before = count_pages();
+
+	(void)state;
+	for (int crooked = 0; crooked < 2; crooked++)
+		for (unsigned i = 0; i < 40; i++) {
+			size_t len = lens[i % ARRAY_SIZE(lens)];
+			void *p;
+
+			nreserved = 0;
+			is_crooked = crooked;
+			assert_int_equal(mapping_reserve(len, 0, &p), 0);
+			is_crooked = false;
+			assert_int_equal((uintptr_t)p % UNIT, 0);
+			assert_int_equal(mprotect(p, len, PROT_NONE), 0);
+			/* two attempts to reserve just that much, then one for more */
+			assert_int_equal(nreserved, crooked ? 3 : 0);
+			assert_true(count_pages() <= before + (long)(len / 4096) + 300);
+			mapping_release(p, len, 0);
+			assert_true(count_pages() <= before + 300);
+		}
+}
+
+static void a_hint_leaves_no_descriptor_and_no_space(void **state)
+{
+	unsigned descriptors = support_count_descriptors();
+	long before = count_pages();
+
+	(void)state;
+	if (access("/proc/self/maps", R_OK) != 0)
+		skip();
+	setenv("PMEM_MMAP_HINT", "10000000000", 1);
+	mapping_init();
+	for (int i = 0; i < 40; i++) {
+		void *p;
+
+		assert_int_equal(mapping_reserve(UNIT, 0, &p), 0);
+		mapping_release(p, UNIT, 0);
+	}
+	unsetenv("PMEM_MMAP_HINT");
+	mapping_init();
+	assert_int_equal(support_count_descriptors(), descriptors);
+	assert_true(count_pages() <= before + 300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_is_reserved_and_released_leaves_nothing),
+	    cmocka_unit_test(a_hint_leaves_no_descriptor_and_no_space),
+	};
+
+	if (SUPPORT_SANITIZED) {
+		puts("the sanitizers use the address space themselves");
+		return 77;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
