@@ -4,6 +4,7 @@
  * described as a device DAX by an imitation of sysfs.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -219,6 +220,32 @@ static void deep_drain_writes_to_the_region_where_it_is_needed(void **state)
 	assert_int_equal(pmem_unmap(p, len), 0);
 }
 
+/* Then the region's file gets the descriptor 0. */
+static void without_a_standard_input_deep_drain_writes_the_region_as_well(void **state)
+{
+	int input = dup(0);
+	unsigned char *now;
+	size_t len;
+	size_t n;
+	char *p;
+
+	(void)state;
+	make_device(ND, "4194304\n", "2097152\n");
+	add_nd_region("2\n");
+	close(0);
+	p = pmem_map_file(DEVICE, 0, 0, 0, &len, NULL);
+	assert_non_null(p);
+	assert_int_equal(pmem_deep_drain(p, len), 0);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+	now = support_read_file(
+	    fake_sysfs_path("devices/LNXSYSTM:00/ndbus0/region3/deep_flush"), &n);
+	assert_string_equal((char *)now, "1\n");
+	free(now);
+	assert_int_equal(pmem_unmap(p, len), 0);
+}
+
 /* No file can be written: the kernel refuses the flush that it asked for. */
 static void deep_drain_reports_a_flush_that_fails(void **state)
 {
@@ -304,6 +331,8 @@ int main(void)
 	    cmocka_unit_test(other_flags_and_lengths_are_refused),
 	    cmocka_unit_test(the_region_is_the_one_on_the_nd_bus),
 	    cmocka_unit_test(deep_drain_writes_to_the_region_where_it_is_needed),
+	    cmocka_unit_test(
+		without_a_standard_input_deep_drain_writes_the_region_as_well),
 	    cmocka_unit_test(deep_drain_reports_a_flush_that_fails),
 	    cmocka_unit_test(deep_drain_reports_a_region_that_must_not_be_written),
 	};
