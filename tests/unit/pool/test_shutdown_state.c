@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,26 @@
 #include "sysfs.h"
 
 static const struct shutdown_state none;
+
+/* The errno with which opens of files of this name fail. */
+static int open_error;
+static const char *closed_name;
+
+SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
+{
+	const char *slash = strrchr(path, '/');
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	if (open_error && slash && strcmp(slash + 1, closed_name) == 0) {
+		errno = open_error;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
 
 static void reseal(struct pool_sds *sds)
 {
@@ -274,6 +295,34 @@ static void a_counter_that_is_there_but_unreadable_is_an_error(void **state)
 	assert_non_null(strstr(errormsg_get(), "/mnt/file"));
 }
 
+/* By all these errors kernels say that there is no such thing. */
+static void what_is_missing_counts_nothing_and_other_failures_are_errors(void **state)
+{
+	static const struct {
+		int err;
+		bool is_missing;
+	} rows[] = {{ENOENT, true}, {ENOTDIR, true}, {ENODEV, true},
+		    {ENXIO, true},  {ENOTTY, true},  {EOPNOTSUPP, true},
+		    {EIO, false},   {EACCES, false}, {EMFILE, false}};
+	struct shutdown_state names = {0, 0};
+
+	(void)state;
+	shutdown_state_add(&names, 0, "8089-a2-1740-00000f578089-a2-1740-00000f58");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int is_id = 0; is_id < 2; is_id++) {
+			struct shutdown_state s = {0, 0};
+			int ret;
+
+			closed_name = is_id ? "id" : "dirty_shutdown";
+			open_error = rows[i].err;
+			ret = shutdown_devices_add(&s, "file", makedev(259, 0), false);
+			open_error = 0;
+			assert_int_equal(ret, rows[i].is_missing ? 0 : -rows[i].err);
+			assert_memory_equal(
+			    &s, rows[i].is_missing && !is_id ? &names : &none, sizeof(s));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +345,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_counter_that_is_there_but_unreadable_is_an_error, make_machine,
 		drop_machine),
+	    cmocka_unit_test_setup_teardown(
+		what_is_missing_counts_nothing_and_other_failures_are_errors,
+		make_machine, drop_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
