@@ -23,6 +23,7 @@ run. The exit status is 0 if at least GOAL percent
 of the mutants that count were killed.
 """
 import argparse
+import bisect
 import filecmp
 import fnmatch
 import os
@@ -126,10 +127,14 @@ def mutants_of(area, path, source, flags):
     index = cindex.Index.create()
     unit = index.parse(path, args=flags)
     out = []
+    line_ends = [i for i, c in enumerate(source) if c == "\n"]
+    seen = set()  # a macro may repeat its argument
 
     def add(function, begin, end, new, what):
-        line = source.count("\n", 0, begin) + 1
-        out.append(Mutant(area, path, function, begin, end, new, what, line))
+        if (begin, end, new) not in seen:
+            seen.add((begin, end, new))
+            line = bisect.bisect_left(line_ends, begin) + 1
+            out.append(Mutant(area, path, function, begin, end, new, what, line))
 
     def visit(cursor, function, in_compound):
         span = own_text(cursor, path)
@@ -168,7 +173,9 @@ def mutants_of(area, path, source, flags):
                    and source[own_text(child, path)[1]:][:1] == ";"
                    and cursor.kind != CursorKind.FOR_STMT))
 
-    visit(unit.cursor, None, False)
+    for cursor in unit.cursor.get_children():
+        if cursor.location.file and cursor.location.file.name == path:
+            visit(cursor, None, False)
     number = {}
     for m in out:
         number[m.key()] = number.get(m.key(), 0) + 1
