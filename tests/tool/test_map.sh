@@ -149,3 +149,45 @@ tidy "$work/large.svg"
 grep -q '>Arena 1<' "$work/large.svg" || fail "the second arena"
 grep -q '>data: 782<' "$work/large.svg" || fail "the blocks of a terabyte"
 case_ok "the picture of a sparse terabyte is small"
+
+# Where every line and square stands. After a change of the picture that is meant, look at the new one in
+# a browser, and put it in place of the one in tests/tool/map.
+drawn()
+{
+	(cd "$work" && expect 0 info -f -m "$1.svg" pool) || exit 1
+	well_formed "$work/$1.svg"
+	tidy "$work/$1.svg"
+	diff "$SOURCE/tests/tool/map/$1.svg" "$work/$1.svg" || fail "the picture (right) is not that of tests/tool/map/$1.svg"
+}
+rm -f "$work/large" "$p"
+expect 0 create -b 64K -s 49M "$p"
+drawn empty
+head -c 200000 /dev/urandom | tool import -f 113 - "$p" >"$work/out"
+drawn one_block_a_square
+rm "$p"
+expect 0 create -b 512 -s 32M "$p"
+head -c 153600 /dev/urandom | tool import - "$p" >"$work/out"
+head -c 61440 /dev/zero | tool import -f 100 - "$p" >"$work/out"
+map=$((8192 + $(od -An -tu8 -j8288 -N8 "$p" | tr -d ' ')))
+printf '\100' | dd of="$p" bs=1 seek=$((map + 4 * 250 + 3)) conv=notrunc status=none
+printf damage | dd of="$p" bs=1 seek=8292 conv=notrunc status=none
+drawn damaged
+case_ok "everything in the picture has its place"
+
+# Where the arenas are is not known, or there are too many for one picture.
+printf damage | dd of="$p" bs=1 seek=$((33554432 - 4000)) conv=notrunc status=none
+(cd "$work" && expect 0 info -f -m lost.svg pool) || exit 1
+tidy "$work/lost.svg"
+grep -q '>Where the arenas are cannot be told\.<' "$work/lost.svg" || fail "a lost layout"
+! grep -q '>Arena 0<' "$work/lost.svg" || fail "an arena of a lost layout"
+rm "$p"
+truncate -s 4T "$work/large"
+PMEMBLK_CONF='fallocate.at_create=0;' expect 0 create -b 1M -s 0 -w "$work/large"
+expect 0 info -m "$work/large2.svg" "$work/large"
+well_formed "$work/large2.svg"
+tidy "$work/large2.svg"
+grep -q '>Arena 5<' "$work/large2.svg" || fail "the sixth arena"
+! grep -q '>Arena 6<' "$work/large2.svg" || fail "the seventh arena"
+grep -q '>and 2 more arenas<' "$work/large2.svg" || fail "the other arenas"
+grep -qE '>The pool, 4\.0 TiB, to scale<' "$work/large2.svg" || fail "the size"
+case_ok "pools without arenas, and with many"
