@@ -165,12 +165,20 @@ static void try_cut(const char *path, const char *backup, bool undoes, uint64_t 
 	assert_int_equal(open_file(path), grown_nblock);
 }
 
+static bool note_done(void *arg, uint64_t done)
+{
+	*(uint64_t *)arg = done;
+	return true;
+}
+
 /*
  * Records the stores of a grow of the base, and writes its backup. Returns whether old and new
  * metadata overlap.
  */
 static bool record_grow(const char *path, const char *backup)
 {
+	uint64_t done = 0;
+	const struct grow_watch watch = {note_done, &done};
 	bool moves = false;
 	struct medium m;
 	struct image image;
@@ -193,7 +201,9 @@ static bool record_grow(const char *path, const char *backup)
 	assert_int_equal(truncate(path, (off_t)grown_length), 0);
 	open_medium(&m, path);
 	start_recording(&growing);
+	grow.watch = &watch;
 	assert_int_equal(ahead_store(&grow, &m.s), 0);
+	assert_int_equal(done, grow.nstore);
 	assert_int_equal(apply_store(&plan, &m.s), 0);
 	close_medium(&m);
 	finish(&image, &grow, &plan);

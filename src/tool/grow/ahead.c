@@ -11,6 +11,14 @@ uint64_t ahead_begin(const struct grow *g, const struct metadata_arena *a)
 	return g->image_end > a->off ? g->image_end - a->off : 0;
 }
 
+bool ahead_has(const struct grow *g, const struct metadata_arena *a, uint64_t x,
+	       const unsigned char page[BTT_PAGE])
+{
+	static const unsigned char zeros[BTT_PAGE];
+
+	return x >= ahead_begin(g, a) && memcmp(page, zeros, sizeof(zeros)) != 0;
+}
+
 int ahead_allocate(struct grow *g, struct image *image)
 {
 	const struct metadata *m = &g->metadata;
@@ -46,13 +54,12 @@ static int MUST_CHECK store_pages(struct grow *g, struct storage *s, unsigned ar
 				  uint64_t x, uint64_t end, struct progress_of_store *p)
 {
 	const struct metadata *m = &g->metadata;
-	static const unsigned char zeros[BTT_PAGE];
 	unsigned char page[BTT_PAGE];
 	int ret = 0;
 
 	for (; ret == 0 && (x = metadata_next(m, s, arena, x)) < end; x += BTT_PAGE) {
 		metadata_make(m, s, arena, x, page);
-		if (memcmp(page, zeros, sizeof(page)) == 0)
+		if (!ahead_has(g, &m->arena[arena], x, page))
 			continue;
 		storage_write(s, &p->step, m->arena[arena].off + x, page, sizeof(page));
 		p->done += sizeof(page);

@@ -14,6 +14,13 @@
  */
 uint64_t ahead_begin(const struct grow *g, const struct metadata_arena *a);
 
+/*
+ * Whether the page at offset x of the arena, which gets these contents, belongs to this part. The file
+ * reads as zeros there already.
+ */
+bool ahead_has(const struct grow *g, const struct metadata_arena *a, uint64_t x,
+	       const unsigned char page[BTT_PAGE]);
+
 /* Allocates space for this part in the image's file, which already has its new length. */
 int ahead_allocate(struct grow *g, struct image *image) MUST_CHECK;
 

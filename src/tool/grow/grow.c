@@ -85,7 +85,7 @@ static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena
 	     at = metadata_next(m, s, arena, at + BTT_PAGE)) {
 		metadata_make(m, s, arena, at, page);
 		sum = backup_sum_page(sum, a->off + at, page);
-		if (at >= ahead_begin(g, a))
+		if (ahead_has(g, a, at, page))
 			g->nstore += BTT_PAGE;
 	}
 	return plan_add_area(plan, a->off + x, end - x, sum);
