@@ -247,6 +247,40 @@ static void a_pool_without_a_layout(void **state)
 	assert_true(access(undo, F_OK) != 0);
 }
 
+/* What a sync has not stored: a slot of the new flog. */
+static void lose_slot(void)
+{
+	struct btt_geometry geo;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || btt_geometry_arena(2 * MIN_ARENA, BSIZE, &geo) != 0 ||
+	    pwrite(fd, (char[64]){"lost"}, 64, (off_t)(ARENA + geo.flog_arena_off)) != 64)
+		abort();
+	close(fd);
+}
+
+/* The backup's sums of the new metadata are those of what did not arrive. */
+static void a_grow_whose_stores_do_not_arrive_is_taken_back(void **state)
+{
+	unsigned nsync;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 8192 + 2 * MIN_ARENA);
+	lose = lose_slot;
+	lose_at = 1000;
+	RUN(cmd_grow, "-s", size, path);
+	nsync = 1000 - lose_at;
+	unlink(undo);
+	store_file(path, &base);
+	lose_at = nsync;
+	assert_int_equal(tool_run(cmd_grow, "-s", size, path, NULL), 3);
+	assert_int_equal(lose_at, 0);
+	assert_non_null(strstr(tool_said, "the pool is as it was"));
+	assert_true(is_file(path, &base));
+	unlink(undo);
+	RUN(cmd_grow, "-s", size, path);
+}
+
 /* Gives a changed backup the right checksum. */
 static void seal(char *text, size_t room)
 {
@@ -315,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(old_and_new_metadata_overlap),
 	    cmocka_unit_test(a_file_of_odd_length),
 	    cmocka_unit_test(a_pool_without_a_layout),
+	    cmocka_unit_test(a_grow_whose_stores_do_not_arrive_is_taken_back),
 	    cmocka_unit_test(a_backup_cannot_cut_off_a_pool),
 	};
 

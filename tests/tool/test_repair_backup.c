@@ -134,6 +134,104 @@ static void a_backup_cannot_shorten_a_pool(void **state)
 	}
 }
 
+struct crafted {
+	long long length[2]; /* less that of the pool */
+	long long off;	     /* of a range, less the pool's length; 0: none */
+	size_t len;
+	const char *why; /* NULL: it is put back */
+};
+
+/* Writes a backup with the right checksum that keeps the bytes of its range. */
+static void craft(const char *name, const struct crafted *c, const struct pool_file *f,
+		  unsigned version)
+{
+	uint64_t off = f->len + (uint64_t)c->off;
+	char *text = calloc(1, 65536);
+	size_t n = 0;
+
+	assert_non_null(text);
+	n += (size_t)sprintf(text + n, "pmemblk backup %u\npool ", version);
+	for (unsigned k = 0; k < version; k++) {
+		for (unsigned i = 0; i < UUID_SIZE; i++)
+			n += (size_t)sprintf(text + n, "%02x", f->p[24 + i]);
+		text[n++] = k + 1 < version ? ' ' : '\n';
+	}
+	n += (size_t)sprintf(text + n, "length %lld", (long long)f->len + c->length[0]);
+	if (version == 2)
+		n += (size_t)sprintf(text + n, " %lld", (long long)f->len + c->length[1]);
+	text[n++] = '\n';
+	if (c->len) {
+		n += (size_t)sprintf(text + n, "%llu", (unsigned long long)off);
+		for (unsigned k = 0; k < 2; k++) {
+			n += (size_t)sprintf(text + n, k && version == 2 ? " 8:" : " ");
+			for (size_t i = 0; i < c->len; i++)
+				n +=
+				    (size_t)sprintf(text + n, "%02x",
+						    off + i < f->len ? f->p[off + i] : 0);
+		}
+		text[n++] = '\n';
+	}
+	n += (size_t)sprintf(text + n, "end %u", c->len != 0);
+	if (version == 2)
+		n += (size_t)sprintf(text + n, " %016llx",
+				     (unsigned long long)backup_sum(
+					 BACKUP_SUM_START, text, n - strlen("end 0")));
+	text[n++] = '\n';
+	support_write_file(name, text, n);
+	free(text);
+}
+
+static void try_crafted(const struct crafted *c, size_t n, unsigned version)
+{
+	const char *name = support_path(true, "text");
+
+	for (size_t i = 0; i < n; i++, c++) {
+		struct pool_file cut = clone_file(&base);
+
+		store_file(path, &base);
+		craft(name, c, &base, version);
+		if (c->why) {
+			assert_refused(name, &base);
+			if (!strstr(tool_said, c->why))
+				fail_msg("number %zu: %s", i, tool_said);
+		} else {
+			if (tool_run(cmd_repair, "-u", name, path, NULL) != 0)
+				fail_msg("number %zu: %s", i, tool_said);
+			cut.len = (size_t)((long long)base.len + c->length[0]);
+			assert_true(is_file(path, &cut));
+		}
+		free(cut.p);
+	}
+}
+
+/* A repair makes a file longer by one page, its last range, and no repair makes one shorter. */
+static void a_backup_has_lengths_that_a_repair_gives(void **state)
+{
+	static const char wrong[] = "a length that no repair gives";
+	static const char other[] = "another length than before and after the repair";
+	static const struct crafted crafted[] = {
+	    {{-4096, 0}, -4096, 4096, NULL},
+	    {{-100, 0}, -4096, 4096, NULL},
+	    {{-4096, 0}, -4096, 4092, wrong},
+	    {{-4096, 0}, -8192, 4096, wrong},
+	    {{-4096, 0}, 0, 0, wrong},
+	    {{-8192, 0}, -8192, 4096, wrong},
+	    {{-4096, 4096}, -4096, 4096, wrong},
+	    {{0, 4096}, -4096, 4096, wrong},
+	    {{4096, 8192}, -4096, 4096, other},
+	    {{1, 4096}, -4096, 4096, other},
+	    {{-8192, -4096}, -8192, 4096, other},
+	    {{0, 0}, -4096, 4096, NULL},
+	    {{0, 0}, -4, 4, NULL},
+	    {{0, 0}, -4, 8, "an offset beyond the pool"},
+	    {{0, 0}, 0, 4, "changed after the repair"},
+	    {{0, 0}, 4092, 4, "changed after the repair"},
+	};
+
+	(void)state;
+	try_crafted(crafted, ARRAY_SIZE(crafted), 2);
+}
+
 static void what_is_no_regular_file_is_refused(void **state)
 {
 	const char *fifo = support_path(true, "fifo");
@@ -269,6 +367,49 @@ static void backups_of_version_1_are_still_read(void **state)
 	free(repaired.p);
 }
 
+/* It has the old length only, and the page that was appended shows that there is a new one. */
+static void version_1_has_lengths_that_a_repair_gives(void **state)
+{
+	static const char other[] = "another length than the repair left";
+	static const struct crafted crafted[] = {
+	    {{-4096, 0}, -4096, 4096, NULL},
+	    {{0, 0}, -4096, 4096, NULL},
+	    {{0, 0}, 0, 0, NULL},
+	    {{-4096, 0}, 0, 0, other},
+	    {{-4096, 0}, -4096, 4, other},
+	    {{-4096, 0}, -8192, 4096, other},
+	    {{-8192, 0}, -8192, 4096, other},
+	    {{4096, 0}, -4096, 4096, other},
+	    {{8192, 0}, -4096, 4096, other},
+	};
+
+	(void)state;
+	try_crafted(crafted, ARRAY_SIZE(crafted), 1);
+}
+
+/* It names the new uuid. If the repair changed it, the old one is in the range of the header. */
+static void version_1_finds_the_old_uuid_in_the_header(void **state)
+{
+	const char *old = support_path(true, "old");
+	struct pool_file damaged = clone_file(&base);
+
+	(void)state;
+	for (unsigned i = 0; i < UUID_SIZE; i++)
+		damaged.p[24 + i] ^= 0xa5;
+	store_file(path, &base);
+	write_version_1(old, &damaged, &base, base.len);
+	for (unsigned i = 0; i < 2; i++) {
+		if (tool_run(cmd_repair, "-u", old, path, NULL) != 0)
+			fail_msg("%s", tool_said);
+		assert_true(is_file(path, &damaged));
+	}
+	damaged.p[24 + 7] ^= 1;
+	store_file(path, &damaged);
+	assert_refused(old, &damaged);
+	assert_non_null(strstr(tool_said, "another pool's"));
+	free(damaged.p);
+}
+
 static void a_page_that_version_1_appended_is_cut_off_again(void **state)
 {
 	const char *old = support_path(true, "old");
@@ -290,11 +431,14 @@ int main(void)
 	    cmocka_unit_test(damaged_backups_are_refused),
 	    cmocka_unit_test(a_backup_cannot_empty_a_pool),
 	    cmocka_unit_test(a_backup_cannot_shorten_a_pool),
+	    cmocka_unit_test(a_backup_has_lengths_that_a_repair_gives),
 	    cmocka_unit_test(what_is_no_regular_file_is_refused),
 	    cmocka_unit_test(a_backup_is_for_its_own_pool),
 	    cmocka_unit_test(a_backup_is_not_for_a_pool_that_was_used),
 	    cmocka_unit_test(the_backup_names_every_block),
 	    cmocka_unit_test(backups_of_version_1_are_still_read),
+	    cmocka_unit_test(version_1_has_lengths_that_a_repair_gives),
+	    cmocka_unit_test(version_1_finds_the_old_uuid_in_the_header),
 	    cmocka_unit_test(a_page_that_version_1_appended_is_cut_off_again),
 	};
 

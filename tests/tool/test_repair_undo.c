@@ -32,6 +32,13 @@ static void a_file_that_was_cut_inside_a_page_gets_its_length_back(void **state)
 		/* and once more, as after an undo that was killed at its end */
 		assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
 		assert_true(is_file(path, &cut));
+		/* the rest of that page is compared, too */
+		if (gone[i] % 4096 != 0) {
+			cut.p[cut.len - 1] ^= 1;
+			store_file(path, &cut);
+			assert_refused(undo, &cut);
+			assert_non_null(strstr(tool_said, "changed after the repair"));
+		}
 		free(cut.p);
 	}
 }
@@ -110,6 +117,32 @@ static void a_store_that_did_not_arrive_is_noticed(void **state)
 	assert_int_equal(lost_in_sync, 0);
 	assert_non_null(strstr(tool_said, "was taken back"));
 	assert_true(is_file(path, &damaged));
+	free(damaged.p);
+}
+
+/* The stores of an undo, too, are compared with the file. */
+static void an_undo_notices_a_store_that_did_not_arrive(void **state)
+{
+	struct pool_file damaged = damage_all();
+	struct pool_file repaired;
+	int nsync;
+
+	(void)state;
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	repaired = load_file(path, &base);
+	lost_in_sync = 1000;
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	nsync = 1000 - lost_in_sync;
+	store_file(path, &repaired);
+	lost_value = get32(&repaired, map_off(&repaired, 30));
+	lost_in_sync = nsync;
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 3);
+	assert_int_equal(lost_in_sync, 0);
+	assert_non_null(
+	    strstr(tool_said, "stands something else than what was put back"));
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_true(is_file(path, &damaged));
+	free(repaired.p);
 	free(damaged.p);
 }
 
@@ -257,6 +290,7 @@ int main(void)
 	    cmocka_unit_test(a_file_that_was_cut_inside_a_page_gets_its_length_back),
 	    cmocka_unit_test(a_pool_in_two_files_is_repaired_and_taken_back),
 	    cmocka_unit_test(a_store_that_did_not_arrive_is_noticed),
+	    cmocka_unit_test(an_undo_notices_a_store_that_did_not_arrive),
 	    cmocka_unit_test(a_plan_that_leaves_damage_is_taken_back),
 	    cmocka_unit_test(a_shutdown_state_under_the_checksum_is_closed),
 	    cmocka_unit_test(what_a_repair_relies_on_is_stored_again_first),

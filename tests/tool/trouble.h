@@ -21,6 +21,9 @@ static enum trouble trouble;
 /* number of the call that fails, and all later ones; 0: none */
 static unsigned trouble_at;
 static unsigned ncall; /* so far */
+/* called after the n-th sync of a mapping from now; 0: none */
+static unsigned lose_at;
+static void (*lose)(void);
 
 /* Counts syncs and changes of the file's length, and tells whether this one fails. */
 static bool is_failing(void)
@@ -35,7 +38,11 @@ static bool is_failing(void)
 
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 {
-	return is_failing() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
+	int ret = is_failing() ? -1 : (int)syscall(SYS_msync, addr, len, flags);
+
+	if (lose_at && --lose_at == 0)
+		lose();
+	return ret;
 }
 
 SUPPORT_INTERPOSE int fsync(int fd)
