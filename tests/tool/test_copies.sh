@@ -65,6 +65,89 @@ expect 2 export "$work/io"
 expect 2 import "$work/raw"
 case_ok "import and export refuse what does not fit"
 
+# What dump prints, to the byte. Lines that repeat the one before are left out, except the last one.
+expect 0 create -b 80 "$work/lines"
+{
+	head -c 80 /dev/zero | tr '\0' a
+	head -c 160 /dev/zero
+	printf '%48s' '' | tr ' ' b
+	printf '%32s' '' | tr ' ' c
+	printf '\37 ~\177\200\377' && head -c 74 /dev/zero
+} | tool import - "$work/lines" >/dev/null
+expect 0 dump -r 0-6 "$work/lines"
+cat >"$work/expected" <<-'END'
+	block 0
+	  00000000  61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61  |aaaaaaaaaaaaaaaa|
+	  *
+	  00000040  61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61  |aaaaaaaaaaaaaaaa|
+	blocks 1-2: zeros
+	block 3
+	  00000000  62 62 62 62 62 62 62 62 62 62 62 62 62 62 62 62  |bbbbbbbbbbbbbbbb|
+	  *
+	  00000030  63 63 63 63 63 63 63 63 63 63 63 63 63 63 63 63  |cccccccccccccccc|
+	  00000040  63 63 63 63 63 63 63 63 63 63 63 63 63 63 63 63  |cccccccccccccccc|
+	block 4
+	  00000000  1f 20 7e 7f 80 ff 00 00 00 00 00 00 00 00 00 00  |. ~.............|
+	  00000010  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  |................|
+	  *
+	  00000040  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  |................|
+	blocks 5-6: zeros
+END
+diff "$work/expected" "$work/out" || fail "dump prints something else (right)"
+expect 0 dump -r 1 "$work/lines"
+[ "$(cat "$work/out")" = "block 1: zeros" ] || fail "a block of zeros"
+expect 0 dump -r 4-5 "$work/lines"
+[ "$(tail -n 1 "$work/out")" = "block 5: zeros" ] || fail "a block of zeros at the end"
+expect 0 create -b 41 "$work/short"
+nblock=$(sed -E 's/.*: ([0-9]+) blocks.*/\1/' "$work/out")
+printf 'the last of a short block is a short line' | tool import -f $((nblock - 2)) - "$work/short" >"$work/out"
+printed '^41 bytes in 1 block$'
+expect 0 dump -r $((nblock - 2))- "$work/short"
+cat >"$work/expected" <<-END
+	block $((nblock - 2))
+	  00000000  74 68 65 20 6c 61 73 74 20 6f 66 20 61 20 73 68  |the last of a sh|
+	  00000010  6f 72 74 20 62 6c 6f 63 6b 20 69 73 20 61 20 73  |ort block is a s|
+	  00000020  68 6f 72 74 20 6c 69 6e 65                       |hort line|
+	block $((nblock - 1)): zeros
+END
+diff "$work/expected" "$work/out" || fail "dump prints something else (right)"
+expect 0 dump -r $((nblock - 2))-$((nblock + 5)) "$work/short"
+diff "$work/expected" "$work/out" || fail "dump beyond the end"
+expect 3 dump -r "$nblock" "$work/short"
+said "^pmemblk: there is no block $nblock: those of $work/short are 0 to $((nblock - 1))\$"
+case_ok "dump shows bytes and characters, and what it leaves out"
+
+# The end of the pool, by a file whose length is known, and by a stream.
+printf '%82s' '' | tr ' ' x >"$work/two"
+expect 0 import -f $((nblock - 2)) "$work/two" "$work/short"
+printed '^82 bytes in 2 blocks$'
+printf '%82s' '' | tr ' ' y | tool import -f $((nblock - 2)) - "$work/short" >"$work/out" 2>&1 || fail "as much as there is room for"
+printed '^82 bytes in 2 blocks$'
+expect 0 dump -r $((nblock - 2))- "$work/short"
+[ "$(grep -c '|y*|$' "$work/out")" = 4 ] || fail "what was imported"
+printf x >>"$work/two"
+expect 3 import -f $((nblock - 2)) "$work/two" "$work/short"
+said "^pmemblk: $work/two has 83 bytes, but there is room for 82; nothing was written\$"
+tool import -f $((nblock - 2)) - "$work/short" <"$work/two" >"$work/out" 2>"$work/err" && fail "too long a file"
+said '^pmemblk: the standard input has 83 bytes, but there is room for 82; nothing was written$'
+expect 0 dump -r $((nblock - 2))- "$work/short"
+[ "$(grep -c '|y*|$' "$work/out")" = 4 ] || fail "something was imported"
+rc=0
+cat "$work/two" | tool import -f $((nblock - 2)) - "$work/short" >"$work/out" 2>"$work/err" || rc=$?
+[ $rc = 3 ] || fail "too long a stream: $rc"
+said '^pmemblk: the standard input does not fit the pool: the blocks up to its end were written$'
+[ ! -s "$work/out" ] || fail "too long a stream is a success"
+expect 0 dump -r $((nblock - 2))- "$work/short"
+[ "$(grep -c '|x*|$' "$work/out")" = 4 ] || fail "the blocks up to the end"
+expect 3 import -f "$nblock" "$work/two" "$work/short"
+said "^pmemblk: there is no block $nblock: "
+if [ -r /proc/self/mem ]; then
+	expect 3 import /proc/self/mem "$work/short"
+	said '^pmemblk: cannot read /proc/self/mem: Input/output error$'
+	said '^pmemblk: nothing was written$'
+fi
+case_ok "the end of the pool is the end of an import"
+
 printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
 expect 0 create -b 512 -s 0 "$work/set"
 cat "$work/set" "$work/part0" "$work/part1" >"$work/before"
