@@ -152,6 +152,27 @@ differs <<<"made_of_zeros: no"
 case_ok "info shows what is special about a pool"
 
 command -v python3 >/dev/null || skip "python3 (package python3) is not installed"
+# The last time that a date can have, and one that no calendar has.
+cp "$p" "$work/copy"
+for time in '\377\377\377\377\0\0\0\0|2106-02-07 06:28:15 +0000' '\377\377\377\377\377\377\377\177|9223372036854775807' \
+	'\377\377\377\377\377\377\377\377|18446744073709551615'; do
+	# shellcheck disable=SC2059 # bytes
+	printf "${time%|*}" | dd of="$work/copy" bs=1 seek=120 conv=notrunc status=none
+	python3 - "$work/copy" <<-'END'
+		import struct, sys
+		with open(sys.argv[1], "r+b") as f:
+		    lo = hi = 0
+		    for word in struct.unpack("<1024I", f.read(2048) + bytes(2048)):
+		        lo = (lo + word) % 2**32
+		        hi = (hi + lo) % 2**32
+		    f.seek(4088)
+		    f.write(struct.pack("<Q", hi << 32 | lo))
+	END
+	expect 0 info "$work/copy"
+	differs <<<"created: ${time#*|}"
+done
+case_ok "a time is a date, if it can be one"
+
 cat >"$work/compare.py" <<'END'
 # The output for people and the one for programs have the same facts.
 import calendar, json, os, sys, time
@@ -182,6 +203,8 @@ for f in "$p" "$work/set"; do
 	grep -v statistics "$work/out" >"$work/text"
 	expect 0 info --stats --json "$f"
 	python3 "$work/compare.py" "$work/text" "$work/out" || fail "JSON and text of $f differ"
+	python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin), indent=2))' <"$work/out" |
+		sed 's/^\( *"arenas": \)\[\]$/\1[\n  ]/' | diff - "$work/out" || fail "the JSON of $f (right) is not indented"
 done
 case_ok "the JSON holds the same facts"
 

@@ -79,7 +79,7 @@ static void show_time(struct facts *f, const char *name, uint64_t seconds)
 	char text[64];
 	struct tm tm;
 
-	if (!f->json && (uint64_t)t == seconds && localtime_r(&t, &tm) &&
+	if (!f->json && t >= 0 && (uint64_t)t == seconds && localtime_r(&t, &tm) &&
 	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm) != 0)
 		facts_text(f, name, text);
 	else
