@@ -28,6 +28,22 @@ tool export "$p" - >>"$work/out2" || fail "- at the end of a file"
 { printf before; cat "$work/all"; } | cmp - "$work/out2" || fail "- emptied the file"
 tool export "$p" /dev/fd/7 7>"$work/out3" || fail "/dev/fd/7"
 same "$work/out3"
+tool export "$p" /proc/self/fd/7 7>"$work/out3" || fail "/proc/self/fd/7"
+same "$work/out3"
+printf before >"$work/out3"
+tool export "$p" /dev/fd/7 7>>"$work/out3" || fail "/dev/fd/7 at the end of a file"
+{ printf before; cat "$work/all"; } | cmp - "$work/out3" || fail "/dev/fd/7 emptied the file"
+printf before >"$work/out3"
+tool export "$p" /dev/stderr 2>>"$work/out3" || fail "/dev/stderr"
+{ printf before; cat "$work/all"; } | cmp - "$work/out3" || fail "/dev/stderr emptied the file"
+# Only a number names a descriptor.
+for name in /dev/fd/ /dev/fd/7x /dev/fd/-1 /dev/fd/4294967303; do
+	tool export "$p" "$name" 7>"$work/out3" >"$work/out" 2>"$work/err" && fail "$name"
+	said "^pmemblk: cannot (open|write to) $name: "
+	[ ! -s "$work/out3" ] || fail "$name is descriptor 7"
+done
+(cd "$work" && expect 0 export "$p" dev_fd_7) 7>"$work/out3"
+same "$work/dev_fd_7"
 mkfifo "$work/fifo"
 cat "$work/fifo" >"$work/out4" &
 expect 0 export "$p" "$work/fifo"

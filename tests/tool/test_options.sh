@@ -7,7 +7,14 @@ p=$work/pool
 
 expect 0 --version
 printed "^pmemblk $VERSION\$"
+cp "$work/out" "$work/version"
+expect 0 -V
+cmp "$work/out" "$work/version" || fail "-V and --version differ"
+[ "$(wc -l <"$work/out")" = 3 ] || fail "--version names other than the tool and two libraries"
 expect 0 --help
+cp "$work/out" "$work/help"
+expect 0 -h
+cmp "$work/out" "$work/help" || fail "-h and --help differ"
 commands=$(awk '/^  [a-z]/ { print $1 }' "$work/out")
 [ "$(wc -w <<<"$commands")" -ge 3 ] || fail "the help names no commands"
 for c in $commands; do
@@ -15,6 +22,12 @@ for c in $commands; do
 	printed "^usage: pmemblk $c "
 	grep -q "^\.It Cm $c\$" "$SOURCE/src/man/pmemblk.1" || fail "the manual does not describe $c"
 	grep -q '^      --wait=SECONDS ' "$work/out" || fail "$c has no --wait"
+	# What an option does stands in one column.
+	awk '/^$/ { part++; next }
+		part == 2 && (substr($0, 25, 1) != " " || substr($0, 26, 1) == " ") { bad = 1 }
+		part == 2 && !/^  -[a-z], --/ && !/^      --/ && substr($0, 1, 25) ~ /[^ ]/ { bad = 1 }
+		part == 2 { lines++ }
+		END { exit bad || lines < 2 }' "$work/out" || fail "the help of $c is not in columns"
 	for option in $(grep -oE '^  (-[a-zA-Z], |    )--[a-z-]+' "$work/out" | grep -oE -- '--.*'); do
 		[ "$option" != --wait ] || continue # described once
 		awk -v c="$c" '/^\.It Cm / { in_it = $3 == c } in_it' "$SOURCE/src/man/pmemblk.1" |
