@@ -9,7 +9,7 @@ p=$work/pool
 expect 0 create -b 4096 "$p"
 head -c 10000 /dev/urandom >"$work/raw"
 
-for bad in x '' -2 -1.5 1s 1. .5 2147484 99999999999999999999 ' 1' 0x1; do
+for bad in x '' -2 -1.5 1s 1. .5 2147484 2147483.648 99999999999999999999 ' 1' 0x1; do
 	expect 2 check --wait="$bad" "$p"
 	said "^pmemblk: --wait=$bad: wanted is seconds"
 	expect 2 --wait="$bad" check "$p"
@@ -60,6 +60,13 @@ in_use()
 	flock -u 8
 }
 commands in_use 1
+exec 9<"$p"
+flock 9
+for wait in 0.003:3 0.0129:12 0.02:20 0000.0170:17; do
+	expect 3 check --wait="${wait%:*}" "$p"
+	said " is still locked after ${wait#*:} ms: "
+done
+flock -u 9
 case_ok "every command gives up after the time, by the option and by the setting"
 
 freed()
