@@ -140,6 +140,21 @@ static inline void PRINTF_LIKE(1, 2) assert_said(const char *fmt, ...)
 		fail_msg("not said: %s\n%s", text, tool_said);
 }
 
+/* The output must say how many blocks have gone into the error state. */
+static inline void assert_lost(const struct pool_file *before,
+			       const struct pool_file *after)
+{
+	const char *text = "blocks in the error state until they are written: ";
+	const char *p = strstr(tool_said, text);
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < E; i++)
+		n += !btt_map_is_error(get_entry(before, i)) &&
+		     btt_map_is_error(get_entry(after, i));
+	if ((p ? strtoul(p + strlen(text), NULL, 10) : 0) != n)
+		fail_msg("%u blocks went into the error state:\n%s", n, tool_said);
+}
+
 /* Repairs the pool; the output must name so many blocks. Then undoes the repair. */
 static inline void repair(unsigned nnamed)
 {
@@ -158,6 +173,7 @@ static inline void repair(unsigned nnamed)
 			 tool_said);
 	assert_int_equal(pmemblk_check(path, 0), 1);
 	now = load_file(path, &fresh);
+	assert_lost(&damaged, &now);
 	{
 		char *said = tool_said;
 

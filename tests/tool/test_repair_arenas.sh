@@ -135,6 +135,18 @@ for i in 0 1 2; do
 	expect 1 dump -r $((first + 6))-$((first + 8)) "$p"
 	said "^pmemblk: block $((first + 7)): "
 	[ "$(grep -c 'cannot be read' "$work/out")" = 1 ] || fail "another block is lost"
+	# The map has also lost the write of block 100; then its data block has a second owner, block 9.
+	restore
+	entry=$((0x$(od -An -tx4 -N4 -j$((map[i] + 400)) "$p" | tr -d ' ')))
+	put32 $((map[i] + 4 * 7)) 0xffffffff
+	put32 $((map[i] + 400)) 0
+	mends "block $((first + 7)): its map entry 0xffffffff names a data block out of range; it goes into the error state" \
+		"block $((first + 100)): an unfinished write is completed"
+	put32 $((map[i] + 400)) $entry
+	put32 $((map[i] + 4 * 7)) 0
+	put32 $((map[i] + 36)) $entry
+	mends "block $((first + 9)): its map entry $(printf '%#x' $entry) names a data block that others name; it goes into the error state" \
+		"block $((first + 100)): its data block $((entry & 0x3fffffff)) is also named by other blocks; it may hold older data, or another block's"
 	restore
 
 	# Slot 3: a number that no block of the pool has; one that no block of the arena has is good, unless it was
