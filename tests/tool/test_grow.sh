@@ -110,6 +110,15 @@ for off in 8300 5000000 $((8192 + 19979264 - 16384)); do
 	found=yes
 done
 [ "${found:-}" ] || fail "nothing was damaged"
+# The whole message, however long the path is.
+long=$work
+for name in a b c d; do long=$long/$(printf "%0200d" 0 | tr 0 $name); done
+mkdir -p "$long"
+cp "$work/damaged" "$long/pool"
+expect 1 grow -s 64M "$long/pool"
+sed -n 1p "$work/err" >"$work/refused"
+expect 1 check "$long/pool"
+sed -n 1p "$work/err" | cmp - "$work/refused" || fail "check and grow differ about the damage"
 cp "$work/before" "$p"
 case_ok "a damaged pool is refused"
 

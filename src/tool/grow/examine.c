@@ -10,6 +10,7 @@
 #include "base/fletcher64.h"
 #include "base/pool_format.h"
 #include "errormsg.h"
+#include "image/why.h"
 #include "mapping.h"
 #include "repair/repair.h"
 #include "repair/verdict.h"
@@ -42,15 +43,14 @@ static int MUST_CHECK refuse_kind(const struct image *image)
  */
 static int MUST_CHECK refuse_unmappable(const struct grow *g)
 {
-	char why[512];
+	struct why why;
 	void *addr;
 	int ret = mapping_reserve(g->length, 0, &addr);
 
 	if (ret < 0) {
-		strncpy(why, errormsg_get(), sizeof(why) - 1);
-		why[sizeof(why) - 1] = '\0';
+		why_keep(&why);
 		errormsg_set("%s could not be opened with %llu bytes: %s", g->image->path,
-			     ULL(g->length), why);
+			     ULL(g->length), why.text);
 		return ret;
 	}
 	mapping_release(addr, g->length, 0);
@@ -159,12 +159,11 @@ static int MUST_CHECK place_arenas(struct grow *g)
 static int MUST_CHECK judge_damage(struct grow *g, enum grow_verdict *verdict)
 {
 	enum repair_verdict repair = REPAIR_HOPELESS;
-	char why[512];
+	struct why why;
 	struct plan plan;
 	int ret;
 
-	strncpy(why, errormsg_get(), sizeof(why) - 1);
-	why[sizeof(why) - 1] = '\0';
+	why_keep(&why);
 	plan_init(&plan, 0);
 	ret = image_refresh(g->image);
 	if (ret == 0)
@@ -173,7 +172,7 @@ static int MUST_CHECK judge_damage(struct grow *g, enum grow_verdict *verdict)
 	if (ret < 0)
 		return ret;
 	*verdict = repair == REPAIR_REFUSED ? GROW_REFUSED : GROW_DAMAGED;
-	errormsg_set("%s", why);
+	why_restore(&why);
 	return 0;
 }
 

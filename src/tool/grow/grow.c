@@ -65,6 +65,7 @@
 #include "base/pool_format.h"
 #include "errormsg.h"
 #include "grow/ahead.h"
+#include "image/why.h"
 #include "pool/header.h"
 #include "repair/backup.h"
 #include "repair/verdict.h"
@@ -321,7 +322,7 @@ int grow_lengthen(struct grow *g)
 {
 	struct image *image = g->image;
 	uint64_t before = image_length(image);
-	char why[512];
+	struct why why;
 	int ret = image_lengthen(image, g->length);
 
 	if (ret == 0)
@@ -330,9 +331,8 @@ int grow_lengthen(struct grow *g)
 		ret = image_run(image, recheck, g);
 	if (ret == 0)
 		return 0;
-	strncpy(why, errormsg_get(), sizeof(why) - 1);
-	why[sizeof(why) - 1] = '\0';
+	why_keep(&why);
 	if (image_lengthen(image, before) == 0)
-		errormsg_set("%s", why);
+		why_restore(&why);
 	return ret;
 }

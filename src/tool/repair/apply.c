@@ -9,6 +9,7 @@
 #include "btt/nonzero.h"
 #include "errormsg.h"
 #include "image/guard.h"
+#include "image/why.h"
 #include "repair/backup.h"
 #include "repair/undo.h"
 #include "repair/verdict.h"
@@ -103,13 +104,12 @@ static int MUST_CHECK lengthen(const struct work *w)
 /* Gives the file its old length back. Nothing else of the pool has changed yet. */
 static void cut_off(const struct work *w, uint64_t length, enum apply_state *state)
 {
-	char why[512];
+	struct why why;
 
-	strncpy(why, errormsg_get(), sizeof(why) - 1);
-	why[sizeof(why) - 1] = '\0';
+	why_keep(&why);
 	if (image_set_length(w->image, length) < 0)
 		*state = APPLY_PARTLY;
-	errormsg_set("%s", why);
+	why_restore(&why);
 }
 
 /* Allocates space for everything that is going to be stored. */
@@ -207,14 +207,13 @@ static int MUST_CHECK verify(struct work *w)
 
 static enum apply_state take_back(const char *name, struct image *image)
 {
-	char why[512];
+	struct why why;
 	size_t n;
 
-	strncpy(why, errormsg_get(), sizeof(why) - 1);
-	why[sizeof(why) - 1] = '\0';
+	why_keep(&why);
 	if (image_refresh(image) < 0 || undo_take_back(name, image, &n) < 0)
 		return APPLY_PARTLY;
-	errormsg_set("%s", why);
+	why_restore(&why);
 	return APPLY_TAKEN_BACK;
 }
 
