@@ -113,6 +113,14 @@ grep -q 'stroke="#c0392b"' "$work/damaged.svg" || fail "the frame"
 ! grep -q 'damaged' "$work/before" || fail "a sound pool is called damaged"
 case_ok "damaged areas are marked, with the words of check"
 
+long=$work
+for name in a b c d e f; do long=$long/$(printf "%0200d" 0 | tr 0 $name); done
+mkdir -p "$long"
+cp "$p" "$long/pool"
+expect 0 info -m "$work/long.svg" "$long/pool"
+grep -q '/pool: .* the info block is damaged' "$work/long.svg" || fail "a long message is cut off"
+rm "$long/pool"
+
 name=$work/$'a<b>&"c\e[1m'
 cp "$p" "$name"
 expect 0 info -m "$work/name.svg" "$name"
@@ -168,6 +176,8 @@ rm "$p"
 expect 0 create -b 512 -s 32M "$p"
 head -c 153600 /dev/urandom | tool import - "$p" >"$work/out"
 head -c 61440 /dev/zero | tool import -f 100 - "$p" >"$work/out"
+# the last ones of a page of the map: what follows in their square was never written, and lies in a hole
+head -c 2048 /dev/urandom | tool import -f 1020 - "$p" >"$work/out"
 map=$((8192 + $(od -An -tu8 -j8288 -N8 "$p" | tr -d ' ')))
 printf '\100' | dd of="$p" bs=1 seek=$((map + 4 * 250 + 3)) conv=notrunc status=none
 printf damage | dd of="$p" bs=1 seek=8292 conv=notrunc status=none

@@ -306,7 +306,7 @@ static int draw_guarded(void *arg)
 {
 	const struct drawing *d = arg;
 	struct image *image = d->image;
-	char problem[1024] = "";
+	char problem[ERRORMSG_MAX] = "";
 	struct btt_found found;
 	int ret = btt_find_layout(&image->storage, &image->params, &found);
 

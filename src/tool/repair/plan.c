@@ -44,7 +44,7 @@ static int MUST_CHECK grow(void *array, size_t n, size_t size)
 static int MUST_CHECK PRINTF_LIKE(2, 0)
     note(struct plan *plan, const char *fmt, va_list ap)
 {
-	char text[1024];
+	char text[ERRORMSG_MAX];
 	int ret;
 
 	plan->findings++;
