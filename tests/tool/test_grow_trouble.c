@@ -13,6 +13,8 @@
 
 #include <libpmemblk.h>
 
+#include "errormsg.h"
+#include "grow/examine.h"
 #include "pool_file.h"
 #include "repair/backup.h"
 #include "run_tool.h"
@@ -247,6 +249,66 @@ static void a_pool_without_a_layout(void **state)
 	assert_true(access(undo, F_OK) != 0);
 }
 
+/* Replaces the data area of the file, below the tool that has the file open. */
+static void put_data_area(const struct pool_file *f)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, f->p + ARENA, f->len - ARENA, (off_t)ARENA),
+			 f->len - ARENA);
+	close(fd);
+}
+
+/* Between the look at it and the change of its length. */
+static void a_pool_that_gets_a_layout_meanwhile_keeps_its_length(void **state)
+{
+	char block[BSIZE] = "x";
+	struct pool_file laid;
+	PMEMblkpool *pool;
+	int off = 0;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 8192 + 2 * MIN_ARENA);
+	free(base.p);
+	unlink(path);
+	assert_int_equal(pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off), 0);
+	pool = pmemblk_create(path, BSIZE, 8192 + MIN_ARENA, 0600);
+	assert_non_null(pool);
+	pmemblk_close(pool);
+	base.p = support_read_file(path, &base.len);
+	pool = pmemblk_open(path, BSIZE);
+	assert_non_null(pool);
+	assert_int_equal(pmemblk_write(pool, block, 0), 0);
+	pmemblk_close(pool);
+	laid.p = support_read_file(path, &laid.len);
+	for (unsigned is_damaged = 0; is_damaged < 2; is_damaged++) {
+		enum grow_verdict verdict;
+		struct image image;
+		struct grow grow;
+		struct stat st;
+
+		store_file(path, &base);
+		assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+		assert_int_equal(
+		    examine_length(&image, 8192 + 2 * MIN_ARENA, &grow, &verdict), 0);
+		assert_int_equal(verdict, GROW_POSSIBLE);
+		assert_false(grow.is_laid_out);
+		if (is_damaged)
+			memset(laid.p + ARENA, 0xff, 4096);
+		put_data_area(&laid);
+		assert_int_equal(grow_lengthen(&grow), -EIO);
+		assert_non_null(
+		    strstr(errormsg_get(), is_damaged ? "the info block is damaged"
+						      : "is laid out all of a sudden"));
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_size, 8192 + MIN_ARENA);
+		examine_free(&grow);
+		image_close(&image);
+	}
+	free(laid.p);
+}
+
 /* What a sync has not stored: a slot of the new flog. */
 static void lose_slot(void)
 {
@@ -349,6 +411,7 @@ int main(void)
 	    cmocka_unit_test(old_and_new_metadata_overlap),
 	    cmocka_unit_test(a_file_of_odd_length),
 	    cmocka_unit_test(a_pool_without_a_layout),
+	    cmocka_unit_test(a_pool_that_gets_a_layout_meanwhile_keeps_its_length),
 	    cmocka_unit_test(a_grow_whose_stores_do_not_arrive_is_taken_back),
 	    cmocka_unit_test(a_backup_cannot_cut_off_a_pool),
 	};
