@@ -114,6 +114,62 @@ static void no_memory_leaves_no_backup_and_no_change(void **state)
 	free(damaged.p);
 }
 
+static enum tool_status grow_without_memory(const struct tool_command *self, int argc,
+					    char **argv)
+{
+	unsigned at = failing_at;
+	enum tool_status status;
+
+	ncall = 0;
+	status = cmd_grow(self, argc, argv);
+	failing_at = 0;
+	if (ncall < at)
+		ncall = 0;
+	return status;
+}
+
+/* The new metadata are behind the old end of the file, or overlap the old ones. */
+static void no_memory_leaves_a_pool_that_grows_as_it_was(void **state)
+{
+	static const char *const sizes[] = {"40M", "16814080"};
+	unsigned nundone = 0;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		unsigned n = 1;
+
+		for (;; n++) {
+			int status;
+
+			unlink(undo);
+			store_file(path, &base);
+			failing_at = n;
+			status =
+			    tool_run(grow_without_memory, "-s", sizes[i], path, NULL);
+			if (ncall == 0)
+				break;
+			if (status == 0)
+				continue;
+			if (status != 3)
+				fail_msg("allocation %u: status %d\n%s", n, status,
+					 tool_said);
+			if (strstr(tool_said, "not grown completely")) {
+				nundone++;
+				assert_int_equal(
+				    tool_run(cmd_grow, "-u", undo, path, NULL), 0);
+			} else if (!strstr(tool_said, "a backup is left")) {
+				assert_int_equal(access(undo, F_OK), -1);
+			}
+			if (!is_file(path, &base))
+				fail_msg("allocation %u: the pool has changed\n%s", n,
+					 tool_said);
+		}
+		print_message("%u allocations, %u undone\n", n - 1, nundone);
+		assert_true(n > 20);
+		assert_int_equal(pmemblk_check(path, 0), 1);
+	}
+}
+
 /* --- syncs of the folder ----------------------------------------------------------------- */
 
 static int folder_error; /* of fsync on a folder; 0: none */
@@ -198,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_memory_leaves_no_backup_and_no_change),
+	    cmocka_unit_test(no_memory_leaves_a_pool_that_grows_as_it_was),
 	    cmocka_unit_test(
 		a_folder_that_cannot_be_synced_takes_a_sync_of_the_file_system),
 	    cmocka_unit_test(a_folder_whose_sync_fails_leaves_no_backup_and_no_change),
