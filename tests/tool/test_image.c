@@ -57,13 +57,14 @@ static void put(uint64_t off, const void *bytes, size_t len)
 	close(fd);
 }
 
-static bool is_hole(uint64_t off)
+/* The file's next data, as the system tells. */
+static uint64_t next_in_file(uint64_t off)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool is = lseek(fd, (off_t)off, SEEK_DATA) != (off_t)off;
+	off_t at = lseek(fd, (off_t)off, SEEK_DATA);
 
 	close(fd);
-	return is;
+	return at < 0 ? UINT64_MAX : (uint64_t)at;
 }
 
 static uint64_t next_data(uint64_t off, uint64_t end)
@@ -76,10 +77,13 @@ static void need_holes(void)
 {
 	put(DATA, "x", 1);
 	assert_int_equal(image_refresh(&image), 0);
-	if (next_data(HOLES, HOLES + NHOLE * PAGE) != HOLES + NHOLE * PAGE ||
-	    next_data(DATA - 5 * PAGE, DATA + 5 * PAGE) != DATA ||
-	    next_data(DATA + PAGE, DATA + 5 * PAGE) != DATA + 5 * PAGE)
+	if (next_in_file(HOLES) < HOLES + NHOLE * PAGE ||
+	    next_in_file(DATA - 5 * PAGE) != DATA ||
+	    next_in_file(DATA + PAGE) < DATA + 5 * PAGE)
 		skip();
+	assert_int_equal(next_data(HOLES, HOLES + NHOLE * PAGE), HOLES + NHOLE * PAGE);
+	assert_int_equal(next_data(DATA - 5 * PAGE, DATA + 5 * PAGE), DATA);
+	assert_int_equal(next_data(DATA + PAGE, DATA + 5 * PAGE), DATA + 5 * PAGE);
 }
 
 static void what_was_changed_is_no_hole(void **state)
@@ -145,7 +149,7 @@ static void a_refresh_forgets_the_changes(void **state)
 	put(DATA + 1, "z", 1);
 	assert_int_equal(image_refresh(&image), 0);
 	/* on tmpfs a hole ends when it is read, or changed in a private mapping */
-	if (is_hole(HOLES))
+	if (next_in_file(HOLES) != HOLES)
 		assert_int_equal(next_data(HOLES, HOLES + PAGE), HOLES + PAGE);
 	assert_memory_equal(image.map.base + DATA, "xz", 3);
 	assert_int_equal(image.map.base[HOLES], 0);
