@@ -170,6 +170,36 @@ static void no_memory_leaves_a_pool_that_grows_as_it_was(void **state)
 	}
 }
 
+/* What an undo has stored already does no harm to the next one. */
+static void no_memory_for_an_undo_leaves_the_backup_usable(void **state)
+{
+	struct pool_file damaged = damage_all();
+	struct pool_file repaired;
+	unsigned n = 1;
+
+	(void)state;
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	repaired = load_file(path, &base);
+	for (;; n++) {
+		int status;
+
+		store_file(path, &repaired);
+		failing_at = n;
+		status = tool_run(repair_without_memory, "-u", undo, path, NULL);
+		if (ncall == 0)
+			break;
+		if (status != 0 && status != 3)
+			fail_msg("allocation %u: status %d\n%s", n, status, tool_said);
+		if (status == 3)
+			assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+		assert_true(is_file(path, &damaged));
+	}
+	print_message("%u allocations\n", n - 1);
+	assert_true(n > 15);
+	free(repaired.p);
+	free(damaged.p);
+}
+
 /* --- syncs of the folder ----------------------------------------------------------------- */
 
 static int folder_error; /* of fsync on a folder; 0: none */
@@ -255,6 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_memory_leaves_no_backup_and_no_change),
 	    cmocka_unit_test(no_memory_leaves_a_pool_that_grows_as_it_was),
+	    cmocka_unit_test(no_memory_for_an_undo_leaves_the_backup_usable),
 	    cmocka_unit_test(
 		a_folder_that_cannot_be_synced_takes_a_sync_of_the_file_system),
 	    cmocka_unit_test(a_folder_whose_sync_fails_leaves_no_backup_and_no_change),
