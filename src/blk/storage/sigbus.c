@@ -33,13 +33,14 @@
 static struct {
 	_Atomic(uintptr_t) base;
 	_Atomic(uintptr_t) end;
-	_Atomic(struct sigbus_watch *) watch; /* NULL in a free slot */
+	_Atomic(uint64_t) serial; /* of the watch; 0 in a free slot */
 } watched[MAX_WATCHED];
 
 static void mend(void);
 
 static struct fork_lock lock = {.mend = mend}; /* guards the variables below */
 static unsigned nwatched;
+static uint64_t last_serial; /* of the watches */
 static bool is_installed;
 /* the action of SIGBUS before ours; read by the handler */
 static struct sigaction before;
@@ -49,12 +50,12 @@ static size_t page_size;
 struct call {
 	/*
 	 * NULL outside of a call. A handler of the program may leave the call by siglongjmp();
-	 * then this is never cleared, and the watch may be gone. Its slot tells whether it
-	 * exists.
+	 * then this is never cleared. The watch may be gone, and another one may be in its place.
 	 */
 	struct sigbus_watch *entered;
-	unsigned slot;	/* of entered */
-	uint64_t epoch; /* at sigbus_enter() */
+	unsigned slot;	 /* of entered */
+	uint64_t serial; /* likewise */
+	uint64_t epoch;	 /* at sigbus_enter() */
 	/* the pages that this thread has replaced: one bit for each of entered->replaced */
 	uint64_t mine;
 };
@@ -80,8 +81,8 @@ static struct call *current(void)
 /* Whether the watch that the thread has entered still exists. */
 static bool is_there(const struct call *c)
 {
-	return c->slot != 0 && atomic_load_explicit(&watched[c->slot - 1].watch,
-						    memory_order_acquire) == c->entered;
+	return c->slot != 0 && atomic_load_explicit(&watched[c->slot - 1].serial,
+						    memory_order_acquire) == c->serial;
 }
 
 static bool is_watched(const struct call *c, uintptr_t addr)
@@ -298,7 +299,9 @@ int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
 		if (atomic_load_explicit(&watched[i].end, memory_order_relaxed) == 0) {
 			atomic_store_explicit(&watched[i].base, (uintptr_t)base,
 					      memory_order_relaxed);
-			atomic_store_explicit(&watched[i].watch, w, memory_order_relaxed);
+			w->serial = ++last_serial;
+			atomic_store_explicit(&watched[i].serial, w->serial,
+					      memory_order_relaxed);
 			atomic_store_explicit(&watched[i].end,
 					      (uintptr_t)base + (uintptr_t)size,
 					      memory_order_release);
@@ -320,7 +323,7 @@ void sigbus_unwatch(struct sigbus_watch *w)
 	if (w->slot == 0)
 		return;
 	fork_lock_acquire(&lock);
-	atomic_store_explicit(&watched[w->slot - 1].watch, NULL, memory_order_relaxed);
+	atomic_store_explicit(&watched[w->slot - 1].serial, 0, memory_order_relaxed);
 	atomic_store_explicit(&watched[w->slot - 1].end, 0, memory_order_release);
 	w->slot = 0;
 	if (--nwatched == 0)
@@ -383,6 +386,7 @@ void sigbus_enter(struct sigbus_watch *w)
 	c->mine = 0;
 	c->epoch = sigbus_epoch(w);
 	c->slot = w->slot;
+	c->serial = w->serial;
 	atomic_signal_fence(memory_order_seq_cst);
 	c->entered = w;
 	atomic_signal_fence(memory_order_seq_cst);

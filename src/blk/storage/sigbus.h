@@ -28,7 +28,8 @@
 #define SIGBUS_PAGES 64u
 
 struct sigbus_watch {
-	unsigned slot; /* in the handler's table, from 1; 0: not watched */
+	unsigned slot;	 /* in the handler's table, from 1; 0: not watched */
+	uint64_t serial; /* no other watch of this process has it */
 	/* threads that have replaced a page and are not out of sigbus_leave() yet */
 	_Atomic(unsigned) open;
 	_Atomic(uint64_t) epoch; /* raised before each replacement */

@@ -190,6 +190,46 @@ static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **sta
 }
 
 /*
+ * The next pool is often where the last one was. The thread must not end its old call there: nobody
+ * would wait for a replacement any more, or all would wait for ever.
+ */
+static void a_thread_that_jumped_out_changes_nothing_in_the_next_pool(void **state)
+{
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+	volatile char *memory = map_page(MAP_SHARED, fd);
+	volatile char *lost = map_page(MAP_SHARED, fd);
+	struct sigaction own = {.sa_handler = jump};
+	static struct sigbus_watch w;
+	struct sigaction old;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096), 0);
+	own_calls = 0;
+	sigbus_enter(&w);
+	assert_int_equal(*(volatile unsigned char *)memory, 0xff);
+	if (sigsetjmp(way_out, 1) == 0)
+		*lost = 1;
+	assert_int_equal(own_calls, 1);
+	sigbus_unwatch(&w);
+	memset(&w, 0, sizeof(w));
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096), 0);
+	alarm(20);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sigbus_epoch(&w), 0);
+		assert_int_equal(w.open, 0);
+		sigbus_enter(&w);
+		assert_false(sigbus_leave(&w));
+	}
+	alarm(0);
+	sigbus_unwatch(&w);
+	munmap((void *)(uintptr_t)memory, 4096);
+	munmap((void *)(uintptr_t)lost, 4096);
+	close(fd);
+	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+}
+
+/*
  * While this is set, installing the handler truncates the file, which is mapped but not read yet.
  */
 static bool cuts_file;
@@ -504,6 +544,7 @@ int main(void)
 	    cmocka_unit_test(a_fault_in_the_callers_buffer_goes_to_the_programs_handler),
 	    cmocka_unit_test(a_thread_may_jump_out_of_a_call_before_the_pool_is_closed),
 	    cmocka_unit_test(a_thread_that_jumped_out_after_a_lost_page_may_come_again),
+	    cmocka_unit_test(a_thread_that_jumped_out_changes_nothing_in_the_next_pool),
 	    cmocka_unit_test(
 		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
 	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
