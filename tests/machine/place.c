@@ -7,6 +7,8 @@
  *	place create FILE SIZE		pmemblk_create; prints the message when it fails
  *	place map FILE			maps an existing file between neighbours, unmaps it, and
  *					prints how many neighbours have changed
+ *	place lose FILE SIZE		makes a pool of SIZE bytes with sigbus.catch, truncates its
+ *					file and uses it
  */
 #include <errno.h>
 #include <libpmem.h>
@@ -131,6 +133,33 @@ static int map(const char *path)
 	return lost != 0;
 }
 
+/* The blocks at the end of the data are lost, and the map behind them. */
+static int lose(const char *path, size_t size)
+{
+	char block[4096] = "block";
+	int on = 1;
+	PMEMblkpool *p;
+
+	if (pmemblk_ctl_set(NULL, "sigbus.catch", &on) != 0)
+		return complain("ctl", pmemblk_errormsg());
+	p = pmemblk_create(path, sizeof(block), size, 0644);
+	if (!p)
+		return complain("create", pmemblk_errormsg());
+	if (pmemblk_write(p, block, 0) != 0)
+		return complain("write", pmemblk_errormsg());
+	if (truncate(path, 4 << 20) != 0)
+		return complain("truncate", path);
+	for (int i = 0; i < 2; i++)
+		if (pmemblk_read(p, block, 0) != -1 || errno != EIO)
+			return complain("read", "a lost page is read");
+	if (pmemblk_write(p, block, 0) != -1 || errno != EIO)
+		return complain("write", "a lost page is written");
+	puts(pmemblk_errormsg());
+	pmemblk_close(p);
+	unlink(path);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "use") == 0)
@@ -144,6 +173,8 @@ int main(int argc, char **argv)
 		pmemblk_close(p);
 		return 0;
 	}
+	if (argc == 4 && strcmp(argv[1], "lose") == 0)
+		return lose(argv[2], strtoull(argv[3], NULL, 0));
 	if (argc == 3 && strcmp(argv[1], "map") == 0)
 		return map(argv[2]);
 	return 2;

@@ -17,6 +17,10 @@ place=$BUILD/tests/machine/place
 ours "$place" use "$work/mnt" $((18 << 20)) || fail "18 MiB cannot be used"
 case_ok "a pool and files of whole huge pages are used"
 
+out=$(ours "$place" lose "$work/mnt/lost" $((18 << 20))) || fail "a lost huge page: ${out:-the signal ends the program}"
+grep -q 'media error' <<<"$out" || fail "$out"
+case_ok "a pool with sigbus.catch survives the loss of huge pages"
+
 if out=$(ours "$place" create "$work/mnt/pool" 16785408); then fail "an odd pool is made"; fi
 grep -q 'no multiple of 2097152, the huge page.*errno 22' <<<"$out" || fail "no reason: $out"
 [ ! -e "$work/mnt/pool" ] || fail "the odd pool's file is left"

@@ -23,7 +23,7 @@ int pool_watch(struct pmemblk *pool)
 
 	if (!ctl_value(CTL_SIGBUS_CATCH))
 		return 0;
-	ret = sigbus_watch(&pool->watch, pool->map.base, pool->map.size);
+	ret = sigbus_watch(&pool->watch, pool->map.base, pool->map.size, pool->map.unit);
 	if (ret < 0)
 		return blame_file(pool->path, ret);
 	pool->is_watched = true;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The handler runs in the thread that made the access, so the state of a call is kept in the
- * thread's own memory. The handler uses only mmap(2), mremap(2), memset, atomics and
+ * thread's own memory. The handler uses only mmap(2), mremap(2), munmap(2), memset, atomics and
  * pthread_getspecific(3), which only loads here.
  *
  * The original mapping of a lost page cannot be restored, because no descriptor is open. Instead
  * a page behind the end of an empty file is mapped there: each access raises SIGBUS, as before.
+ *
+ * A "page" is as large as the pages of the mapping (sigbus_watch()). The kernel refuses to replace a
+ * part of a huge page.
  */
 #include "storage/sigbus.h"
 
@@ -44,7 +47,6 @@ static uint64_t last_serial; /* of the watches */
 static bool is_installed;
 /* the action of SIGBUS before ours; read by the handler */
 static struct sigaction before;
-static size_t page_size;
 
 /* The state of one thread between sigbus_enter() and sigbus_leave(). */
 struct call {
@@ -179,15 +181,15 @@ static bool note_page(struct call *c, uintptr_t page)
 static bool replace(struct call *c, uintptr_t addr)
 {
 	struct sigbus_watch *w = c->entered;
-	void *page = (void *)(addr & ~(uintptr_t)(page_size - 1));
-	void *fresh = mmap(NULL, page_size, PROT_READ | PROT_WRITE,
+	void *page = (void *)(addr & ~(uintptr_t)(w->unit - 1));
+	void *fresh = mmap(NULL, w->unit, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	bool is_first;
 
 	if (fresh == MAP_FAILED)
 		return false;
 	/* These bytes are no valid map entry, sequence number or checksum of a pool. */
-	memset(fresh, 0xff, page_size);
+	memset(fresh, 0xff, w->unit);
 	is_first = c->mine == 0;
 	if (!note_page(c, (uintptr_t)page))
 		atomic_store_explicit(&w->all_lost, true, memory_order_seq_cst);
@@ -195,8 +197,11 @@ static bool replace(struct call *c, uintptr_t addr)
 		atomic_fetch_add_explicit(&w->open, 1, memory_order_seq_cst);
 	/* Raised before another thread can see the replacement. */
 	atomic_fetch_add_explicit(&w->epoch, 1, memory_order_seq_cst);
-	return mremap(fresh, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
-	       MAP_FAILED;
+	if (mremap(fresh, w->unit, w->unit, MREMAP_MAYMOVE | MREMAP_FIXED, page) !=
+	    MAP_FAILED)
+		return true;
+	munmap(fresh, w->unit);
+	return false;
 }
 
 static void handle(int sig, siginfo_t *info, void *context)
@@ -218,7 +223,6 @@ static int install_locked(void)
 		return 0;
 	sigemptyset(&sa.sa_mask);
 	sa.sa_sigaction = handle;
-	page_size = (size_t)sysconf(_SC_PAGESIZE);
 	if (!calls.has_key && thread_memory_load(&calls) < 0)
 		return -ENOMEM;
 	if (sigaction(SIGBUS, NULL, &before) != 0)
@@ -285,10 +289,11 @@ void sigbus_setup(void)
 	fork_lock_setup(&lock);
 }
 
-int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size)
+int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size, size_t unit)
 {
 	int ret;
 
+	w->unit = unit;
 	fork_lock_acquire(&lock);
 	ret = install_locked();
 	if (ret < 0) {
@@ -343,7 +348,7 @@ static void take_away(struct sigbus_watch *w, uint64_t set)
 
 		if (page == 0 || !(set >> i & 1))
 			continue;
-		good = good && mmap((void *)page, page_size, PROT_READ | PROT_WRITE,
+		good = good && mmap((void *)page, w->unit, PROT_READ | PROT_WRITE,
 				    MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
 		if (!good)
 			atomic_store_explicit(&w->all_lost, true, memory_order_seq_cst);

@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "compiler.h"
@@ -30,6 +31,7 @@
 struct sigbus_watch {
 	unsigned slot;	 /* in the handler's table, from 1; 0: not watched */
 	uint64_t serial; /* no other watch of this process has it */
+	size_t unit;	 /* the size of a page, see sigbus_watch() */
 	/* threads that have replaced a page and are not out of sigbus_leave() yet */
 	_Atomic(unsigned) open;
 	_Atomic(uint64_t) epoch; /* raised before each replacement */
@@ -42,9 +44,12 @@ struct sigbus_watch {
 void sigbus_setup(void);
 
 /*
- * Watches size bytes at base, whole pages. -ENOMEM, message set: too many mappings are watched.
+ * Watches size bytes at base, a multiple of unit. The mapping consists of pages of this size, a power
+ * of two: of huge pages on hugetlbfs and device DAX. The last one may extend beyond size. -ENOMEM,
+ * message set: too many mappings are watched.
  */
-int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size) MUST_CHECK;
+int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size,
+		 size_t unit) MUST_CHECK;
 void sigbus_unwatch(struct sigbus_watch *w); /* a zeroed struct is allowed */
 
 /*

@@ -198,6 +198,36 @@ static void a_block_of_very_many_lost_pages_fails_and_all_others_too(void **stat
 	unlink(path);
 }
 
+/* The kernel refuses to replace a part of a huge page. */
+static void a_huge_page_is_replaced_as_a_whole(void **state)
+{
+	enum { UNIT = 4 * 4096 };
+	static struct sigbus_watch w;
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+	uintptr_t at = (uintptr_t)mmap(NULL, 3 * UNIT, PROT_NONE,
+				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile unsigned char *memory = (void *)((at + UNIT - 1) / UNIT * UNIT);
+
+	(void)state;
+	assert_true(mmap((void *)(uintptr_t)memory, 2 * UNIT, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
+	close(fd);
+	assert_int_equal(
+	    sigbus_watch(&w, (void *)(uintptr_t)memory, 2 * UNIT - 4096, UNIT), 0);
+	for (int round = 0; round < 2; round++) {
+		uint64_t before = sigbus_epoch(&w);
+
+		sigbus_enter(&w);
+		/* one fault for each page, wherever it is accessed */
+		for (int i = 0; i < 7; i++)
+			assert_int_equal(memory[i * 4096 + 1], 0xff);
+		assert_int_equal(w.epoch, before + 2);
+		assert_true(sigbus_leave(&w));
+	}
+	sigbus_unwatch(&w);
+	munmap((void *)at, 3 * UNIT);
+}
+
 /* The pages of other threads take all places. */
 static void a_page_that_finds_no_room_is_waited_for_by_nobody(void **state)
 {
@@ -332,6 +362,7 @@ int main(void)
 	    cmocka_unit_test(a_file_that_was_cut_off_fails_to_open_by_errno),
 	    cmocka_unit_test(all_threads_see_the_error_and_nothing_else),
 	    cmocka_unit_test(a_block_of_very_many_lost_pages_fails_and_all_others_too),
+	    cmocka_unit_test(a_huge_page_is_replaced_as_a_whole),
 	    cmocka_unit_test(a_page_that_finds_no_room_is_waited_for_by_nobody),
 	    cmocka_unit_test(a_child_inherits_no_replacement_and_waits_for_nobody),
 	    cmocka_unit_test(a_long_wait_sleeps_and_a_short_one_does_not),

@@ -138,8 +138,8 @@ static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **sta
 
 	(void)state;
 	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-	assert_int_equal(sigbus_watch(w, memory, 4096), 0);
-	assert_int_equal(sigbus_watch(&other, memory, 4096), 0);
+	assert_int_equal(sigbus_watch(w, memory, 4096, 4096), 0);
+	assert_int_equal(sigbus_watch(&other, memory, 4096, 4096), 0);
 	own_calls = 0;
 	sigbus_enter(w);
 	if (sigsetjmp(way_out, 1) == 0)
@@ -169,7 +169,7 @@ static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **sta
 
 	(void)state;
 	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096, 4096), 0);
 	own_calls = 0;
 	sigbus_enter(&w);
 	assert_int_equal(*(volatile unsigned char *)memory, 0xff);
@@ -204,7 +204,7 @@ static void a_thread_that_jumped_out_changes_nothing_in_the_next_pool(void **sta
 
 	(void)state;
 	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096, 4096), 0);
 	own_calls = 0;
 	sigbus_enter(&w);
 	assert_int_equal(*(volatile unsigned char *)memory, 0xff);
@@ -213,7 +213,7 @@ static void a_thread_that_jumped_out_changes_nothing_in_the_next_pool(void **sta
 	assert_int_equal(own_calls, 1);
 	sigbus_unwatch(&w);
 	memset(&w, 0, sizeof(w));
-	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096, 4096), 0);
 	alarm(20);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(sigbus_epoch(&w), 0);
