@@ -4,7 +4,8 @@
  * loaded. Then it loads, uses and unloads the first two 200 times, while other threads live on;
  * in every round each of these has a failure and writes. In some rounds the process also forks,
  * and a handler uses the library meanwhile. At the end there must be as many pthread keys as
- * before, and not much more memory in use, nor many more mappings.
+ * before, and not much more memory in use, nor many more mappings. Last of all it unloads them with an
+ * open pool; then the action of SIGBUS must be that of before.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -12,6 +13,7 @@
 #include <libpmem.h>
 #include <libpmemblk.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +154,27 @@ static size_t memory_in_use(void)
 #endif
 }
 
+static void leave_a_pool_open(const char *const *path)
+{
+	struct sigaction was;
+	struct sigaction now;
+	int on = 1;
+
+	CHECK(sigaction(SIGBUS, NULL, &was) == 0);
+	CHECK(pmem = dlopen(path[0], RTLD_NOW | RTLD_LOCAL));
+	CHECK(blk = dlopen(path[1], RTLD_NOW | RTLD_LOCAL));
+	CHECK(CALL(blk, pmemblk_ctl_set)(NULL, "sigbus.catch", &on) == 0);
+	CHECK(CALL(blk, pmemblk_open)(path[2], 512));
+	CHECK(sigaction(SIGBUS, NULL, &now) == 0);
+	CHECK(now.sa_handler != was.sa_handler);
+	CHECK(dlclose(blk) == 0);
+	CHECK(dlclose(pmem) == 0);
+	CHECK(sigaction(SIGBUS, NULL, &now) == 0);
+	/* musl never unloads */
+	CHECK(now.sa_handler == was.sa_handler ||
+	      dlopen(path[1], RTLD_NOW | RTLD_NOLOAD));
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread[THREADS];
@@ -188,6 +211,7 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&begin);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
+	leave_a_pool_open((const char *const *)argv + 1);
 	printf("%d rounds beside %d libraries, %ld bytes more in use\n", ROUNDS, argc - 4,
 	       (long)(after - before));
 	return after > before + 65536;

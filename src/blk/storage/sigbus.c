@@ -25,6 +25,7 @@
 #include "errormsg.h"
 #include "fork_lock.h"
 #include "thread_memory.h"
+#include "unload.h"
 
 #define MAX_WATCHED 256
 
@@ -66,11 +67,6 @@ _Static_assert(sizeof(struct call) <= THREAD_MEMORY_SPARE, "it needs more memory
 _Static_assert(SIGBUS_PAGES <= 64, "mine has no more bits");
 
 static struct thread_memory calls = {.size = THREAD_MEMORY_SPARE};
-
-__attribute__((destructor)) static void unload(void)
-{
-	thread_memory_unload(&calls);
-}
 
 /* NULL outside of a call. */
 static struct call *current(void)
@@ -450,4 +446,12 @@ bool sigbus_is_hit(struct sigbus_watch *w)
 		return false;
 	atomic_thread_fence(memory_order_seq_cst);
 	return sigbus_changed(w, c->epoch);
+}
+
+/* A pool that was not closed must not leave a handler behind whose code is unmapped. */
+__attribute__((destructor)) static void unload(void)
+{
+	if (!unload_is_exit() && is_installed)
+		remove_locked();
+	thread_memory_unload(&calls);
 }
