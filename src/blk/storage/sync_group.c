@@ -36,12 +36,21 @@ void sync_group_fini(struct sync_group *group)
 	pthread_cond_destroy(&group->complete);
 }
 
-/* The mutex is released meanwhile. */
+/*
+ * The mutex is released meanwhile. The clock goes back if the process enters another time namespace.
+ * Then the time since the last sync is negative, which counts as very long.
+ */
 static void wait_for_followers_locked(struct sync_group *group)
 {
-	struct timespec deadline = {.tv_sec = (time_t)(group->wait_until / NSEC),
-				    .tv_nsec = (long)(group->wait_until % NSEC)};
+	uint64_t t = now();
+	uint64_t since = t - group->ended;
+	struct timespec deadline;
 
+	if (since >= group->patience)
+		return;
+	t += group->patience - since;
+	deadline =
+	    (struct timespec){.tv_sec = (time_t)(t / NSEC), .tv_nsec = (long)(t % NSEC)};
 	while (group->gathered < group->expected)
 		if (pthread_cond_timedwait(&group->complete, &group->mutex, &deadline))
 			return;
@@ -53,13 +62,12 @@ static void lead_locked(struct sync_group *group, int (*sync)(void *, uint64_t, 
 {
 	unsigned served;
 	uint64_t start;
-	uint64_t end;
 	uint64_t lo;
 	uint64_t hi;
 	int err;
 
 	group->led = true;
-	if (group->gathered < group->expected && now() < group->wait_until)
+	if (group->gathered < group->expected)
 		wait_for_followers_locked(group);
 	lo = group->lo;
 	hi = group->hi;
@@ -72,8 +80,8 @@ static void lead_locked(struct sync_group *group, int (*sync)(void *, uint64_t, 
 	start = now();
 	err = sync(arg, lo, hi);
 	pthread_mutex_lock(&group->mutex);
-	end = now();
-	group->wait_until = end + (end - start) / WAIT_DIVISOR;
+	group->ended = now();
+	group->patience = (group->ended - start) / WAIT_DIVISOR;
 	group->expected = served + group->gathered;
 	group->led = false;
 	group->finished = group->next;

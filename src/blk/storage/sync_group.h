@@ -32,13 +32,14 @@ struct sync_group {
 	pthread_cond_t complete;
 	uint64_t lo; /* the range that the next sync has to cover, up to hi */
 	uint64_t hi;
-	unsigned gathered;   /* callers of the next sync */
-	unsigned expected;   /* how many the leader of the next sync waits for */
-	uint64_t wait_until; /* when the leader stops waiting for them, nanoseconds */
-	uint64_t next;	     /* number of the next sync */
-	uint64_t finished;   /* syncs with a lower number are over */
-	bool led;	     /* a caller runs a sync or is about to */
-	int err;	     /* 0, or the -errno that ended the group */
+	unsigned gathered; /* callers of the next sync */
+	unsigned expected; /* how many the leader of the next sync waits for */
+	uint64_t ended;	   /* when the last sync ended, nanoseconds */
+	uint64_t patience; /* so long the leader waits for them after that */
+	uint64_t next;	   /* number of the next sync */
+	uint64_t finished; /* syncs with a lower number are over */
+	bool led;	   /* a caller runs a sync or is about to */
+	int err;	   /* 0, or the -errno that ended the group */
 };
 
 void sync_group_init(struct sync_group *group);

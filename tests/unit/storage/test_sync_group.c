@@ -234,6 +234,24 @@ static void the_next_sync_waits_for_those_just_served(void **state)
 	sync_group_fini(&t.group);
 }
 
+/* As if the process had entered a time namespace whose clock is an hour behind. */
+static void a_clock_that_goes_back_makes_nobody_wait(void **state)
+{
+	(void)state;
+	t.fail_at = 0;
+	t.syncs = 0;
+	t.took = 100;
+	sync_group_init(&t.group);
+	assert_int_equal(sync_group_commit(&t.group, 0, 1, sync_pages, NULL), 0);
+	t.group.expected = 4;
+	t.group.ended += UINT64_C(3600000000000);
+	alarm(20);
+	assert_int_equal(sync_group_commit(&t.group, 0, 1, sync_pages, NULL), 0);
+	alarm(0);
+	assert_int_equal(t.syncs, 2);
+	sync_group_fini(&t.group);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +260,7 @@ int main(void)
 	    cmocka_unit_test(a_single_caller_syncs_each_time),
 	    cmocka_unit_test(a_commit_locks_what_it_unlocks),
 	    cmocka_unit_test(the_next_sync_waits_for_those_just_served),
+	    cmocka_unit_test(a_clock_that_goes_back_makes_nobody_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
