@@ -61,7 +61,8 @@
  * B7  R15 is checked twice, as in a single write: after the lanes, and after the locks.
  * B8  A failed sync poisons the table, and the rest of the batch is not stored (R9).
  *     Before FENCE 1 no record was stored, so all blocks of the chunk are old. After FENCE 1 each
- *     is old or new. Earlier chunks are durable; later chunks have not begun.
+ *     is old or new when the pool is opened again. Until then readers find it old, unless its record
+ *     has reached the medium (R18). Earlier chunks are durable; later chunks have not begun.
  * B9  A batch may be in several arenas: a lane has a slot in each of them.
  *     A chunk uses a lane only in the arena of its block. The lane's slots in other arenas do not
  *     change, and R3 holds there, too: a slot records its own previous entry. One fence covers
@@ -97,7 +98,8 @@ struct item {
 	struct btt_arena *arena;
 	const unsigned char *buf;
 	uint32_t premap;
-	uint32_t old; /* the old entry, with its number filled in */
+	uint32_t old;	 /* the old entry, with its number filled in */
+	uint64_t before; /* btt_load_second_half() */
 };
 
 struct chunk {
@@ -334,17 +336,28 @@ static uint32_t new_entry(const struct item *item, unsigned lane)
 static void store_records(struct btt *btt, struct chunk *c, struct storage_step *step)
 {
 	for (unsigned i = 0; i < c->n; i++) {
-		const struct item *item = item_of(c, i);
+		struct item *item = item_of(c, i);
 		unsigned lane = c->lane[i];
 		uint64_t record = record_off(item, lane);
 		uint32_t seq = btt_flog_next_seq(item->arena->slot[lane].seq);
 
 		if (btt->storage->line_order)
 			store_first_half(btt, item, lane);
+		item->before = btt_load_second_half(btt, record);
 		storage_store64(btt->storage, record + 8,
 				btt_flog_second_half(new_entry(item, lane), seq));
 		storage_flush(btt->storage, step, record,
 			      sizeof(struct btt_flog_record_media));
+	}
+}
+
+/* R18 */
+static void take_records_back(struct btt *btt, struct chunk *c)
+{
+	for (unsigned i = 0; i < c->n; i++) {
+		const struct item *item = item_of(c, i);
+
+		btt_take_record_back(btt, record_off(item, c->lane[i]), item->before);
 	}
 }
 
@@ -410,8 +423,10 @@ static int exchange_locked(struct btt *btt, struct chunk *c, struct storage_step
 		return btt_poison(btt, ret);
 	store_records(btt, c, step);
 	ret = storage_fence(btt->storage, step);
-	if (unlikely(ret))
+	if (unlikely(ret)) {
+		take_records_back(btt, c);
 		return btt_poison(btt, ret);
+	}
 	store_entries_locked(btt, c, step, thread);
 	return btt->storage->eager_flush ? note_or_fence_locked(btt, c, step, thread) : 0;
 }

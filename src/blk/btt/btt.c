@@ -131,6 +131,8 @@
  *     if the call had taken effect later. If the old entry was initial, the flag zero is stored in
  *     its place. So an entry that is initial in memory is initial on the medium, too
  *     (btt/zero_range.c).
+ *     For the same reason a write whose FENCE 2 has failed stores the old second half of the record
+ *     again, before the table is poisoned: from then on readers redo what the record says (R9).
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -185,6 +187,7 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 			  slot->next_record * sizeof(struct btt_flog_record_media);
 	uint32_t seq = btt_flog_next_seq(slot->seq);
 	uint32_t new_entry = slot->free_block | BTT_MAP_NORMAL;
+	uint64_t before;
 	uint32_t raw;
 	uint32_t old;
 	int ret;
@@ -210,11 +213,14 @@ static int exchange_locked(struct btt *btt, struct btt_arena *arena, unsigned la
 		return btt_poison(btt, ret);
 	if (s->line_order)
 		storage_store64(s, record, btt_flog_first_half(premap, old));
+	before = btt_load_second_half(btt, record);
 	storage_store64(s, record + 8, btt_flog_second_half(new_entry, seq));
 	storage_flush(s, step, record, sizeof(struct btt_flog_record_media));
 	ret = storage_fence(s, step);
-	if (ret)
+	if (ret) {
+		btt_take_record_back(btt, record, before);
 		return btt_poison(btt, ret);
+	}
 	slot->seq = seq;
 	slot->next_record ^= 1;
 	slot->free_block = btt_map_postmap(old);

@@ -190,6 +190,21 @@ static inline void btt_flush_previous(struct btt *btt, const struct btt_arena *a
 	btt_flush_entry(btt, arena, slot->prev_premap, step);
 }
 
+/* On a file, the second half of a record that is about to be replaced. */
+static inline uint64_t btt_load_second_half(const struct btt *btt, uint64_t record)
+{
+	if (!btt->storage->drops_pages)
+		return 0;
+	return storage_load64(btt->storage, record + 8, memory_order_relaxed);
+}
+
+/* R18: the fence has failed that should have made the new second half durable. */
+static inline void btt_take_record_back(struct btt *btt, uint64_t record, uint64_t before)
+{
+	if (btt->storage->drops_pages)
+		storage_store64(btt->storage, record + 8, before);
+}
+
 /*
  * Called if the lane's turn ends without a step. The block that the thread's other lane has freed
  * still needs a fence before it is overwritten (R11).

@@ -26,12 +26,13 @@
 static const char *path;
 static unsigned char *disk;
 static bool refused; /* the next sync has to report that pages could not be written */
+static int passed;   /* so many syncs come before it */
 
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 {
 	int ret;
 
-	if (refused) {
+	if (refused && passed-- <= 0) {
 		refused = false;
 		errno = EIO;
 		return -1;
@@ -61,6 +62,7 @@ static PMEMblkpool *begin(void)
 
 	alarm(60);
 	refused = false;
+	passed = 0;
 	unlink(path);
 	p = pmemblk_create(path, 512, SIZE, 0644);
 	if (!p)
@@ -113,6 +115,46 @@ static void who_reads_after_a_failed_sync_reads_what_was_written(void **state)
 	assert_int_equal(byteblock_get(p, 3), 2);
 	pmemblk_close(p);
 	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
+/*
+ * The sync of the data passes, that of the records fails. Pages of the records may leave the memory
+ * later; then nobody must have read the new contents.
+ */
+static void a_write_whose_second_sync_failed_reads_as_before(void **state)
+{
+	unsigned char block[2][512];
+	struct pmemblk_iovec iov[] = {{block[0], 4, 1}, {block[1], 7, 1}};
+
+	(void)state;
+	memset(block, 3, sizeof(block));
+	for (int is_batch = 0; is_batch < 2; is_batch++) {
+		PMEMblkpool *p = begin();
+
+		for (int i = 0; i < 10; i++)
+			assert_int_equal(byteblock_put(p, i, 2), 0);
+		refused = true;
+		passed = 1;
+		errno = 0;
+		if (is_batch)
+			assert_int_equal(pmemblk_writev(p, iov, 2, NULL), -1);
+		else
+			assert_int_equal(byteblock_put(p, 4, 3), -1);
+		assert_int_equal(errno, EIO);
+		for (int dropped = 0; dropped < 2; dropped++) {
+			for (int i = 0; i < 10; i++)
+				assert_int_equal(byteblock_get(p, i), 2);
+			if (!dropped)
+				drop_first_page_of_map();
+		}
+		pmemblk_close(p);
+		assert_int_equal(pmemblk_check(path, 0), 1);
+		p = pmemblk_open(path, 0);
+		assert_non_null(p);
+		for (int i = 0; i < 10; i++)
+			assert_int_equal(byteblock_get(p, i), 2);
+		pmemblk_close(p);
+	}
 }
 
 /* The child reads commands, one letter each. Its exit status is the sum of the failures. */
@@ -182,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_flag_never_brings_a_freed_block_back),
 	    cmocka_unit_test(who_reads_after_a_failed_sync_reads_what_was_written),
+	    cmocka_unit_test(a_write_whose_second_sync_failed_reads_as_before),
 	    cmocka_unit_test(a_child_reads_after_a_failed_sync_what_was_written),
 	};
 
