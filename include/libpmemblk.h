@@ -41,7 +41,9 @@
  *
  * - Order. Two writes may reach the medium in either order. A call that has returned 0 is
  *   durable; a call that has not returned yet may or may not be.
- * - Signals. No function may be called from a signal handler. An interrupted system call is
+ * - Signals. No function may be called from a signal handler. A handler that has interrupted a
+ *   call has to return to it: no siglongjmp(), and no cancellation point while the thread may be
+ *   cancelled. If it forks, the child must not return to the call. An interrupted system call is
  *   repeated. Only a call that waits for a pool in use (lock.wait) can end early with EINTR.
  * - Failed syncs. After EIO from a modifying call, close the pool and open it again before you
  *   write. Opening stores again what a failed write-back may have left out.
