@@ -124,13 +124,17 @@ void log_load(const char *library, const char *prefix)
 
 void log_unload(void)
 {
+	struct edge edge;
+
 	if (unload_is_exit())
 		return;
+	edge = edge_enter(true);
 	file_limit = -1;
 	update_limit();
 	if (file != STDERR_FILENO)
 		close(file);
 	file = STDERR_FILENO;
+	edge_leave(edge, 0);
 }
 
 #else

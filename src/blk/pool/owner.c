@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/fork_memory.h"
+#include "edge.h"
 #include "errormsg.h"
 #include "fork_lock.h"
 
@@ -103,16 +104,20 @@ static struct pool_owner *first(void)
 	return atomic_load_explicit(&list, memory_order_relaxed);
 }
 
+/*
+ * fork(2) is no cancellation point, but calls in its handlers are: the thread would leave the lock
+ * behind.
+ */
 static void prepare(void)
 {
-	int before = errno;
+	struct edge edge = edge_enter(true);
 
 	fork_lock_acquire(&list_lock);
 	nforks++;
 	for (struct pool_owner *o = first(); o; o = next_of(o))
 		prepare_owner_locked(o);
 	fork_lock_release(&list_lock);
-	errno = before;
+	edge_leave(edge, 0);
 }
 
 static void in_parent(void)

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/fork_memory.h"
+#include "edge.h"
 #include "errormsg.h"
 #include "fork_lock.h"
 #include "mapping.h"
@@ -187,10 +188,14 @@ static void in_parent(void)
 	fork_lock_release(&lock);
 }
 
+/* As in pool/owner.c, the thread must not be cancelled here. */
 static void in_child(void)
 {
+	struct edge edge = edge_enter(true);
+
 	fork_lock_acquire(&lock);
 	fork_lock_release(&lock);
+	edge_leave(edge, 0);
 }
 
 void poolset_fork_setup(void)

@@ -376,12 +376,56 @@ static void everybody_goes_on_when_a_writer_is_cancelled(void **state)
 	run_child("1", 0, cancel_writers);
 }
 
+/* --- in a fork ------------------------------------------------------------------------- */
+
+static void *fork_when_cancelled(void *pid)
+{
+	pthread_cancel(pthread_self());
+	*(pid_t *)pid = fork();
+	if (*(pid_t *)pid == 0)
+		_exit(7);
+	return NULL;
+}
+
+static void fork_as_cancelled(void)
+{
+	pthread_t thread;
+	void *result;
+	pid_t pid = -1;
+	int status;
+
+	REQUIRE(pthread_create(&thread, NULL, fork_when_cancelled, &pid) == 0,
+		"no thread");
+	pthread_join(thread, &result);
+	REQUIRE(result == NULL && pid > 0, "the fork is a cancellation point");
+	REQUIRE(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		    WEXITSTATUS(status) == 7,
+		"the child was cancelled: %#x", status);
+}
+
+static void fork_with_an_open_pool(void)
+{
+	REQUIRE(create_pool() && write_block(), "%s", pmemblk_errormsg());
+	fork_as_cancelled();
+	REQUIRE(write_block(), "%s", pmemblk_errormsg());
+	pmemblk_close(pool);
+	REQUIRE(check_pool(), "not consistent");
+}
+
+static void a_fork_is_no_cancellation_point_either(void **state)
+{
+	(void)state;
+	run_child("0", 0, fork_with_an_open_pool);
+	run_child("1", 0, fork_with_an_open_pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_function_of_libpmemblk_is_a_cancellation_point),
 	    cmocka_unit_test(no_function_of_libpmem_is_a_cancellation_point),
 	    cmocka_unit_test(a_daemons_reads_and_its_takeover_are_none),
+	    cmocka_unit_test(a_fork_is_no_cancellation_point_either),
 	    cmocka_unit_test(everybody_goes_on_when_a_writer_is_cancelled),
 	};
 
