@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/fork_memory.h"
+#include "base/handler_lock.h"
 #include "edge.h"
 #include "errormsg.h"
-#include "fork_lock.h"
 
 #define NOBODY 0u
 #define UNMARKED UINT32_MAX
@@ -24,7 +24,7 @@ static void mend(void);
  * The list of all pools of this process. Each change of it is one store. The lock is held for a
  * few instructions, or while a mark is set.
  */
-static struct fork_lock list_lock = {.mend = mend};
+static struct handler_lock list_lock = {.lock.mend = mend};
 static _Atomic(struct pool_owner *) list;
 static unsigned nforks; /* threads that are between the two handlers */
 
@@ -112,19 +112,19 @@ static void prepare(void)
 {
 	struct edge edge = edge_enter(true);
 
-	fork_lock_acquire(&list_lock);
+	handler_lock_acquire(&list_lock);
 	nforks++;
 	for (struct pool_owner *o = first(); o; o = next_of(o))
 		prepare_owner_locked(o);
-	fork_lock_release(&list_lock);
+	handler_lock_release(&list_lock);
 	edge_leave(edge, 0);
 }
 
 static void in_parent(void)
 {
-	fork_lock_acquire(&list_lock);
+	handler_lock_acquire(&list_lock);
 	nforks--;
-	fork_lock_release(&list_lock);
+	handler_lock_release(&list_lock);
 }
 
 /* Runs in a new process, and also when the library is loaded, with an empty list. */
@@ -148,7 +148,7 @@ static void mend(void)
 
 static void in_child(void)
 {
-	fork_lock_acquire(&list_lock);
+	handler_lock_acquire(&list_lock);
 	for (struct pool_owner *o = first(); o; o = next_of(o)) {
 		struct pool_local *l = o->local;
 		pid_t parent = atomic_load_explicit(&o->owner, memory_order_relaxed);
@@ -159,12 +159,12 @@ static void in_child(void)
 		l->parent_word = o->word;
 		atomic_store_explicit(&o->owner, 0, memory_order_relaxed);
 	}
-	fork_lock_release(&list_lock);
+	handler_lock_release(&list_lock);
 }
 
 void pool_owner_setup(void)
 {
-	fork_lock_setup(&list_lock);
+	fork_lock_setup(&list_lock.lock);
 	pthread_atfork(prepare, in_parent, in_child);
 }
 
@@ -199,13 +199,13 @@ int pool_owner_init(struct pool_owner *o, size_t nversion)
 	o->local->word = next_turn(0, UNMARKED);
 	atomic_store_explicit(&o->shared->word, o->local->word, memory_order_release);
 	pool_owner_confirm(o);
-	fork_lock_acquire(&list_lock);
+	handler_lock_acquire(&list_lock);
 	note_owner_locked(o);
 	if (nforks > 0)
 		mark_locked(o);
 	atomic_store_explicit(&o->next, first(), memory_order_relaxed);
 	atomic_store_explicit(&list, o, memory_order_release);
-	fork_lock_release(&list_lock);
+	handler_lock_release(&list_lock);
 	return 0;
 }
 
@@ -225,9 +225,9 @@ void pool_owner_fini(struct pool_owner *o)
 
 	if (!l)
 		return;
-	fork_lock_acquire(&list_lock);
+	handler_lock_acquire(&list_lock);
 	unlink_locked(o);
-	fork_lock_release(&list_lock);
+	handler_lock_release(&list_lock);
 	if (l->word)
 		atomic_store_explicit(&o->shared->word, next_turn(l->word, NOBODY),
 				      memory_order_release);
@@ -298,16 +298,16 @@ int pool_owner_claim(struct pool_owner *o)
 				    "the pool belongs to another process, which is "
 				    "still running");
 		}
-		fork_lock_acquire(&list_lock);
+		handler_lock_acquire(&list_lock);
 		mine = next_turn(word, set_mark_locked(o));
-		fork_lock_release(&list_lock);
+		handler_lock_release(&list_lock);
 		if (atomic_compare_exchange_strong_explicit(&o->shared->word, &word, mine,
 							    memory_order_acq_rel,
 							    memory_order_acquire)) {
-			fork_lock_acquire(&list_lock);
+			handler_lock_acquire(&list_lock);
 			l->word = mine;
 			note_owner_locked(o);
-			fork_lock_release(&list_lock);
+			handler_lock_release(&list_lock);
 			return 0;
 		}
 	}

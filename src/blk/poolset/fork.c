@@ -13,9 +13,9 @@
 
 #include "base/alloc.h"
 #include "base/fork_memory.h"
+#include "base/handler_lock.h"
 #include "edge.h"
 #include "errormsg.h"
-#include "fork_lock.h"
 #include "mapping.h"
 #include "unload.h"
 
@@ -58,7 +58,8 @@ struct poolset_fork {
 
 static void mend(void);
 
-static struct fork_lock lock = {.mend = mend}; /* guards the following three */
+/* guards the following three */
+static struct handler_lock lock = {.lock.mend = mend};
 static _Atomic(struct poolset_fork *) records; /* each change is one store */
 static unsigned nforks; /* threads that are between the two handlers */
 /*
@@ -175,17 +176,17 @@ static void retire_locked(void)
 
 static void before_fork(void)
 {
-	fork_lock_acquire(&lock);
+	handler_lock_acquire(&lock);
 	nforks++;
-	fork_lock_release(&lock);
+	handler_lock_release(&lock);
 }
 
 static void in_parent(void)
 {
-	fork_lock_acquire(&lock);
+	handler_lock_acquire(&lock);
 	nforks--;
 	retire_locked();
-	fork_lock_release(&lock);
+	handler_lock_release(&lock);
 }
 
 /* As in pool/owner.c, the thread must not be cancelled here. */
@@ -193,14 +194,14 @@ static void in_child(void)
 {
 	struct edge edge = edge_enter(true);
 
-	fork_lock_acquire(&lock);
-	fork_lock_release(&lock);
+	handler_lock_acquire(&lock);
+	handler_lock_release(&lock);
 	edge_leave(edge, 0);
 }
 
 void poolset_fork_setup(void)
 {
-	fork_lock_setup(&lock);
+	fork_lock_setup(&lock.lock);
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
@@ -224,12 +225,12 @@ int poolset_fork_enter(struct poolset *set)
 	for (unsigned i = 0; i < r->npart; i++)
 		r->part[i].file.fd = -1;
 	r->outcome = fork_memory_share(r->npart * sizeof(*r->outcome));
-	fork_lock_acquire(&lock);
+	handler_lock_acquire(&lock);
 	atomic_store_explicit(&r->next,
 			      atomic_load_explicit(&records, memory_order_relaxed),
 			      memory_order_relaxed);
 	atomic_store_explicit(&records, r, memory_order_release);
-	fork_lock_release(&lock);
+	handler_lock_release(&lock);
 	set->fork = r;
 	return 0;
 }
@@ -281,13 +282,13 @@ static void free_spent(struct poolset_fork *left)
 	struct poolset_fork *r;
 	struct poolset_fork *next;
 
-	fork_lock_acquire(&lock);
+	handler_lock_acquire(&lock);
 	if (left)
 		left->is_left = true;
 	retire_locked();
 	r = spent;
 	spent = NULL;
-	fork_lock_release(&lock);
+	handler_lock_release(&lock);
 	for (; r; r = next) {
 		next = next_of(r);
 		free_record(r);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/ctl.h"
+#include "base/signals.h"
 #include "errormsg.h"
 
 #define MS UINT64_C(1000000) /* nanoseconds */
@@ -49,17 +50,9 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000 * MS + (uint64_t)t.tv_nsec;
 }
 
-/* Blocks all signals except those that the thread's own instructions raise. */
 static void hold_signals(struct poolset_wait *wait)
 {
-	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL,
-				  SIGTRAP, SIGSYS, SIGABRT};
-	sigset_t set;
-
-	sigfillset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		sigdelset(&set, own[i]);
-	pthread_sigmask(SIG_BLOCK, &set, &wait->before);
+	signals_block(&wait->before);
 	wait->is_masked = true;
 }
 

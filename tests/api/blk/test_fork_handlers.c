@@ -2,7 +2,7 @@
 /*
  * Fork handlers of the program that use pools. They are registered before those of the library,
  * as in a program that loads the library with dlopen(3). So they run last before the fork, and
- * first after it.
+ * first after it. Also signal handlers that fork.
  */
 #include "fork_fixture.h"
 
@@ -10,7 +10,10 @@
 #include <libpmem.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
 
 static PMEMblkpool *pool;
 static void (*before)(void);
@@ -320,6 +323,74 @@ static void a_pool_that_is_opened_while_the_process_forks_is_inherited(void **st
 	close(owner_is_there[0]);
 }
 
+/* --- handlers of signals ------------------------------------------------------------------- */
+
+/* While this is set, the library is interrupted there by a signal whose handler forks. */
+static bool is_interrupted_in_getpid;
+static bool is_interrupted_in_shmget;
+static int handler_forks;
+
+static void interrupt(bool *is_due)
+{
+	if (!*is_due)
+		return;
+	*is_due = false;
+	raise(SIGUSR1);
+}
+
+SUPPORT_INTERPOSE pid_t getpid(void)
+{
+	interrupt(&is_interrupted_in_getpid);
+	return (pid_t)syscall(SYS_getpid);
+}
+
+SUPPORT_INTERPOSE int shmget(key_t key, size_t size, int flags)
+{
+	interrupt(&is_interrupted_in_shmget);
+	return (int)syscall(SYS_shmget, key, size, flags);
+}
+
+static void fork_in_handler(int sig)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)sig;
+	if (pid == 0)
+		_exit(0);
+	if (waitpid(pid, &status, 0) == pid && status == 0)
+		handler_forks++;
+}
+
+static void a_handler_of_a_signal_may_fork_whatever_it_interrupts(void **state)
+{
+	struct sigaction sa = {.sa_handler = fork_in_handler};
+	struct sigaction old;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGUSR1, &sa, &old), 0);
+	for (int in_fork = 0; in_fork < 2; in_fork++) {
+		pid_t pid;
+
+		handler_forks = 0;
+		is_interrupted_in_getpid = !in_fork; /* when the pool gets its owner */
+		pool = create();
+		is_interrupted_in_shmget = in_fork; /* in the library's fork handler */
+		pid = fork();
+		if (pid == 0) {
+			EXPECT(is_busy(pool));
+			_exit(0);
+		}
+		assert_ends_well(pid);
+		assert_false(is_interrupted_in_getpid || is_interrupted_in_shmget);
+		assert_int_equal(handler_forks, 1);
+		assert_int_equal(byteblock_put(pool, 1, 1), 0);
+		pmemblk_close(pool);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(sigaction(SIGUSR1, &old, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +408,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_pool_that_is_opened_while_the_process_forks_is_inherited, new_path,
 		forget_handlers),
+	    cmocka_unit_test_setup(a_handler_of_a_signal_may_fork_whatever_it_interrupts,
+				   new_path),
 	};
 
 	return run_on_both("fork_handlers", tests, sizeof(tests) / sizeof(tests[0]));
