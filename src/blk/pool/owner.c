@@ -123,7 +123,8 @@ static void prepare(void)
 static void in_parent(void)
 {
 	handler_lock_acquire(&list_lock);
-	nforks--;
+	if (nforks > 0) /* 0: a handler of the program has forked, and this is the child */
+		nforks--;
 	handler_lock_release(&list_lock);
 }
 

@@ -184,7 +184,8 @@ static void before_fork(void)
 static void in_parent(void)
 {
 	handler_lock_acquire(&lock);
-	nforks--;
+	if (nforks > 0) /* as in pool/owner.c */
+		nforks--;
 	retire_locked();
 	handler_lock_release(&lock);
 }

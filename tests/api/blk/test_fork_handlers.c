@@ -323,6 +323,69 @@ static void a_pool_that_is_opened_while_the_process_forks_is_inherited(void **st
 	close(owner_is_there[0]);
 }
 
+/* --- a handler that forks ------------------------------------------------------------------ */
+
+static pid_t from_handler = -1;
+
+/* Both processes then complete the fork in which the handler runs. */
+static void fork_again(void)
+{
+	before = NULL;
+	from_handler = fork();
+}
+
+static int nlive; /* pieces of memory that the library has */
+
+static void *count_malloc(size_t size)
+{
+	nlive++;
+	return malloc(size);
+}
+
+static void count_free(void *p)
+{
+	nlive -= p != NULL;
+	free(p);
+}
+
+static void *count_realloc(void *p, size_t size)
+{
+	nlive += p == NULL;
+	return realloc(p, size);
+}
+
+static char *count_strdup(const char *text)
+{
+	nlive++;
+	return strdup(text);
+}
+
+static void a_child_that_a_handler_forks_frees_what_it_allocates(void **state)
+{
+	pid_t pid;
+
+	(void)state;
+	pmemblk_close(create());
+	before = fork_again;
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	if (from_handler == 0) {
+		expect_ends_well(pid);
+		pmemblk_set_funcs(count_malloc, count_free, count_realloc, count_strdup);
+		for (int i = 0; i < 3; i++) {
+			PMEMblkpool *p = pmemblk_open(path, 0);
+
+			EXPECT(p && nlive > 0);
+			pmemblk_close(p);
+			EXPECT(nlive == 0);
+		}
+		_exit(0);
+	}
+	assert_ends_well(pid);
+	assert_ends_well(from_handler);
+}
+
 /* --- handlers of signals ------------------------------------------------------------------- */
 
 /* While this is set, the library is interrupted there by a signal whose handler forks. */
@@ -407,6 +470,9 @@ int main(void)
 		forget_handlers),
 	    cmocka_unit_test_setup_teardown(
 		a_pool_that_is_opened_while_the_process_forks_is_inherited, new_path,
+		forget_handlers),
+	    cmocka_unit_test_setup_teardown(
+		a_child_that_a_handler_forks_frees_what_it_allocates, new_path,
 		forget_handlers),
 	    cmocka_unit_test_setup(a_handler_of_a_signal_may_fork_whatever_it_interrupts,
 				   new_path),
