@@ -4,8 +4,8 @@
  * loaded. Then it loads, uses and unloads the first two 200 times, while other threads live on;
  * in every round each of these has a failure and writes. In some rounds the process also forks,
  * and a handler uses the library meanwhile. At the end there must be as many pthread keys as
- * before, and not much more memory in use, nor many more mappings. Last of all it unloads them with an
- * open pool; then the action of SIGBUS must be that of before.
+ * before, and not much more memory in use, nor many more mappings. Last of all it unloads them with
+ * an open pool; then the action of SIGBUS must be that of before.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

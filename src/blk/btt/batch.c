@@ -61,8 +61,9 @@
  * B7  R15 is checked twice, as in a single write: after the lanes, and after the locks.
  * B8  A failed sync poisons the table, and the rest of the batch is not stored (R9).
  *     Before FENCE 1 no record was stored, so all blocks of the chunk are old. After FENCE 1 each
- *     is old or new when the pool is opened again. Until then readers find it old, unless its record
- *     has reached the medium (R18). Earlier chunks are durable; later chunks have not begun.
+ *     is old or new when the pool is opened again. Until then readers find it old, unless its
+ *     record has reached the medium (R18). Earlier chunks are durable; later chunks have not
+ *     begun.
  * B9  A batch may be in several arenas: a lane has a slot in each of them.
  *     A chunk uses a lane only in the arena of its block. The lane's slots in other arenas do not
  *     change, and R3 holds there, too: a slot records its own previous entry. One fence covers

@@ -123,7 +123,8 @@ static void prepare(void)
 static void in_parent(void)
 {
 	handler_lock_acquire(&list_lock);
-	if (nforks > 0) /* 0: a handler of the program has forked, and this is the child */
+	/* 0: a handler of the program has forked, and this is the child */
+	if (nforks > 0)
 		nforks--;
 	handler_lock_release(&list_lock);
 }

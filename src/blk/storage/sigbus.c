@@ -7,8 +7,8 @@
  * The original mapping of a lost page cannot be restored, because no descriptor is open. Instead
  * a page behind the end of an empty file is mapped there: each access raises SIGBUS, as before.
  *
- * A "page" is as large as the pages of the mapping (sigbus_watch()). The kernel refuses to replace a
- * part of a huge page.
+ * A "page" is as large as the pages of the mapping (sigbus_watch()). The kernel refuses to replace
+ * a part of a huge page.
  */
 #include "storage/sigbus.h"
 

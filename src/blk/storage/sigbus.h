@@ -44,9 +44,9 @@ struct sigbus_watch {
 void sigbus_setup(void);
 
 /*
- * Watches size bytes at base, a multiple of unit. The mapping consists of pages of this size, a power
- * of two: of huge pages on hugetlbfs and device DAX. The last one may extend beyond size. -ENOMEM,
- * message set: too many mappings are watched.
+ * Watches size bytes at base, a multiple of unit. The mapping consists of pages of this size, a
+ * power of two: of huge pages on hugetlbfs and device DAX. The last one may extend beyond size.
+ * -ENOMEM, message set: too many mappings are watched.
  */
 int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size,
 		 size_t unit) MUST_CHECK;

@@ -37,8 +37,8 @@ void sync_group_fini(struct sync_group *group)
 }
 
 /*
- * The mutex is released meanwhile. The clock goes back if the process enters another time namespace.
- * Then the time since the last sync is negative, which counts as very long.
+ * The mutex is released meanwhile. The clock goes back if the process enters another time
+ * namespace. Then the time since the last sync is negative, which counts as very long.
  */
 static void wait_for_followers_locked(struct sync_group *group)
 {
