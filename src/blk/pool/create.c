@@ -91,10 +91,13 @@ static int plan_files(struct poolset *set, uint32_t bsize, bool *all_new)
 	return ret < 0 ? ret : check_empty(set);
 }
 
+/* A hole is filled by an allocation, a prefault, or a store. */
 static int make_files(struct poolset *set)
 {
-	int ret = poolset_files_make(set);
+	int ret;
 
+	poolset_files_note_holes(set);
+	ret = poolset_files_make(set);
 	if (ret == 0 && ctl_value(CTL_FALLOCATE_AT_CREATE))
 		ret = poolset_files_allocate_existing(set);
 	return ret;

@@ -282,15 +282,24 @@ int poolset_files_make(struct poolset *set)
 	return ret;
 }
 
-int poolset_files_allocate_existing(struct poolset *set)
+void poolset_files_note_holes(struct poolset *set)
 {
 	for (unsigned i = 0; i < set->npart; i++) {
 		struct poolset_part *part = &set->part[i];
+
+		if (part->fd >= 0 && !part->is_created && !part->is_devdax)
+			file_holes_note(&part->holes, part->fd);
+	}
+}
+
+int poolset_files_allocate_existing(const struct poolset *set)
+{
+	for (unsigned i = 0; i < set->npart; i++) {
+		const struct poolset_part *part = &set->part[i];
 		int ret;
 
 		if (part->fd < 0 || part->is_created || part->is_devdax)
 			continue;
-		file_holes_note(&part->holes, part->fd);
 		ret = file_allocate(part->fd, part->length);
 		if (ret < 0)
 			return errormsg_fail_sys(-ret,

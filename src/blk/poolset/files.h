@@ -49,15 +49,21 @@ int poolset_files_open_existing(struct poolset *set, bool *all_new) MUST_CHECK;
  */
 int poolset_files_make(struct poolset *set) MUST_CHECK;
 
+/*
+ * Records the holes of the parts that existed, before anything is stored to them or allocated for
+ * them.
+ */
+void poolset_files_note_holes(struct poolset *set);
+
 /* Allocates the space of the parts that existed. */
-int poolset_files_allocate_existing(struct poolset *set) MUST_CHECK;
+int poolset_files_allocate_existing(const struct poolset *set) MUST_CHECK;
 
 /* Gives the created parts their final mode, durably. */
 int poolset_files_chmod(const struct poolset *set, mode_t mode) MUST_CHECK;
 
 /*
- * Frees the space that poolset_files_allocate_existing() has allocated. The files have to be
- * locked still.
+ * Frees the space of the recorded holes where they hold only zeros. The files have to be locked
+ * still, and must not be mapped.
  */
 void poolset_files_restore_holes(const struct poolset *set);
 

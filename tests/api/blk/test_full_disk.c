@@ -109,6 +109,49 @@ static void a_write_on_a_full_disk_fails_and_what_was_written_stays(void **state
 	assert_int_equal(status, 0);
 }
 
+/* A create that fails for want of space must not keep the space that it has found. */
+static void create_without_room(void)
+{
+	static const char mine[] = "my data";
+	int on = 1;
+	int no = 0;
+
+	path = support_path(false, "disk/pool");
+	EXPECT(pmemblk_ctl_set(NULL, "fallocate.at_create", &no) == 0);
+	EXPECT(pmemblk_ctl_set(NULL, "sigbus.catch", &on) == 0);
+	for (int prefault = 0; prefault < 2; prefault++) {
+		int fd = open(path, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+		int rest = open(support_path(false, "disk/rest"),
+				O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+		char found[sizeof(mine)];
+		struct stat st;
+
+		EXPECT(fd >= 0 && rest >= 0);
+		EXPECT(ftruncate(fd, SPARSE_SIZE) == 0);
+		EXPECT(pwrite(fd, mine, sizeof(mine), 4096) == sizeof(mine));
+		EXPECT(pmemblk_ctl_set(NULL, "prefault.at_create", &prefault) == 0);
+		if (!prefault) /* no room even for the header */
+			EXPECT(posix_fallocate(rest, 0, (8 << 20) - 4096) == 0);
+		errno = 0;
+		EXPECT(pmemblk_create(path, 512, 0, 0600) == NULL && errno == EIO);
+		EXPECT(fstat(fd, &st) == 0 && st.st_size == SPARSE_SIZE);
+		EXPECT(st.st_blocks * 512 == 4096);
+		EXPECT(pread(fd, found, sizeof(found), 4096) == sizeof(found));
+		EXPECT(memcmp(found, mine, sizeof(mine)) == 0);
+		close(fd);
+		close(rest);
+	}
+}
+
+static void a_create_that_finds_no_room_leaves_the_holes_of_the_file(void **state)
+{
+	int status;
+
+	(void)state;
+	run(create_without_room, &status);
+	assert_int_equal(status, 0);
+}
+
 static void fill_without_catch(void)
 {
 	signal(SIGBUS, SIG_DFL); /* cmocka has a handler */
@@ -129,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_write_on_a_full_disk_fails_and_what_was_written_stays),
 	    cmocka_unit_test(without_the_setting_the_signal_ends_the_program),
+	    cmocka_unit_test(a_create_that_finds_no_room_leaves_the_holes_of_the_file),
 	};
 
 	return run_on_both("full_disk", tests, sizeof(tests) / sizeof(tests[0]));
