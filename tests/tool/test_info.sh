@@ -208,8 +208,10 @@ for f in "$p" "$work/set"; do
 done
 case_ok "the JSON holds the same facts"
 
-# FILE STATUS: whatever is wrong, the output is one object with an error.
+# FILE STATUS: whatever is wrong, the output is one object with an error, and the status is that of
+# a dry run.
 head -c 20M /dev/zero >"$work/zeros"
+head -c 20M /dev/zero | tr '\0' x >"$work/foreign"
 : >"$work/empty"
 cp "$p" "$work/copy"
 printf '\377' | dd of="$work/copy" bs=1 seek=200 conv=notrunc status=none
@@ -219,6 +221,7 @@ for at in 8192 $((33554432 - 4096)); do
 	printf '\377' | dd of="$work/lost" bs=1 seek=$at conv=notrunc status=none
 done
 while read -r name status; do
+	expect "$status" repair --dry-run "$work/$name"
 	expect "$status" info --json "$work/$name"
 	python3 - "$work/out" "$work/err" "$work/$name" <<-'END' || fail "the JSON of $name"
 		import json, sys
@@ -228,7 +231,8 @@ while read -r name status; do
 	END
 done <<-END
 	absent 3
-	zeros 1
+	zeros 3
+	foreign 3
 	empty 3
 	. 3
 	copy 1

@@ -22,6 +22,7 @@
 #include "image/image.h"
 #include "image/picture.h"
 #include "pool/header.h"
+#include "repair/header.h"
 #include "repair/verdict.h"
 
 /* The first three groups are stored as little-endian numbers. */
@@ -253,6 +254,36 @@ static void show_error(struct facts *f, const char *text)
 	tool_complain("%s", text);
 }
 
+struct judge {
+	struct image *image;
+	bool is_damaged;
+};
+
+static int judge_guarded(void *arg)
+{
+	struct judge *j = arg;
+	struct plan plan;
+	int ret;
+
+	plan_init(&plan, 0);
+	ret = header_repair(j->image, &plan);
+	plan_free(&plan);
+	j->is_damaged = ret != -EINVAL;
+	return j->is_damaged ? ret : 0;
+}
+
+/*
+ * Tells a damaged header from that of a file which is no pool, or not one for this library, as
+ * check and repair do. The image is of no more use then.
+ */
+static enum tool_status judge_header(struct image *image)
+{
+	struct judge j = {.image = image};
+
+	return image_run(image, judge_guarded, &j) == 0 && j.is_damaged ? TOOL_DAMAGED
+									: TOOL_FAILED;
+}
+
 static enum tool_status show_image(struct facts *f, struct image *image, bool stats)
 {
 	enum tool_status status = TOOL_OK;
@@ -262,7 +293,7 @@ static enum tool_status show_image(struct facts *f, struct image *image, bool st
 	show_files(f, image);
 	if (ret < 0) {
 		show_error(f, errormsg_get());
-		return TOOL_DAMAGED;
+		return judge_header(image);
 	}
 	if (image_run(image, find_guarded, &look) < 0) {
 		show_error(f, errormsg_get());
