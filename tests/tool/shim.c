@@ -84,6 +84,7 @@ static void called(const char *name)
 
 INTERPOSE(int, posix_fallocate, (int fd, off_t off, off_t len), (fd, off, len))
 INTERPOSE(int, fchmod, (int fd, mode_t mode), (fd, mode))
+INTERPOSE(int, fsync, (int fd), (fd))
 INTERPOSE(int, msync, (void *addr, size_t len, int flags), (addr, len, flags))
 INTERPOSE(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))
 INTERPOSE(int, flock, (int fd, int operation), (fd, operation))

@@ -78,11 +78,11 @@ static void grow_file(const char *path)
 static void undo_file(const char *path, const char *backup)
 {
 	struct pool_file was;
+	struct undo_done done;
 	struct image image;
-	size_t n;
 
 	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
-	if (undo_repair(backup, &image, &n) < 0)
+	if (undo_repair(backup, &image, &done) < 0)
 		fail_msg("%s", errormsg_get());
 	image_close(&image);
 	if (base_length > UINT64_C(1) << 30) {

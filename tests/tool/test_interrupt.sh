@@ -112,8 +112,17 @@ for signal in 2 15 1; do
 	printed ': 67108864 bytes, [0-9]+ blocks instead of [0-9]+$'
 	said 'that was finished first$'
 	expect 0 check "$p"
-	expect 0 grow -u "$p.undo" "$p"
+	interrupted $signal msync 1 grow -u "$p.undo" "$p"
+	printed ': as it was before it grew, [0-9]+ bytes$'
+	said 'that was finished first$'
+	cmp "$p" "$work/before" || fail "interrupted: the undo is not complete"
 	rm "$p.undo"
+	rm -f "$work/empty"
+	expect 0 create -b 512 "$work/empty"
+	interrupted $signal fsync 1 grow -s 64M "$work/empty"
+	printed '; nothing was ever written to it$'
+	said 'that was finished first$'
+	expect 0 check "$work/empty"
 done
 case_ok "grow leaves the pool as it was, or grown"
 

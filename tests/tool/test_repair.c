@@ -184,11 +184,11 @@ static void use_unrepaired(const char *path, const bool *may_be_lost)
 
 static void undo(const char *path, const char *backup, unsigned char *damaged)
 {
+	struct undo_done done;
 	struct image image;
-	size_t n;
 
 	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
-	if (undo_repair(backup, &image, &n) < 0)
+	if (undo_repair(backup, &image, &done) < 0)
 		fail_msg("%s", errormsg_get());
 	image_close(&image);
 	assert_true(is_file(path, &(struct pool_file){.p = damaged, .len = base.len}));

@@ -43,7 +43,8 @@ for f in cut foreign1 foreign2 beyond short taken broken.0; do
 done
 expect 0 repair --undo="$work/broken.undo" "$work/broken"
 cmp "$work/broken" "$work/broken.0" || fail "undo"
-expect 0 repair --undo="$work/broken.undo" "$work/broken"
+expect 0 grow --undo="$work/broken.undo" "$work/broken"
+printed ' as (it was|they were) before the repair$'
 expect 0 repair "$work/broken"
 [ -e "$work/broken.undo.1" ] || fail "the second backup"
 printf x | tool import -f 10 - "$work/broken" >/dev/null

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "commands/interrupt.h"
-#include "commands/tool.h"
 #include "poolset/files.h"
 #include "repair/undo.h"
 
@@ -24,11 +23,21 @@ void changes_end(bool finished)
 	interrupt_release();
 }
 
-int changes_undo(const char *file, struct image *image, size_t *n)
+enum tool_status changes_undo(const char *file, struct image *image)
 {
-	int ret;
+	struct undo_done done;
 
 	changes_begin();
-	ret = poolset_files_check_writable(image->set);
-	return ret < 0 ? ret : undo_repair(file, image, n);
+	if (poolset_files_check_writable(image->set) < 0 ||
+	    undo_repair(file, image, &done) < 0)
+		return tool_failed();
+	if (done.is_grow)
+		tool_say("%s: as it was before it grew, %llu bytes", image->path,
+			 ULL(image_length(image)));
+	else
+		tool_say(done.nrange == 1
+			     ? "%s: %zu range is as it was before the repair"
+			     : "%s: %zu ranges are as they were before the repair",
+			 image->path, done.nrange);
+	return TOOL_OK;
 }

@@ -4,9 +4,7 @@
 #define CHANGES_H 1
 
 #include <stdbool.h>
-#include <stddef.h>
-
-#include "compiler.h"
+#include "commands/tool.h"
 #include "image/image.h"
 
 /*
@@ -23,9 +21,9 @@ void changes_begin(void);
 void changes_end(bool finished);
 
 /*
- * Restores the files from a backup, between changes_begin() and the end of the command. *n: the
- * number of ranges. -errno, message set.
+ * Restores the files from a backup of a repair or of a grow, and says what was taken back. The
+ * caller calls changes_end() afterwards.
  */
-int changes_undo(const char *file, struct image *image, size_t *n) MUST_CHECK;
+enum tool_status changes_undo(const char *file, struct image *image);
 
 #endif

@@ -10,17 +10,6 @@
 #include "grow/examine.h"
 #include "poolset/files.h"
 
-static enum tool_status undo(const char *file, struct image *image)
-{
-	size_t n;
-
-	if (changes_undo(file, image, &n) < 0)
-		return tool_failed();
-	tool_say("%s: as it was before it grew, %llu bytes", image->path,
-		 ULL(image_length(image)));
-	return TOOL_OK;
-}
-
 static bool go_on(void *arg, uint64_t done)
 {
 	progress_update(arg, done);
@@ -80,7 +69,6 @@ static enum tool_status grow_laid_out(struct grow *g, const char *backup)
 		ret = apply(g, &plan, backup, &name, &state);
 	status =
 	    ret == 0 || state != APPLY_NOTHING ? tell(g, state, name) : tool_failed();
-	changes_end(state == APPLY_DONE);
 	plan_free(&plan);
 	free(name);
 	return status;
@@ -166,8 +154,9 @@ enum tool_status cmd_grow(const struct tool_command *self, int argc, char **argv
 		return tool_usage_error(self, "the size (-s) is missing");
 	if (image_open(path, dry_run ? POOLSET_READ : POOLSET_MEND, &image) < 0)
 		return tool_failed();
-	status =
-	    undo_file ? undo(undo_file, &image) : grow(&image, size, dry_run, backup);
+	status = undo_file ? changes_undo(undo_file, &image)
+			   : grow(&image, size, dry_run, backup);
 	image_close(&image);
+	changes_end(status == TOOL_OK);
 	return status;
 }

@@ -15,18 +15,6 @@
 
 #define SHOWN_FINDINGS 50
 
-static enum tool_status undo(const char *file, struct image *image)
-{
-	size_t n;
-
-	if (changes_undo(file, image, &n) < 0)
-		return tool_failed();
-	tool_say(n == 1 ? "%s: %zu range is as it was before the repair"
-			: "%s: %zu ranges are as they were before the repair",
-		 image->path, n);
-	return TOOL_OK;
-}
-
 static enum tool_status apply(const struct plan *plan, struct image *image,
 			      const char *backup)
 {
@@ -133,11 +121,11 @@ enum tool_status cmd_repair(const struct tool_command *self, int argc, char **ar
 		return tool_failed();
 	/* The backup names all findings. */
 	plan_init(&plan, dry_run && !verbose ? SHOWN_FINDINGS : SIZE_MAX);
-	status = undo_file ? undo(undo_file, &image)
+	status = undo_file ? changes_undo(undo_file, &image)
 			   : repair(&image, &plan, verbose ? SIZE_MAX : SHOWN_FINDINGS,
 				    dry_run, backup);
 	plan_free(&plan);
 	image_close(&image);
-	changes_end(true);
+	changes_end(status == TOOL_OK);
 	return status;
 }

@@ -207,11 +207,11 @@ static int MUST_CHECK verify(struct work *w)
 
 static enum apply_state take_back(const char *name, struct image *image)
 {
+	struct undo_done done;
 	struct why why;
-	size_t n;
 
 	why_keep(&why);
-	if (image_refresh(image) < 0 || undo_take_back(name, image, &n) < 0)
+	if (image_refresh(image) < 0 || undo_take_back(name, image, &done) < 0)
 		return APPLY_PARTLY;
 	why_restore(&why);
 	return APPLY_TAKEN_BACK;

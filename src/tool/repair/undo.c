@@ -347,24 +347,24 @@ static int MUST_CHECK put_back(const struct undo *u, struct image *image)
 }
 
 static int MUST_CHECK take_back(const char *file, struct image *image, bool is_ours,
-				size_t *nrange)
+				struct undo_done *done)
 {
 	struct undo u;
 	int ret = load(file, image, is_ours, &u);
 
 	if (ret == 0)
 		ret = put_back(&u, image);
-	*nrange = u.nrange;
+	*done = (struct undo_done){.nrange = u.nrange, .is_grow = u.version == 3};
 	undo_free(&u);
 	return ret;
 }
 
-int undo_repair(const char *file, struct image *image, size_t *nrange)
+int undo_repair(const char *file, struct image *image, struct undo_done *done)
 {
-	return take_back(file, image, false, nrange);
+	return take_back(file, image, false, done);
 }
 
-int undo_take_back(const char *file, struct image *image, size_t *nrange)
+int undo_take_back(const char *file, struct image *image, struct undo_done *done)
 {
-	return take_back(file, image, true, nrange);
+	return take_back(file, image, true, done);
 }

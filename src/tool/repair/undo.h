@@ -70,17 +70,23 @@ void undo_free(struct undo *undo);
  */
 int undo_store(const struct undo *undo, struct storage *s) MUST_CHECK;
 
+/* What an undo has taken back. */
+struct undo_done {
+	size_t nrange; /* in the backup */
+	bool is_grow;  /* else a repair */
+};
+
 /*
  * Does the whole undo on the image's open files, durably. Afterwards the image is as the files
- * are. *nrange: how many ranges the backup has. -EIO also if the files do not hold what was put
- * back.
+ * are. -EIO also if the files do not hold what was put back.
  */
-int undo_repair(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
+int undo_repair(const char *file, struct image *image, struct undo_done *done) MUST_CHECK;
 
 /*
  * The same for the caller that has just made the changes and still holds the pool: nobody can
  * have used it.
  */
-int undo_take_back(const char *file, struct image *image, size_t *nrange) MUST_CHECK;
+int undo_take_back(const char *file, struct image *image,
+		   struct undo_done *done) MUST_CHECK;
 
 #endif
