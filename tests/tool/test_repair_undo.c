@@ -5,6 +5,7 @@
  */
 #include "undo_fixture.h"
 
+#include <errno.h>
 #include <sys/syscall.h>
 
 #include "errormsg.h"
@@ -40,6 +41,30 @@ static void a_file_that_was_cut_inside_a_page_gets_its_length_back(void **state)
 			assert_non_null(strstr(tool_said, "changed after the repair"));
 		}
 		free(cut.p);
+	}
+}
+
+/* What was planned for the old length must not be stored. */
+static void a_file_whose_length_changes_meanwhile_is_not_repaired(void **state)
+{
+	(void)state;
+	for (int shorter = 0; shorter < 2; shorter++) {
+		struct pool_file damaged = damage_all();
+		size_t len = shorter ? damaged.len / 2 : damaged.len + BSIZE;
+		enum repair_verdict verdict;
+		struct image image;
+		struct plan plan;
+
+		assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+		plan_init(&plan, SIZE_MAX);
+		assert_int_equal(repair_plan(&image, &plan, &verdict), 0);
+		assert_int_equal(verdict, REPAIR_MENDABLE);
+		assert_int_equal(truncate(path, (off_t)len), 0);
+		assert_int_equal(image_refresh(&image), -EIO);
+		assert_non_null(strstr(errormsg_get(), "another process changes it"));
+		plan_free(&plan);
+		image_close(&image);
+		free(damaged.p);
 	}
 }
 
@@ -288,6 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_file_that_was_cut_inside_a_page_gets_its_length_back),
+	    cmocka_unit_test(a_file_whose_length_changes_meanwhile_is_not_repaired),
 	    cmocka_unit_test(a_pool_in_two_files_is_repaired_and_taken_back),
 	    cmocka_unit_test(a_store_that_did_not_arrive_is_noticed),
 	    cmocka_unit_test(an_undo_notices_a_store_that_did_not_arrive),

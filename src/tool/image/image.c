@@ -204,7 +204,12 @@ int image_refresh(struct image *image)
 
 		if (fstat(part->fd, &st) != 0)
 			return errormsg_fail_sys(errno, "cannot stat %s", part->path);
-		part->length = (uint64_t)st.st_size;
+		if ((uint64_t)st.st_size != part->length)
+			return errormsg_fail(
+			    EIO,
+			    "%s has %lld bytes now, and had %llu before: "
+			    "another process changes it, although it is locked",
+			    part->path, (long long)st.st_size, ULL(part->length));
 		part->data_lo = part->data_hi = 0;
 	}
 	return load(image);

@@ -63,7 +63,11 @@ int image_read_modules(const struct image *image,
  */
 int image_extend(struct image *image, uint64_t *length) MUST_CHECK;
 
-/* Reads the files again; the image is then as image_open() would make it. */
+/*
+ * Reads the files again; the image is then as image_open() would make it. -EIO if a file has
+ * another length than the image has known, or has given it: offsets that were planned may lie
+ * behind its end.
+ */
 int image_refresh(struct image *image) MUST_CHECK;
 
 /*
