@@ -15,9 +15,9 @@
 /* The kernel rounds the end up to a page, and does not notice if that wraps around. */
 static int check_range(const void *addr, size_t len)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t max = UINTPTR_MAX - ((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
 
-	if (len > UINTPTR_MAX - (page - 1) - (uintptr_t)addr)
+	if ((uintptr_t)addr > max || len > max - (uintptr_t)addr)
 		return errormsg_fail(
 		    EINVAL, "the range of %zu bytes at %p exceeds the address space", len,
 		    addr);

@@ -280,6 +280,11 @@ static void msync_takes_any_part_of_a_mapping(void **state)
 	    {a + 5, SIZE_MAX - 2, EINVAL},
 	    {a, -(uintptr_t)a, EINVAL},
 	    {a + 1, SIZE_MAX, EINVAL},
+	    /* in the last page of the address space, whose end has no address */
+	    {(char *)UINTPTR_MAX, 0, 0},
+	    {(char *)UINTPTR_MAX, 1, EINVAL},
+	    {(char *)UINTPTR_MAX, SIZE_MAX / 2, EINVAL},
+	    {(char *)UINTPTR_MAX, SIZE_MAX - page - 1000, EINVAL},
 	};
 
 	(void)state;
