@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "errormsg.h"
@@ -60,12 +62,48 @@ int file_classify(const char *path, enum file_type *type)
 	}
 }
 
+/* The signal that the thread's own call has raised is taken back; another one stays pending. */
+void file_limit_hold(struct file_limit *limit)
+{
+	struct rlimit size;
+	sigset_t set;
+
+	limit->is_held =
+	    getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur != RLIM_INFINITY;
+	if (!limit->is_held)
+		return;
+	limit->was_pending = sigpending(&set) == 0 && sigismember(&set, SIGXFSZ) == 1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &set, &limit->before);
+}
+
+void file_limit_release(const struct file_limit *limit)
+{
+	const struct timespec none = {0, 0};
+	sigset_t set;
+
+	if (!limit->is_held)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	while (!limit->was_pending && sigtimedwait(&set, NULL, &none) < 0 &&
+	       errno == EINTR)
+		;
+	pthread_sigmask(SIG_SETMASK, &limit->before, NULL);
+}
+
 int file_set_length(int fd, uint64_t len)
 {
-	while (ftruncate(fd, (off_t)len) != 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	struct file_limit limit;
+	int ret;
+
+	file_limit_hold(&limit);
+	do
+		ret = ftruncate(fd, (off_t)len) == 0 ? 0 : -errno;
+	while (ret == -EINTR);
+	file_limit_release(&limit);
+	return ret;
 }
 
 int file_sync(int fd)
@@ -158,18 +196,27 @@ static int allocate_by_touching(int fd, uint64_t len)
 	return ret;
 }
 
-int file_allocate(int fd, uint64_t len)
+static int allocate(int fd, uint64_t len)
 {
-	int err;
-
-	if (!ram_file_has_room(fd, len))
-		return -ENOSPC;
-	err = posix_fallocate(fd, 0, (off_t)len);
+	int err = posix_fallocate(fd, 0, (off_t)len);
 	if (err == EOPNOTSUPP || err == ENOSYS)
 		return allocate_by_touching(fd, len);
 	if (err == ENOMEM || err == EINTR)
 		return allocate_pieces(fd, len);
 	return -err;
+}
+
+int file_allocate(int fd, uint64_t len)
+{
+	struct file_limit limit;
+	int ret;
+
+	if (!ram_file_has_room(fd, len))
+		return -ENOSPC;
+	file_limit_hold(&limit);
+	ret = allocate(fd, len);
+	file_limit_release(&limit);
+	return ret;
 }
 
 void file_remove_made(const char *path, int fd)

@@ -6,6 +6,7 @@
 #ifndef FILE_H
 #define FILE_H 1
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -25,6 +26,19 @@ enum file_type {
  * character devices); -ENOTDIR, -ELOOP, -EACCES, -ENAMETOOLONG as from access(2).
  */
 int file_classify(const char *path, enum file_type *type) MUST_CHECK;
+
+/*
+ * Between the two calls this thread gets no SIGXFSZ, which would end the program: a call that goes
+ * beyond RLIMIT_FSIZE only fails with EFBIG. Functions of this file that change a length do this
+ * themselves.
+ */
+struct file_limit {
+	bool is_held;
+	bool was_pending;
+	sigset_t before;
+};
+void file_limit_hold(struct file_limit *limit);
+void file_limit_release(const struct file_limit *limit);
 
 /*
  * As ftruncate(2) and fsync(2), with -errno, and begin again when a signal interrupts them. They
@@ -48,7 +62,7 @@ void file_remove_made(const char *path, int fd);
 
 /*
  * Checks that the process may make files of len bytes. -EFBIG if off_t or RLIMIT_FSIZE
- * forbids it (without this check the kernel would send SIGXFSZ).
+ * forbids it.
  */
 int file_check_size_limit(uint64_t len) MUST_CHECK;
 

@@ -6,7 +6,7 @@
  * A call that fails after it has opened the file undoes what it has done to the file: it
  * removes a file that it made, and gives an existing one its old length back. It does not
  * free the space that it allocated in an existing file: others may have stored data there
- * meanwhile.
+ * meanwhile. It cannot give the old length back if that is beyond RLIMIT_FSIZE.
  */
 #include "map_file.h"
 

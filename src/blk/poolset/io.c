@@ -7,6 +7,7 @@
 
 #include "blame.h"
 #include "errormsg.h"
+#include "file.h"
 #include "mapping.h"
 #include "base/pool_format.h"
 #include "poolset/files.h"
@@ -83,16 +84,11 @@ static int write_device(struct poolset_part *part, uint64_t off, const void *buf
 	return ret;
 }
 
-int poolset_io_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
-		     size_t len)
+static int write_file(struct poolset_part *part, uint64_t off, const void *buf,
+		      size_t len)
 {
-	struct poolset_part *part = &set->part[i];
 	size_t done = 0;
 
-	if (part->is_devdax)
-		return write_device(part, off, buf, len);
-	if (part->read_only)
-		return poolset_files_check_writable(set);
 	part->is_stored = true;
 	while (done < len) {
 		ssize_t n = pwrite(part->fd, (const char *)buf + done, len - done,
@@ -111,6 +107,23 @@ int poolset_io_write(struct poolset *set, unsigned i, uint64_t off, const void *
 			return errormsg_fail_sys(errno, "cannot synchronise %s",
 						 part->path);
 	return 0;
+}
+
+int poolset_io_write(struct poolset *set, unsigned i, uint64_t off, const void *buf,
+		     size_t len)
+{
+	struct poolset_part *part = &set->part[i];
+	struct file_limit limit;
+	int ret;
+
+	if (part->is_devdax)
+		return write_device(part, off, buf, len);
+	if (part->read_only)
+		return poolset_files_check_writable(set);
+	file_limit_hold(&limit);
+	ret = write_file(part, off, buf, len);
+	file_limit_release(&limit);
+	return ret;
 }
 
 int poolset_io_clear(struct poolset *set, unsigned i)

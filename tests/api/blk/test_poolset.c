@@ -4,6 +4,8 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "image.h"
@@ -221,6 +223,34 @@ static void a_failed_create_leaves_existing_parts_as_they_were(void **state)
 	assert_int_equal(image_hash(set_path("a")) ^ image_hash(set_path("b")), before);
 }
 
+/* The limit is for offsets, also in a file that is longer already. */
+static void a_file_size_limit_within_a_part_is_an_error_and_no_signal(void **state)
+{
+	struct rlimit limit;
+	uint64_t before[2];
+	rlim_t old;
+
+	(void)state;
+	set_write("9M @/a\n9M @/b\n");
+	for (int i = 0; i < 2; i++) {
+		image_make_zero(set_path(i ? "b" : "a"), 9 * MIB);
+		image_write(set_path(i ? "b" : "a"), 4096, "my data", 8);
+		before[i] = image_hash(set_path(i ? "b" : "a"));
+	}
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = limit.rlim_cur;
+	limit.rlim_cur = 1000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	errno = 0;
+	assert_null(pmemblk_create(set_path("set"), 512, 0, 0644));
+	assert_int_equal(errno, EFBIG);
+	limit.rlim_cur = old;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(image_hash(set_path(i ? "b" : "a")), before[i]);
+}
+
 static void full_disk_at_any_part(void)
 {
 	struct stat st;
@@ -361,6 +391,7 @@ int main(void)
 	    SET_CASE(any_part_that_is_locked_locks_the_set),
 	    SET_CASE(existing_parts_are_used_and_keep_their_mode),
 	    SET_CASE(a_failed_create_leaves_existing_parts_as_they_were),
+	    SET_CASE(a_file_size_limit_within_a_part_is_an_error_and_no_signal),
 	    SET_CASE(a_full_disk_at_any_part_leaves_nothing_behind),
 	    SET_CASE(without_a_standard_input_sets_are_as_with_it),
 	    SET_CASE(a_part_that_is_a_link_to_nothing_is_not_made),

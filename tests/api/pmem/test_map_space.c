@@ -157,6 +157,12 @@ static void the_file_size_limit_is_an_error_and_no_signal(void **state)
 	assert_ptr_equal(strstr(pmem_errormsg(), "F: "), pmem_errormsg());
 	/* The limit does not concern a file that does not grow. */
 	p = pmem_map_file("F", 8192, CREATE, 0644, NULL, NULL);
+	/* It also forbids to give a file that was cut off its length back. */
+	map_place_libc.fallocate_err = ENOSPC;
+	errno = 0;
+	assert_null(pmem_map_file("F", 4096, CREATE, 0644, NULL, NULL));
+	assert_int_equal(errno, ENOSPC);
+	map_place_libc.fallocate_err = 0;
 	limit.rlim_cur = before;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	assert_non_null(p);

@@ -2,6 +2,7 @@
 /* What paths name, and allocation that goes on after interruptions. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -331,6 +332,46 @@ static void the_file_size_limit_is_known_before(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+/* The process would end by a signal, or lose one that somebody else has sent. */
+static void calls_beyond_the_file_size_limit_fail_without_a_signal(void **state)
+{
+	int fd = memfd_create("limit", MFD_CLOEXEC);
+	struct rlimit limit;
+	sigset_t before;
+	sigset_t set;
+	rlim_t old;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 20 * 4096), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = limit.rlim_cur;
+	limit.rlim_cur = 2 * 4096;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	for (int is_pending = 0; is_pending < 2; is_pending++) {
+		sigemptyset(&set);
+		sigaddset(&set, SIGXFSZ);
+		assert_int_equal(
+		    pthread_sigmask(SIG_BLOCK, is_pending ? &set : NULL, &before), 0);
+		if (is_pending)
+			raise(SIGXFSZ);
+		model_failures(EOPNOTSUPP, UINT32_MAX);
+		assert_int_equal(file_allocate(fd, 20 * 4096), -EFBIG);
+		assert_int_equal(file_set_length(fd, 21 * 4096), -EFBIG);
+		assert_int_equal(file_set_length(fd, 20 * 4096), 0);
+		sigpending(&set);
+		assert_int_equal(sigismember(&set, SIGXFSZ), is_pending);
+		pthread_sigmask(SIG_BLOCK, NULL, &set);
+		assert_int_equal(sigismember(&set, SIGXFSZ), is_pending);
+	}
+	signal(SIGXFSZ, SIG_IGN); /* discards it */
+	signal(SIGXFSZ, SIG_DFL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	limit.rlim_cur = old;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +383,7 @@ int main(void)
 	    cmocka_unit_test(every_kind_of_file_is_recognised),
 	    cmocka_unit_test(only_the_file_that_was_made_is_removed),
 	    cmocka_unit_test(the_file_size_limit_is_known_before),
+	    cmocka_unit_test(calls_beyond_the_file_size_limit_fail_without_a_signal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
