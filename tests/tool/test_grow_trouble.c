@@ -396,6 +396,42 @@ static void a_backup_cannot_cut_off_a_pool(void **state)
 	free(backup.p);
 }
 
+/*
+ * An undo sums up all areas. If they could overlap, a short backup could keep it busy for days. Its
+ * signals are held back meanwhile.
+ */
+static void a_backup_names_no_area_twice(void **state)
+{
+	const char *name = support_path(true, "text");
+	struct pool_file grown;
+	struct pool_file backup;
+	size_t room;
+	size_t len;
+	char *text;
+	char *area;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 8192 + 2 * MIN_ARENA);
+	RUN(cmd_grow, "-s", size, path);
+	grown = load_file(path, &base);
+	backup.p = support_read_file(undo, &backup.len);
+	room = backup.len + 200;
+	text = calloc(1, room);
+	assert_non_null(text);
+	memcpy(text, backup.p, backup.len);
+	area = strstr(text, "\narea ") + 1;
+	len = strcspn(area, "\n") + 1;
+	memmove(area + len, area, strlen(area) + 1);
+	seal(text, room);
+	support_write_file(name, text, strlen(text));
+	assert_int_equal(tool_run(cmd_grow, "-u", name, path, NULL), 3);
+	assert_non_null(strstr(tool_said, "an area that no pool has"));
+	assert_true(is_file(path, &grown));
+	free(text);
+	free(grown.p);
+	free(backup.p);
+}
+
 static int free_all(void **state)
 {
 	(void)state;
@@ -414,6 +450,7 @@ int main(void)
 	    cmocka_unit_test(a_pool_that_gets_a_layout_meanwhile_keeps_its_length),
 	    cmocka_unit_test(a_grow_whose_stores_do_not_arrive_is_taken_back),
 	    cmocka_unit_test(a_backup_cannot_cut_off_a_pool),
+	    cmocka_unit_test(a_backup_names_no_area_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, free_all);

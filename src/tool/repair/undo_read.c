@@ -3,8 +3,8 @@
  * The parser accepts only the form that repair/backup.c writes. Numbers are printed again and
  * compared; everything else is checked character by character. Only the text of a note is free.
  *
- * Memory is bounded: lines and ranges have a maximum length, and ranges ascend, so that all of
- * them together are no longer than the pool.
+ * Memory and time are bounded: lines and ranges have a maximum length, and ranges ascend, so that
+ * all of them together are no longer than the pool. The same holds for areas.
  */
 #include "repair/undo_read.h"
 
@@ -32,6 +32,7 @@ struct reader {
 	uint64_t sum;	/* of all lines before this one */
 	uint64_t next;	/* ranges have to begin here or above */
 	uint64_t limit; /* and to end here or below */
+	uint64_t next_area;
 };
 
 static int MUST_CHECK wrong(const struct reader *r, const char *what)
@@ -265,9 +266,10 @@ static int MUST_CHECK read_area(struct reader *r)
 		    read_char(&p, ' ') && read_number(&p, &a.len) && read_char(&p, ' ') &&
 		    read_hex(&p, sum, sizeof(sum)) && !*p;
 
-	if (!good || a.off % POOL_PAGE || a.len % POOL_PAGE || a.len > u->length[1] ||
-	    a.off > u->length[1] - a.len)
+	if (!good || a.off % POOL_PAGE || a.len % POOL_PAGE || a.len == 0 ||
+	    a.off < r->next_area || a.len > u->length[1] || a.off > u->length[1] - a.len)
 		return wrong(r, "the backup is damaged: an area that no pool has");
+	r->next_area = a.off + a.len;
 	for (size_t i = 0; i < sizeof(sum); i++)
 		a.sum = a.sum << 8 | sum[i];
 	if ((n & (n - 1)) == 0) {
