@@ -121,6 +121,19 @@ expect 0 info -m "$work/long.svg" "$long/pool"
 grep -q '/pool: .* the info block is damaged' "$work/long.svg" || fail "a long message is cut off"
 rm "$long/pool"
 
+printf damage | dd of="$p" bs=1 seek=200 conv=notrunc status=none
+expect 0 info -f -m "$work/damaged.svg" "$p"
+grep -q 'the pool header of .* is damaged' "$work/damaged.svg" || fail "the damaged header"
+grep -q '>Arena 0<' "$work/damaged.svg" || fail "the arena of a pool whose header is damaged"
+for byte in '\0' x; do
+	head -c 20M /dev/zero | tr '\0' "$byte" >"$work/foreign"
+	expect 3 info -m "$work/foreign.svg" "$work/foreign"
+	said 'is not a pool|holds no pool'
+	[ ! -e "$work/foreign.svg" ] || fail "a picture of what is no pool"
+done
+rm "$work/foreign"
+case_ok "a damaged header does no harm, and what is no pool is not drawn"
+
 name=$work/$'a<b>&"c\e[1m'
 cp "$p" "$name"
 expect 0 info -m "$work/name.svg" "$name"

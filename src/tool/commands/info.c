@@ -21,6 +21,7 @@
 #include "image/facts.h"
 #include "image/image.h"
 #include "image/picture.h"
+#include "image/why.h"
 #include "pool/header.h"
 #include "repair/header.h"
 #include "repair/verdict.h"
@@ -384,6 +385,21 @@ static enum tool_status save_picture(const char *path, struct image *image,
 	return status;
 }
 
+/* What is no pool has no areas to draw. */
+static int MUST_CHECK check_drawable(struct image *image)
+{
+	struct why why;
+	int ret = image_check_headers(image);
+
+	if (ret == 0)
+		return 0;
+	why_keep(&why);
+	if (judge_header(image) == TOOL_DAMAGED)
+		return image_refresh(image);
+	why_restore(&why);
+	return -EINVAL;
+}
+
 /* Draws the pool at path, also a damaged one. */
 static enum tool_status draw_map(const char *path, const char *file, bool force)
 {
@@ -392,7 +408,10 @@ static enum tool_status draw_map(const char *path, const char *file, bool force)
 
 	if (image_open(path, POOLSET_READ, &image) < 0)
 		return tool_failed();
-	status = save_picture(path, &image, file, force);
+	if (check_drawable(&image) < 0)
+		status = tool_failed();
+	else
+		status = save_picture(path, &image, file, force);
 	image_close(&image);
 	return status;
 }
