@@ -43,10 +43,10 @@ void mapping_release(void *addr, size_t len, size_t unit);
 
 /*
  * Unmaps [addr, addr + len), which may hold several mappings. The end is rounded up to
- * the end of the page, or huge page, that is mapped there. -errno as from munmap(2). Sets
- * no message.
+ * the end of the page, or huge page, that is mapped there; *end, if not NULL, receives it.
+ * -errno as from munmap(2). Sets no message.
  */
-int mapping_unmap(void *addr, size_t len) MUST_CHECK;
+int mapping_unmap(void *addr, size_t len, uintptr_t *end) MUST_CHECK;
 
 enum mapping_kind {
 	MAPPING_SHARED,	 /* MAP_SYNC if the file system grants it, otherwise MAP_SHARED */

@@ -260,8 +260,9 @@ static void change_both_locked(uintptr_t begin, uintptr_t end,
 }
 
 /*
- * unmap: as many bytes at begin are unmapped first, when nothing can fail any more. The caller
- * holds the lock, so a thread that maps something there next adds it after the change.
+ * unmap: as many bytes at begin are unmapped first, when nothing can fail any more, and the
+ * end is that of what was unmapped. The lock is held meanwhile, so a thread that maps
+ * something there next adds it after the change.
  */
 static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fresh,
 		  size_t unmap)
@@ -276,7 +277,8 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	if (ret == 0 && unmap) {
 		atomic_store_explicit(&doomed_begin, begin, memory_order_relaxed);
 		atomic_store_explicit(&doomed_end, end, memory_order_release);
-		ret = mapping_unmap((void *)begin, unmap);
+		ret = mapping_unmap((void *)begin, unmap, &end);
+		atomic_store_explicit(&doomed_end, end, memory_order_release);
 	}
 	if (ret == 0)
 		change_both_locked(begin, end, fresh);
@@ -348,9 +350,9 @@ int is_pmem_remove(const void *addr, size_t len)
 int is_pmem_unmap(void *addr, size_t len)
 {
 	struct is_pmem_range range;
-	uintptr_t end = end_of_pages(addr, len);
 
-	if (!is_pmem_find((uintptr_t)addr, &range) || range.begin >= end)
-		return mapping_unmap(addr, len);
-	return change((uintptr_t)addr, end, NULL, len);
+	/* A range behind addr + len may be in the huge page that is unmapped last. */
+	if (!is_pmem_find((uintptr_t)addr, &range))
+		return mapping_unmap(addr, len, NULL);
+	return change((uintptr_t)addr, end_of_pages(addr, len), NULL, len);
 }

@@ -232,17 +232,18 @@ static void unmapping_rounds_up_to_the_end_of_the_page_and_no_further(void **sta
 
 			use_model(machines[m].page, machines[m].huge);
 			p = reserve_and_place(lengths[i], &unit);
-			assert_int_equal(mapping_unmap(p, lengths[i]), 0);
+			assert_int_equal(mapping_unmap(p, lengths[i], NULL), 0);
 			assert_true(is_empty(model.reserved) && is_empty(model.placed));
 			/* An address within a page is refused. */
 			p = reserve_and_place(lengths[i], &unit);
-			assert_int_equal(mapping_unmap(p + unit / 2, unit / 4), -EINVAL);
-			assert_int_equal(mapping_unmap(p, lengths[i]), 0);
+			assert_int_equal(mapping_unmap(p + unit / 2, unit / 4, NULL),
+					 -EINVAL);
+			assert_int_equal(mapping_unmap(p, lengths[i], NULL), 0);
 			/* A part of several units. */
 			p = reserve_and_place(3 * unit, &unit);
-			assert_int_equal(mapping_unmap(p, unit + 1), 0);
+			assert_int_equal(mapping_unmap(p, unit + 1, NULL), 0);
 			assert_int_equal(model.reserved.lo, (uintptr_t)p + 2 * unit);
-			assert_int_equal(mapping_unmap(p + 2 * unit, 1), 0);
+			assert_int_equal(mapping_unmap(p + 2 * unit, 1, NULL), 0);
 		}
 	use_model(0, 0);
 }

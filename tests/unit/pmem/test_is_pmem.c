@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of ranges, compared with a plain array, and used by threads and forked children. */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +51,43 @@ static void a_range_is_known_to_the_byte(void **state)
 	assert_false(is_pmem_covers(at(BASE), 0));
 	assert_false(is_pmem_covers(at(BASE), SIZE_MAX));
 	assert_false(is_pmem_covers(at(BASE), PAGE));
+}
+
+static uintptr_t huge_page; /* of everything that is mapped; 0: as it is */
+
+SUPPORT_INTERPOSE int munmap(void *addr, size_t len)
+{
+	if (huge_page && ((uintptr_t)addr + len) % huge_page != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_munmap, addr, len);
+}
+
+/* The kernel unmaps huge pages as a whole, so all of the last one is forgotten. */
+static void what_is_unmapped_with_a_huge_page_is_forgotten_with_it(void **state)
+{
+	const uintptr_t huge = 8 * PAGE;
+	char *got = mmap(NULL, 5 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *a = at(((uintptr_t)got + huge - 1) & ~(huge - 1));
+
+	(void)state;
+	assert_ptr_not_equal(got, MAP_FAILED);
+	for (int apart = 0; apart < 2; apart++) {
+		/* the second time in ranges of a page, of which the call names only one */
+		for (uintptr_t i = 0; i < (apart ? 32 : 1); i++)
+			assert_int_equal(
+			    is_pmem_add(a + i * PAGE, apart ? PAGE : 4 * huge, 0), 0);
+		huge_page = huge;
+		assert_int_equal(is_pmem_unmap(a + huge, huge + 1), 0);
+		huge_page = 0;
+		assert_true(is_pmem_covers(a, huge));
+		for (uintptr_t i = 8; i < 24; i++)
+			assert_false(is_pmem_covers(a + i * PAGE, 1));
+		assert_true(is_pmem_covers(a + 3 * huge, huge));
+		assert_int_equal(clear(NULL), 0);
+	}
+	munmap(got, 5 * huge);
 }
 
 static void neighbours_are_covered_together_and_gaps_are_not(void **state)
@@ -310,6 +350,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_teardown(nothing_is_known_at_first, clear),
 	    cmocka_unit_test_teardown(a_range_is_known_to_the_byte, clear),
+	    cmocka_unit_test_teardown(
+		what_is_unmapped_with_a_huge_page_is_forgotten_with_it, clear),
 	    cmocka_unit_test_teardown(neighbours_are_covered_together_and_gaps_are_not,
 				      clear),
 	    cmocka_unit_test_teardown(removing_the_middle_splits_a_range, clear),
