@@ -5,9 +5,54 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
+
 #define HOLE_PAGE 4096
+
+/*
+ * Finds the first allocated bytes in [off, end): [*begin, *behind). There are none, and both are
+ * end, also where the file system cannot tell.
+ */
+static void find_allocated(int fd, off_t off, off_t end, off_t *begin, off_t *behind)
+{
+	union {
+		struct fiemap map;
+		unsigned char room[sizeof(struct fiemap) + sizeof(struct fiemap_extent)];
+	} u = {.map = {.fm_start = (uint64_t)off,
+		       .fm_length = (uint64_t)(end - off),
+		       .fm_extent_count = 1}};
+	const struct fiemap_extent *e = u.map.fm_extents;
+
+	*begin = *behind = end;
+	if (syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, &u) != 0 ||
+	    u.map.fm_mapped_extents == 0 || e->fe_logical >= (uint64_t)end ||
+	    e->fe_logical + e->fe_length <= (uint64_t)off)
+		return;
+	*begin = (off_t)e->fe_logical > off ? (off_t)e->fe_logical : off;
+	*behind = (off_t)(e->fe_logical + e->fe_length);
+}
+
+/*
+ * Records [off, end), of which lseek(2) says that it is a hole. It also says so of space that was
+ * allocated and never written, which has to stay.
+ */
+static void add(struct file_holes *holes, int fd, off_t off, off_t end)
+{
+	while (off < end && holes->n < FILE_HOLES) {
+		off_t begin;
+		off_t behind;
+
+		find_allocated(fd, off, end, &begin, &behind);
+		if (begin > off) {
+			holes->hole[holes->n].off = off;
+			holes->hole[holes->n++].end = begin;
+		}
+		off = behind;
+	}
+}
 
 void file_holes_note(struct file_holes *holes, int fd)
 {
@@ -30,8 +75,7 @@ void file_holes_note(struct file_holes *holes, int fd)
 		 */
 		if (off < 0)
 			off = (st.st_size + HOLE_PAGE - 1) / HOLE_PAGE * HOLE_PAGE;
-		holes->hole[holes->n].off = hole;
-		holes->hole[holes->n++].end = off;
+		add(holes, fd, hole, off);
 	}
 }
 

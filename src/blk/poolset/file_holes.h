@@ -8,8 +8,8 @@
  * The holes of a file, so that space that a failed create has taken can be freed again.
  * file_holes_note() records the holes before that. file_holes_restore() punches them
  * again, unless they hold something else than zeros by then. The file has to be locked and must
- * not be mapped. Of a file with more than FILE_HOLES holes, the later ones stay allocated. A file
- * whose space is completely allocated counts as one without holes. Neither function sets a
+ * not be mapped. Of a file with more than FILE_HOLES holes, the later ones stay allocated. Space
+ * that was allocated before, but never written, is no hole, if the file system knows FIEMAP. Neither function sets a
  * message.
  */
 #define FILE_HOLES 16

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "poolset/file_holes.h"
 
 #define PAGE 4096
@@ -76,6 +77,44 @@ static void what_was_there_before_stays(void **state)
 	}
 }
 
+static int64_t count_blocks(void)
+{
+	struct stat st;
+
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_blocks;
+}
+
+/* The user has reserved the space, and nobody has written to it. */
+static void what_was_allocated_before_stays_allocated(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	struct fiemap map = {.fm_length = SIZE};
+	int64_t before;
+	int64_t after;
+
+	(void)state;
+	fd = open(support_path(false, "reserved"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 16 * SIZE), 0);
+	if (syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, &map) != 0 ||
+	    fallocate(fd, 0, SIZE, 2 * SIZE) != 0) {
+		close(fd);
+		skip(); /* the file system cannot tell, or cannot allocate */
+	}
+	assert_int_equal(fallocate(fd, 0, 7 * SIZE, SIZE), 0);
+	before = count_blocks();
+	file_holes_note(&holes, fd);
+	assert_int_equal(posix_fallocate(fd, 0, 16 * SIZE), 0);
+	assert_true(count_blocks() >= before + SIZE / 512);
+	file_holes_restore(&holes, fd);
+	after = count_blocks();
+	/* a list of more extents may take a block of its own */
+	assert_true(after >= before && after < before + SIZE / 512 / 2);
+	close(fd);
+}
+
 static void what_was_stored_meanwhile_stays(void **state)
 {
 	(void)state;
@@ -117,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_there_before_stays),
+	    cmocka_unit_test(what_was_allocated_before_stays_allocated),
 	    cmocka_unit_test(what_was_stored_meanwhile_stays),
 	    cmocka_unit_test(the_end_of_a_page_stays_when_reads_are_short),
 	};
