@@ -56,15 +56,27 @@ static int plugin_config_complete(void)
 	return -1;
 }
 
+/* Opens the pool, or reports why that is not possible. */
+static PMEMblkpool *open_durable(void)
+{
+	int off = 0;
+	PMEMblkpool *opened = NULL;
+
+	/* With copy on write, which PMEMBLK_CONF may set, all that is written would be lost. */
+	if (pmemblk_ctl_set(NULL, "copy_on_write.at_open", &off) == 0)
+		opened = pmemblk_open(path, 0);
+	if (!opened)
+		nbdkit_error("%s", pmemblk_errormsg());
+	return opened;
+}
+
 /* Runs in the parent: checks that the pool can be opened. */
 static int plugin_get_ready(void)
 {
-	PMEMblkpool *checked = pmemblk_open(path, 0);
+	PMEMblkpool *checked = open_durable();
 
-	if (!checked) {
-		nbdkit_error("%s", pmemblk_errormsg());
+	if (!checked)
 		return -1;
-	}
 	pmemblk_close(checked);
 	return 0;
 }
@@ -75,11 +87,9 @@ static int open_pool(void)
 
 	pthread_mutex_lock(&opening);
 	if (!pool) {
-		pool = pmemblk_open(path, 0);
+		pool = open_durable();
 		if (pool)
 			bsize = pmemblk_bsize(pool);
-		else
-			nbdkit_error("%s", pmemblk_errormsg());
 	}
 	ret = pool ? 0 : -1;
 	pthread_mutex_unlock(&opening);

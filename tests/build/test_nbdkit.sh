@@ -40,6 +40,14 @@ cmp -n 5000003 image copy || fail "the image came back changed"
 tail -c +5000004 copy | head -c 4096 | tr -d '\0' | grep -q . && fail "bytes after the image"
 case_ok "an image goes to the pool and comes back"
 
+seq 1000001 2000000 | head -c 5000003 >image2
+PMEMBLK_CONF=copy_on_write.at_open=1 serve 'nbdcopy image2 "$uri"' "with copy on write"
+serve 'nbdcopy "$uri" copy' "after copy on write"
+cmp -n 5000003 image2 copy || fail "what was written is lost: a setting of the library"
+serve 'nbdcopy image "$uri" && nbdcopy "$uri" copy' nbdcopy
+cmp -n 5000003 image copy || fail "the image came back changed"
+case_ok "what is written stays, also if the library is set to copy on write"
+
 serve 'nbdcopy --request-size=4096 "$uri" copy2' "small requests"
 cmp copy copy2 || fail "small requests read something else"
 [ "$(examples/check_pool pool)" = "pool: consistent, 7919 blocks of 4096 bytes" ] || fail "the pool afterwards"
