@@ -125,11 +125,10 @@ static void the_areas_of_a_grow_are_read(void **state)
 {
 	(void)state;
 	assert_read(read_sealed(HEAD_3 "area 0 4096 0123456789abcdef\n"
-				       "area 8192 1040384 fedcba9876543210\n"
-				       "area 1048576 0 0000000000000000\n" RANGE,
+				       "area 8192 1040384 fedcba9876543210\n" RANGE,
 				1, LIMIT));
 	assert_int_equal(undo.version, 3);
-	assert_int_equal(undo.narea, 3);
+	assert_int_equal(undo.narea, 2);
 	assert_true(undo.area[0].off == 0 && undo.area[0].len == 4096);
 	assert_true(undo.area[0].sum == UINT64_C(0x0123456789abcdef));
 	assert_true(undo.area[1].off == 8192 && undo.area[1].len == 1040384);
@@ -349,6 +348,11 @@ static void lines_of_another_form_are_refused(void **state)
 	    {HEAD_3 "area 0 4097 0123456789abcdef\n" RANGE, NO_AREA},
 	    {HEAD_3 "area 0 1052672 0123456789abcdef\n" RANGE, NO_AREA},
 	    {HEAD_3 "area 4096 1048576 0123456789abcdef\n" RANGE, NO_AREA},
+	    {HEAD_3 "area 1048576 0 0000000000000000\n" RANGE, NO_AREA},
+	    {HEAD_3 "area 0 0 0000000000000000\n" RANGE, NO_AREA},
+	    {HEAD_3
+	     "area 0 8192 0123456789abcdef\narea 4096 4096 0123456789abcdef\n" RANGE,
+	     NO_AREA},
 	    {HEAD_3 "area 1048576 4096 0123456789abcdef\n" RANGE, NO_AREA},
 	};
 
