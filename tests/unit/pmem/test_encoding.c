@@ -78,6 +78,20 @@ static void direct_stores_are_movdir64b(void **state)
 	assert_false(has_movdir64b(code(engine_flushes[0]->flush)));
 }
 
+/* The bytes to search from one flush on: the next one may follow closely. */
+static size_t reach_of_flush(const unsigned char *begin)
+{
+	uintptr_t reach = REACH;
+
+	for (size_t i = 0; engine_flushes[i]; i++) {
+		uintptr_t at = (uintptr_t)code(engine_flushes[i]->flush);
+
+		if (at > (uintptr_t)begin && at - (uintptr_t)begin < reach)
+			reach = at - (uintptr_t)begin;
+	}
+	return reach;
+}
+
 /* clflush 0F AE /7, clflushopt 66 0F AE /7, clwb 66 0F AE /6 */
 static void flushes_are_what_they_are_called(void **state)
 {
@@ -90,9 +104,10 @@ static void flushes_are_what_they_are_called(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		const unsigned char *p = code(backend(rows[i].name)->flush);
+		size_t reach = reach_of_flush(p);
 		bool found = false;
 
-		for (size_t j = 1; j < 128 && !found; j++)
+		for (size_t j = 1; j + 2 < reach && !found; j++)
 			found = p[j] == 0x0f && p[j + 1] == 0xae && p[j + 2] < 0xc0 &&
 				(p[j + 2] >> 3 & 7) == rows[i].digit &&
 				(p[j - 1] == 0x66) == (rows[i].prefix == 0x66);
