@@ -62,7 +62,7 @@ set -m
 	CHECK_LONG=1 variant thread '' SAN=thread "$threads"
 	CHECK_LONG=1 variant address-undefined '' SAN=address,undefined "$programs"
 } &
-trap 'for row in $(jobs -p); do kill -- "-$row"; done' EXIT
+trap 'for row in $(jobs -p); do kill -- "-$row" 2>/dev/null; done' EXIT
 trap 'exit 130' INT TERM
 wait
 cat $logs/*.sum | awk '
