@@ -78,8 +78,9 @@ HOOKED_SRC := $(wildcard src/blk/btt/*.c)
 HOOKED_BLK := $(patsubst src/%.c,$(B)/hooked/%.o,$(HOOKED_SRC)) \
 	$(call objs,$(filter-out $(HOOKED_SRC),$(BLK_SRC)))
 CRASH_WRAP += -Wl,--wrap=memcpy
-# Their arenas are at most 64 KiB larger than the minimum, so that a pool can have two.
-CRASH_ARENA := -DBTT_CRASH_TEST_ARENA_SIZE=0x1010000ull
+# Their arenas are at most 64 KiB larger than the minimum, so that a pool can have two. Their map
+# locks are so few that in the smallest pool blocks share one.
+CRASH_ARENA := -DBTT_CRASH_TEST_ARENA_SIZE=0x1010000ull -DBTT_CRASH_TEST_MAP_LOCKS=1024u
 $(B)/obj/tests/crash/%.o: private OWN_CFLAGS += -DHOOKED=1 $(CRASH_ARENA)
 else
 HOOKED_BLK := $(BLK_OBJ)

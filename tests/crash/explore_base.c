@@ -13,13 +13,13 @@
 #include "ref.h"
 
 /*
- * The smallest data area. The first two blocks share a line of the map. The third has a line and
- * a lock of its own. The fourth shares the lock of the first, but not its line.
+ * The smallest data area that has them. The first two blocks share a line of the map. The third has a
+ * line and a lock of its own. The fourth shares the lock of the first, but not its line.
  *
  * With two arenas, the first two blocks are in the first arena, and the other two in the second,
  * where they share a line of the map. The third block is the first one of its arena.
  */
-#define DATA_SIZE (UINT64_C(16) << 20)
+#define DATA_SIZE ((uint64_t)BTT_LOCK_ENTRIES * 512 + (UINT64_C(8) << 20))
 static const uint64_t lbas[NTRACKED] = {0, 1, 40, BTT_LOCK_ENTRIES + 2};
 static const uint64_t lbas_of_two[NTRACKED] = {0, 1, 0, 1}; /* in their arenas */
 

@@ -22,14 +22,6 @@
 
 #define BTT_NO_BLOCK UINT32_MAX
 
-/*
- * Guards the map entries of one cache line at a time: entry e belongs to lock (e / 16) mod
- * BTT_MAP_LOCKS, and to the version of the same number.
- */
-struct btt_map_lock {
-	_Alignas(64) struct lock lock;
-};
-
 /* One lane's slot of the flog in one arena; only the holder of the lane touches it. */
 struct btt_slot {
 	_Alignas(64) uint32_t free_block; /* the data block that the next write goes to */
@@ -50,8 +42,11 @@ struct btt_arena {
 	struct btt_info info;
 	/* relaxed: set at open, before other threads use the table */
 	_Atomic(bool) read_only;
-	/* BTT_MAP_LOCKS of them, to be held through the guard */
-	struct btt_map_lock *map_lock;
+	/*
+	 * BTT_MAP_LOCKS of them, to be held through the guard. Entry e of the map belongs to number
+	 * (e / BTT_LINE_ENTRIES) mod BTT_MAP_LOCKS, and to the version of the same number.
+	 */
+	struct lock *map_lock;
 	struct btt_version *version; /* as many; in btt_params.versions, or of its own */
 	bool owns_version;
 	uint32_t first_lock; /* number of the first one in the table */
@@ -129,8 +124,8 @@ static inline uint64_t btt_arena_slot_off(const struct btt_arena *arena, unsigne
 	return arena->flog_off + (uint64_t)slot * BTT_FLOG_SLOT_SIZE;
 }
 
-static inline struct btt_map_lock *btt_arena_map_lock(const struct btt_arena *arena,
-						      uint32_t premap)
+static inline struct lock *btt_arena_map_lock(const struct btt_arena *arena,
+					      uint32_t premap)
 {
 	return &arena->map_lock[btt_map_lock_number(premap)];
 }
@@ -148,7 +143,7 @@ static inline struct lock *btt_arena_lock_map(struct btt *btt, struct btt_arena 
 	uint32_t number = arena->first_lock + btt_map_lock_number(premap);
 
 	return map_guard_enter(&btt->guard, thread, number,
-			       &btt_arena_map_lock(arena, premap)->lock);
+			       btt_arena_map_lock(arena, premap));
 }
 
 #endif

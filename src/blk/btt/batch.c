@@ -236,9 +236,8 @@ static void lock_maps(struct btt *btt, struct chunk *c, uint64_t thread)
 		const struct item *item = item_of(c, i);
 
 		if (is_first_of_lock(c, i))
-			map_guard_take(
-			    &btt->guard, lock_of(item),
-			    &btt_arena_map_lock(item->arena, item->premap)->lock);
+			map_guard_take(&btt->guard, lock_of(item),
+				       btt_arena_map_lock(item->arena, item->premap));
 	}
 }
 
@@ -250,8 +249,7 @@ static void unlock_maps(struct chunk *c)
 		const struct item *item = item_of(c, i);
 
 		if (is_first_of_lock(c, i))
-			lock_release(
-			    &btt_arena_map_lock(item->arena, item->premap)->lock);
+			lock_release(btt_arena_map_lock(item->arena, item->premap));
 	}
 }
 

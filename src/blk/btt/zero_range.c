@@ -62,7 +62,7 @@ static struct lock *lock_zeros(struct btt *btt, const struct zeros *z)
 		uint32_t number = line % BTT_MAP_LOCKS;
 
 		map_guard_take(&btt->guard, z->arena->first_lock + number,
-			       &z->arena->map_lock[number].lock);
+			       &z->arena->map_lock[number]);
 	}
 	return all;
 }
@@ -73,7 +73,7 @@ static void unlock_zeros(const struct zeros *z, struct lock *all)
 		lock_release(all);
 	for (uint32_t line = z->first / BTT_LINE_ENTRIES; !all && line <= last_line(z);
 	     line++)
-		lock_release(&z->arena->map_lock[line % BTT_MAP_LOCKS].lock);
+		lock_release(&z->arena->map_lock[line % BTT_MAP_LOCKS]);
 }
 
 static int check_zeros_locked(struct btt *btt, const struct zeros *z, long long *failed)

@@ -383,7 +383,7 @@ static void a_map_lock_records_one_line_of_a_chunk(void **state)
 	struct btt *btt;
 
 	(void)state;
-	fixture_init(&f, POOL_SIZE, BSIZE);
+	fixture_init(&f, POOL_SIZE + BTT_LOCK_ENTRIES * BSIZE, BSIZE);
 	f.ram.s.eager_flush = f.ram.s.line_order = true;
 	f.params.nlane = BTT_MAX_LANES;
 	btt = fixture_open(&f);
