@@ -10,7 +10,7 @@
 #define NORMAL UINT32_C(0xc0000000)
 #define INDEX UINT32_C(0x3fffffff)
 
-#define CENSUS_MAX 65536u /* data blocks of an arena */
+#define CENSUS_MAX 81920u /* data blocks of an arena */
 
 static uint32_t get32(const unsigned char *p)
 {
