@@ -283,11 +283,14 @@ static void without_a_standard_input_everything_is_as_with_it(void **state)
 	temporary_files_are_private_and_nameless(state);
 	assert_int_equal(fcntl(0, F_GETFD), -1);
 	map_place_make();
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
+		static const char *const names[] = {"F", "dangling", "D", "D"};
+		static const int errors[] = {ENOENT, ENOENT, EISDIR, EOPNOTSUPP};
 		void *p;
 
-		errno = ENOENT; /* an error of the past */
-		p = pmem_map_file(i ? "dangling" : "F", 8192, CREATE, 0600, NULL, NULL);
+		errno = errors[i]; /* an error of the past */
+		p = pmem_map_file(names[i], 8192, i < 2 ? CREATE : CREATE | TMPFILE, 0600,
+				  NULL, NULL);
 		assert_non_null(p);
 		assert_int_equal(pmem_unmap(p, 8192), 0);
 		assert_int_equal(fcntl(0, F_GETFD), -1);

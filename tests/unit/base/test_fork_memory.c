@@ -227,6 +227,22 @@ static void there_are_as_many_pieces_as_the_kernel_has_memory_for(void **state)
 	assert_true(support_count_mappings("rw-s ") <= before + 1);
 }
 
+/* No earlier piece is free, so the next one is the one that was given back. */
+static void what_is_given_back_is_taken_next(void **state)
+{
+	unsigned char *piece[100]; /* of several pages */
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++)
+		piece[i] = fork_memory_clear();
+	for (unsigned i = 0; i < ARRAY_SIZE(piece); i += 9) {
+		fork_memory_unclear(piece[i]);
+		assert_ptr_equal(fork_memory_clear(), piece[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++)
+		fork_memory_unclear(piece[i]);
+}
+
 static bool is_clear(const unsigned char *at)
 {
 	static const unsigned char zero[FORK_MEMORY_CLEARED];
@@ -353,6 +369,7 @@ int main(void)
 	    cmocka_unit_test(a_child_gets_other_pieces_than_its_parent),
 	    cmocka_unit_test(what_is_given_back_is_unmapped_in_time),
 	    cmocka_unit_test(there_are_as_many_pieces_as_the_kernel_has_memory_for),
+	    cmocka_unit_test(what_is_given_back_is_taken_next),
 	    cmocka_unit_test(a_child_finds_cleared_memory_zero_however_it_was_made),
 	    cmocka_unit_test(a_child_that_is_forked_in_the_middle_of_a_call_goes_on),
 	};

@@ -77,6 +77,37 @@ static void the_lists_end_with_something_for_every_cpu(void **state)
 }
 
 #ifdef __x86_64__
+/* The kernel lists what the CPU has, and what programs may use of it. */
+static void what_is_detected_is_what_the_kernel_lists(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned feature;
+	} rows[] = {{" clflush ", ENGINE_CLFLUSH},
+		    {" clflushopt ", ENGINE_CLFLUSHOPT},
+		    {" clwb ", ENGINE_CLWB},
+		    {" sse2 ", ENGINE_SSE2},
+		    {" avx ", ENGINE_AVX},
+		    {" avx512f ", ENGINE_AVX512F},
+		    {" movdir64b ", ENGINE_MOVDIR64B}};
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	struct engine_cpu cpu = {0};
+	char line[8192] = "";
+
+	(void)state;
+	while (f && strncmp(line, "flags", 5) != 0 && fgets(line, sizeof(line) - 1, f))
+		;
+	if (f)
+		fclose(f);
+	if (strncmp(line, "flags", 5) != 0)
+		skip();
+	line[strcspn(line, "\n")] = ' ';
+	engine_detect(&cpu);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (!strstr(line, rows[i].name) != !(cpu.features & rows[i].feature))
+			fail_msg("%s", rows[i].name);
+}
+
 static void x86_64_prefers_the_newest(void **state)
 {
 	const unsigned flushes = ENGINE_CLFLUSH | ENGINE_CLFLUSHOPT | ENGINE_CLWB;
@@ -304,6 +335,7 @@ int main(void)
 		every_backend_and_kernel_is_chosen_by_a_cpu_that_has_just_it),
 	    cmocka_unit_test(the_lists_end_with_something_for_every_cpu),
 #ifdef __x86_64__
+	    cmocka_unit_test(what_is_detected_is_what_the_kernel_lists),
 	    cmocka_unit_test(x86_64_prefers_the_newest),
 	    cmocka_unit_test(x86_64_vectors_count_when_the_system_saves_their_registers),
 	    cmocka_unit_test(x86_64_reads_the_vendor_of_this_cpu),

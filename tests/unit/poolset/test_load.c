@@ -50,6 +50,22 @@ SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
+static enum { READ_ALL, READ_INTERRUPTED, READ_NOTHING } next_read;
+
+SUPPORT_INTERPOSE ssize_t pread(int fd, void *buf, size_t len, off_t off)
+{
+	int how = next_read;
+
+	next_read = READ_ALL;
+	if (how == READ_NOTHING)
+		return 0;
+	if (how == READ_INTERRUPTED) {
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_pread64, fd, buf, len, off);
+}
+
 static const char *make_file(const char *name)
 {
 	const char *path = support_path(true, name);
@@ -105,11 +121,74 @@ static void who_mends_may_read_what_cannot_be_written(void **state)
 	poolset_free(set);
 }
 
+static void an_interrupted_read_of_a_set_file_begins_again(void **state)
+{
+	struct poolset *set = NULL;
+
+	(void)state;
+	next_read = READ_INTERRUPTED;
+	assert_int_equal(poolset_load(make_file("file"), false, NULL, &set), 0);
+	poolset_free(set);
+}
+
+static void a_file_that_is_cut_off_while_it_is_read_is_named(void **state)
+{
+	struct poolset *set = NULL;
+
+	(void)state;
+	next_read = READ_NOTHING;
+	errno = EIO; /* an error of the past */
+	assert_int_equal(poolset_load(make_file("file"), false, NULL, &set), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "changed while it was read"));
+}
+
+/* It has a set file's signature, and nothing else. */
+static void the_shortest_set_file_is_one(void **state)
+{
+	struct poolset *set = NULL;
+	const char *path = make_file("shortest");
+	int ret;
+
+	(void)state;
+	support_write_file(path, "PMEMPOOLSET", 11);
+	ret = poolset_load(path, false, NULL, &set);
+	if (ret == 0) {
+		assert_true(set->is_file);
+		poolset_free(set);
+	} else {
+		assert_int_equal(ret, -EINVAL);
+	}
+	support_write_file(path, "PMEMPOOLSE", 10);
+	assert_int_equal(poolset_load(path, false, NULL, &set), 0);
+	assert_false(set->is_file);
+	poolset_free(set);
+}
+
+static void a_directory_is_no_part(void **state)
+{
+	const char *path = make_file("directory");
+	struct poolset *set;
+
+	(void)state;
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(poolset_single(path, 0, &set), 0);
+	assert_int_equal(poolset_files_open(set, POOLSET_WRITE), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), " is a directory"));
+	poolset_files_close(set);
+	poolset_free(set);
+	assert_int_equal(rmdir(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_path_that_becomes_a_fifo_keeps_nobody_waiting),
 	    cmocka_unit_test(who_mends_may_read_what_cannot_be_written),
+	    cmocka_unit_test(an_interrupted_read_of_a_set_file_begins_again),
+	    cmocka_unit_test(a_file_that_is_cut_off_while_it_is_read_is_named),
+	    cmocka_unit_test(the_shortest_set_file_is_one),
+	    cmocka_unit_test(a_directory_is_no_part),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

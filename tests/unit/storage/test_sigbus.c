@@ -30,6 +30,28 @@ static void a_lost_data_page_fails_the_reads_of_its_block_only(void **state)
 	drop_pool();
 }
 
+/* Its place is taken by a file for a moment, which may get the descriptor 0. */
+static void a_lost_page_keeps_no_descriptor(void **state)
+{
+	int input = dup(0);
+	unsigned n;
+
+	(void)state;
+	assert_true(input >= 0);
+	close(0);
+	make_pool();
+	n = support_count_descriptors();
+	lose_page(data_off(7));
+	for (int round = 0; round < 3; round++)
+		assert_int_equal(get(7), -1);
+	assert_int_equal(get(8), 8);
+	assert_int_equal(support_count_descriptors(), n);
+	assert_false(atomic_load(&pool->watch.all_lost));
+	drop_pool();
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 static void a_lost_map_page_fails_reads_and_writes(void **state)
 {
 	(void)state;
@@ -356,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_lost_data_page_fails_the_reads_of_its_block_only),
+	    cmocka_unit_test(a_lost_page_keeps_no_descriptor),
 	    cmocka_unit_test(a_lost_map_page_fails_reads_and_writes),
 	    cmocka_unit_test(a_lost_free_block_leaves_the_block_as_it_was),
 	    cmocka_unit_test(a_lost_flog_fails_writes_only),
