@@ -255,6 +255,21 @@ size_t support_split(char *line, char sep, char **field, size_t max)
 	return n;
 }
 
+int support_close_input(void)
+{
+	int input = dup(0);
+
+	assert_true(input >= 0);
+	close(0);
+	return input;
+}
+
+void support_restore_input(int input)
+{
+	assert_int_equal(dup2(input, 0), 0);
+	close(input);
+}
+
 unsigned support_count_descriptors(void)
 {
 	unsigned n = 0;

@@ -39,6 +39,13 @@ void support_write_file(const char *path, const void *data, size_t len);
  */
 unsigned char *support_load_sparse(const char *path, size_t *len);
 
+/*
+ * Closes the standard input, so the next file that is opened gets the descriptor 0. The result goes to
+ * support_restore_input().
+ */
+int support_close_input(void);
+void support_restore_input(int input);
+
 /* The number of open descriptors below 256. */
 unsigned support_count_descriptors(void);
 

@@ -66,18 +66,22 @@ FILE *__wrap_fdopen(int fd, const char *mode)
 	return is_out() ? NULL : __real_fdopen(fd, mode);
 }
 
-static enum tool_status repair_without_memory(const struct tool_command *self, int argc,
-					      char **argv)
+/* Ends the failure of a command. */
+static enum tool_status has_memory_again(unsigned at, enum tool_status status)
 {
-	unsigned at = failing_at;
-	enum tool_status status;
-
-	ncall = 0;
-	status = cmd_repair(self, argc, argv);
 	failing_at = 0;
 	if (ncall < at)
 		ncall = 0; /* the failing call was not reached */
 	return status;
+}
+
+static enum tool_status repair_without_memory(const struct tool_command *self, int argc,
+					      char **argv)
+{
+	unsigned at = failing_at;
+
+	ncall = 0;
+	return has_memory_again(at, cmd_repair(self, argc, argv));
 }
 
 static void no_memory_leaves_no_backup_and_no_change(void **state)
@@ -118,14 +122,9 @@ static enum tool_status grow_without_memory(const struct tool_command *self, int
 					    char **argv)
 {
 	unsigned at = failing_at;
-	enum tool_status status;
 
 	ncall = 0;
-	status = cmd_grow(self, argc, argv);
-	failing_at = 0;
-	if (ncall < at)
-		ncall = 0;
-	return status;
+	return has_memory_again(at, cmd_grow(self, argc, argv));
 }
 
 /* The new metadata are behind the old end of the file, or overlap the old ones. */

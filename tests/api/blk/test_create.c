@@ -138,14 +138,13 @@ static void a_file_that_was_another_pool_is_a_new_one_after_create(void **state)
 /* Then the first file of a call gets the descriptor 0. */
 static void without_a_standard_input_everything_is_as_with_it(void **state)
 {
-	int input = dup(0);
+	int input;
 	uint64_t before;
 	char block[512];
 	PMEMblkpool *p;
 
 	(void)state;
-	assert_true(input >= 0);
-	close(0);
+	input = support_close_input();
 	image_make_zero(fixture_path, SIZE);
 	image_write(fixture_path, 0, "in use", 6);
 	before = image_hash(fixture_path);
@@ -169,8 +168,7 @@ static void without_a_standard_input_everything_is_as_with_it(void **state)
 	assert_int_equal(pmemblk_read(p, block, 1), 0);
 	assert_int_equal(block[0], 1);
 	pmemblk_close(p);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void a_failed_create_changes_nothing_of_an_existing_file(void **state)

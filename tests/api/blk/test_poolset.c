@@ -287,10 +287,10 @@ static void a_full_disk_at_any_part_leaves_nothing_behind(void **state)
 /* Then a part gets the descriptor 0. */
 static void without_a_standard_input_sets_are_as_with_it(void **state)
 {
-	int input = dup(0);
+	int input;
 
 	(void)state;
-	close(0);
+	input = support_close_input();
 	full_disk_at_any_part();
 	assert_int_equal(fcntl(0, F_GETFD), -1);
 	exercise(512);
@@ -299,8 +299,7 @@ static void without_a_standard_input_sets_are_as_with_it(void **state)
 	unlink(set_path("a"));
 	set_assert_create_refused("9M @/a\n9M @/a\n", EAGAIN, "listed twice");
 	assert_int_equal(fcntl(0, F_GETFD), -1);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void a_part_that_is_a_link_to_nothing_is_not_made(void **state)

@@ -274,10 +274,9 @@ static void temporary_files_are_private_and_nameless(void **state)
 /* Then the file gets the descriptor 0. */
 static void without_a_standard_input_everything_is_as_with_it(void **state)
 {
-	int input = dup(0);
+	int input;
 
-	assert_true(input >= 0);
-	close(0);
+	input = support_close_input();
 	the_table_holds_on_disk(state);
 	assert_int_equal(fcntl(0, F_GETFD), -1);
 	temporary_files_are_private_and_nameless(state);
@@ -295,8 +294,7 @@ static void without_a_standard_input_everything_is_as_with_it(void **state)
 		assert_int_equal(pmem_unmap(p, 8192), 0);
 		assert_int_equal(fcntl(0, F_GETFD), -1);
 	}
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 /* Without O_EXCL in open(2) a name could be given to the file later. */

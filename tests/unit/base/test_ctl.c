@@ -251,16 +251,15 @@ static void without_a_standard_input_files_are_read_as_well(void **state)
 {
 	static const char text[] = "prefault.at_create=1";
 	const char *path = support_path(false, "conf");
-	int input = dup(0);
+	int input;
 
 	(void)state;
 	support_write_file(path, text, strlen(text));
-	close(0);
+	input = support_close_input();
 	assert_int_equal(ctl_config_apply_file(path), 0);
 	assert_int_equal(fcntl(0, F_GETFD), -1);
 	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 1);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void files_that_cannot_be_read_are_errors(void **state)

@@ -65,17 +65,16 @@ static void no_more_is_read_than_there_is_room_for(void **state)
 static void without_a_standard_input_the_same_is_read(void **state)
 {
 	const char *path = support_path(true, "number");
-	int input = dup(0);
+	int input;
 	uint64_t value = 0;
 
 	(void)state;
 	support_write_file(path, "12\n", 3);
-	close(0);
+	input = support_close_input();
 	assert_int_equal(sysfs_read_number(path, &value), 0);
 	assert_int_equal(value, 12);
 	assert_int_equal(fcntl(0, F_GETFD), -1);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void a_path_that_does_not_fit_is_an_error(void **state)

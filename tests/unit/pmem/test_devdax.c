@@ -223,7 +223,7 @@ static void deep_drain_writes_to_the_region_where_it_is_needed(void **state)
 /* Then the region's file gets the descriptor 0. */
 static void without_a_standard_input_deep_drain_writes_the_region_as_well(void **state)
 {
-	int input = dup(0);
+	int input;
 	unsigned char *now;
 	size_t len;
 	size_t n;
@@ -232,13 +232,12 @@ static void without_a_standard_input_deep_drain_writes_the_region_as_well(void *
 	(void)state;
 	make_device(ND, "4194304\n", "2097152\n");
 	add_nd_region("2\n");
-	close(0);
+	input = support_close_input();
 	p = pmem_map_file(DEVICE, 0, 0, 0, &len, NULL);
 	assert_non_null(p);
 	assert_int_equal(pmem_deep_drain(p, len), 0);
 	assert_int_equal(fcntl(0, F_GETFD), -1);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 	now = support_read_file(
 	    fake_sysfs_path("devices/LNXSYSTM:00/ndbus0/region3/deep_flush"), &n);
 	assert_string_equal((char *)now, "1\n");

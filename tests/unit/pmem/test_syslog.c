@@ -60,15 +60,14 @@ static void nothing_is_sent_above_the_threshold(void **state)
 
 static void without_a_standard_input_messages_are_sent_as_well(void **state)
 {
-	int input = dup(0);
+	int input;
 
 	(void)state;
-	close(0);
+	input = support_close_input();
 	LOG(LOG_LEVEL_ERROR, "descriptor 0");
 	assert_non_null(strstr(received(), "descriptor 0"));
 	assert_int_equal(fcntl(0, F_GETFD), -1);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void nobody_listening_does_no_harm(void **state)

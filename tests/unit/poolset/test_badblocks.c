@@ -195,7 +195,7 @@ static void the_file_of_an_interrupted_repair_counts_for_the_sets_own_parts(void
 static void without_a_standard_input_the_same_is_found(void **state)
 {
 	struct poolset *set;
-	int input = dup(0);
+	int input;
 
 	(void)state;
 	if (!can_tell())
@@ -203,14 +203,13 @@ static void without_a_standard_input_the_same_is_found(void **state)
 	run("echo '%llu 8' > %s/" DISK "/badblocks",
 	    (unsigned long long)physical(path, 4096) / 512, machine);
 	assert_int_equal(poolset_single(path, 0, &set), 0);
-	close(0);
+	input = support_close_input();
 	assert_int_equal(poolset_files_open(set, POOLSET_READ), 0);
 	assert_int_equal(set->part[0].fd, 0);
 	assert_int_equal(badblocks_check_media(set), -EIO);
 	poolset_files_close(set);
 	poolset_free(set);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void bad_blocks_elsewhere_do_not_matter(void **state)

@@ -163,18 +163,17 @@ static void data_are_found_in_every_part_and_at_their_ends(void **state)
 
 static void without_a_standard_input_the_same_is_found(void **state)
 {
-	int input = dup(0);
+	int input;
 
 	(void)state;
 	for (unsigned part = 0; part < NPART; part++)
 		store(part, 50 + part);
-	close(0);
+	input = support_close_input();
 	open_set(POOLSET_READ);
 	assert_int_equal(set->part[0].fd, 0);
 	check_many();
 	poolset_files_close(set);
-	assert_int_equal(dup2(input, 0), 0);
-	close(input);
+	support_restore_input(input);
 }
 
 static void a_write_is_read_back_and_marks_its_part(void **state)

@@ -157,36 +157,57 @@ static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **sta
 	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 }
 
+/* A watched page that a call has lost, and the call that the program's handler has left. */
+struct jumper {
+	int fd;
+	volatile char *memory; /* watched, and lost */
+	volatile char *lost;   /* the program's own */
+	struct sigaction old;
+};
+
+static struct sigbus_watch w;
+
+static void lose_a_page_and_jump_out(struct jumper *j)
+{
+	struct sigaction own = {.sa_handler = jump};
+
+	j->fd = memfd_create("lost", MFD_CLOEXEC);
+	j->memory = map_page(MAP_SHARED, j->fd);
+	j->lost = map_page(MAP_SHARED, j->fd);
+	memset(&w, 0, sizeof(w));
+	assert_int_equal(sigaction(SIGBUS, &own, &j->old), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)j->memory, 4096, 4096), 0);
+	own_calls = 0;
+	sigbus_enter(&w);
+	assert_int_equal(*(volatile unsigned char *)j->memory, 0xff);
+	if (sigsetjmp(way_out, 1) == 0)
+		*j->lost = 1;
+	assert_int_equal(own_calls, 1);
+}
+
+static void forget(struct jumper *j)
+{
+	sigbus_unwatch(&w);
+	munmap((void *)(uintptr_t)j->memory, 4096);
+	munmap((void *)(uintptr_t)j->lost, 4096);
+	close(j->fd);
+	assert_int_equal(sigaction(SIGBUS, &j->old, NULL), 0);
+}
+
 /* Otherwise the thread would wait for itself. */
 static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **state)
 {
-	int fd = memfd_create("lost", MFD_CLOEXEC);
-	volatile char *memory = map_page(MAP_SHARED, fd);
-	volatile char *lost = map_page(MAP_SHARED, fd);
-	struct sigaction own = {.sa_handler = jump};
-	static struct sigbus_watch w;
-	struct sigaction old;
+	struct jumper j;
 
 	(void)state;
-	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096, 4096), 0);
-	own_calls = 0;
-	sigbus_enter(&w);
-	assert_int_equal(*(volatile unsigned char *)memory, 0xff);
-	if (sigsetjmp(way_out, 1) == 0)
-		*lost = 1;
-	assert_int_equal(own_calls, 1);
+	lose_a_page_and_jump_out(&j);
 	alarm(20);
 	sigbus_epoch(&w);
 	sigbus_enter(&w);
 	alarm(0);
 	assert_false(sigbus_leave(&w));
 	assert_int_equal(own_calls, 1);
-	sigbus_unwatch(&w);
-	munmap((void *)(uintptr_t)memory, 4096);
-	munmap((void *)(uintptr_t)lost, 4096);
-	close(fd);
-	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	forget(&j);
 }
 
 /*
@@ -195,25 +216,13 @@ static void a_thread_that_jumped_out_after_a_lost_page_may_come_again(void **sta
  */
 static void a_thread_that_jumped_out_changes_nothing_in_the_next_pool(void **state)
 {
-	int fd = memfd_create("lost", MFD_CLOEXEC);
-	volatile char *memory = map_page(MAP_SHARED, fd);
-	volatile char *lost = map_page(MAP_SHARED, fd);
-	struct sigaction own = {.sa_handler = jump};
-	static struct sigbus_watch w;
-	struct sigaction old;
+	struct jumper j;
 
 	(void)state;
-	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096, 4096), 0);
-	own_calls = 0;
-	sigbus_enter(&w);
-	assert_int_equal(*(volatile unsigned char *)memory, 0xff);
-	if (sigsetjmp(way_out, 1) == 0)
-		*lost = 1;
-	assert_int_equal(own_calls, 1);
+	lose_a_page_and_jump_out(&j);
 	sigbus_unwatch(&w);
 	memset(&w, 0, sizeof(w));
-	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)memory, 4096, 4096), 0);
+	assert_int_equal(sigbus_watch(&w, (void *)(uintptr_t)j.memory, 4096, 4096), 0);
 	alarm(20);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(sigbus_epoch(&w), 0);
@@ -222,11 +231,7 @@ static void a_thread_that_jumped_out_changes_nothing_in_the_next_pool(void **sta
 		assert_false(sigbus_leave(&w));
 	}
 	alarm(0);
-	sigbus_unwatch(&w);
-	munmap((void *)(uintptr_t)memory, 4096);
-	munmap((void *)(uintptr_t)lost, 4096);
-	close(fd);
-	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	forget(&j);
 }
 
 /*
