@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
+#include "base/fletcher64.h"
+#include "btt/info.h"
 #include "errormsg.h"
 #include "repair/apply.h"
 #include "repair/repair.h"
@@ -42,6 +44,36 @@ static void a_file_that_was_cut_inside_a_page_gets_its_length_back(void **state)
 		}
 		free(cut.p);
 	}
+}
+
+/* The info block's copy ends with its checksum: one byte in 256 is a zero. */
+static void a_file_that_lost_nothing_but_a_zero_gets_its_length_back(void **state)
+{
+	struct pool_file sound = clone_file(&base);
+	unsigned char *info = sound.p + ARENA;
+	struct pool_file cut;
+	uint32_t n = 0;
+
+	(void)state;
+	do {
+		le64 sum;
+
+		put32(&sound, ARENA + offsetof(struct btt_info_media, uuid), n);
+		n += UINT32_C(0x9e3779b1);
+		sum = cpu_to_le64(
+		    fletcher64(info, BTT_INFO_SIZE, BTT_INFO_SIZE - sizeof(sum), 0));
+		memcpy(info + BTT_INFO_SIZE - sizeof(sum), &sum, sizeof(sum));
+	} while (info[BTT_INFO_SIZE - 1] != 0);
+	memcpy(sound.p + copy_off(&sound), info, BTT_INFO_SIZE);
+	cut = sound;
+	cut.len--;
+	unlink(undo);
+	store_file(path, &cut);
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	assert_true(is_file(path, &sound));
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_true(is_file(path, &cut));
+	free(sound.p);
 }
 
 /* What was planned for the old length must not be stored. */
@@ -313,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_file_that_was_cut_inside_a_page_gets_its_length_back),
+	    cmocka_unit_test(a_file_that_lost_nothing_but_a_zero_gets_its_length_back),
 	    cmocka_unit_test(a_file_whose_length_changes_meanwhile_is_not_repaired),
 	    cmocka_unit_test(a_pool_in_two_files_is_repaired_and_taken_back),
 	    cmocka_unit_test(a_store_that_did_not_arrive_is_noticed),

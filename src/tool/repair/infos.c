@@ -32,12 +32,13 @@ static int MUST_CHECK copy_page(struct image *image, struct plan *plan,
 	unsigned char page[BTT_INFO_SIZE];
 
 	memcpy(page, storage_at(&image->storage, from), sizeof(page));
-	return plan_change(plan, image, phase, to, page, sizeof(page));
+	return plan_store(plan, image, phase, to, page, sizeof(page));
 }
 
 /*
  * Restores a copy that was cut off with the file's last page, which the file gets back. Only a
- * single file is extended.
+ * single file is extended. The page is stored even if just zeros were cut off and nothing in it
+ * changes: an undo knows an extended file by it.
  */
 static int MUST_CHECK restore_last_page(struct image *image, struct plan *plan,
 					const struct btt_found_arena *arena,

@@ -95,15 +95,12 @@ void plan_print_findings(const struct plan *plan, size_t max)
 		printf("... and %llu more\n", ULL(plan->findings - n));
 }
 
-int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
-		uint64_t off, const void *bytes, size_t len)
+int plan_store(struct plan *plan, struct image *image, enum plan_phase phase,
+	       uint64_t off, const void *bytes, size_t len)
 {
 	const void *at = storage_at(&image->storage, off);
-	int ret;
+	int ret = grow(&plan->change, plan->nchange, sizeof(*plan->change));
 
-	if (memcmp(at, bytes, len) == 0)
-		return 0;
-	ret = grow(&plan->change, plan->nchange, sizeof(*plan->change));
 	if (ret < 0)
 		return ret;
 	if (plan->ndata + 2 * len > plan->room) {
@@ -123,6 +120,14 @@ int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
 	plan->ndata += 2 * len;
 	image_change(image, off, bytes, len);
 	return 0;
+}
+
+int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
+		uint64_t off, const void *bytes, size_t len)
+{
+	if (memcmp(storage_at(&image->storage, off), bytes, len) == 0)
+		return 0;
+	return plan_store(plan, image, phase, off, bytes, len);
 }
 
 void plan_replay(const struct plan *plan, struct image *image)

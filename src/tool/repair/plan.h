@@ -121,10 +121,11 @@ int plan_note_hopeless(struct plan *plan, const char *fmt, ...)
 /* Prints the findings that were kept to stdout, one a line, at most max of them. */
 void plan_print_findings(const struct plan *plan, size_t max);
 
-/*
- * Plans len new bytes at off and puts them into the image. Does nothing if they are there
- * already.
- */
+/* Plans to store len bytes at off, and puts them into the image. */
+int plan_store(struct plan *plan, struct image *image, enum plan_phase phase,
+	       uint64_t off, const void *bytes, size_t len) MUST_CHECK;
+
+/* The same, but does nothing if the bytes are there already. */
 int plan_change(struct plan *plan, struct image *image, enum plan_phase phase,
 		uint64_t off, const void *bytes, size_t len) MUST_CHECK;
 

@@ -15,6 +15,43 @@
 #include "libpmem.h"
 #include "support.h"
 
+/*
+ * A C library may copy byte by byte. The program is linked with these in place of the real functions,
+ * also where it skips itself.
+ */
+static bool stores_bytes;
+
+void *__real_memset(void *dest, int c, size_t len);
+void *__wrap_memset(void *dest, int c, size_t len);
+void *__real_memmove(void *dest, const void *src, size_t len);
+void *__wrap_memmove(void *dest, const void *src, size_t len);
+
+void *__wrap_memset(void *dest, int c, size_t len)
+{
+	volatile unsigned char *d = dest;
+
+	if (!stores_bytes)
+		return __real_memset(dest, c, len);
+	for (size_t i = 0; i < len; i++)
+		d[i] = (unsigned char)c;
+	return dest;
+}
+
+void *__wrap_memmove(void *dest, const void *src, size_t len)
+{
+	volatile unsigned char *d = dest;
+	const unsigned char *s = src;
+
+	if (!stores_bytes)
+		return __real_memmove(dest, src, len);
+	for (size_t i = 0; i < len; i++)
+		if ((uintptr_t)d < (uintptr_t)s)
+			d[i] = s[i];
+		else
+			d[len - 1 - i] = s[len - 1 - i];
+	return dest;
+}
+
 #if !defined(__x86_64__) || defined(__SANITIZE_THREAD__)
 int main(void)
 {
@@ -214,41 +251,6 @@ static void other_lengths_are_stored_whole_and_nothing_else(void **state)
 	for_each_engine(check_odd);
 }
 
-/* If the stepper saw no store, every other case would pass. */
-/* Such a C library is permitted. The program is linked with these in place of the real ones. */
-static bool stores_bytes;
-
-void *__real_memset(void *dest, int c, size_t len);
-void *__wrap_memset(void *dest, int c, size_t len);
-void *__real_memmove(void *dest, const void *src, size_t len);
-void *__wrap_memmove(void *dest, const void *src, size_t len);
-
-void *__wrap_memset(void *dest, int c, size_t len)
-{
-	volatile unsigned char *d = dest;
-
-	if (!stores_bytes)
-		return __real_memset(dest, c, len);
-	for (size_t i = 0; i < len; i++)
-		d[i] = (unsigned char)c;
-	return dest;
-}
-
-void *__wrap_memmove(void *dest, const void *src, size_t len)
-{
-	volatile unsigned char *d = dest;
-	const unsigned char *s = src;
-
-	if (!stores_bytes)
-		return __real_memmove(dest, src, len);
-	for (size_t i = 0; i < len; i++)
-		if ((uintptr_t)d < (uintptr_t)s)
-			d[i] = s[i];
-		else
-			d[len - 1 - i] = s[len - 1 - i];
-	return dest;
-}
-
 static void check_libc(const char *name)
 {
 	if (strncmp(name, "libc", 4) != 0)
@@ -264,6 +266,7 @@ static void words_are_stored_whole_where_the_c_library_stores_bytes(void **state
 	for_each_engine(check_libc);
 }
 
+/* If the stepper saw no store, every other case would pass. */
 static void the_stepper_sees_split_stores(void **state)
 {
 	volatile uint32_t *half;

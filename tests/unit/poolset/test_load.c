@@ -50,11 +50,11 @@ SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
 	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-static enum { READ_ALL, READ_INTERRUPTED, READ_NOTHING } next_read;
+static enum next_read { READ_ALL, READ_INTERRUPTED, READ_NOTHING } next_read;
 
 SUPPORT_INTERPOSE ssize_t pread(int fd, void *buf, size_t len, off_t off)
 {
-	int how = next_read;
+	enum next_read how = next_read;
 
 	next_read = READ_ALL;
 	if (how == READ_NOTHING)
