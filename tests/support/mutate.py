@@ -2,30 +2,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """How strong are the tests? Changes the code at random places and checks whether a test fails.
 
-    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE] [--slow]
+    tests/support/mutate.py [--mutants N] [--seed S] [--jobs J] [--areas A,B...] [--only FILE]
                             [--work DIR] [--list]
 
 A mutant is the code with one change: a negated condition, another or a reversed comparison, && for
 ||, + for -, a number increased by one, a statement removed, a result replaced by 0. A mutant that
-does not compile, or that compiles to the same object as before, is replaced by another one. The
-tests of the mutant's file and room run first, then the others, quick ones first; those that take more
-than SLOW seconds run when all mutants have met the quick ones. The first test that fails or exceeds its
-time kills the mutant. The script lists the mutants that survive: either a test
-is missing, or the change makes no difference. A file tests/support/mutate-equivalent.txt may list
-mutants that make no difference but to speed, with the reason; these do not count.
+does not compile, or that compiles to the same object as before, is replaced by another one.
 
-How long the tests take without a change is measured once and kept in build/mutate-times.txt. A test
-that fails there is left out.
+How long each test takes without a change, and which lines it reaches, is measured first and kept in
+build/mutate-tests.json until the code or a test changes. A test that fails there is left out. A mutant
+meets the tests that reach its line in two rounds, first those that take at most SLOW seconds: those of
+its file and room before the others. Children that end without a trace, as by SIGKILL, do not report
+their lines. So in a third round it meets the other quick tests. The first test that fails or exceeds
+its time kills the mutant. The script lists the mutants that survive: either a test is missing, or the
+change makes no difference. A file tests/support/mutate-equivalent.txt may list mutants that make no
+difference but to speed, with the reason; these do not count.
 
 --only tests the mutants that FILE names, as this script prints them: those that survived an earlier
-run. --slow leaves out the quick tests, which they have met. Every job works in a copy of the tree below TMPDIR, or in DIR, where the copies stay for the next
-run. The exit status is 0 if at least GOAL percent
-of the mutants that count were killed.
+run. Every job works in a copy of the tree below TMPDIR, or in DIR, where the copies stay for the next
+run. The exit status is 0 if at least GOAL percent of the mutants that count were killed.
 """
 import argparse
 import bisect
 import filecmp
 import fnmatch
+import hashlib
+import json
 import os
 import random
 import re
@@ -42,7 +44,7 @@ from clang.cindex import CursorKind, TokenKind
 
 GOAL = 95
 SLOW = 1  # seconds
-TIMES = "build/mutate-times.txt"
+MEASURED = "build/mutate-tests.json"
 EQUIVALENT = "tests/support/mutate-equivalent.txt"
 
 
@@ -211,10 +213,10 @@ class Job:
         self.build = os.path.join(self.dir, "build/release")
         self.log = os.path.join(self.dir, "check.log")
 
-    def make(self, *args, timeout=300, log=None):
+    def make(self, *args, timeout=300, log=None, **env):
         out = open(log, "wb") if log else subprocess.DEVNULL
         return subprocess.call(["make", "-s", "WERROR=", *args], cwd=self.dir,
-                               env=dict(self.env, TEST_TIMEOUT=str(timeout)),
+                               env=dict(self.env, TEST_TIMEOUT=str(timeout), **env),
                                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
     def object_of(self, path):
@@ -236,24 +238,24 @@ class Job:
                     names.append(rel[:-2] if f.endswith(".c") else rel)
         return sorted(n for n in names if any(fnmatch.fnmatch(n, p) for p in patterns))
 
-    def check(self, tests, timeout):
+    def check(self, tests, timeout, **env):
         """The exit status of `make check` with these tests."""
-        paths = [f"tests/{n}" if n.endswith(".sh") else f"build/release/tests/{n}" for n in tests]
+        paths = [f"tests/{n}" if n.endswith(".sh") else f"$(B)/tests/{n}" for n in tests]
         args = ["check", "TESTS=" + " ".join(paths)]
         if not any(n.endswith(".sh") for n in tests):
             args += ["HELPER_BIN=", "BENCH_BIN="]  # only scripts need them
-        return self.make(*args, timeout=timeout, log=self.log)
+        return self.make(*args, timeout=timeout, log=self.log, **env)
 
-    def first_failure(self, tests, times):
+    def first_failure(self, tests, seconds):
         """The test that fails, twice: on a busy machine a test may exceed its time once."""
         while tests:
             batch = [tests.pop(0)]
-            while tests and len(batch) < 8 and sum(times[t] for t in batch) < 1:
+            while tests and len(batch) < 8 and sum(seconds[t] for t in batch) < 1:
                 batch.append(tests.pop(0))
-            if self.check(batch, limit(max(times[t] for t in batch))) != 0:
+            if self.check(batch, limit(max(seconds[t] for t in batch))) != 0:
                 killer = self.named_failure()
                 self.end_leftovers()
-                if killer not in batch or self.check([killer], limit(times[killer])) != 0:
+                if killer not in batch or self.check([killer], limit(seconds[killer])) != 0:
                     self.end_leftovers()
                     return killer
                 print(f"failed once only: {killer}", flush=True)
@@ -276,24 +278,117 @@ class Job:
                     return line.split()[1]
         return "build"
 
-    def measure(self):
-        """The seconds of each test that passes, as in the file TIMES."""
-        times = {}
-        for t in self.tests({p for _, patterns in AREAS.values() for p in patterns}):
-            start = time.time()
-            if self.check([t], 300) == 0:
-                times[t] = time.time() - start
-            else:
-                print(f"left out, it fails without a change: {t}", flush=True)
-        return times
+    def measure(self, name):
+        """The test's seconds and the lines that it reaches; None if it fails."""
+        data = os.path.join(self.dir, "reached")
+        shutil.rmtree(data, ignore_errors=True)
+        if self.check([name], 300, COV="1", GCOV_PREFIX=data,
+                      GCOV_PREFIX_STRIP=str(self.dir.count("/"))) == 0:
+            return Measured(self.seconds(), reached_lines(self.dir, data))
+        # What the compiler adds for coverage fails some tests. They may reach any line.
+        return Measured(self.seconds(), None) if self.check([name], 300) == 0 else None
+
+    def seconds(self):
+        """How long the one test of the last check took; 0 if it has skipped itself."""
+        with open(self.log, errors="replace") as f:
+            took = re.search(r"^ok .*?\(([0-9.]+)s", f.read(), re.MULTILINE)
+        return float(took[1]) if took else 0.0
 
 
-def load_times(path):
+class Measured:
+    """What is known of a test: its seconds, and the lines of each file with whether it reaches them."""
+
+    def __init__(self, seconds, lines):
+        self.seconds, self.lines = seconds, lines
+
+    def reaches(self, m):
+        """Whether it runs the mutant's line, or the last one before it that has code."""
+        if self.lines is None:
+            return True
+        lines, reached = self.lines.get(m.path, ([], []))
+        at = bisect.bisect_right(lines, m.line) - 1
+        return at >= 0 and reached[at]
+
+
+def reached_lines(tree, data):
+    """The lines of code in each file of src/ that has written to data, and whether each was reached."""
+    found = []
+    for folder, _, files in os.walk(data):
+        if "/src/" in folder + "/":
+            for f in files:
+                path = os.path.join(folder, f)
+                notes = os.path.join(tree, os.path.relpath(path, data))[:-5] + ".gcno"
+                if f.endswith(".gcda") and os.path.exists(notes):
+                    os.symlink(notes, path[:-5] + ".gcno")
+                    found.append(path)
+    if not found:
+        return {}
+    out = subprocess.run(["gcov", "--json-format", "--stdout", *found], cwd=tree, check=True, text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    counts = {}
+    for unit in filter(None, out.splitlines()):
+        for f in json.loads(unit)["files"]:
+            if f["file"].startswith("src/"):
+                lines = counts.setdefault(f["file"], {})
+                for line in f["lines"]:
+                    n = line["line_number"]
+                    lines[n] = lines.get(n, False) or line["count"] > 0
+    return {path: (sorted(lines), [lines[n] for n in sorted(lines)]) for path, lines in counts.items()}
+
+
+def fingerprint():
+    """It changes with each file that git knows."""
+    h = hashlib.sha256()
+    for f in sorted(subprocess.check_output(["git", "ls-files", "-z"], text=True).split("\0")):
+        if os.path.isfile(f) and not f.endswith((".md", "/mutate.py", "/mutate-equivalent.txt")):
+            with open(f, "rb") as data:
+                h.update(f.encode() + b"\0" + data.read())
+    return h.hexdigest()
+
+
+def load_measured(tree):
     try:
-        with open(path) as f:
-            return {name: float(seconds) for seconds, name in (line.split() for line in f)}
-    except FileNotFoundError:
+        with open(MEASURED) as f:
+            kept = json.load(f)
+    except (FileNotFoundError, json.JSONDecodeError):
         return None
+    if kept["tree"] != tree:
+        return None
+    return {t: Measured(**m) for t, m in kept["tests"].items()}
+
+
+def measure_all(jobs, tree):
+    names = jobs[0].tests({p for _, patterns in AREAS.values() for p in patterns})
+    out = {}
+    lock = threading.Lock()
+
+    def work(job):
+        job.make("-j2", "COV=1", "all")
+        while True:
+            with lock:
+                if not names:
+                    return
+                name = names.pop()
+            measured = job.measure(name)
+            with lock:
+                if measured:
+                    out[name] = measured
+                else:
+                    print(f"left out, it fails without a change: {name}", flush=True)
+
+    each_in_a_thread(work, jobs)
+    os.makedirs(os.path.dirname(MEASURED), exist_ok=True)
+    with open(MEASURED, "w") as f:
+        json.dump({"tree": tree, "tests": {t: vars(m) for t, m in out.items()}}, f)
+    return out
+
+
+def each_in_a_thread(work, jobs):
+    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
 
 
 def known_equivalent(path):
@@ -317,7 +412,6 @@ def main():
     p.add_argument("--jobs", type=int, default=os.cpu_count())
     p.add_argument("--areas", default=",".join(AREAS))
     p.add_argument("--only", help="a file with lines that name mutants")
-    p.add_argument("--slow", action="store_true", help="run the slow tests only")
     p.add_argument("--work", help="where the copies of the tree are, and stay")
     p.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     a = p.parse_args()
@@ -375,36 +469,39 @@ def main():
 
     kills = {}
 
-    def ordered(job, m, slow):
+    def ordered(m, which):
         """Those named like the mutant's file, then those that have killed mutants of this file, then
         the room's own, then the others; quick ones first."""
-        first = AREAS[m.area][1][0]
+        patterns = AREAS[m.area][1]
         stem = os.path.basename(m.path)[:-2]
-        tests = [t for t in job.tests(AREAS[m.area][1]) if t in times and (times[t] > SLOW) == slow]
+        tests = [t for t in measured if any(fnmatch.fnmatch(t, p) for p in patterns) and which(t, m)]
         with lock:
             return sorted(tests, key=lambda t: (stem not in t, (m.path, t) not in kills,
-                                                not fnmatch.fnmatch(t, first), times[t]))
+                                                not fnmatch.fnmatch(t, patterns[0]),
+                                                measured[t].seconds))
+
+    def quick(t):
+        return measured[t].seconds <= SLOW
+
+    rounds = [lambda t, m: quick(t) and measured[t].reaches(m),
+              lambda t, m: not quick(t) and measured[t].reaches(m),
+              lambda t, m: quick(t) and not measured[t].reaches(m)]
 
     if a.list:
         while (m := draw()):
             print(m)
         return 0
 
-    alive = []
-
-    def next_alive():
-        with lock:
-            return alive.pop(0) if alive else None
-
     def report(m, killer, seconds):
         with lock:
             count[m.area]["killed" if killer else "survived"] += 1
-            kills[m.path, killer] = True
-            if not killer:
+            if killer:
+                kills[m.path, killer] = True
+            else:
                 survivors.append(m)
             print(f"{'killed by ' + killer if killer else 'SURVIVED'} ({seconds:.0f}s): {m}", flush=True)
 
-    def run(job, m, slow):
+    def run(job, m, number, alive):
         target = os.path.join(job.dir, m.path)
         with open(target) as f:
             source = f.read()
@@ -420,27 +517,34 @@ def main():
                 count[m.area]["equivalent"] += 1
         else:
             start = time.time()
-            killer = job.first_failure(ordered(job, m, slow), times)
-            if killer or slow:
-                report(m, killer, time.time() - start)
+            killer = job.first_failure(ordered(m, rounds[number]), seconds)
+            spent = time.time() - start
+            if killer or number + 1 == len(rounds):
+                report(m, killer, spent)
             else:
                 with lock:
                     alive.append(m)
-                    print(f"no quick test kills ({time.time() - start:.0f}s): {m}", flush=True)
+                    print(f"no test of round {number + 1} kills ({spent:.0f}s): {m}", flush=True)
         with open(target, "w") as f:
             f.write(source)
         job.make(rel)
 
-    def run_all(job, draw_one, slow):
-        while (m := draw_one()):
-            run(job, m, slow)
+    def one_round(number, next_mutant):
+        """Returns those that no test has killed."""
+        alive = []
 
-    def in_parallel(draw_one, slow):
-        threads = [threading.Thread(target=run_all, args=(job, draw_one, slow)) for job in jobs]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+        def work(job):
+            while (m := next_mutant()):
+                run(job, m, number, alive)
+
+        each_in_a_thread(work, jobs)
+        return alive
+
+    def next_of(mutants):
+        def take():
+            with lock:
+                return mutants.pop(0) if mutants else None
+        return take
 
     root = a.work or tempfile.mkdtemp(prefix="pmemmutate.")
     try:
@@ -448,14 +552,13 @@ def main():
         for job in jobs:
             if job.make("-j2", "all") != 0:
                 raise SystemExit("the tree does not build")
-        times = load_times(TIMES)
-        if times is None:
-            times = jobs[0].measure()
-            os.makedirs(os.path.dirname(TIMES), exist_ok=True)
-            with open(TIMES, "w") as f:
-                f.writelines(f"{times[t]:.1f} {t}\n" for t in sorted(times, key=times.get))
-        in_parallel(draw, a.slow)
-        in_parallel(next_alive, True)
+        tree = fingerprint()
+        measured = load_measured(tree) or measure_all(jobs, tree)
+        seconds = {t: m.seconds for t, m in measured.items()}
+        print(f"{len(seconds)} tests, {sum(seconds.values()):.0f} s", flush=True)
+        alive = one_round(0, draw)
+        for number in range(1, len(rounds)):
+            alive = one_round(number, next_of(alive))
     finally:
         if not a.work:
             shutil.rmtree(root, ignore_errors=True)

@@ -361,6 +361,32 @@ static void C16_a_block_that_another_slot_has_is_not_given_away(void **state)
 	assert_int_equal(free_block(1), E);
 }
 
+/*
+ * Slots 3 and 7 have exchanged their blocks. Slot 5 names none that there is. Slot 9 has written block
+ * 10; its older record names the block that slot 5 had.
+ */
+static void bad_slots_get_back_the_blocks_that_they_had(void **state)
+{
+	(void)state;
+	for (unsigned n = 3; n <= 7; n += 2)
+		for (int i = 0; i < 2; i++) {
+			uint32_t had =
+			    NORMAL(n == 5 ? fresh.geo.internal_nlba : E + 10 - n);
+			struct btt_flog_record r = {0, had, had, 2};
+
+			put_record(&now, n, i, &r);
+		}
+	write_block(9, 10);
+	put32(&now, record_off(&now, 9, 0) + 4, NORMAL(E + 5));
+	put32(&now, record_off(&now, 9, 1), BTT_MAP_LBA_MASK);
+	repair(0);
+	assert_int_equal(free_block(3), E + 7);
+	assert_int_equal(free_block(7), E + 3);
+	assert_int_equal(free_block(9), 10);
+	assert_int_equal(free_block(5), E + 5);
+	assert_entry(10, NORMAL(E + 9));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +412,7 @@ int main(void)
 	    CASE(C15_a_flog_that_fell_back_gives_no_block_away),
 	    CASE(C15_a_block_that_came_back_is_not_taken_away_again),
 	    CASE(C16_a_block_that_another_slot_has_is_not_given_away),
+	    CASE(bad_slots_get_back_the_blocks_that_they_had),
 	};
 
 	return cmocka_run_group_tests(tests, make_fresh, free_fresh);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "btt/nonzero.h"
 #include "errormsg.h"
 #include "image/guard.h"
 #include "image/why.h"
@@ -14,11 +13,10 @@
 #include "repair/undo.h"
 #include "repair/verdict.h"
 
-/* Whether [off, end) is a hole that reads as zeros. Nobody has ever stored to it. */
+/* Whether [off, end) is a hole. Nobody has ever stored to it. */
 static bool is_hole(struct storage *s, uint64_t off, uint64_t end)
 {
-	return s->next_data && s->next_data(s, off, end) == end &&
-	       btt_nonzero_find(s, off, end) == end;
+	return storage_next_data(s, off, end) == end;
 }
 
 /*
