@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Pieces are taken and put in order, while several threads work on them. */
+/*
+ * Pieces are taken and put in order, while several threads work on them. The linker puts a function that
+ * counts in place of pthread_create.
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -98,6 +101,44 @@ static void as_many_are_worked_on_at_once_as_there_are_threads(void **state)
 	assert_int_equal(job.nput, NPIECE);
 }
 
+static unsigned nstarted;
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			  void *(*start)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			  void *(*start)(void *), void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+			  void *(*start)(void *), void *arg)
+{
+	nstarted++;
+	return __real_pthread_create(thread, attr, start, arg);
+}
+
+/* The caller works, too. */
+static void no_more_threads_are_started_than_have_room(void **state)
+{
+	static const struct {
+		unsigned nthread;
+		size_t piece_size;
+		unsigned nstarted;
+	} cases[] = {{1, 64, 0},
+		     {16, 64, 15},
+		     {65, 64, 64},
+		     {1000, 64, 64},
+		     {1000, (size_t)16 << 20, 15},
+		     {1000, (size_t)128 << 20, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct job job = {.npiece = NPIECE, .fail_at = NPIECE};
+
+		nstarted = 0;
+		assert_true(run(&job, cases[i].nthread, cases[i].piece_size));
+		assert_int_equal(nstarted, cases[i].nstarted);
+	}
+}
+
 static void a_put_that_fails_is_the_last(void **state)
 {
 	static const unsigned at[] = {0, 1, 17, NPIECE - 1};
@@ -140,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(all_pieces_are_put_in_order),
 	    cmocka_unit_test(as_many_are_worked_on_at_once_as_there_are_threads),
+	    cmocka_unit_test(no_more_threads_are_started_than_have_room),
 	    cmocka_unit_test(a_put_that_fails_is_the_last),
 	    cmocka_unit_test(nothing_to_take_is_no_error),
 	    cmocka_unit_test(pieces_of_any_size_find_memory_or_none_is_taken),

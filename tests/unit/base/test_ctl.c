@@ -140,6 +140,11 @@ static void a_time_is_a_number_of_milliseconds_or_minus_1(void **state)
 	}
 	assert_int_equal(apply("lock.wait=2500;lock.wait=soon"), 0);
 	assert_int_equal(ctl_value(CTL_LOCK_WAIT), 2500);
+	/* what follows the value is cut off */
+	assert_int_equal(apply("lock.wait=2600="), 0);
+	assert_int_equal(ctl_value(CTL_LOCK_WAIT), 2600);
+	assert_int_equal(apply("lock.wait=,2700,1"), 0);
+	assert_int_equal(ctl_value(CTL_LOCK_WAIT), 2700);
 	assert_int_equal(ctl_set("lock.wait", &least), 0);
 	assert_int_equal(ctl_set("lock.wait", &below), -EINVAL);
 	assert_non_null(strstr(errormsg_get(), "lock.wait"));

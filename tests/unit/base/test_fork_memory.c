@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory that children share, and memory that they find cleared: base/fork_memory.h. */
+/*
+ * Memory that children share, and memory that they find cleared: base/fork_memory.h. The linker puts
+ * functions that check their order in place of those of the lock.
+ */
 #include "support.h"
 
 #include <errno.h>
@@ -16,6 +19,7 @@
 
 #include "base/fork_memory.h"
 #include "compiler.h"
+#include "fork_lock.h"
 
 #define SMALL ((size_t)16)
 #define LARGE ((size_t)16 << 10)
@@ -41,6 +45,28 @@ SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
 		return -1;
 	}
 	return (int)syscall(SYS_madvise, addr, len, advice);
+}
+
+static _Thread_local int nheld; /* locks that the thread has */
+
+void __real_fork_lock_acquire(struct fork_lock *l);
+void __real_fork_lock_release(struct fork_lock *l);
+void __wrap_fork_lock_acquire(struct fork_lock *l);
+void __wrap_fork_lock_release(struct fork_lock *l);
+
+void __wrap_fork_lock_acquire(struct fork_lock *l)
+{
+	__real_fork_lock_acquire(l);
+	nheld++;
+}
+
+void __wrap_fork_lock_release(struct fork_lock *l)
+{
+	if (nheld-- != 1) {
+		puts("a lock is released that the thread does not hold");
+		abort();
+	}
+	__real_fork_lock_release(l);
 }
 
 /* A child that the C library knows of, or not. */

@@ -16,11 +16,20 @@
 static bool is_crooked;
 static unsigned nreserved;
 
+/* Before Linux 4.17 the flag is not known, and the address a wish that may not be granted. */
+static bool is_old;
+static unsigned nwish;
+
 SUPPORT_INTERPOSE void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 			     off_t off)
 {
 	char *at;
 
+	if (is_old && (flags & MAP_FIXED_NOREPLACE)) {
+		flags &= ~MAP_FIXED_NOREPLACE;
+		addr = NULL;
+		nwish++;
+	}
 	if (prot != PROT_NONE || !is_crooked)
 		return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
 	nreserved++;
@@ -92,11 +101,34 @@ static void a_hint_leaves_no_descriptor_and_no_space(void **state)
 	assert_true(count_pages() <= before + 300);
 }
 
+static void a_hint_that_an_old_kernel_does_not_grant_takes_no_space(void **state)
+{
+	long before = count_pages();
+	void *p;
+
+	(void)state;
+	if (access("/proc/self/maps", R_OK) != 0)
+		skip();
+	setenv("PMEM_MMAP_HINT", "10000000000", 1);
+	mapping_init();
+	is_old = true;
+	nwish = 0;
+	assert_int_equal(mapping_reserve(UNIT, 0, &p), 0);
+	is_old = false;
+	assert_true(nwish > 0);
+	assert_int_equal((uintptr_t)p % UNIT, 0);
+	assert_true(count_pages() <= before + (long)(UNIT / 4096) + 300);
+	mapping_release(p, UNIT, 0);
+	unsetenv("PMEM_MMAP_HINT");
+	mapping_init();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_reserved_and_released_leaves_nothing),
 	    cmocka_unit_test(a_hint_leaves_no_descriptor_and_no_space),
+	    cmocka_unit_test(a_hint_that_an_old_kernel_does_not_grant_takes_no_space),
 	};
 
 	if (SUPPORT_SANITIZED) {

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The locks are free in a child where the kernel does not clear a page for it, as before Linux 4.14:
+ * here madvise refuses. With a kernel that does, the tests of forks use them everywhere.
+ */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "fork_lock.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+static unsigned nrefused;
+
+SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
+{
+	if (advice == MADV_WIPEONFORK) {
+		nrefused++;
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_madvise, addr, len, advice);
+}
+
+static unsigned nmended;
+
+static void mend(void)
+{
+	nmended++;
+}
+
+static struct fork_lock lock = {.mend = mend};
+
+/* The number of times that the child has put the lock's data in order; -1: it has not ended by itself. */
+static int take_in_child(void)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0) {
+		alarm(20);
+		nmended = 0;
+		for (int i = 0; i < 3; i++) {
+			fork_lock_acquire(&lock);
+			fork_lock_release(&lock);
+		}
+		_exit((int)nmended);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void a_child_finds_a_held_lock_free(void **state)
+{
+	int nmended_there;
+
+	(void)state;
+	assert_true(nrefused > 0);
+	nmended = 0;
+	fork_lock_acquire(&lock);
+	nmended_there = take_in_child();
+	fork_lock_release(&lock);
+	assert_int_equal(nmended, 1);
+	assert_int_equal(nmended_there, 1);
+	assert_int_equal(take_in_child(), 1);
+	fork_lock_acquire(&lock);
+	assert_int_equal(nmended, 1);
+	fork_lock_release(&lock);
+}
+
+static atomic_uint nwaiting;
+
+static void *wait_for_it(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&nwaiting, 1);
+	fork_lock_acquire(&lock);
+	fork_lock_release(&lock);
+	return NULL;
+}
+
+static void others_that_wait_stay_with_the_parent(void **state)
+{
+	pthread_t threads[4];
+	int nmended_there;
+
+	(void)state;
+	fork_lock_acquire(&lock);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_it, NULL), 0);
+	while (atomic_load(&nwaiting) < ARRAY_SIZE(threads))
+		usleep(1000);
+	usleep(20000);
+	nmended_there = take_in_child();
+	fork_lock_release(&lock);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(nmended_there, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_child_finds_a_held_lock_free),
+	    cmocka_unit_test(others_that_wait_stay_with_the_parent),
+	};
+
+	fork_lock_setup(&lock);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
