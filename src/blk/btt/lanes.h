@@ -107,6 +107,14 @@ unsigned lane_hint(uint64_t thread);
 
 #define LANES_WORDS ((LANES_PRIVATE + 63) / 64)
 
+/*
+ * How long a thread sleeps at most before it looks for a shared lane again. While it waits for one lane,
+ * another may become free. But if the threads are many more than the CPUs, most lanes belong to threads
+ * that wait for a CPU. With sleeps of a millisecond, 200 threads on 2 CPUs made 0.6 of the writes of 2
+ * threads; with these, 0.7.
+ */
+#define LANES_MAX_NAP_MS 16u
+
 /* The numbers that a batch has borrowed, a bit for each. */
 struct lanes_loan {
 	uint64_t number[LANES_WORDS];
@@ -125,16 +133,16 @@ static inline unsigned lanes_acquire_shared(struct lanes *lanes, unsigned hint)
 {
 	unsigned preferred = hint % lanes->nshared;
 	unsigned i = preferred;
+	uint32_t nap_ms = LOCK_NAP_MS;
 
 	for (;;) {
 		if (likely(lock_try(&lanes->shared[i].lock)))
 			return 2 * lanes->nprivate + i;
 		i = i + 1 < lanes->nshared ? i + 1 : 0;
 		if (i == preferred) {
-			/* a short sleep each time: meanwhile another lane may be free */
-			uint32_t nap_ms = LOCK_NAP_MS;
-
 			lock_wait_slow(&lanes->shared[i].lock, &nap_ms);
+			if (nap_ms > LANES_MAX_NAP_MS)
+				nap_ms = LANES_MAX_NAP_MS;
 		}
 	}
 }
