@@ -93,8 +93,12 @@ static void make_child(void)
 
 static void run_round(const char *const *path, int first, int forks)
 {
+	int on = 1;
+
 	CHECK(pmem = dlopen(path[0], RTLD_NOW | RTLD_LOCAL));
 	CHECK(blk = dlopen(path[1], RTLD_NOW | RTLD_LOCAL));
+	if (forks) /* the part of the library that handles SIGBUS */
+		CHECK(CALL(blk, pmemblk_ctl_set)(NULL, "sigbus.catch", &on) == 0);
 	pool = first ? CALL(blk, pmemblk_create)(path[2], 512, PMEMBLK_MIN_POOL, 0600)
 		     : CALL(blk, pmemblk_open)(path[2], 512);
 	CHECK(pool);

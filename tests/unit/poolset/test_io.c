@@ -18,8 +18,20 @@ enum { PAGE = 4096, NPART = 3, PAGES = 600, LENGTH = PAGES * PAGE };
 /* Writes that store nothing before one fails. */
 static int stuck;
 
+/* The most bytes that a write stores; 0: all. Each second write is interrupted. */
+static size_t most;
+static bool is_interrupted;
+
 SUPPORT_INTERPOSE ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 {
+	if (most > 0) {
+		is_interrupted = !is_interrupted;
+		if (is_interrupted) {
+			errno = EINTR;
+			return -1;
+		}
+		len = len < most ? len : most;
+	}
 	if (stuck == 0)
 		return syscall(SYS_pwrite64, fd, buf, len, off);
 	if (--stuck > 0)
@@ -227,6 +239,29 @@ static void a_write_that_fails_is_reported(void **state)
 	stuck = 0;
 }
 
+static void a_write_in_small_pieces_is_whole(void **state)
+{
+	char want[2 * PAGE + 1];
+	char got[2 * PAGE + 1];
+	unsigned char next = 7;
+
+	(void)state;
+	open_set(POOLSET_WRITE);
+	for (size_t i = 0; i < sizeof(want); i++)
+		want[i] = (char)(next = (unsigned char)(next * 5 + 1));
+	most = 1000;
+	assert_int_equal(poolset_io_write(set, 1, 100, want, sizeof(want)), 0);
+	most = 0;
+	assert_int_equal(poolset_io_read(set, 1, 100, got, sizeof(got)), 0);
+	assert_memory_equal(got, want, sizeof(want));
+	assert_int_equal(poolset_io_read(set, 1, 0, got, 100), 0);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(got[i], 0);
+	assert_int_equal(poolset_io_read(set, 1, 100 + sizeof(want), got, 100), 0);
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(got[i], 0);
+}
+
 static void behind_the_end_a_read_fails(void **state)
 {
 	char page[PAGE];
@@ -251,6 +286,7 @@ int main(void)
 	    CASE(a_write_that_fails_is_reported),
 	    CASE(a_write_is_read_back_and_marks_its_part),
 	    CASE(clear_removes_the_header_and_nothing_else),
+	    CASE(a_write_in_small_pieces_is_whole),
 	    CASE(behind_the_end_a_read_fails),
 	};
 

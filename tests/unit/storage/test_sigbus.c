@@ -328,6 +328,66 @@ static void a_child_inherits_no_replacement_and_waits_for_nobody(void **state)
 
 /* --- waiting for another thread's replacement --------------------------------------------- */
 
+static void lose(unsigned char *page)
+{
+	int fd = memfd_create("lost", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 0) == page);
+	close(fd);
+}
+
+static unsigned count_replaced(struct sigbus_watch *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SIGBUS_PAGES; i++)
+		n += atomic_load(&w->replaced[i]) != 0;
+	return n;
+}
+
+/* Other threads take replacements away; then the page is lost again in the same call. */
+static void a_page_that_is_lost_again_takes_no_more_room(void **state)
+{
+	const size_t len = (SIGBUS_PAGES + 1) * 4096;
+	unsigned char *pages =
+	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct {
+		struct sigbus_watch w;
+		uintptr_t behind;
+	} here = {.behind = 0};
+	struct sigbus_watch *w = &here.w;
+
+	(void)state;
+	assert_true(pages != MAP_FAILED);
+	assert_int_equal(sigbus_watch(w, pages, len, 4096), 0);
+	sigbus_enter(w);
+	for (unsigned i = 0; i < 3 * SIGBUS_PAGES; i++)
+		for (unsigned k = 0; k < 2; k++) {
+			lose(pages + k * 4096);
+			assert_int_equal(((volatile unsigned char *)pages)[k * 4096],
+					 0xff);
+		}
+	assert_int_equal(count_replaced(w), 2);
+	/* there is room for exactly so many */
+	for (unsigned k = 2; k < SIGBUS_PAGES; k++) {
+		lose(pages + k * 4096);
+		assert_int_equal(((volatile unsigned char *)pages)[k * 4096], 0xff);
+		assert_int_equal(count_replaced(w), k + 1);
+	}
+	assert_false(atomic_load(&w->all_lost));
+	lose(pages + len - 4096);
+	assert_int_equal(((volatile unsigned char *)pages)[len - 4096], 0xff);
+	assert_true(atomic_load(&w->all_lost));
+	assert_int_equal(here.behind, 0);
+	assert_true(sigbus_leave(w));
+	assert_int_equal(count_replaced(w), 0);
+	assert_int_equal(atomic_load(&w->open), 0);
+	sigbus_unwatch(w);
+	munmap(pages, len);
+}
+
 /*
  * While this is set, its replacement is removed after the third sleep, or after far too many
  * yields.
@@ -386,6 +446,7 @@ int main(void)
 	    cmocka_unit_test(a_huge_page_is_replaced_as_a_whole),
 	    cmocka_unit_test(a_page_that_finds_no_room_is_waited_for_by_nobody),
 	    cmocka_unit_test(a_child_inherits_no_replacement_and_waits_for_nobody),
+	    cmocka_unit_test(a_page_that_is_lost_again_takes_no_more_room),
 	    cmocka_unit_test(a_long_wait_sleeps_and_a_short_one_does_not),
 	};
 
