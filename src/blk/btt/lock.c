@@ -31,16 +31,21 @@ void lock_wait_slow(struct lock *lock, uint32_t *nap_ms)
 			return;
 		relax();
 	}
-	atomic_fetch_add_explicit(&lock->waiters, 1, memory_order_seq_cst);
+	atomic_store_explicit(&lock->wakes, LOCK_WAKES, memory_order_seq_cst);
 	/* every return is fine: woken, changed before, interrupted, timed out */
 	if (syscall(SYS_futex, &lock->held, FUTEX_WAIT_PRIVATE, held, &nap, NULL, 0) !=
 		0 &&
 	    errno == ETIMEDOUT && *nap_ms < LOCK_MAX_NAP_MS)
 		*nap_ms *= 2;
-	atomic_fetch_sub_explicit(&lock->waiters, 1, memory_order_relaxed);
 }
 
 void lock_wake_slow(struct lock *lock)
 {
-	syscall(SYS_futex, &lock->held, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	uint32_t left = atomic_load_explicit(&lock->wakes, memory_order_relaxed);
+
+	if (syscall(SYS_futex, &lock->held, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) == 0 &&
+	    left > 0)
+		atomic_compare_exchange_strong_explicit(&lock->wakes, &left, left - 1,
+							memory_order_relaxed,
+							memory_order_relaxed);
 }
