@@ -85,8 +85,10 @@ struct btt {
 	struct btt_arena *arena;
 	unsigned narena;
 
-	/* relaxed: the error of the first sync that failed; then modifying calls fail. 0: none */
+	/* the error of the first sync that failed; then modifying calls fail. 0: none */
 	_Atomic(int) poisoned;
+	/* on files: calls that may still store records, or take them back (btt/poison.h) */
+	_Alignas(64) _Atomic(uint32_t) undecided;
 };
 
 /* Makes the arena's run-time state for an info block. -ENOMEM, message set. */

@@ -448,10 +448,12 @@ static int write_chunk(struct btt *btt, struct btt_cursor *from, unsigned want,
 		goto give_back;
 	store_data(btt, &c, &step);
 	lock_maps(btt, &c, thread);
+	btt_exchange_begin(btt);
 	if (unlikely(btt_poison_is_set(btt)))
 		ret = btt_poison_fail(btt);
 	else
 		ret = exchange_locked(btt, &c, &step, thread, failed);
+	btt_exchange_end(btt);
 	unlock_maps(&c);
 give_back:
 	give_lanes_back(btt, &c);

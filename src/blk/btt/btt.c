@@ -132,7 +132,10 @@
  *     its place. So an entry that is initial in memory is initial on the medium, too
  *     (btt/zero_range.c).
  *     For the same reason a write whose FENCE 2 has failed stores the old second half of the record
- *     again, before the table is poisoned: from then on readers redo what the record says (R9).
+ *     again, before the table is poisoned: from then on readers redo what the record says (R9). If
+ *     another thread has poisoned the table before, the map lock keeps the readers of this process
+ *     waiting; those of other processes have no lock, so they begin to redo when no thread is
+ *     between the store of a record and the end of its FENCE 2 (btt/poison.h).
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -269,10 +272,12 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
 		      btt->params.bsize);
 	lock = btt_arena_lock_map(btt, arena, premap, thread);
+	btt_exchange_begin(btt);
 	if (unlikely(btt_poison_is_set(btt)))
 		ret = btt_poison_fail(btt);
 	else
 		ret = exchange_locked(btt, arena, lane, premap, &step, thread, hint);
+	btt_exchange_end(btt);
 	lock_release(lock);
 release_lane:
 	lanes_release(&btt->lanes, lane);

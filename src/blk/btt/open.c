@@ -41,6 +41,7 @@ static int make(struct storage *s, const struct btt_params *params, struct btt *
 		       s->drops_pages ? NULL : &btt->fast->nblock);
 	atomic_init(&btt->nfirst, 0);
 	atomic_init(&btt->poisoned, 0);
+	atomic_init(&btt->undecided, 0);
 	ret = lanes_init(&btt->lanes, nlane ? nlane : 1);
 	if (ret) {
 		alloc_free_aligned(btt);

@@ -6,16 +6,23 @@
 
 #include "errormsg.h"
 
+void btt_note_failure(struct btt *btt)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&btt->undecided, memory_order_seq_cst) == 0 &&
+	    btt_is_laid_out(btt))
+		btt_note_progress(btt, BTT_FAILED);
+}
+
 int btt_poison(struct btt *btt, int err)
 {
 	int none = 0;
 
 	atomic_compare_exchange_strong_explicit(
-	    &btt->poisoned, &none, -err, memory_order_relaxed, memory_order_relaxed);
+	    &btt->poisoned, &none, -err, memory_order_seq_cst, memory_order_relaxed);
 	if (btt->storage->drops_pages) { /* readers have to redo, see btt/redo.h */
 		atomic_store_explicit(&btt->fast->nblock, 0, memory_order_relaxed);
-		if (btt_is_laid_out(btt))
-			btt_note_progress(btt, BTT_FAILED);
+		btt_note_failure(btt);
 	}
 	return errormsg_fail(EIO, "%s: sync failed: %s; the pool takes no more changes",
 			     btt->params.name, strerror(-err));

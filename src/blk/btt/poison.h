@@ -21,4 +21,34 @@ static inline bool btt_poison_is_set(const struct btt *btt)
 	return atomic_load_explicit(&btt->poisoned, memory_order_relaxed) != 0;
 }
 
+/*
+ * Around the part of a write that stores records, including the check for poison (R15) and the
+ * store that takes a record back (R18). Other processes begin to redo records when no thread is in
+ * such a part: they have no lock that keeps them from a record that is taken back.
+ */
+static inline void btt_exchange_begin(struct btt *btt)
+{
+	if (!btt->storage->drops_pages)
+		return;
+	atomic_fetch_add_explicit(&btt->undecided, 1, memory_order_seq_cst);
+	/* pairs with btt_poison(): it sees this thread, or the thread sees the poison */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/*
+ * The table is poisoned. Tells other processes to redo, unless a thread is in such a part: then the
+ * last one does so.
+ */
+void btt_note_failure(struct btt *btt);
+
+static inline void btt_exchange_end(struct btt *btt)
+{
+	if (!btt->storage->drops_pages)
+		return;
+	/* release: what was taken back */
+	atomic_fetch_sub_explicit(&btt->undecided, 1, memory_order_seq_cst);
+	if (unlikely(btt_poison_is_set(btt)))
+		btt_note_failure(btt);
+}
+
 #endif

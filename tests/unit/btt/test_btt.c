@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "btt/batch.h"
+
 #define NLBA_TESTED 40
 
 /* --- random operations on a table and on a plain array must agree ------------------------- */
@@ -344,6 +346,83 @@ static void a_flag_whose_sync_failed_is_taken_back(void **state)
 	}
 }
 
+/*
+ * Two writes are between their two syncs when the first of them fails; the other one fails next.
+ * Another process, which has no map lock to wait for, must not see its record meanwhile.
+ */
+static struct {
+	struct fixture f;
+	struct btt *btt;
+	_Atomic(uint32_t) progress;
+	unsigned long second_sync;
+} meanwhile;
+
+/* Reads as processes do that were forked from the owner. */
+static void expect_byte_elsewhere(uint64_t lba, unsigned char byte)
+{
+	bool redo = atomic_load(&meanwhile.progress) == BTT_FAILED;
+	unsigned char buf[512];
+
+	assert_int_equal(btt_read_view(meanwhile.btt, buf, lba, redo), 0);
+	assert_int_equal(buf[0], byte);
+}
+
+static void fail_another_write(void)
+{
+	const unsigned char buf[512] = {3};
+
+	if (meanwhile.f.ram.fences + 1 != meanwhile.second_sync)
+		return;
+	meanwhile.second_sync = 0;
+	meanwhile.f.ram.fail_fence_at = meanwhile.f.ram.fences + 1;
+	assert_int_equal(btt_write(meanwhile.btt, buf, 5000), -EIO);
+	expect_byte_elsewhere(7, 1);
+}
+
+static int write_one(struct btt *btt, const void *buf, uint64_t lba)
+{
+	struct btt_run run = {
+	    .lba = (long long)lba, .nblock = 1, .buf = (void *)(uintptr_t)buf};
+	long long failed;
+
+	return btt_write_runs(btt, &run, 1, &failed);
+}
+
+static void no_process_sees_a_record_that_another_failure_lets_be_taken_back(void **state)
+{
+	static int (*const write[])(struct btt *, const void *, uint64_t) = {btt_write,
+									     write_one};
+	struct fixture *f = &meanwhile.f;
+	unsigned char old[512];
+	unsigned char fresh[512];
+
+	(void)state;
+	memset(old, 1, sizeof(old));
+	memset(fresh, 2, sizeof(fresh));
+	for (int i = 0; i < 2; i++) {
+		fixture_init(f, POOL_SIZE, 512);
+		f->ram.s.drops_pages = true;
+		f->params.progress = &meanwhile.progress;
+		atomic_store(&meanwhile.progress, BTT_UNTOUCHED);
+		meanwhile.btt = fixture_open(f);
+		assert_int_equal(btt_write(meanwhile.btt, old, 7), 0);
+		atomic_store(&meanwhile.progress, BTT_LAID_OUT);
+		f->ram.at_fence = fail_another_write;
+		meanwhile.second_sync = f->ram.fences + 2;
+		assert_int_equal(write[i](meanwhile.btt, fresh, 7), -EIO);
+		assert_int_equal(meanwhile.second_sync, 0);
+		assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILED);
+		expect_byte_elsewhere(7, 1);
+		fixture_expect_byte(meanwhile.btt, 7, 1);
+		/* a call that comes later finds the poison, and changes nothing */
+		assert_int_equal(write[i](meanwhile.btt, fresh, 7), -EIO);
+		assert_int_equal(btt_set_zero(meanwhile.btt, 7), -EIO);
+		expect_byte_elsewhere(7, 1);
+		btt_close(meanwhile.btt);
+		fixture_fini(f);
+	}
+}
+
 /* --- cost ----------------------------------------------------------------------------------- */
 
 static void layout_takes_three_syncs_and_a_write_two(void **state)
@@ -465,6 +544,8 @@ int main(void)
 	    cmocka_unit_test(a_failed_sync_poisons_the_table),
 	    cmocka_unit_test(a_failed_last_sync_is_reported),
 	    cmocka_unit_test(a_flag_whose_sync_failed_is_taken_back),
+	    cmocka_unit_test(
+		no_process_sees_a_record_that_another_failure_lets_be_taken_back),
 	    cmocka_unit_test(a_write_to_a_damaged_entry_fences_all_the_same),
 	    cmocka_unit_test(layout_takes_three_syncs_and_a_write_two),
 	    cmocka_unit_test(readers_and_writers_share_blocks),
