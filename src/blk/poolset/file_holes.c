@@ -60,7 +60,8 @@ void file_holes_note(struct file_holes *holes, int fd)
 	off_t off = 0;
 
 	holes->n = 0;
-	if (fstat(fd, &st) != 0 || st.st_blocks >= (st.st_size + 511) / 512)
+	/* not st_blocks: space behind the end counts there, too, and that of the list of extents */
+	if (fstat(fd, &st) != 0)
 		return;
 	while (off < st.st_size && holes->n < FILE_HOLES) {
 		off_t hole = lseek(fd, off, SEEK_HOLE);

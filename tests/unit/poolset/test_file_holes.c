@@ -115,6 +115,31 @@ static void what_was_allocated_before_stays_allocated(void **state)
 	close(fd);
 }
 
+/* Then the file has as many blocks as if it had no hole. */
+static void a_hole_comes_back_if_space_is_reserved_behind_the_end(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	int64_t before;
+
+	(void)state;
+	make_sparse();
+	for (unsigned page = 0; page < NPAGE; page++)
+		if (page != 3)
+			store(page, "data");
+	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, SIZE, 2 * SIZE) != 0) {
+		close(fd);
+		skip(); /* the file system cannot allocate */
+	}
+	before = count_blocks();
+	assert_true(before >= SIZE / 512);
+	file_holes_note(&holes, fd);
+	assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
+	assert_true(count_blocks() > before);
+	file_holes_restore(&holes, fd);
+	assert_int_equal(count_blocks(), before);
+	close(fd);
+}
+
 static void what_was_stored_meanwhile_stays(void **state)
 {
 	(void)state;
@@ -157,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_there_before_stays),
 	    cmocka_unit_test(what_was_allocated_before_stays_allocated),
+	    cmocka_unit_test(a_hole_comes_back_if_space_is_reserved_behind_the_end),
 	    cmocka_unit_test(what_was_stored_meanwhile_stays),
 	    cmocka_unit_test(the_end_of_a_page_stays_when_reads_are_short),
 	};
