@@ -54,10 +54,25 @@ static atomic_bool is_changing;
 /* a range that is unmapped and then forgotten; end 0: none */
 static atomic_uintptr_t doomed_begin;
 static atomic_uintptr_t doomed_end;
+/* pthread_self() of the thread that is changing the tables; 0: none */
+static atomic_uintptr_t changer;
+
+static void set_changer(uintptr_t thread)
+{
+	atomic_store_explicit(&changer, thread, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static uintptr_t self(void)
+{
+	return (uintptr_t)pthread_self();
+}
 
 /* At once, not at the first change: a range that was unmapped must not count any more. */
 static void in_child(void)
 {
+	if (atomic_load_explicit(&changer, memory_order_relaxed) == self())
+		return; /* a signal handler has forked, and returns to the change */
 	fork_lock_acquire(&lock);
 	fork_lock_release(&lock);
 }
@@ -270,6 +285,7 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	int ret;
 
 	fork_lock_acquire(&lock);
+	set_changer(self());
 	/* both before the change, so that mend() has room */
 	ret = grow(0);
 	if (ret == 0)
@@ -283,6 +299,8 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	if (ret == 0)
 		change_both_locked(begin, end, fresh);
 	atomic_store_explicit(&doomed_end, 0, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	set_changer(0);
 	fork_lock_release(&lock);
 	return ret;
 }
@@ -308,6 +326,7 @@ static void mend(void)
 {
 	uintptr_t end = atomic_load_explicit(&doomed_end, memory_order_relaxed);
 
+	set_changer(self());
 	if (atomic_load_explicit(&is_changing, memory_order_relaxed))
 		equalise();
 	atomic_store_explicit(&is_changing, false, memory_order_release);
@@ -315,6 +334,8 @@ static void mend(void)
 		change_both_locked(
 		    atomic_load_explicit(&doomed_begin, memory_order_relaxed), end, NULL);
 	atomic_store_explicit(&doomed_end, 0, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	set_changer(0);
 }
 
 /* The end of the last page of [addr, addr + len). The highest page of all is left out. */

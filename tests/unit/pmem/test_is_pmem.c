@@ -291,6 +291,75 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 	pthread_join(thread, NULL);
 }
 
+/* The handler interrupts changes; its child goes on with the change, too, and then looks. */
+enum { NINTERRUPTED = 2000, MIN_FORKS = 40 };
+
+static volatile sig_atomic_t nforked;
+static volatile sig_atomic_t is_forked_child;
+static volatile sig_atomic_t is_child_wrong;
+
+static void fork_meanwhile(int sig)
+{
+	int status;
+	pid_t pid;
+
+	(void)sig;
+	if (is_forked_child)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		alarm(20);
+		is_forked_child = 1;
+		return;
+	}
+	nforked++;
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		is_child_wrong = 1;
+}
+
+static bool has_all(uintptr_t n)
+{
+	for (uintptr_t i = 0; i < n; i++)
+		if (!is_pmem_covers(at(BASE + 2 * i * PAGE), PAGE) ||
+		    is_pmem_covers(at(BASE + (2 * i + 1) * PAGE), 1))
+			return false;
+	return !is_pmem_covers(at(BASE + 2 * n * PAGE), 1);
+}
+
+static void a_child_of_a_handler_that_interrupts_a_change_returns_to_it(void **state)
+{
+	/* the highest mapping is the first entry: all others move */
+	const uintptr_t last = BASE + 2 * NINTERRUPTED * PAGE;
+	const struct itimerspec often = {{0, 700000}, {0, 700000}};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	timer_t timer;
+
+	(void)state;
+	if (support_is_emulated() || SUPPORT_SANITIZED)
+		skip(); /* a sanitizer may hold locks of its own there */
+	for (uintptr_t i = 0; i < NINTERRUPTED; i++)
+		assert_int_equal(is_pmem_add(at(BASE + 2 * i * PAGE), PAGE, 1), 0);
+	signal(SIGUSR1, fork_meanwhile);
+	assert_int_equal(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
+	assert_int_equal(timer_settime(timer, 0, &often, NULL), 0);
+	while (nforked < MIN_FORKS && !is_forked_child && !is_child_wrong)
+		if (is_pmem_add(at(last), PAGE, 1) != 0 || is_forked_child ||
+		    is_pmem_remove(at(last), PAGE) != 0)
+			break;
+	if (is_forked_child) {
+		/* twice, so that both copies count */
+		bool ok = is_pmem_remove(at(last), PAGE) == 0 && has_all(NINTERRUPTED);
+
+		_exit(ok && is_pmem_add(at(last), PAGE, 1) == 0 &&
+			      has_all(NINTERRUPTED + 1)
+			  ? 0
+			  : 1);
+	}
+	timer_delete(timer);
+	assert_false(is_child_wrong);
+	assert_true(nforked >= MIN_FORKS);
+}
+
 /* The mappings have gaps between them. */
 static void add_until(uintptr_t *n, uintptr_t wanted)
 {
@@ -360,6 +429,8 @@ int main(void)
 	    cmocka_unit_test_teardown(readers_see_whole_changes_only, clear),
 	    cmocka_unit_test_teardown(a_child_forked_in_the_middle_of_a_change_goes_on,
 				      clear),
+	    cmocka_unit_test_teardown(
+		a_child_of_a_handler_that_interrupts_a_change_returns_to_it, clear),
 	    cmocka_unit_test_teardown(ten_thousand_mappings_do_not_slow_it_down, clear),
 	};
 
