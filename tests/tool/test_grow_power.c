@@ -253,6 +253,95 @@ static void cut_power(uint64_t length, unsigned cuts, bool moves)
 	start_recording(&undoing);
 }
 
+/* --- what is there already ------------------------------------------------------------------ */
+
+static struct {
+	bool *is_stored; /* for each page: it was stored, or stored again */
+	size_t n;
+} pages;
+
+static void mark(struct storage *s, uint64_t off, size_t len)
+{
+	for (uint64_t at = off - off % PAGE; at < off + len; at += PAGE)
+		pages.is_stored[at / PAGE] = true;
+	assert_true(off + len <= s->size);
+}
+
+static void mark_write(struct storage *s, struct storage_step *step, uint64_t off,
+		       const void *src, size_t len)
+{
+	(void)step;
+	mark(s, off, len);
+	memcpy(s->base + off, src, len);
+}
+
+static void mark_renewed(struct storage *s, struct storage_step *step, uint64_t off,
+			 const void *seen, size_t len)
+{
+	keep(s, step, off, seen, len);
+	mark(s, off, len);
+}
+
+static int no_fence(struct storage *s, struct storage_step *step)
+{
+	(void)s;
+	(void)step;
+	return 0;
+}
+
+static const struct storage_ops marking = {
+    .copy_out = memcpy,
+    .write = mark_write,
+    .renew = mark_renewed,
+    .fence = no_fence,
+};
+
+/* Does what a grow does to a file of its length. */
+static void store_grow(const char *path, const struct storage_ops *ops, bool is_whole)
+{
+	struct medium m;
+	struct image image;
+	struct grow grow;
+	struct plan plan;
+
+	plan_file(path, &image, &grow, &plan);
+	assert_int_equal(truncate(path, (off_t)grown_length), 0);
+	open_medium(&m, path);
+	m.s.ops = ops;
+	assert_int_equal(ahead_store(&grow, &m.s), 0);
+	if (is_whole)
+		assert_int_equal(apply_store(&plan, &m.s), 0);
+	close_medium(&m);
+	finish(&image, &grow, &plan);
+}
+
+/*
+ * The first grow is interrupted, and the kernel cannot write its stores: the pages count as clean,
+ * and nothing but a store makes them dirty.
+ */
+static void what_an_interrupted_grow_has_left_is_stored_again(void **state)
+{
+	const char *path = support_path(true, "left");
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 512);
+	grown_length = 8192 + 2 * MIN_ARENA;
+	copy_sparse(base, path);
+	start_recording(&growing);
+	store_grow(path, &recording, false);
+	assert_true(growing.n >= 6);
+	pages.n = grown_length / PAGE;
+	pages.is_stored = calloc(pages.n, sizeof(*pages.is_stored));
+	assert_non_null(pages.is_stored);
+	store_grow(path, &marking, true);
+	for (size_t i = 0; i < growing.n; i++)
+		assert_true(pages.is_stored[growing.store[i].off / PAGE]);
+	assert_int_equal(pmemblk_check(path, 512), 1);
+	free(pages.is_stored);
+	start_recording(&growing);
+	unlink(path);
+}
+
 /* --- cases ---------------------------------------------------------------------------------- */
 
 static void far_from_the_old_end(void **state)
@@ -342,6 +431,7 @@ static void an_arena_becomes_full_and_others_are_added(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_an_interrupted_grow_has_left_is_stored_again),
 	    cmocka_unit_test(far_from_the_old_end),
 	    cmocka_unit_test(a_tail_that_is_overwritten),
 	    cmocka_unit_test(old_and_new_metadata_overlap),

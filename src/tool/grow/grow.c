@@ -107,6 +107,29 @@ static int MUST_CHECK add_areas(struct grow *g, struct plan *plan)
 	return ret;
 }
 
+/*
+ * The new metadata inside of the old file are made durable, also where nothing changes: perhaps an
+ * interrupted grow has stored them, and its sync has failed.
+ */
+static int MUST_CHECK add_basis(const struct grow *g, struct plan *plan)
+{
+	int ret = plan_add_basis(plan, 0, POOL_DATA_OFF + BTT_INFO_SIZE);
+
+	for (unsigned i = 0; i < g->metadata.narena && ret == 0; i++) {
+		const struct metadata_arena *a = &g->metadata.arena[i];
+		uint64_t map = a->geo.map_arena_off;
+		uint64_t end = ahead_begin(g, a);
+
+		if (end > a->geo.size)
+			end = a->geo.size;
+		if (end > 0)
+			ret = plan_add_basis(plan, a->off, BTT_INFO_SIZE);
+		if (ret == 0 && end > map)
+			ret = plan_add_basis(plan, a->off + map, end - map);
+	}
+	return ret;
+}
+
 static uint64_t next_stored(struct grow *g, uint64_t off, uint64_t end)
 {
 	struct storage *s = &g->image->storage;
@@ -236,7 +259,7 @@ static int MUST_CHECK plan_lock(struct grow *g, struct plan *plan)
 static int MUST_CHECK plan_all(struct grow *g, struct plan *plan)
 {
 	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
-	int ret = plan_add_basis(plan, 0, POOL_DATA_OFF + BTT_INFO_SIZE);
+	int ret = add_basis(g, plan);
 
 	if (ret == 0)
 		ret = add_areas(g, plan);
