@@ -94,10 +94,10 @@ static int plan_files(struct poolset *set, uint32_t bsize, bool *all_new)
 /* A hole is filled by an allocation, a prefault, or a store. */
 static int make_files(struct poolset *set)
 {
-	int ret;
+	int ret = poolset_files_note_holes(set);
 
-	poolset_files_note_holes(set);
-	ret = poolset_files_make(set);
+	if (ret == 0)
+		ret = poolset_files_make(set);
 	if (ret == 0 && ctl_value(CTL_FALLOCATE_AT_CREATE))
 		ret = poolset_files_allocate_existing(set);
 	return ret;

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "kernel.h"
 
 #define HOLE_PAGE 4096
@@ -35,49 +36,68 @@ static void find_allocated(int fd, off_t off, off_t end, off_t *begin, off_t *be
 	*behind = (off_t)(e->fe_logical + e->fe_length);
 }
 
+static int MUST_CHECK push(struct file_holes *holes, off_t off, off_t end)
+{
+	if (holes->n == holes->room) {
+		unsigned room = holes->room ? 2 * holes->room : 16;
+		struct file_hole *grown =
+		    alloc_resize(holes->hole, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		holes->hole = grown;
+		holes->room = room;
+	}
+	holes->hole[holes->n++] = (struct file_hole){off, end};
+	return 0;
+}
+
 /*
  * Records [off, end), of which lseek(2) says that it is a hole. It also says so of space that was
  * allocated and never written, which has to stay.
  */
-static void add(struct file_holes *holes, int fd, off_t off, off_t end)
+static int MUST_CHECK add(struct file_holes *holes, int fd, off_t off, off_t end)
 {
-	while (off < end && holes->n < FILE_HOLES) {
+	int ret = 0;
+
+	while (off < end && holes->n < FILE_HOLES && ret == 0) {
 		off_t begin;
 		off_t behind;
 
 		find_allocated(fd, off, end, &begin, &behind);
-		if (begin > off) {
-			holes->hole[holes->n].off = off;
-			holes->hole[holes->n++].end = begin;
-		}
+		if (begin > off)
+			ret = push(holes, off, begin);
 		off = behind;
 	}
+	return ret;
 }
 
-void file_holes_note(struct file_holes *holes, int fd)
+int file_holes_note(struct file_holes *holes, int fd)
 {
 	struct stat st;
 	off_t off = 0;
+	int ret = 0;
 
 	holes->n = 0;
 	/* not st_blocks: space behind the end counts there, too, and that of the list of extents */
 	if (fstat(fd, &st) != 0)
-		return;
-	while (off < st.st_size && holes->n < FILE_HOLES) {
+		return 0;
+	while (off < st.st_size && holes->n < FILE_HOLES && ret == 0) {
 		off_t hole = lseek(fd, off, SEEK_HOLE);
 
 		if (hole < 0 || hole >= st.st_size)
-			return;
+			return 0;
 		off = lseek(fd, hole, SEEK_DATA);
 		if (off < 0 && errno != ENXIO)
-			return;
+			return 0;
 		/*
 		 * the last page has to be punched as a whole, otherwise its block stays allocated
 		 */
 		if (off < 0)
 			off = (st.st_size + HOLE_PAGE - 1) / HOLE_PAGE * HOLE_PAGE;
-		add(holes, fd, hole, off);
+		ret = add(holes, fd, hole, off);
 	}
+	return ret;
 }
 
 /* Whether the range holds only zeros; bytes behind the end of the file are zero. */
@@ -130,4 +150,10 @@ void file_holes_restore(const struct file_holes *holes, int fd)
 			off = next;
 		}
 	}
+}
+
+void file_holes_free(struct file_holes *holes)
+{
+	alloc_free(holes->hole);
+	*holes = (struct file_holes){0};
 }

@@ -282,14 +282,18 @@ int poolset_files_make(struct poolset *set)
 	return ret;
 }
 
-void poolset_files_note_holes(struct poolset *set)
+int poolset_files_note_holes(struct poolset *set)
 {
 	for (unsigned i = 0; i < set->npart; i++) {
 		struct poolset_part *part = &set->part[i];
 
-		if (part->fd >= 0 && !part->is_created && !part->is_devdax)
-			file_holes_note(&part->holes, part->fd);
+		if (part->fd < 0 || part->is_created || part->is_devdax)
+			continue;
+		if (file_holes_note(&part->holes, part->fd) < 0)
+			return errormsg_fail(ENOMEM, "out of memory for the holes of %s",
+					     part->path);
 	}
+	return 0;
 }
 
 int poolset_files_allocate_existing(const struct poolset *set)

@@ -53,7 +53,7 @@ int poolset_files_make(struct poolset *set) MUST_CHECK;
  * Records the holes of the parts that existed, before anything is stored to them or allocated for
  * them.
  */
-void poolset_files_note_holes(struct poolset *set);
+int poolset_files_note_holes(struct poolset *set) MUST_CHECK;
 
 /* Allocates the space of the parts that existed. */
 int poolset_files_allocate_existing(const struct poolset *set) MUST_CHECK;

@@ -57,8 +57,10 @@ void poolset_free(struct poolset *set)
 {
 	if (!set)
 		return;
-	for (unsigned i = 0; i < set->npart; i++)
+	for (unsigned i = 0; i < set->npart; i++) {
+		file_holes_free(&set->part[i].holes);
 		alloc_free(set->part[i].path);
+	}
 	alloc_free(set->part);
 	alloc_free(set->path);
 	alloc_free(set);

@@ -70,9 +70,10 @@ static void what_was_there_before_stays(void **state)
 
 		make_sparse();
 		store(kept, "data");
-		file_holes_note(&holes, fd);
+		assert_int_equal(file_holes_note(&holes, fd), 0);
 		assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
 		file_holes_restore(&holes, fd);
+		file_holes_free(&holes);
 		holes_come_back_around(kept);
 	}
 }
@@ -105,10 +106,11 @@ static void what_was_allocated_before_stays_allocated(void **state)
 	}
 	assert_int_equal(fallocate(fd, 0, 7 * SIZE, SIZE), 0);
 	before = count_blocks();
-	file_holes_note(&holes, fd);
+	assert_int_equal(file_holes_note(&holes, fd), 0);
 	assert_int_equal(posix_fallocate(fd, 0, 16 * SIZE), 0);
 	assert_true(count_blocks() >= before + SIZE / 512);
 	file_holes_restore(&holes, fd);
+	file_holes_free(&holes);
 	after = count_blocks();
 	/* a list of more extents may take a block of its own */
 	assert_true(after >= before && after < before + SIZE / 512 / 2);
@@ -132,10 +134,32 @@ static void a_hole_comes_back_if_space_is_reserved_behind_the_end(void **state)
 	}
 	before = count_blocks();
 	assert_true(before >= SIZE / 512);
-	file_holes_note(&holes, fd);
+	assert_int_equal(file_holes_note(&holes, fd), 0);
 	assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
 	assert_true(count_blocks() > before);
 	file_holes_restore(&holes, fd);
+	file_holes_free(&holes);
+	assert_int_equal(count_blocks(), before);
+	close(fd);
+}
+
+/* Blocks that were written here and there. */
+static void each_of_a_thousand_holes_comes_back(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	int64_t before;
+
+	(void)state;
+	make_sparse();
+	for (unsigned page = 1; page < 2000; page += 2)
+		store(page, "data");
+	before = count_blocks();
+	assert_int_equal(file_holes_note(&holes, fd), 0);
+	assert_int_equal(holes.n, 1000);
+	assert_int_equal(posix_fallocate(fd, 0, 2000 * PAGE), 0);
+	assert_true(count_blocks() >= before + 1000 * PAGE / 512);
+	file_holes_restore(&holes, fd);
+	file_holes_free(&holes);
 	assert_int_equal(count_blocks(), before);
 	close(fd);
 }
@@ -148,11 +172,12 @@ static void what_was_stored_meanwhile_stays(void **state)
 			struct file_holes holes = {.n = 0};
 
 			make_sparse();
-			file_holes_note(&holes, fd);
+			assert_int_equal(file_holes_note(&holes, fd), 0);
 			if (allocated)
 				assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
 			store(kept, "data");
 			file_holes_restore(&holes, fd);
+			file_holes_free(&holes);
 			holes_come_back_around(kept);
 		}
 }
@@ -164,11 +189,12 @@ static void the_end_of_a_page_stays_when_reads_are_short(void **state)
 
 	(void)state;
 	make_sparse();
-	file_holes_note(&holes, fd);
+	assert_int_equal(file_holes_note(&holes, fd), 0);
 	assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
 	assert_int_equal(pwrite(fd, "data", 4, 8 * PAGE - 4), 4);
 	is_disturbed = true;
 	file_holes_restore(&holes, fd);
+	file_holes_free(&holes);
 	is_disturbed = false;
 	assert_int_equal(pread(fd, &byte, 1, 8 * PAGE - 4), 1);
 	assert_int_equal(byte, 'd');
@@ -183,6 +209,7 @@ int main(void)
 	    cmocka_unit_test(what_was_there_before_stays),
 	    cmocka_unit_test(what_was_allocated_before_stays_allocated),
 	    cmocka_unit_test(a_hole_comes_back_if_space_is_reserved_behind_the_end),
+	    cmocka_unit_test(each_of_a_thousand_holes_comes_back),
 	    cmocka_unit_test(what_was_stored_meanwhile_stays),
 	    cmocka_unit_test(the_end_of_a_page_stays_when_reads_are_short),
 	};
