@@ -18,13 +18,16 @@ cat >"$work/known" <<-'END'
 	pmemblk_open 0
 END
 
-# table LIBS DIR WRITES: status 124 if it did not finish in time.
+# table LIBS DIR WRITES: status 124 if it did not finish in time. Its files stay then, so each run has a
+# folder of its own.
 table()
 {
-	local rc=0
-	on "$1" timeout 60 "$BUILD/tests/compat/errno_table" "$2" "$1" "$3" >"$work/table" 2>"$work/messages" || rc=$?
-	[ $rc = 0 ] || [ $rc = 124 ] || { cat "$work/table" "$work/messages"; fail "$1: a call failed in $2"; }
+	local rc=0 dir
+	dir=$(mktemp -d "$2/$1.XXXXXX")
+	on "$1" timeout 60 "$BUILD/tests/compat/errno_table" "$dir" "$1" "$3" >"$work/table" 2>"$work/messages" || rc=$?
+	[ $rc = 0 ] || [ $rc = 124 ] || { cat "$work/table" "$work/messages"; fail "$1: a call failed in $2"; } >&2
 	sort "$work/table"
+	rm -r "$dir"
 	return $rc
 }
 
