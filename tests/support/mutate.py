@@ -196,6 +196,12 @@ def short(text):
     return text if len(text) <= 70 else text[:67] + "..."
 
 
+def die_first():
+    """Lets the kernel end this process and its children before others when memory is short."""
+    with open("/proc/self/oom_score_adj", "w") as f:
+        f.write("1000")
+
+
 class Job:
     """A copy of the tree, built."""
 
@@ -215,9 +221,11 @@ class Job:
 
     def make(self, *args, timeout=300, log=None, **env):
         out = open(log, "wb") if log else subprocess.DEVNULL
+        # In a session of its own: a mutant may make a test kill its process group, or fill all memory.
         return subprocess.call(["make", "-s", "WERROR=", *args], cwd=self.dir,
                                env=dict(self.env, TEST_TIMEOUT=str(timeout), **env),
-                               stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+                               stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                               start_new_session=True, preexec_fn=die_first)
 
     def object_of(self, path):
         return os.path.join(self.build, "obj", path[:-2] + ".o")
