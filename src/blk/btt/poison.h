@@ -47,6 +47,8 @@ static inline void btt_exchange_end(struct btt *btt)
 		return;
 	/* release: what was taken back */
 	atomic_fetch_sub_explicit(&btt->undecided, 1, memory_order_seq_cst);
+	/* as above; otherwise neither side might tell the other processes */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (unlikely(btt_poison_is_set(btt)))
 		btt_note_failure(btt);
 }
