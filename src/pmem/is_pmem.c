@@ -57,8 +57,10 @@ static atomic_uintptr_t doomed_end;
 /* pthread_self() of the thread that is changing the tables; 0: none */
 static atomic_uintptr_t changer;
 
+/* Ordered before what follows and after what came before, for a handler that interrupts the thread. */
 static void set_changer(uintptr_t thread)
 {
+	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&changer, thread, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 }
@@ -299,7 +301,6 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	if (ret == 0)
 		change_both_locked(begin, end, fresh);
 	atomic_store_explicit(&doomed_end, 0, memory_order_release);
-	atomic_signal_fence(memory_order_seq_cst);
 	set_changer(0);
 	fork_lock_release(&lock);
 	return ret;
@@ -334,7 +335,6 @@ static void mend(void)
 		change_both_locked(
 		    atomic_load_explicit(&doomed_begin, memory_order_relaxed), end, NULL);
 	atomic_store_explicit(&doomed_end, 0, memory_order_release);
-	atomic_signal_fence(memory_order_seq_cst);
 	set_changer(0);
 }
 

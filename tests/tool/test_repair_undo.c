@@ -17,6 +17,17 @@
 
 /* --- lengths ------------------------------------------------------------------------------- */
 
+static void assert_repaired_and_undone(const struct pool_file *damaged,
+				       const struct pool_file *sound)
+{
+	unlink(undo);
+	store_file(path, damaged);
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
+	assert_true(is_file(path, sound));
+	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+	assert_true(is_file(path, damaged));
+}
+
 static void a_file_that_was_cut_inside_a_page_gets_its_length_back(void **state)
 {
 	static const size_t gone[] = {1, 7, 4095, 4096};
@@ -26,12 +37,7 @@ static void a_file_that_was_cut_inside_a_page_gets_its_length_back(void **state)
 		struct pool_file cut = clone_file(&base);
 
 		cut.len -= gone[i];
-		unlink(undo);
-		store_file(path, &cut);
-		assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
-		assert_true(is_file(path, &base));
-		assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
-		assert_true(is_file(path, &cut));
+		assert_repaired_and_undone(&cut, &base);
 		/* and once more, as after an undo that was killed at its end */
 		assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
 		assert_true(is_file(path, &cut));
@@ -67,12 +73,7 @@ static void a_file_that_lost_nothing_but_a_zero_gets_its_length_back(void **stat
 	memcpy(sound.p + copy_off(&sound), info, BTT_INFO_SIZE);
 	cut = sound;
 	cut.len--;
-	unlink(undo);
-	store_file(path, &cut);
-	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
-	assert_true(is_file(path, &sound));
-	assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
-	assert_true(is_file(path, &cut));
+	assert_repaired_and_undone(&cut, &sound);
 	free(sound.p);
 }
 

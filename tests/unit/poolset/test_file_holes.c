@@ -87,6 +87,15 @@ static int64_t count_blocks(void)
 	return st.st_blocks;
 }
 
+/* Allocates the file, which has at least so many blocks then, and gives its holes back. */
+static void fill_and_restore(struct file_holes *holes, off_t length, int64_t blocks)
+{
+	assert_int_equal(posix_fallocate(fd, 0, length), 0);
+	assert_true(count_blocks() >= blocks);
+	file_holes_restore(holes, fd);
+	file_holes_free(holes);
+}
+
 /* The user has reserved the space, and nobody has written to it. */
 static void what_was_allocated_before_stays_allocated(void **state)
 {
@@ -107,10 +116,7 @@ static void what_was_allocated_before_stays_allocated(void **state)
 	assert_int_equal(fallocate(fd, 0, 7 * SIZE, SIZE), 0);
 	before = count_blocks();
 	assert_int_equal(file_holes_note(&holes, fd), 0);
-	assert_int_equal(posix_fallocate(fd, 0, 16 * SIZE), 0);
-	assert_true(count_blocks() >= before + SIZE / 512);
-	file_holes_restore(&holes, fd);
-	file_holes_free(&holes);
+	fill_and_restore(&holes, 16 * SIZE, before + SIZE / 512);
 	after = count_blocks();
 	/* a list of more extents may take a block of its own */
 	assert_true(after >= before && after < before + SIZE / 512 / 2);
@@ -135,10 +141,7 @@ static void a_hole_comes_back_if_space_is_reserved_behind_the_end(void **state)
 	before = count_blocks();
 	assert_true(before >= SIZE / 512);
 	assert_int_equal(file_holes_note(&holes, fd), 0);
-	assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
-	assert_true(count_blocks() > before);
-	file_holes_restore(&holes, fd);
-	file_holes_free(&holes);
+	fill_and_restore(&holes, SIZE, before + 1);
 	assert_int_equal(count_blocks(), before);
 	close(fd);
 }
@@ -156,10 +159,7 @@ static void each_of_a_thousand_holes_comes_back(void **state)
 	before = count_blocks();
 	assert_int_equal(file_holes_note(&holes, fd), 0);
 	assert_int_equal(holes.n, 1000);
-	assert_int_equal(posix_fallocate(fd, 0, 2000 * PAGE), 0);
-	assert_true(count_blocks() >= before + 1000 * PAGE / 512);
-	file_holes_restore(&holes, fd);
-	file_holes_free(&holes);
+	fill_and_restore(&holes, 2000 * PAGE, before + 1000 * PAGE / 512);
 	assert_int_equal(count_blocks(), before);
 	close(fd);
 }

@@ -80,15 +80,19 @@ static inline void drop_pool(void)
 	set_catch(0);
 }
 
-static inline void lose_page(uint64_t off)
+static inline void lose_at(void *page)
 {
 	int fd = memfd_create("lost", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
-	off -= off % 4096;
-	assert_true(mmap(pool->map.base + off, 4096, PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED);
+	assert_true(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+			 0) != MAP_FAILED);
 	close(fd);
+}
+
+static inline void lose_page(uint64_t off)
+{
+	lose_at(pool->map.base + (off - off % 4096));
 }
 
 static inline uint64_t map_off(unsigned i)

@@ -328,16 +328,6 @@ static void a_child_inherits_no_replacement_and_waits_for_nobody(void **state)
 
 /* --- waiting for another thread's replacement --------------------------------------------- */
 
-static void lose(unsigned char *page)
-{
-	int fd = memfd_create("lost", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_true(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			 0) == page);
-	close(fd);
-}
-
 static unsigned count_replaced(struct sigbus_watch *w)
 {
 	unsigned n = 0;
@@ -365,19 +355,19 @@ static void a_page_that_is_lost_again_takes_no_more_room(void **state)
 	sigbus_enter(w);
 	for (unsigned i = 0; i < 3 * SIGBUS_PAGES; i++)
 		for (unsigned k = 0; k < 2; k++) {
-			lose(pages + k * 4096);
+			lose_at(pages + k * 4096);
 			assert_int_equal(((volatile unsigned char *)pages)[k * 4096],
 					 0xff);
 		}
 	assert_int_equal(count_replaced(w), 2);
 	/* there is room for exactly so many */
 	for (unsigned k = 2; k < SIGBUS_PAGES; k++) {
-		lose(pages + k * 4096);
+		lose_at(pages + k * 4096);
 		assert_int_equal(((volatile unsigned char *)pages)[k * 4096], 0xff);
 		assert_int_equal(count_replaced(w), k + 1);
 	}
 	assert_false(atomic_load(&w->all_lost));
-	lose(pages + len - 4096);
+	lose_at(pages + len - 4096);
 	assert_int_equal(((volatile unsigned char *)pages)[len - 4096], 0xff);
 	assert_true(atomic_load(&w->all_lost));
 	assert_int_equal(here.behind, 0);
