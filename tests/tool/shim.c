@@ -8,6 +8,9 @@
  * COUNT_MSYNC: a file that receives the number of calls of msync, each of which takes a
  * millisecond longer, as it does on a disk.
  *
+ * FAKE_CLOCK: the monotonic clock goes on by so many nanoseconds with each look at it, and at no
+ * other time.
+ *
  * FAIL_MSYNC: all calls of msync fail with EIO from that one on, counted from 1.
  */
 #include <dlfcn.h>
@@ -22,6 +25,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,6 +70,19 @@ static void called(const char *name)
 	if (wanted && strcmp(wanted, name) == 0 &&
 	    atomic_fetch_add(&n, 1) + 1 == atoi(getenv("INTERRUPT_COUNT")))
 		kill(getpid(), atoi(getenv("INTERRUPT_SIGNAL")));
+}
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	static atomic_ullong looks;
+	const char *step = getenv("FAKE_CLOCK");
+	unsigned long long now;
+
+	if (!step || id != CLOCK_MONOTONIC)
+		return (int)syscall(SYS_clock_gettime, id, t);
+	now = (atomic_fetch_add(&looks, 1) + 1) * strtoull(step, NULL, 10);
+	*t = (struct timespec){(time_t)(now / 1000000000), (long)(now % 1000000000)};
+	return 0;
 }
 
 #define INTERPOSE(type, name, parameters, arguments)                                     \

@@ -57,6 +57,26 @@ if [ -z "${RUNNER:-}${SAN:-}" ]; then
 			END { exit !ok }' || fail "a median that cannot be"
 	case_ok "bench shows what a call takes"
 
+	# clock NS N: with a clock that goes on by NS at each look, N calls of each kind.
+	clock()
+	{
+		PMEM_IS_PMEM_FORCE=1 FAKE_CLOCK=$1 LD_PRELOAD=$work/shim.so \
+			expect 0 bench -b 64K -s 40M -n "$2" "$work/b6"
+	}
+	# A call takes what passes between two looks; so does the time before, between and behind the calls.
+	for ns in 1 7 8 9 100 1000 1300 1490 1500 123456 1048575 1048576 987654321 4000000000; do
+		clock $ns 1
+		sed -nE 's|^random (write\|read) +([0-9]+)/s .* median ([0-9.]+) us, 99 % below ([0-9.]+) us$|\2 \3 \4|p' "$work/out" |
+			awk -v ns=$ns '
+				{ us = ns / 1000 }
+				$2 != $3 || $2 < us * 0.93 - 0.006 || $2 > us * 1.07 + 0.006 { exit 1 }
+				$1 < 1e9 / ns / 3 - 1 || $1 > 1e9 / ns / 3 + 1 { exit 1 }
+				END { exit NR != 2 }' || fail "one call of $ns ns"
+	done
+	clock 20000000000 1
+	printed '^random read .* median 16642998.27 us, 99 % below 16642998.27 us$'
+	case_ok "bench measures to a sixteenth, and up to 16 s"
+
 	blocks=$(sed -n 's/ blocks of .*//p' "$work/out")
 	# failing N NAME: what N syncs leave time for is measured, and then comes the error.
 	failing()

@@ -212,7 +212,7 @@ static void a_plan_that_leaves_damage_is_taken_back(void **state)
 	enum apply_state apply_state;
 	struct image image;
 	struct plan plan;
-	char *name;
+	char *name = NULL;
 
 	(void)state;
 	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
@@ -224,6 +224,13 @@ static void a_plan_that_leaves_damage_is_taken_back(void **state)
 				     &entry, sizeof(entry)),
 			 0);
 	assert_int_equal(image_refresh(&image), 0);
+	/* no backup is written over another file */
+	support_write_file(undo, "x", 1);
+	apply_state = APPLY_DONE;
+	assert_int_equal(apply_plan(&plan, &image, undo, &name, &apply_state), -EEXIST);
+	assert_int_equal(apply_state, APPLY_NOTHING);
+	free(name);
+	unlink(undo);
 	assert_true(apply_plan(&plan, &image, undo, &name, &apply_state) < 0);
 	assert_int_equal(apply_state, APPLY_TAKEN_BACK);
 	assert_true(is_file(path, &damaged));

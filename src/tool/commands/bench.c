@@ -22,7 +22,8 @@
 
 #define MAX_THREADS 1024u
 #define MAX_DEPTH 4096u
-#define BUCKETS 256u /* eight buckets for each power of two of nanoseconds */
+#define BUCKETS                                                                          \
+	256u /* eight for each power of two of nanoseconds; the last for 16 s and more */
 
 enum job { JOB_FILL, JOB_WRITE, JOB_READ };
 
@@ -55,7 +56,8 @@ static unsigned bucket_of(uint64_t ns)
 	if (ns < 8)
 		return (unsigned)ns;
 	exponent = 63 - (unsigned)__builtin_clzll(ns);
-	exponent = exponent > 33 ? 33 : exponent;
+	if (exponent > 33)
+		return BUCKETS - 1;
 	return (exponent - 2) * 8 + (unsigned)(ns >> (exponent - 3) & 7);
 }
 

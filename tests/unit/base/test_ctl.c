@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/ctl.h"
@@ -275,6 +278,46 @@ static void files_that_cannot_be_read_are_errors(void **state)
 	assert_int_equal(ctl_config_apply_file(support_tmpdir(false)), -EISDIR);
 }
 
+/* A pipe without a writer would be waited for, and every program would hang that loads the library. */
+static void a_pipe_that_nobody_writes_is_an_empty_file(void **state)
+{
+	const char *path = support_path(false, "pipe");
+
+	(void)state;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	alarm(20);
+	assert_int_equal(ctl_config_apply_file(path), 0);
+	alarm(0);
+	assert_int_equal(unlink(path), 0);
+}
+
+static int open_flags; /* of the last file */
+
+SUPPORT_INTERPOSE int open(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	open_flags = flags;
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+/* Another thread of the program may start a program meanwhile. */
+static void no_other_program_inherits_the_file(void **state)
+{
+	static const char text[] = "prefault.at_create=1";
+	const char *path = support_path(false, "conf");
+
+	(void)state;
+	support_write_file(path, text, strlen(text));
+	open_flags = 0;
+	assert_int_equal(ctl_config_apply_file(path), 0);
+	assert_int_equal(open_flags & O_CLOEXEC, O_CLOEXEC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +333,8 @@ int main(void)
 	    cmocka_unit_test_teardown(files_are_limited_in_length, reset),
 	    cmocka_unit_test(without_a_standard_input_files_are_read_as_well),
 	    cmocka_unit_test(files_that_cannot_be_read_are_errors),
+	    cmocka_unit_test(a_pipe_that_nobody_writes_is_an_empty_file),
+	    cmocka_unit_test_teardown(no_other_program_inherits_the_file, reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

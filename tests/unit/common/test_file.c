@@ -31,9 +31,19 @@ static struct {
 	uint64_t smallest; /* length of the shortest request */
 } fallocate_model;
 
+/* What a variable that nobody sets holds in the next call. */
+static NOINLINE void fill_stack(void)
+{
+	volatile unsigned char deep[8192];
+
+	for (size_t i = 0; i < sizeof(deep); i++)
+		deep[i] = 0xff;
+}
+
 int posix_fallocate(int fd, off_t off, off_t len)
 {
 	(void)fd;
+	fill_stack();
 	fallocate_model.calls++;
 	if ((uint64_t)len < fallocate_model.smallest)
 		fallocate_model.smallest = (uint64_t)len;
@@ -333,6 +343,42 @@ static void the_file_size_limit_is_known_before(void **state)
 }
 
 /* The process would end by a signal, or lose one that somebody else has sent. */
+static void other_signals_of_the_program_stay_pending(void **state)
+{
+	int fd = memfd_create("limit", MFD_CLOEXEC);
+	struct rlimit limit;
+	sigset_t before;
+	sigset_t set;
+	rlim_t old;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = limit.rlim_cur;
+	limit.rlim_cur = 4096;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+	raise(SIGUSR1);
+	for (uint64_t len = 0; len <= 8192; len += 4096) {
+		fill_stack();
+		assert_int_equal(file_set_length(fd, len), len > 4096 ? -EFBIG : 0);
+		model_failures(EINTR, 1);
+		assert_int_equal(file_allocate(fd, 4096), 0);
+		sigpending(&set);
+		assert_int_equal(sigismember(&set, SIGUSR1), 1);
+		pthread_sigmask(SIG_BLOCK, NULL, &set);
+		assert_int_equal(sigismember(&set, SIGUSR1), 1);
+		assert_int_equal(sigismember(&set, SIGUSR2), 0);
+	}
+	signal(SIGUSR1, SIG_IGN); /* discards it */
+	signal(SIGUSR1, SIG_DFL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	limit.rlim_cur = old;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	close(fd);
+}
+
 static void calls_beyond_the_file_size_limit_fail_without_a_signal(void **state)
 {
 	int fd = memfd_create("limit", MFD_CLOEXEC);
@@ -383,6 +429,7 @@ int main(void)
 	    cmocka_unit_test(every_kind_of_file_is_recognised),
 	    cmocka_unit_test(only_the_file_that_was_made_is_removed),
 	    cmocka_unit_test(the_file_size_limit_is_known_before),
+	    cmocka_unit_test(other_signals_of_the_program_stay_pending),
 	    cmocka_unit_test(calls_beyond_the_file_size_limit_fail_without_a_signal),
 	};
 

@@ -378,6 +378,60 @@ static void a_page_that_is_lost_again_takes_no_more_room(void **state)
 	munmap(pages, len);
 }
 
+/* What two threads of a mapping of two pages do in turn. */
+static struct sigbus_watch shared_watch;
+static unsigned char *shared_pages;
+static pthread_barrier_t next_step;
+
+static void *lose_the_first_page(void *arg)
+{
+	volatile unsigned char *first = shared_pages;
+	uint64_t epoch;
+	bool is_whole;
+
+	(void)arg;
+	sigbus_enter(&shared_watch);
+	is_whole = *first == 0xff;
+	pthread_barrier_wait(&next_step);
+	pthread_barrier_wait(&next_step); /* the other thread has left its call */
+	epoch = atomic_load(&shared_watch.epoch);
+	is_whole = is_whole && *first == 0xff;
+	is_whole = is_whole && atomic_load(&shared_watch.epoch) == epoch;
+	return sigbus_leave(&shared_watch) && is_whole ? NULL : (void *)1;
+}
+
+/* Otherwise a call that goes on could meet the same page again and again. */
+static void a_thread_takes_only_its_own_replacements_away(void **state)
+{
+	const size_t len = 2 * 4096;
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	shared_pages =
+	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(shared_pages != MAP_FAILED);
+	lose_at(shared_pages);
+	lose_at(shared_pages + 4096);
+	assert_int_equal(sigbus_watch(&shared_watch, shared_pages, len, 4096), 0);
+	pthread_barrier_init(&next_step, NULL, 2);
+	sigbus_enter(&shared_watch);
+	assert_int_equal(pthread_create(&thread, NULL, lose_the_first_page, NULL), 0);
+	pthread_barrier_wait(&next_step);
+	assert_int_equal(((volatile unsigned char *)shared_pages)[4096], 0xff);
+	assert_int_equal(count_replaced(&shared_watch), 2);
+	assert_true(sigbus_leave(&shared_watch));
+	assert_int_equal(count_replaced(&shared_watch), 1);
+	assert_int_equal(atomic_load(&shared_watch.open), 1);
+	pthread_barrier_wait(&next_step);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(count_replaced(&shared_watch), 0);
+	pthread_barrier_destroy(&next_step);
+	sigbus_unwatch(&shared_watch);
+	munmap(shared_pages, len);
+}
+
 /*
  * While this is set, its replacement is removed after the third sleep, or after far too many
  * yields.
@@ -437,6 +491,7 @@ int main(void)
 	    cmocka_unit_test(a_page_that_finds_no_room_is_waited_for_by_nobody),
 	    cmocka_unit_test(a_child_inherits_no_replacement_and_waits_for_nobody),
 	    cmocka_unit_test(a_page_that_is_lost_again_takes_no_more_room),
+	    cmocka_unit_test(a_thread_takes_only_its_own_replacements_away),
 	    cmocka_unit_test(a_long_wait_sleeps_and_a_short_one_does_not),
 	};
 
