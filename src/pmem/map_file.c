@@ -114,47 +114,47 @@ static int open_tmpfile(struct opened *file, int flags)
 	return 0;
 }
 
-/* Makes the file or opens the existing one, and notes which of the two it did. */
-static int open_or_create(struct opened *file, bool exists, bool excl, mode_t mode)
+/*
+ * Makes the file or opens the existing one, and notes which of the two it did. If it can do
+ * neither, the descriptor is negative, and errno is set.
+ */
+static void open_or_create(struct opened *file, bool exists, bool excl, mode_t mode)
 {
 	const int flags = O_RDWR | O_CLOEXEC;
 
 	if (exists && !excl) {
 		file->fd = open(file->path, flags);
 		if (file->fd >= 0 || errno != ENOENT)
-			return file->fd;
+			return;
 	}
 	file->fd = open(file->path, flags | O_CREAT | O_EXCL, mode);
 	if (file->fd >= 0) {
 		file->created = true;
-		return file->fd;
+		return;
 	}
 	if (excl || errno != EEXIST)
-		return -1;
+		return;
 	/* A symbolic link to nothing; or another process has made the file meanwhile. */
 	file->fd = open(file->path, flags);
 	if (file->fd >= 0 || errno != ENOENT)
-		return file->fd;
+		return;
 	file->fd = open(file->path, flags | O_CREAT, mode);
 	file->created = file->fd >= 0;
-	return file->fd;
 }
 
 static int open_file(struct opened *file, enum file_type type, int flags, mode_t mode)
 {
 	struct stat st;
-	int fd;
 
 	if (flags & PMEM_FILE_TMPFILE)
 		return open_tmpfile(file, flags);
 	if (flags & PMEM_FILE_CREATE)
-		fd = open_or_create(file, type != FILE_ABSENT, flags & PMEM_FILE_EXCL,
-				    mode);
+		open_or_create(file, type != FILE_ABSENT, flags & PMEM_FILE_EXCL, mode);
 	else
-		fd = file->fd = open(file->path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
+		file->fd = open(file->path, O_RDWR | O_CLOEXEC);
+	if (file->fd < 0)
 		return errormsg_fail_sys(errno, "cannot open %s", file->path);
-	if (fstat(fd, &st) != 0)
+	if (fstat(file->fd, &st) != 0)
 		return errormsg_fail_sys(errno, "fstat of %s", file->path);
 	file->old_size = st.st_size;
 	return 0;

@@ -318,6 +318,38 @@ static void no_other_program_inherits_the_file(void **state)
 	assert_int_equal(open_flags & O_CLOEXEC, O_CLOEXEC);
 }
 
+/* A read is interrupted, and then as many bytes come as a file system likes. */
+static bool reads_badly;
+static bool interrupts;
+
+SUPPORT_INTERPOSE ssize_t read(int fd, void *buf, size_t len)
+{
+	if (!reads_badly)
+		return syscall(SYS_read, fd, buf, len);
+	interrupts = !interrupts;
+	if (interrupts) {
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_read, fd, buf, len < 3 ? len : 3);
+}
+
+static void interrupted_and_short_reads_go_on(void **state)
+{
+	static const char text[] = "prefault.at_create=1;\nprefault.at_open=1";
+	const char *path = support_path(false, "conf");
+
+	(void)state;
+	support_write_file(path, text, strlen(text));
+	reads_badly = true;
+	alarm(20);
+	assert_int_equal(ctl_config_apply_file(path), 0);
+	alarm(0);
+	reads_badly = false;
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 1);
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_OPEN), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +366,7 @@ int main(void)
 	    cmocka_unit_test(without_a_standard_input_files_are_read_as_well),
 	    cmocka_unit_test(files_that_cannot_be_read_are_errors),
 	    cmocka_unit_test(a_pipe_that_nobody_writes_is_an_empty_file),
+	    cmocka_unit_test_teardown(interrupted_and_short_reads_go_on, reset),
 	    cmocka_unit_test_teardown(no_other_program_inherits_the_file, reset),
 	};
 

@@ -223,6 +223,27 @@ static void what_is_given_back_is_unmapped_in_time(void **state)
 	}
 }
 
+/* Otherwise each generation of processes would leave the next one more of them. */
+static void a_child_unmaps_what_its_parent_has_not_given_out(void **state)
+{
+	unsigned before;
+	pid_t pid;
+
+	(void)state;
+	for (size_t i = 0; i < NSIZE; i++)
+		fork_memory_unshare(share(sizes[i]), sizes[i]);
+	before = support_count_mappings("rw-s ");
+	pid = make_child(false);
+	if (pid == 0) {
+		/* one of two is made again */
+		_exit(fork_memory_share(SMALL) &&
+			      support_count_mappings("rw-s ") == before - 1
+			  ? 0
+			  : 1);
+	}
+	assert_ends_well(pid);
+}
+
 /* All of these are out at the same time, so the tables of mappings become full. */
 static void there_are_as_many_pieces_as_the_kernel_has_memory_for(void **state)
 {
@@ -394,6 +415,7 @@ int main(void)
 	    cmocka_unit_test(a_child_keeps_a_piece_that_its_parent_has_given_back),
 	    cmocka_unit_test(a_child_gets_other_pieces_than_its_parent),
 	    cmocka_unit_test(what_is_given_back_is_unmapped_in_time),
+	    cmocka_unit_test(a_child_unmaps_what_its_parent_has_not_given_out),
 	    cmocka_unit_test(there_are_as_many_pieces_as_the_kernel_has_memory_for),
 	    cmocka_unit_test(what_is_given_back_is_taken_next),
 	    cmocka_unit_test(a_child_finds_cleared_memory_zero_however_it_was_made),

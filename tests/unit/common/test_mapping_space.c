@@ -20,6 +20,9 @@ static unsigned nreserved;
 static bool is_old;
 static unsigned nwish;
 
+/* Where the kernel was asked to replace a mapping and refused: it may have removed it all the same. */
+static unsigned nlost;
+
 SUPPORT_INTERPOSE void *mmap(void *addr, size_t len, int prot, int flags, int fd,
 			     off_t off)
 {
@@ -30,8 +33,11 @@ SUPPORT_INTERPOSE void *mmap(void *addr, size_t len, int prot, int flags, int fd
 		addr = NULL;
 		nwish++;
 	}
-	if (prot != PROT_NONE || !is_crooked)
-		return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+	if (prot != PROT_NONE || !is_crooked) {
+		at = (char *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+		nlost += at == MAP_FAILED && flags & MAP_FIXED;
+		return at;
+	}
 	nreserved++;
 	at = (char *)syscall(SYS_mmap, NULL, len + 2 * UNIT, prot, flags, fd, off);
 	if (at == MAP_FAILED)
@@ -123,10 +129,31 @@ static void a_hint_that_an_old_kernel_does_not_grant_takes_no_space(void **state
 	mapping_init();
 }
 
+/* Another thread could take the place before a second attempt. */
+static void a_place_is_not_lost_to_an_attempt_that_fails(void **state)
+{
+	int fd = memfd_create("place", MFD_CLOEXEC);
+	const char *why;
+	bool is_sync;
+	void *p;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, (off_t)UNIT), 0);
+	assert_int_equal(mapping_reserve(UNIT, 0, &p), 0);
+	nlost = 0;
+	assert_int_equal(mapping_place(p, UNIT, fd, 0, MAPPING_SHARED, &is_sync, &why),
+			 0);
+	assert_int_equal(nlost, 0);
+	assert_false(is_sync);
+	mapping_release(p, UNIT, 0);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_reserved_and_released_leaves_nothing),
+	    cmocka_unit_test(a_place_is_not_lost_to_an_attempt_that_fails),
 	    cmocka_unit_test(a_hint_leaves_no_descriptor_and_no_space),
 	    cmocka_unit_test(a_hint_that_an_old_kernel_does_not_grant_takes_no_space),
 	};

@@ -91,6 +91,13 @@ static void a_path_that_does_not_fit_is_an_error(void **state)
 	name[room - 1] = 'x';
 	name[room] = '\0';
 	assert_int_equal(sysfs_path(path, "%s", name), -ENAMETOOLONG);
+	memset(name, 'x', sizeof(name) - 1);
+	sysfs_root = name;
+	assert_int_equal(sysfs_path(path, "%s", ""), -ENAMETOOLONG);
+	name[PATH_MAX - 2] = '\0';
+	assert_int_equal(sysfs_path(path, "%s", ""), 0);
+	assert_int_equal(strlen(path), PATH_MAX - 1);
+	sysfs_root = "/sys";
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "compiler.h"
 #include "storage/pool.h"
 
 enum { SIZE = 8192 };
@@ -70,16 +71,21 @@ static void copies_and_views_are_left_alone(void **state)
 
 static void a_sync_covers_what_was_renewed(void **state)
 {
+	static const enum storage_medium media[] = {STORAGE_FILE, STORAGE_PRIVATE,
+						    STORAGE_VIEW};
+
 	(void)state;
-	begin(STORAGE_FILE);
-	storage_renew32(&s, &step, 64, 1);
-	assert_int_equal(step.lo, 64);
-	assert_int_equal(step.hi, 68);
-	storage_renew(&s, &step, 4096, image, 512);
-	assert_int_equal(step.lo, 64);
-	assert_int_equal(step.hi, 4096 + 512);
-	assert_int_equal(storage_fence(&s, &step), 0);
-	end();
+	for (unsigned i = 0; i < ARRAY_SIZE(media); i++) {
+		begin(media[i]);
+		storage_renew32(&s, &step, 64, 1);
+		assert_int_equal(step.lo, 64);
+		assert_int_equal(step.hi, 68);
+		storage_renew(&s, &step, 4096, image, 512);
+		assert_int_equal(step.lo, 64);
+		assert_int_equal(step.hi, 4096 + 512);
+		assert_int_equal(storage_fence(&s, &step), 0);
+		end();
+	}
 }
 
 int main(void)

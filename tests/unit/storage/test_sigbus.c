@@ -82,6 +82,38 @@ static void a_lost_map_page_fails_reads_and_writes(void **state)
 	drop_pool();
 }
 
+static int modify(int which, long long lba)
+{
+	static char block[BSIZE];
+	const struct pmemblk_iovec iov = {block, lba, 1};
+
+	switch (which) {
+	case 0:
+		return pmemblk_write(pool, block, lba);
+	case 1:
+		return pmemblk_set_zero(pool, lba);
+	case 2:
+		return pmemblk_set_error(pool, lba);
+	case 3:
+		return pmemblk_writev(pool, &iov, 1, NULL);
+	default:
+		return pmemblk_set_zero_range(pool, lba, 1, NULL);
+	}
+}
+
+static void any_modifying_call_may_be_the_first_to_meet_a_lost_page(void **state)
+{
+	(void)state;
+	for (int which = 0; which < 5; which++) {
+		make_pool();
+		lose_page(map_off(3));
+		errno = 0;
+		assert_int_equal(modify(which, 3), -1);
+		assert_int_equal(errno, EIO);
+		drop_pool();
+	}
+}
+
 static void a_lost_flog_fails_writes_only(void **state)
 {
 	uint64_t flog = IMAGE_DATA + image_get64(path, IMAGE_DATA + INFO_FLOGOFF);
@@ -482,6 +514,7 @@ int main(void)
 	    cmocka_unit_test(a_lost_data_page_fails_the_reads_of_its_block_only),
 	    cmocka_unit_test(a_lost_page_keeps_no_descriptor),
 	    cmocka_unit_test(a_lost_map_page_fails_reads_and_writes),
+	    cmocka_unit_test(any_modifying_call_may_be_the_first_to_meet_a_lost_page),
 	    cmocka_unit_test(a_lost_free_block_leaves_the_block_as_it_was),
 	    cmocka_unit_test(a_lost_flog_fails_writes_only),
 	    cmocka_unit_test(a_file_that_was_cut_off_fails_to_open_by_errno),

@@ -415,6 +415,33 @@ static void a_child_with_the_handler_of_before_gets_ours_again(void **state)
 	}
 }
 
+/* It may have been forked between the change of the handler and that of the memory. */
+static void a_child_does_not_take_our_handler_for_the_programs(void **state)
+{
+	struct sigaction own = {.sa_handler = leave};
+	struct sigaction ours;
+	struct sigaction old;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+	make_pool();
+	assert_int_equal(sigaction(SIGBUS, NULL, &ours), 0);
+	drop_pool();
+	pid = fork();
+	if (pid == 0) {
+		sigaction(SIGBUS, &ours, NULL);
+		create_pool("own");
+		raise(SIGBUS);
+		_exit(3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 11);
+	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +453,7 @@ int main(void)
 	    cmocka_unit_test(the_programs_handler_runs_with_its_mask_and_flags),
 	    cmocka_unit_test(the_programs_handler_runs_on_the_stack_that_it_asked_for),
 	    cmocka_unit_test(a_child_with_the_handler_of_before_gets_ours_again),
+	    cmocka_unit_test(a_child_does_not_take_our_handler_for_the_programs),
 	    cmocka_unit_test(without_the_setting_the_signal_stays),
 	    cmocka_unit_test(the_default_action_stays_for_others),
 	};
