@@ -5,8 +5,10 @@
  */
 #include "support.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@
 
 #include "compiler.h"
 #include "fork_lock.h"
+#include "kernel.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -30,6 +33,25 @@ SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
 		return -1;
 	}
 	return (int)syscall(SYS_madvise, addr, len, advice);
+}
+
+static atomic_uint nwaits; /* system calls that wait for a lock */
+
+SUPPORT_INTERPOSE long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long args[6];
+	va_list ap;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	va_start(ap, number);
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
+		args[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_futex && args[1] == FUTEX_WAIT_PRIVATE)
+		atomic_fetch_add(&nwaits, 1);
+	return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
 static unsigned nmended;
@@ -102,6 +124,8 @@ static void others_that_wait_stay_with_the_parent(void **state)
 	while (atomic_load(&nwaiting) < ARRAY_SIZE(threads))
 		usleep(1000);
 	usleep(20000);
+	/* they sleep until they are woken */
+	assert_true(atomic_load(&nwaits) < 100);
 	nmended_there = take_in_child();
 	fork_lock_release(&lock);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)

@@ -280,6 +280,8 @@ static void a_signal_that_is_ignored_stays_ignored(void **state)
 	drop_pool();
 }
 
+static char other_stack[1 << 16];
+
 static void note_mask(int sig)
 {
 	sigset_t now;
@@ -290,6 +292,7 @@ static void note_mask(int sig)
 
 static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
 {
+	const stack_t stack = {.ss_sp = other_stack, .ss_size = sizeof(other_stack)};
 	struct sigaction own = {.sa_handler = note_mask};
 	pid_t pid;
 	int status;
@@ -297,6 +300,8 @@ static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
 	(void)state;
 	make_pool();
 	sigaddset(&own.sa_mask, SIGUSR1);
+	/* what variables hold that nobody sets */
+	memset(other_stack, 0xff, sizeof(other_stack));
 	own_calls = 0;
 	CHILD({
 		sigaction(SIGBUS, &own, NULL);
@@ -307,7 +312,8 @@ static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
 	});
 	assert_int_equal(status, 0);
 	CHILD({
-		own.sa_flags = (int)SA_RESETHAND | SA_NODEFER;
+		own.sa_flags = (int)SA_RESETHAND | SA_NODEFER | SA_ONSTACK;
+		sigaltstack(&stack, NULL);
 		sigaction(SIGBUS, &own, NULL);
 		create_pool("own");
 		raise(SIGBUS);
@@ -318,8 +324,6 @@ static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 	drop_pool();
 }
-
-static char other_stack[1 << 16];
 
 static void note_stack(int sig)
 {
@@ -376,13 +380,19 @@ static void leave_otherwise_with_info(int sig, siginfo_t *info, void *context)
 /* Forks a child with the handler `now`, which reads a lost block. */
 static int read_in_child(const struct sigaction *now)
 {
+	struct sigaction last;
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0) {
 		sigaction(SIGBUS, now, NULL);
 		lose_page(data_off(7));
-		_exit(get(7) == -1 ? 0 : 2);
+		if (get(7) != -1)
+			_exit(2);
+		/* the last pool takes our handler away */
+		pmemblk_close(pool);
+		sigaction(SIGBUS, NULL, &last);
+		_exit(last.sa_handler == now->sa_handler ? 0 : 3);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
