@@ -338,11 +338,10 @@ int storage_pool_deep_map(const char *path, struct storage_deep *deep)
 	return deep->addr ? 0 : fail_as_libpmem("cannot prepare deep flushes");
 }
 
-void storage_pool_deep_unmap(struct storage_deep *deep)
+void storage_pool_deep_unmap(const struct storage_deep *deep)
 {
 	if (deep->is_device)
 		pmem_unmap(deep->addr, deep->len);
-	deep->is_device = false;
 }
 
 void storage_pool_deep_flush(const struct storage *s, uint64_t off, size_t len)

@@ -42,7 +42,7 @@ struct storage_deep {
 
 /* For a device DAX. -errno as from pmem_map_file(), message set. */
 int storage_pool_deep_map(const char *path, struct storage_deep *deep) MUST_CHECK;
-void storage_pool_deep_unmap(struct storage_deep *deep);
+void storage_pool_deep_unmap(const struct storage_deep *deep);
 
 /* Writes the lines back from the caches, even if the platform saves the caches on power loss. */
 void storage_pool_deep_flush(const struct storage *s, uint64_t off, size_t len);

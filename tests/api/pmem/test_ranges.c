@@ -276,6 +276,7 @@ static void msync_takes_any_part_of_a_mapping(void **state)
 	    {(char *)5, 0, 0},
 	    {a, 8 * page + 1, ENOMEM},
 	    {NULL, 1, ENOMEM},
+	    {(char *)page, 8 * page, ENOMEM},
 	    {a, SIZE_MAX, EINVAL},
 	    {a + 5, SIZE_MAX - 2, EINVAL},
 	    {a, -(uintptr_t)a, EINVAL},

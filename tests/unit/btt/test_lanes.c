@@ -50,6 +50,8 @@ struct seen {
 	uint64_t first;
 	uint64_t second;
 	unsigned hint;
+	pid_t pid;
+	int status;
 };
 
 static pthread_barrier_t together;
@@ -199,6 +201,49 @@ static void where_there_are_no_keys_all_share_lanes(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* Only the thread that has forked goes on, and it keeps its number. */
+static void *fork_here(void *arg)
+{
+	struct seen *s = arg;
+
+	s->first = lane_thread();
+	pthread_barrier_wait(&together); /* all have numbers */
+	s->status = -1;
+	s->pid = fork();
+	if (s->pid == 0) {
+		struct seen others[2];
+		bool is_alone = true;
+
+		look_at(others, 2);
+		for (unsigned i = 0; i < 2; i++)
+			is_alone = is_alone && lane_hint(others[i].first) < 3 &&
+				   lane_hint(others[i].first) != lane_hint(s->first);
+		_exit(lane_thread() == s->first && is_alone ? 0 : 1);
+	}
+	if (s->pid > 0)
+		waitpid(s->pid, &s->status, 0);
+	pthread_barrier_wait(&together); /* none has ended */
+	return NULL;
+}
+
+static void a_child_keeps_the_number_of_one_thread(void **state)
+{
+	struct seen s[3];
+
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* it lets no child start threads */
+#endif
+	assert_int_equal(pthread_barrier_init(&together, NULL, ARRAY_SIZE(s)), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(s); i++)
+		assert_int_equal(pthread_create(&s[i].thread, NULL, fork_here, &s[i]), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(s); i++) {
+		pthread_join(s[i].thread, NULL);
+		assert_int_equal(s[i].status, 0);
+	}
+	pthread_barrier_destroy(&together);
+}
+
 /* --- loans ---------------------------------------------------------------------------------- */
 
 static struct lanes lanes;
@@ -293,6 +338,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test(a_bias_tells_them_apart),
 	    cmocka_unit_test(threads_that_cannot_be_remembered_share_lanes),
 	    cmocka_unit_test(where_there_are_no_keys_all_share_lanes),
+	    cmocka_unit_test(a_child_keeps_the_number_of_one_thread),
 	    cmocka_unit_test(nobody_borrows_what_somebody_has),
 	    cmocka_unit_test(loans_leave_numbers_to_threads_and_come_back),
 	};

@@ -100,6 +100,30 @@ static void in_another_namespace_nothing_is_known(void **state)
 	assert_int_equal(seen, LIVENESS_UNKNOWN);
 }
 
+/* The first segments of a namespace have the numbers 0 and 1. */
+static bool begin_with_low_numbers(void)
+{
+	struct liveness_witness low;
+
+	if (!enter_namespace())
+		return false;
+	if (!liveness_begin(&low) || low.id != 0 ||
+	    !liveness_set_mark(&low, &mark, &half) || mark.id != 1)
+		_exit(50);
+	witness = low;
+	return true;
+}
+
+static void zero_is_a_number_like_others(void **state)
+{
+	int seen = judge_in_child(begin_with_low_numbers);
+
+	(void)state;
+	if (seen == 99)
+		skip(); /* not allowed here */
+	assert_int_equal(seen, LIVENESS_ALIVE);
+}
+
 /* There is a segment with the witness's number, but none with the mark's. */
 static bool imitate_witness(void)
 {
@@ -175,6 +199,7 @@ int main(void)
 					    end),
 	    cmocka_unit_test_setup_teardown(without_a_witness_nothing_is_known, begin,
 					    end),
+	    cmocka_unit_test_setup_teardown(zero_is_a_number_like_others, begin, end),
 	    cmocka_unit_test_setup_teardown(in_another_namespace_nothing_is_known, begin,
 					    end),
 	    cmocka_unit_test_setup_teardown(an_imitation_of_the_witness_does_not_count,
