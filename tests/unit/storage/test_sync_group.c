@@ -150,6 +150,38 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *m)
 	return err;
 }
 
+/* Attributes that are in use. */
+static int nattr;
+static int nattr_ever;
+
+int __real_pthread_condattr_init(pthread_condattr_t *a);
+int __wrap_pthread_condattr_init(pthread_condattr_t *a);
+int __real_pthread_condattr_destroy(pthread_condattr_t *a);
+int __wrap_pthread_condattr_destroy(pthread_condattr_t *a);
+
+int __wrap_pthread_condattr_init(pthread_condattr_t *a)
+{
+	nattr++;
+	nattr_ever++;
+	return __real_pthread_condattr_init(a);
+}
+
+int __wrap_pthread_condattr_destroy(pthread_condattr_t *a)
+{
+	nattr--;
+	return __real_pthread_condattr_destroy(a);
+}
+
+static void what_is_begun_is_ended(void **state)
+{
+	(void)state;
+	nattr = nattr_ever = 0;
+	sync_group_init(&t.group);
+	sync_group_fini(&t.group);
+	assert_int_equal(nattr, 0);
+	assert_true(nattr_ever > 0);
+}
+
 static int sync_without_lock(void *arg, uint64_t lo, uint64_t hi)
 {
 	(void)lo;
@@ -258,6 +290,7 @@ int main(void)
 	    cmocka_unit_test(success_means_that_a_later_sync_covered_the_range),
 	    cmocka_unit_test(a_failure_reaches_all_it_serves_and_all_who_come_later),
 	    cmocka_unit_test(a_single_caller_syncs_each_time),
+	    cmocka_unit_test(what_is_begun_is_ended),
 	    cmocka_unit_test(a_commit_locks_what_it_unlocks),
 	    cmocka_unit_test(the_next_sync_waits_for_those_just_served),
 	    cmocka_unit_test(a_clock_that_goes_back_makes_nobody_wait),
