@@ -21,7 +21,10 @@ static unsigned read_xcr0(void)
 /* The registers of a leaf that the CPU does not have stay zero. */
 static void read_raw(struct features_raw *raw)
 {
-	unsigned a = 0, b = 0, c = 0, d = 0;
+	unsigned a;
+	unsigned b;
+	unsigned c;
+	unsigned d;
 
 	*raw = (struct features_raw){.xcr0 = 0};
 	if (__get_cpuid(0, &a, &b, &c, &d)) {
