@@ -246,17 +246,17 @@ void mapping_release(void *addr, size_t len, size_t unit)
  * larger pages. The first end that the kernel accepts is the end of the huge page in
  * which the old end lies.
  */
-int mapping_unmap(void *addr, size_t len, uintptr_t *end)
+int mapping_unmap(void *addr, size_t len, atomic_uintptr_t *end)
 {
 	for (uintptr_t page = page_size(); page <= LARGEST_PAGE; page *= 2) {
 		uintptr_t rounded = (uintptr_t)addr + len;
 
 		if (!round_up(&rounded, page))
 			break;
+		if (end)
+			atomic_store_explicit(end, rounded, memory_order_release);
 		if (munmap(addr, rounded - (uintptr_t)addr) == 0) {
 			note_free(rounded);
-			if (end)
-				*end = rounded;
 			return 0;
 		}
 		if (errno != EINVAL)

@@ -10,6 +10,7 @@
 #ifndef MAPPING_H
 #define MAPPING_H 1
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,10 +44,11 @@ void mapping_release(void *addr, size_t len, size_t unit);
 
 /*
  * Unmaps [addr, addr + len), which may hold several mappings. The end is rounded up to
- * the end of the page, or huge page, that is mapped there; *end, if not NULL, receives it.
- * -errno as from munmap(2). Sets no message.
+ * the end of the page, or huge page, that is mapped there; *end, if not NULL, receives it
+ * (with release) before anything is unmapped up to there, and may receive a smaller value
+ * first. -errno as from munmap(2). Sets no message.
  */
-int mapping_unmap(void *addr, size_t len, uintptr_t *end) MUST_CHECK;
+int mapping_unmap(void *addr, size_t len, atomic_uintptr_t *end) MUST_CHECK;
 
 enum mapping_kind {
 	MAPPING_SHARED,	 /* MAP_SYNC if the file system grants it, otherwise MAP_SHARED */

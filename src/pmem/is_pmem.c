@@ -51,7 +51,11 @@ static struct fork_lock lock = {.mend = mend};
 static atomic_uint sequence;
 static _Atomic(struct table *) tables[2]; /* equal, but for a change in the middle */
 static atomic_bool is_changing;
-/* a range that is unmapped and then forgotten; end 0: none */
+/*
+ * A range that is being unmapped, and forgotten after that; end 0: none. Readers do not count it any
+ * more: somebody else may have mapped something there already. Release and acquire: a reader that
+ * does not see the range sees the change that has ended it.
+ */
 static atomic_uintptr_t doomed_begin;
 static atomic_uintptr_t doomed_end;
 /* pthread_self() of the thread that is changing the tables; 0: none */
@@ -147,6 +151,16 @@ static bool is_read_valid(unsigned seq)
 	return likely(atomic_load_explicit(&sequence, memory_order_relaxed) == seq);
 }
 
+/* To be called between begin_read() and is_read_valid(), before the table is read. */
+static struct is_pmem_range read_doomed(void)
+{
+	struct is_pmem_range r;
+
+	r.end = atomic_load_explicit(&doomed_end, memory_order_acquire);
+	r.begin = atomic_load_explicit(&doomed_begin, memory_order_acquire);
+	return r;
+}
+
 bool is_pmem_covers(const void *addr, size_t len)
 {
 	uintptr_t at = (uintptr_t)addr;
@@ -158,14 +172,29 @@ bool is_pmem_covers(const void *addr, size_t len)
 		return false;
 	do {
 		const struct table *t = begin_read(&seq);
+		const struct is_pmem_range doomed = read_doomed();
 		size_t i = count_above(t, at);
 		uintptr_t covered = at;
 
 		while (i > 0 && covered < end && begin_of(t, i - 1) <= covered)
 			covered = end_of(t, --i);
-		covers = covered >= end;
+		covers = covered >= end && (end <= doomed.begin || at >= doomed.end);
 	} while (!is_read_valid(seq));
 	return covers;
+}
+
+/* Leaves of a range the first part above addr that is not doomed; false: there is none. */
+static bool cut_doomed(struct is_pmem_range *range, const struct is_pmem_range *doomed,
+		       uintptr_t addr)
+{
+	if (range->end <= doomed->begin || range->begin >= doomed->end)
+		return true;
+	if (range->begin < doomed->begin && addr < doomed->begin) {
+		range->end = doomed->begin;
+		return true;
+	}
+	range->begin = doomed->end;
+	return range->begin < range->end;
 }
 
 bool is_pmem_find(uintptr_t addr, struct is_pmem_range *range)
@@ -175,15 +204,16 @@ bool is_pmem_find(uintptr_t addr, struct is_pmem_range *range)
 
 	do {
 		const struct table *t = begin_read(&seq);
-		size_t i = count_above(t, addr);
+		const struct is_pmem_range doomed = read_doomed();
 
-		found = i > 0;
-		if (!found)
-			continue;
-		range->begin = begin_of(t, i - 1);
-		range->end = end_of(t, i - 1);
-		range->region =
-		    atomic_load_explicit(&t->entries[i - 1].region, memory_order_acquire);
+		found = false;
+		for (size_t i = count_above(t, addr); i > 0 && !found; i--) {
+			range->begin = begin_of(t, i - 1);
+			range->end = end_of(t, i - 1);
+			range->region = atomic_load_explicit(&t->entries[i - 1].region,
+							     memory_order_acquire);
+			found = cut_doomed(range, &doomed, addr);
+		}
 	} while (!is_read_valid(seq));
 	return found;
 }
@@ -293,10 +323,9 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	if (ret == 0)
 		ret = grow(1);
 	if (ret == 0 && unmap) {
-		atomic_store_explicit(&doomed_begin, begin, memory_order_relaxed);
-		atomic_store_explicit(&doomed_end, end, memory_order_release);
-		ret = mapping_unmap((void *)begin, unmap, &end);
-		atomic_store_explicit(&doomed_end, end, memory_order_release);
+		atomic_store_explicit(&doomed_begin, begin, memory_order_release);
+		ret = mapping_unmap((void *)begin, unmap, &doomed_end);
+		end = atomic_load_explicit(&doomed_end, memory_order_relaxed);
 	}
 	if (ret == 0)
 		change_both_locked(begin, end, fresh);

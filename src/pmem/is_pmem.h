@@ -43,8 +43,8 @@ int is_pmem_remove(const void *addr, size_t len) MUST_CHECK;
 
 /*
  * Unmaps [addr, addr + len), which begins with a page, up to the end of its last page or huge
- * page, and forgets all that it has unmapped. -ENOMEM and others of munmap(2), and then nothing
- * has changed.
+ * page, and forgets all that it has unmapped. What somebody else maps there meanwhile does not
+ * count as known. -ENOMEM and others of munmap(2), and then nothing has changed.
  */
 int is_pmem_unmap(void *addr, size_t len) MUST_CHECK;
 

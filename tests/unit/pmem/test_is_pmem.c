@@ -54,14 +54,22 @@ static void a_range_is_known_to_the_byte(void **state)
 }
 
 static uintptr_t huge_page; /* of everything that is mapped; 0: as it is */
+static void (*after_unmap)(void *addr, size_t len);
 
 SUPPORT_INTERPOSE int munmap(void *addr, size_t len)
 {
+	void (*after)(void *, size_t) = after_unmap;
+	int ret;
+
 	if (huge_page && ((uintptr_t)addr + len) % huge_page != 0) {
 		errno = EINVAL;
 		return -1;
 	}
-	return (int)syscall(SYS_munmap, addr, len);
+	ret = (int)syscall(SYS_munmap, addr, len);
+	after_unmap = NULL;
+	if (after && ret == 0)
+		after(addr, len);
+	return ret;
 }
 
 /* The kernel unmaps huge pages as a whole, so all of the last one is forgotten. */
@@ -87,6 +95,59 @@ static void what_is_unmapped_with_a_huge_page_is_forgotten_with_it(void **state)
 		assert_true(is_pmem_covers(a + 3 * huge, huge));
 		assert_int_equal(clear(NULL), 0);
 	}
+	munmap(got, 5 * huge);
+}
+
+/*
+ * Another thread, or a signal handler, maps something else at the addresses that were unmapped a
+ * moment ago, and asks about it. The pages in front of it and behind it are mapped still.
+ */
+static uintptr_t unmapped_pages;
+static bool is_told_right;
+
+/* The calling thread is in the library and must not leave it by a failed assertion. */
+static void ask_about_what_is_mapped_there_next(void *addr, size_t len)
+{
+	const uintptr_t begin = (uintptr_t)addr;
+	const uintptr_t end = begin + len;
+	struct is_pmem_range r;
+	bool right = is_pmem_covers(at(begin - PAGE), PAGE) &&
+		     is_pmem_covers(at(end), PAGE) &&
+		     !is_pmem_covers(at(begin - PAGE), 2 * PAGE) &&
+		     !is_pmem_covers(at(end - PAGE), 2 * PAGE);
+
+	unmapped_pages = len / PAGE;
+	for (uintptr_t page = begin; page < end; page += PAGE)
+		right = right && !is_pmem_covers(at(page), 1);
+	right = right && is_pmem_find(begin - PAGE, &r) && r.end == begin;
+	for (uintptr_t page = begin; page <= end; page += PAGE)
+		right = right && is_pmem_find(page, &r) && r.begin == end;
+	is_told_right = right;
+}
+
+static void what_is_mapped_where_a_range_was_a_moment_ago_is_unknown(void **state)
+{
+	const uintptr_t huge = 8 * PAGE;
+	char *got = mmap(NULL, 5 * huge, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *a = at(((uintptr_t)got + huge - 1) & ~(huge - 1));
+
+	(void)state;
+	assert_ptr_not_equal(got, MAP_FAILED);
+	for (int is_huge = 0; is_huge < 2; is_huge++)
+		for (int apart = 0; apart < 2; apart++) {
+			for (uintptr_t i = 0; i < (apart ? 32 : 1); i++)
+				assert_int_equal(
+				    is_pmem_add(a + i * PAGE, apart ? PAGE : 4 * huge, 0),
+				    0);
+			huge_page = is_huge ? huge : 0;
+			after_unmap = ask_about_what_is_mapped_there_next;
+			is_told_right = false;
+			assert_int_equal(is_pmem_unmap(a + huge, PAGE + 1), 0);
+			huge_page = 0;
+			assert_true(is_told_right);
+			assert_int_equal(unmapped_pages, is_huge ? 8 : 2);
+			assert_int_equal(clear(NULL), 0);
+		}
 	munmap(got, 5 * huge);
 }
 
@@ -421,6 +482,8 @@ int main(void)
 	    cmocka_unit_test_teardown(a_range_is_known_to_the_byte, clear),
 	    cmocka_unit_test_teardown(
 		what_is_unmapped_with_a_huge_page_is_forgotten_with_it, clear),
+	    cmocka_unit_test_teardown(
+		what_is_mapped_where_a_range_was_a_moment_ago_is_unknown, clear),
 	    cmocka_unit_test_teardown(neighbours_are_covered_together_and_gaps_are_not,
 				      clear),
 	    cmocka_unit_test_teardown(removing_the_middle_splits_a_range, clear),
