@@ -69,11 +69,15 @@ static void publish_fast(struct btt *btt)
 				      memory_order_release);
 }
 
+/*
+ * In this order: as soon as other threads can write, a sync of theirs may fail and close the fast path
+ * for good.
+ */
 void btt_arena_publish(struct btt *btt)
 {
+	publish_fast(btt);
 	atomic_store_explicit(&btt->nfirst, btt->arena->info.geo.external_nlba,
 			      memory_order_release);
-	publish_fast(btt);
 }
 
 void btt_arena_fini(struct btt_arena *arena)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How open and check judge pools without a layout, and what the first write stores. */
+#include "btt/fast.h"
+
 #include "loaded_fixture.h"
 
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 
@@ -160,6 +163,49 @@ static void a_sync_that_fails_in_a_layout_poisons_the_table(void **state)
 }
 
 /*
+ * The page of the fast path is protected, so its first store is noticed. If other threads could write
+ * at that moment, a sync of theirs could fail and close the fast path, and the layout would open it
+ * again after that.
+ */
+static struct {
+	struct btt *btt;
+	struct btt_fast *fast;
+	bool is_noticed;
+	bool may_others_write;
+} opening;
+
+static void notice_first_store(int sig)
+{
+	(void)sig;
+	opening.is_noticed = true;
+	opening.may_others_write = btt_is_laid_out(opening.btt);
+	mprotect(opening.fast, sizeof(*opening.fast), PROT_READ | PROT_WRITE);
+}
+
+static void the_fast_path_opens_before_others_can_write(void **state)
+{
+	struct sigaction action = {.sa_handler = notice_first_store};
+	struct sigaction before;
+	unsigned char buf[512] = {1};
+
+	(void)state;
+	opening.fast = mmap(NULL, sizeof(*opening.fast), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(opening.fast != MAP_FAILED);
+	f.params.fast = opening.fast;
+	opening.btt = fixture_open(&f);
+	assert_int_equal(sigaction(SIGSEGV, &action, &before), 0);
+	assert_int_equal(mprotect(opening.fast, sizeof(*opening.fast), PROT_READ), 0);
+	assert_int_equal(btt_write(opening.btt, buf, 3), 0);
+	assert_int_equal(sigaction(SIGSEGV, &before, NULL), 0);
+	assert_true(opening.is_noticed);
+	assert_false(opening.may_others_write);
+	assert_int_not_equal(opening.fast->nblock, 0);
+	btt_close(opening.btt);
+	munmap(opening.fast, sizeof(*opening.fast));
+}
+
+/*
  * Zeros in a user's file may come from an earlier attempt, whose write the disk refused, so they
  * are stored again. A file that the library made never held anything else, and a hole has no
  * page.
@@ -204,6 +250,7 @@ int main(void)
 	    ON_FRESH(blocks_that_do_not_fit_are_refused),
 	    ON_FRESH(a_layout_without_random_bytes_fails_and_may_be_tried_again),
 	    ON_FRESH(a_sync_that_fails_in_a_layout_poisons_the_table),
+	    ON_FRESH(the_fast_path_opens_before_others_can_write),
 	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
 	};
 
