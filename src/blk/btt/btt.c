@@ -135,7 +135,8 @@
  *     again, before the table is poisoned: from then on readers redo what the record says (R9). If
  *     another thread has poisoned the table before, the map lock keeps the readers of this process
  *     waiting; those of other processes have no lock, so they begin to redo when no thread is
- *     between the store of a record and the end of its FENCE 2 (btt/poison.h).
+ *     between the store of a record and the end of its FENCE 2, or when this process has ended
+ *     (btt/poison.h).
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -143,7 +144,8 @@
  *
  *   1. Media errors while running (SIGBUS), and several processes. See pool/.
  *   2. A page that could not be written and leaves the memory before a sync has reported it.
- *      Until a sync reports it, readers see what the medium has.
+ *      Until a sync reports it, readers see what the medium has. Readers of other processes do so
+ *      until threads that are in the middle of a write have noticed it, too (R18).
  *   3. A flag whose sync failed, if the process was killed before it could store the old entry
  *      again (R18). The next process that opens the pool can read the flag until its page leaves
  *      the memory.

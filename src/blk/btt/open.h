@@ -25,6 +25,8 @@ enum btt_progress {
 	BTT_UNTOUCHED, /* nothing was stored since the table was opened, not laid out */
 	BTT_BEING_LAID_OUT, /* or this failed, or was interrupted; all blocks are zeros */
 	BTT_LAID_OUT,
+	/* a sync has failed, but a thread of the owner may still take a record back */
+	BTT_FAILING,
 	/* laid out, and a sync has failed: readers redo updates, see btt/redo.h */
 	BTT_FAILED,
 };
@@ -70,8 +72,8 @@ struct btt_params {
 	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
 	/*
 	 * An enum btt_progress that is kept up to date, with release: it is BTT_BEING_LAID_OUT
-	 * before the first store, and BTT_FAILED once a sync of a file has failed. NULL: not
-	 * needed.
+	 * before the first store, and BTT_FAILING or BTT_FAILED once a sync of a file has failed.
+	 * NULL: not needed.
 	 */
 	_Atomic(uint32_t) *progress;
 	/*

@@ -8,10 +8,17 @@
 
 void btt_note_failure(struct btt *btt)
 {
+	uint32_t present = BTT_LAID_OUT;
+
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&btt->undecided, memory_order_seq_cst) == 0 &&
-	    btt_is_laid_out(btt))
+	if (!btt->params.progress || !btt_is_laid_out(btt))
+		return;
+	if (atomic_load_explicit(&btt->undecided, memory_order_seq_cst) == 0)
 		btt_note_progress(btt, BTT_FAILED);
+	else /* unless the last thread has just left */
+		atomic_compare_exchange_strong_explicit(btt->params.progress, &present,
+							BTT_FAILING, memory_order_release,
+							memory_order_relaxed);
 }
 
 int btt_poison(struct btt *btt, int err)

@@ -24,7 +24,8 @@ static inline bool btt_poison_is_set(const struct btt *btt)
 /*
  * Around the part of a write that stores records, including the check for poison (R15) and the
  * store that takes a record back (R18). Other processes begin to redo records when no thread is in
- * such a part: they have no lock that keeps them from a record that is taken back.
+ * such a part, or when this process is gone: they have no lock that keeps them from a record that
+ * is taken back.
  */
 static inline void btt_exchange_begin(struct btt *btt)
 {
@@ -37,7 +38,7 @@ static inline void btt_exchange_begin(struct btt *btt)
 
 /*
  * The table is poisoned. Tells other processes to redo, unless a thread is in such a part: then the
- * last one does so.
+ * last one does so, and BTT_FAILING tells them what to do if this process ends before.
  */
 void btt_note_failure(struct btt *btt);
 

@@ -14,7 +14,8 @@
  *      nobody has changed the entry meanwhile.
  *   4. After a sync of the owner has failed, the view redoes map updates as the owner's readers
  *      do. For this it is opened anew, because only while nobody writes to a flog it shows
- *      whether the flog can be trusted.
+ *      whether the flog can be trusted. So it waits until no thread of the owner is between the
+ *      store of a record and the end of its sync, or until the owner is gone.
  *
  * When the owner is gone, the first process that wants to modify the pool takes it over. It opens
  * the table anew, with recovery, marks the pool as open, and goes on as the owner. It raises all
@@ -128,6 +129,8 @@ static int take_over_locked(struct pmemblk *pool)
 		return blame_file(pool->path, ret);
 	/* the last owner may have died in the middle of a sync */
 	sync_group_init(&pool->group);
+	if (progress(pool) == BTT_FAILING)
+		set_progress(pool, BTT_FAILED); /* the last owner takes no record back */
 	ret = prepare_own_locked(pool, &fresh);
 	if (ret == 0 && btt_is_laid_out(fresh))
 		set_progress(pool, BTT_LAID_OUT);
@@ -176,6 +179,12 @@ static int open_view(struct pmemblk *pool, enum pool_role role)
 	return ret;
 }
 
+static bool views_redo(const struct pmemblk *pool, enum btt_progress progress)
+{
+	return progress == BTT_FAILED ||
+	       (progress == BTT_FAILING && pool_owner_is_gone(&pool->owner));
+}
+
 static int read_view(struct pmemblk *pool, void *buf, uint64_t lba, bool redo)
 {
 	int ret = open_view(pool, redo ? POOL_ROLE_REDOER : POOL_ROLE_VIEWER);
@@ -196,7 +205,7 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 		int ret = 0;
 
 		if (before >= BTT_LAID_OUT)
-			ret = read_view(pool, buf, lba, before == BTT_FAILED);
+			ret = read_view(pool, buf, lba, views_redo(pool, before));
 		else
 			memset(buf, 0, pool->bsize);
 		/*

@@ -266,6 +266,11 @@ static bool is_gone(const struct pool_owner *o, uint64_t word)
 	return judgement == LIVENESS_GONE;
 }
 
+bool pool_owner_is_gone(const struct pool_owner *o)
+{
+	return is_gone(o, atomic_load_explicit(&o->shared->word, memory_order_acquire));
+}
+
 /*
  * A program may open its pool and then become a daemon. Its child writes while the parent may
  * still be exiting. So a child waits a moment for its parent, once.

@@ -122,6 +122,9 @@ static inline bool pool_owner_is_self(const struct pool_owner *o)
 	return likely(pool_owner_role(o) == POOL_ROLE_OWNER);
 }
 
+/* Whether the owner is certainly gone, so that the calling process could become the owner. */
+bool pool_owner_is_gone(const struct pool_owner *o);
+
 /*
  * Tries to make the calling process the owner, if pool_owner_is_self() is not true. -EBUSY,
  * message set: the owner is alive. 0: no other process can become the owner now. The process has

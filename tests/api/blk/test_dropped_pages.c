@@ -9,6 +9,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,6 +32,7 @@ static const char *path;
 static unsigned char *disk;
 static bool refused; /* the next sync has to report that pages could not be written */
 static int passed;   /* so many syncs come before it */
+static void (*at_refusal)(void); /* called before it reports this; NULL: nothing */
 
 SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 {
@@ -34,6 +40,8 @@ SUPPORT_INTERPOSE int msync(void *addr, size_t len, int flags)
 
 	if (refused && passed-- <= 0) {
 		refused = false;
+		if (at_refusal)
+			at_refusal();
 		errno = EIO;
 		return -1;
 	}
@@ -219,6 +227,110 @@ static void a_child_reads_after_a_failed_sync_what_was_written(void **state)
 	}
 }
 
+/*
+ * The sync of one thread fails. Another thread waits for the next sync, and is held there by a signal
+ * handler: its record may still be taken back, so children do not redo records yet. But the owner
+ * ends now, and nobody takes anything back any more.
+ */
+static struct {
+	PMEMblkpool *p;
+	_Atomic(pid_t) thread;
+	atomic_bool is_held;
+} held;
+
+static void hold(int sig)
+{
+	(void)sig;
+	atomic_store(&held.is_held, true);
+	for (;;)
+		pause();
+}
+
+static void *write_for_ever(void *arg)
+{
+	atomic_store(&held.thread, (pid_t)syscall(SYS_gettid));
+	byteblock_put(held.p, 100, 2); /* under another map lock */
+	return arg;
+}
+
+static bool is_asleep(pid_t thread)
+{
+	char name[64];
+	char text[256] = "";
+	const char *end;
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/self/task/%d/stat", (int)thread);
+	fd = open(name, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		abort();
+	close(fd);
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] == 'S';
+}
+
+static void hold_another_write(void)
+{
+	pthread_t thread;
+
+	signal(SIGUSR1, hold);
+	if (pthread_create(&thread, NULL, write_for_ever, NULL) != 0)
+		abort();
+	while (!atomic_load(&held.thread) || !is_asleep(atomic_load(&held.thread)))
+		sched_yield();
+	pthread_kill(thread, SIGUSR1);
+	while (!atomic_load(&held.is_held))
+		sched_yield();
+}
+
+/* Its child reads block 3 when this process has ended, and writes the byte to fd. */
+static void own_and_end(int fd)
+{
+	int end_of_owner[2];
+	pid_t pid;
+
+	held.p = begin();
+	if (pipe(end_of_owner) != 0 || byteblock_put(held.p, 3, 2) != 0)
+		_exit(1);
+	pid = fork();
+	if (pid == 0) {
+		char byte;
+
+		alarm(60);
+		close(end_of_owner[1]);
+		while (read(end_of_owner[0], &byte, 1) > 0)
+			;
+		byte = (char)byteblock_get(held.p, 3);
+		_exit(write(fd, &byte, 1) == 1 ? 0 : 1);
+	}
+	refused = true;
+	at_refusal = hold_another_write;
+	if (pid < 0 || byteblock_put(held.p, 4, 2) != -1)
+		_exit(1);
+	drop_first_page_of_map();
+	_exit(0);
+}
+
+static void a_child_is_not_forgotten_if_the_owner_ends_in_a_failure(void **state)
+{
+	int result[2];
+	char byte = 0;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(result), 0);
+	pid = fork();
+	if (pid == 0)
+		own_and_end(result[1]);
+	close(result[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(read(result[0], &byte, 1), 1);
+	close(result[0]);
+	assert_int_equal(byte, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +338,7 @@ int main(void)
 	    cmocka_unit_test(who_reads_after_a_failed_sync_reads_what_was_written),
 	    cmocka_unit_test(a_write_whose_second_sync_failed_reads_as_before),
 	    cmocka_unit_test(a_child_reads_after_a_failed_sync_what_was_written),
+	    cmocka_unit_test(a_child_is_not_forgotten_if_the_owner_ends_in_a_failure),
 	};
 
 	unsetenv("PMEM_IS_PMEM_FORCE");

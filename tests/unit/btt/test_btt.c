@@ -376,6 +376,7 @@ static void fail_another_write(void)
 	meanwhile.second_sync = 0;
 	meanwhile.f.ram.fail_fence_at = meanwhile.f.ram.fences + 1;
 	assert_int_equal(btt_write(meanwhile.btt, buf, 5000), -EIO);
+	assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILING);
 	expect_byte_elsewhere(7, 1);
 }
 
