@@ -121,10 +121,17 @@ static bool is_zero(int fd, off_t off, size_t len)
 	return true;
 }
 
+/*
+ * Best effort: a failure may concern this place only. Returns false if it concerns the whole file,
+ * because the file system cannot punch holes, or is not allowed to.
+ */
 static bool punch(int fd, off_t off, off_t end)
 {
-	return off >= end || fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				       off, end - off) == 0;
+	while (off < end && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off,
+				      end - off) != 0)
+		if (errno != EINTR)
+			return errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM;
+	return true;
 }
 
 void file_holes_restore(const struct file_holes *holes, int fd)
