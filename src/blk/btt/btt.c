@@ -148,7 +148,8 @@
  *      until threads that are in the middle of a write have noticed it, too (R18).
  *   3. A flag whose sync failed, if the process was killed before it could store the old entry
  *      again (R18). The next process that opens the pool can read the flag until its page leaves
- *      the memory.
+ *      the memory. If the process was killed before it could take a record back, this holds for
+ *      its children that read; whoever opens the pool makes the record durable.
  */
 #include "btt/btt.h"
 
