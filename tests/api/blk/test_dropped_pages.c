@@ -283,8 +283,11 @@ static void hold_another_write(void)
 		sched_yield();
 }
 
-/* Its child reads block 3 when this process has ended, and writes the byte to fd. */
-static void own_and_end(int fd)
+/*
+ * Its child reads block 3 when this process has ended, and writes the byte to fd. takes_over: before
+ * that it tries to take the pool over, and a sync fails.
+ */
+static void own_and_end(int fd, bool takes_over)
 {
 	int end_of_owner[2];
 	pid_t pid;
@@ -300,6 +303,9 @@ static void own_and_end(int fd)
 		close(end_of_owner[1]);
 		while (read(end_of_owner[0], &byte, 1) > 0)
 			;
+		refused = takes_over;
+		if (takes_over && byteblock_put(held.p, 4, 3) != -1)
+			_exit(1);
 		byte = (char)byteblock_get(held.p, 3);
 		_exit(write(fd, &byte, 1) == 1 ? 0 : 1);
 	}
@@ -313,22 +319,24 @@ static void own_and_end(int fd)
 
 static void a_child_is_not_forgotten_if_the_owner_ends_in_a_failure(void **state)
 {
-	int result[2];
-	char byte = 0;
-	int status;
-	pid_t pid;
-
 	(void)state;
-	assert_int_equal(pipe(result), 0);
-	pid = fork();
-	if (pid == 0)
-		own_and_end(result[1]);
-	close(result[1]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_int_equal(read(result[0], &byte, 1), 1);
-	close(result[0]);
-	assert_int_equal(byte, 2);
+	for (int takes_over = 0; takes_over < 2; takes_over++) {
+		int result[2];
+		char byte = 0;
+		int status;
+		pid_t pid;
+
+		assert_int_equal(pipe(result), 0);
+		pid = fork();
+		if (pid == 0)
+			own_and_end(result[1], takes_over);
+		close(result[1]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		assert_int_equal(read(result[0], &byte, 1), 1);
+		close(result[0]);
+		assert_int_equal(byte, 2);
+	}
 }
 
 int main(void)
