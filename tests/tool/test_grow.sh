@@ -82,6 +82,23 @@ for change in "import -f 129727 - $p" "import -f 3 - $p"; do
 	cmp "$p" "$work/used" || fail "a refused undo changed the pool"
 	rm "$p.undo"
 done
+# Another library has used the pool before the header without its lock was durable, which this one
+# makes sure of when it opens a pool. Then the power failed.
+cp "$work/before" "$p"
+expect 0 grow -s 64M "$p"
+printf new | tool import -f 3 - "$p" >/dev/null
+sed -n 's/^\(16\|4088\) [0-9a-f]* 1:\([0-9a-f]*\) .*/\1 \2/p' "$p.undo" | while read -r off hex; do
+	# shellcheck disable=SC2059
+	printf "$(printf '%s' "$hex" | sed 's/../\\x&/g')" |
+		dd of="$p" bs=1 seek="$off" conv=notrunc status=none
+done
+expect 3 check "$p"
+said 'was interrupted when it grew'
+cp "$p" "$work/used"
+expect 3 grow -u "$p.undo" "$p"
+said 'the pool was used after it grew; nothing is put back$'
+cmp "$p" "$work/used" || fail "a refused undo changed the locked pool"
+rm "$p.undo"
 cp "$work/before" "$p"
 expect 0 grow -s 64M "$p"
 sed 's/^area \([0-9]*\) 0*/area \1 1/' "$p.undo" >"$work/bad"

@@ -165,8 +165,6 @@ static int MUST_CHECK check_range(struct undo *u, struct undo_range *r,
 			return refuse(u, "the pool was changed after the repair");
 		if (k > 0 && r->phase[k] > u->reached)
 			u->reached = r->phase[k];
-		if (k > 0 && u->version == 3 && r->phase[k] == PLAN_GROW_LOCK)
-			u->locked = true;
 	}
 	return 0;
 }
@@ -191,7 +189,7 @@ static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a
 /* Whether the pool is as the grow has left it, see rules 5 and 6 of repair/undo.h. */
 static int MUST_CHECK examine_grown(struct undo *u, struct image *image, bool is_ours)
 {
-	bool may_be_used = u->reached >= PLAN_INFO && !u->locked && !is_ours;
+	bool may_be_used = u->reached >= PLAN_INFO && !is_ours;
 	int ret = 0;
 
 	for (size_t i = 0; may_be_used && i < u->narea && ret == 0; i++)

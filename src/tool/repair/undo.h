@@ -17,8 +17,9 @@
  *   4. Afterwards the files are read again and compared.
  *   5. The growth of a pool is not taken back if the pool was used since. A write to it changes
  *      the new map or the new flog, and the backup has their sums. They are compared if the new
- *      metadata may have been in use: the header is not locked, and the info block is not the old
- *      one.
+ *      metadata may have been in use: the info block is not the old one. Then they were complete,
+ *      and an undo has not changed them yet. A locked header proves nothing: it may have been
+ *      unlocked in memory, and the pool used, and then the power failed.
  *   6. A grow that has reached its lock is taken back from its last phase on. So the pool is
  *      locked before anything else is put back.
  *
@@ -53,7 +54,6 @@ struct undo {
 	unsigned char *data;
 	size_t ndata;
 	size_t room;
-	bool locked; /* some word of the header has the value of a grow's lock */
 	int reached; /* the last phase of which some word shows an effect; -1: none */
 };
 
