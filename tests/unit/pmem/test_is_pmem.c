@@ -365,7 +365,8 @@ static void fork_meanwhile(int sig)
 	pid_t pid;
 
 	(void)sig;
-	if (is_forked_child)
+	/* behind the loop that ends then, a child would go on with the next case */
+	if (is_forked_child || is_child_wrong || nforked >= MIN_FORKS)
 		return;
 	pid = fork();
 	if (pid == 0) {
