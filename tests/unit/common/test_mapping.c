@@ -52,6 +52,7 @@ static void reservations_are_aligned_by_their_length(void **state)
 		void *p;
 
 		assert_int_equal(mapping_reserve(bad[i], 0, &p), -ENOMEM);
+		assert_int_equal(mapping_reserve(0, 0, &p), -EINVAL);
 	}
 }
 

@@ -357,6 +357,30 @@ static void the_programs_handler_runs_on_the_stack_that_it_asked_for(void **stat
 	drop_pool();
 }
 
+/* Otherwise calls that it interrupts would fail, or go on, where they did not before. */
+static void calls_are_restarted_if_the_programs_handler_wants_it(void **state)
+{
+	static const int flags[] = {0, (int)SA_RESTART, SA_SIGINFO,
+				    SA_SIGINFO | (int)SA_RESTART};
+	struct sigaction old;
+	struct sigaction now;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct sigaction own = {.sa_handler = note_stack};
+
+		own.sa_flags = flags[i];
+		if (flags[i] & SA_SIGINFO)
+			own.sa_sigaction = own_handler;
+		assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+		make_pool();
+		assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
+		assert_int_equal(now.sa_flags & (int)SA_RESTART, flags[i] & (int)SA_RESTART);
+		drop_pool();
+		assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	}
+}
+
 static void leave(int sig)
 {
 	_exit(10 + (sig == SIGBUS));
@@ -461,6 +485,7 @@ int main(void)
 		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
 	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
 	    cmocka_unit_test(the_programs_handler_runs_with_its_mask_and_flags),
+	    cmocka_unit_test(calls_are_restarted_if_the_programs_handler_wants_it),
 	    cmocka_unit_test(the_programs_handler_runs_on_the_stack_that_it_asked_for),
 	    cmocka_unit_test(a_child_with_the_handler_of_before_gets_ours_again),
 	    cmocka_unit_test(a_child_does_not_take_our_handler_for_the_programs),
