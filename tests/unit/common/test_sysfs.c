@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "compiler.h"
@@ -62,6 +63,34 @@ static void no_more_is_read_than_there_is_room_for(void **state)
 	assert_memory_equal(buf, "ab23----", 8);
 }
 
+/* One byte comes at a time, or a signal. */
+static bool reads_badly;
+
+SUPPORT_INTERPOSE ssize_t read(int fd, void *buf, size_t len)
+{
+	static unsigned n;
+
+	if (reads_badly && n++ % 2) {
+		errno = EINTR;
+		return -1;
+	}
+	return syscall(SYS_read, fd, buf, reads_badly && len > 2 ? len - 2 : len);
+}
+
+static void the_room_is_the_same_however_the_bytes_come(void **state)
+{
+	const char *path = support_path(true, "long");
+	char buf[12];
+
+	(void)state;
+	support_write_file(path, "0123456789abcdef", 16);
+	memset(buf, '-', sizeof(buf));
+	reads_badly = true;
+	assert_int_equal(sysfs_read(path, buf, 9), 9);
+	reads_badly = false;
+	assert_memory_equal(buf, "012345678---", 12);
+}
+
 static void without_a_standard_input_the_same_is_read(void **state)
 {
 	const char *path = support_path(true, "number");
@@ -105,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(numbers_are_read_and_other_texts_are_refused),
 	    cmocka_unit_test(no_more_is_read_than_there_is_room_for),
+	    cmocka_unit_test(the_room_is_the_same_however_the_bytes_come),
 	    cmocka_unit_test(without_a_standard_input_the_same_is_read),
 	    cmocka_unit_test(a_path_that_does_not_fit_is_an_error),
 	};

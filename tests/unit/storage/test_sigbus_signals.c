@@ -375,7 +375,8 @@ static void calls_are_restarted_if_the_programs_handler_wants_it(void **state)
 		assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
 		make_pool();
 		assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
-		assert_int_equal(now.sa_flags & (int)SA_RESTART, flags[i] & (int)SA_RESTART);
+		assert_int_equal(now.sa_flags & (int)SA_RESTART,
+				 flags[i] & (int)SA_RESTART);
 		drop_pool();
 		assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 	}
