@@ -12,11 +12,11 @@ does not compile, or that compiles to the same object as before, is replaced by 
 How long each test takes without a change, and which lines it reaches, is measured first and kept in
 build/mutate-tests.json until the code or a test changes. A test that fails there is left out. A mutant
 meets the tests that reach its line in two rounds, first those that take at most SLOW seconds: those of
-its file and room before the others. Children that end without a trace, as by SIGKILL, do not report
-their lines. So in a third round it meets the other quick tests. The first test that fails or exceeds
-its time kills the mutant. The script lists the mutants that survive: either a test is missing, or the
-change makes no difference. A file tests/support/mutate-equivalent.txt may list mutants that make no
-difference but to speed, with the reason; these do not count.
+its file and room before the others. Children that end by _exit or a signal do not report their lines.
+So in a third round it meets the other quick tests, and those that do much in children (FORKING). The
+first test that fails or exceeds its time kills the mutant. The script lists the mutants that survive:
+either a test is missing, or the change makes no difference. A file tests/support/mutate-equivalent.txt
+may list mutants that make no difference but to speed, with the reason; these do not count.
 
 --only tests the mutants that FILE names, as this script prints them: those that survived an earlier
 run. Every job works in a copy of the tree below TMPDIR, or in DIR, where the copies stay for the next
@@ -72,6 +72,7 @@ TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh"
 PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
               "build/test_debug.sh", "build/test_dlopen.sh", "compat/test_fio.sh", "unit/pool/*",
               "machine/test_hugetlbfs.sh", "machine/test_valgrind.sh"]
+FORKING = ["api/blk/test_fork*", "api/blk/test_dropped_pages", "api/blk/test_exit", "concurrency/*"]
 AREAS = {
     "btt": (["src/blk/btt"], ["unit/btt/*"] + BLK_TESTS + CRASH_TESTS),
     "pool": (["src/blk/pool", "src/blk"], ["unit/pool/*"] + BLK_TESTS),
@@ -491,9 +492,12 @@ def main():
     def quick(t):
         return measured[t].seconds <= SLOW
 
+    def forking(t):
+        return any(fnmatch.fnmatch(t, p) for p in FORKING)
+
     rounds = [lambda t, m: quick(t) and measured[t].reaches(m),
               lambda t, m: not quick(t) and measured[t].reaches(m),
-              lambda t, m: quick(t) and not measured[t].reaches(m)]
+              lambda t, m: (quick(t) or forking(t)) and not measured[t].reaches(m)]
 
     if a.list:
         while (m := draw()):
