@@ -3,7 +3,8 @@
  * To be preloaded.
  *
  * INTERRUPT_SIGNAL, INTERRUPT_CALL, INTERRUPT_COUNT: the process sends itself the signal when
- * it calls the function for the COUNT-th time, before that call does anything.
+ * it calls the function for the COUNT-th time, before that call does anything. INTERRUPT_RENAME,
+ * INTERRUPT_TO: a file gets this other name just before.
  *
  * COUNT_MSYNC: a file that receives the number of calls of msync, each of which takes a
  * millisecond longer, as it does on a disk.
@@ -68,8 +69,13 @@ static void called(const char *name)
 
 	count_msync(name);
 	if (wanted && strcmp(wanted, name) == 0 &&
-	    atomic_fetch_add(&n, 1) + 1 == atoi(getenv("INTERRUPT_COUNT")))
+	    atomic_fetch_add(&n, 1) + 1 == atoi(getenv("INTERRUPT_COUNT"))) {
+		const char *from = getenv("INTERRUPT_RENAME");
+
+		if (from && rename(from, getenv("INTERRUPT_TO")) != 0)
+			abort();
 		kill(getpid(), atoi(getenv("INTERRUPT_SIGNAL")));
+	}
 }
 
 int clock_gettime(clockid_t id, struct timespec *t)

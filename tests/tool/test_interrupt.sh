@@ -45,6 +45,16 @@ expect 0 create -b 512 -s 0 "$work/set"
 expect 0 create -b 512 "$p"
 case_ok "create removes what it made, and can be repeated"
 
+# Somebody puts another file in the place of the new pool, with the same mode and owner.
+rm "$p"
+printf other >"$work/other"
+chmod 644 "$work/other"
+INTERRUPT_RENAME=$work/other INTERRUPT_TO=$p interrupted 2 msync 5 create -b 512 -w "$p"
+[ "$(cat "$p")" = other ] || fail "the file of somebody else was removed"
+rm "$p"
+expect 0 create -b 512 "$p"
+case_ok "create removes no file that has taken the place of its own"
+
 # Create keeps files that were there before, and finishes its work on them.
 rm "$work/part0" "$work/part1"
 truncate -s 9M "$work/part0"
