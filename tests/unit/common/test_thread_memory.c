@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Memory of threads, also when there is none: the linker replaces calloc by __wrap_calloc. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "support.h"
 #include "thread_memory.h"
@@ -132,6 +135,45 @@ static void after_unload_nobody_gets_any(void **state)
 	assert_null(thread_memory_get(&memory, &size));
 }
 
+static struct thread_memory late = {.size = SIZE};
+
+static void end_without_memory(void)
+{
+	size_t size;
+	char *mine;
+	bool stays;
+
+	thread_memory_unload(&late);
+	atomic_store(&no_memory, true);
+	mine = thread_memory_get(&late, &size);
+	stays = mine && thread_memory_find(&late) == mine &&
+		thread_memory_get(&late, &size) == mine;
+	_exit(stays && size == THREAD_MEMORY_SPARE ? 0 : 1);
+}
+
+/* Its value is gone with the key, so that the thread is looked for. */
+static void a_thread_that_goes_on_during_exit_keeps_its_spare(void **state)
+{
+	size_t size;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(20);
+		atexit(end_without_memory);
+		if (thread_memory_load(&memory) != 0 || thread_memory_load(&late) != 0 ||
+		    !thread_memory_get(&memory, &size)) /* notes the exit */
+			_exit(2);
+		exit(3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* A key that is not deleted is lost for the program. */
 static void loading_again_and_again_leaves_no_key_behind(void **state)
 {
@@ -152,6 +194,7 @@ int main(void)
 	    cmocka_unit_test(it_is_handed_on_when_the_thread_ends),
 	    cmocka_unit_test(without_memory_some_threads_get_a_spare),
 	    cmocka_unit_test(after_unload_nobody_gets_any),
+	    cmocka_unit_test(a_thread_that_goes_on_during_exit_keeps_its_spare),
 	    cmocka_unit_test(loading_again_and_again_leaves_no_key_behind),
 	};
 
