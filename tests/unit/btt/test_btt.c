@@ -329,6 +329,8 @@ static void a_flag_whose_sync_failed_is_taken_back(void **state)
 		btt = fixture_open(&f);
 		memset(buf, 0x44, sizeof(buf));
 		assert_int_equal(btt_write(btt, buf, 7), 0);
+		/* what the file held before it became a pool */
+		memset(f.ram.s.base + DATA_OFF + BTT_INFO_SIZE, 0x99, 512);
 		f.ram.fail_fence_at = f.ram.fences + 1;
 		assert_int_equal(set[i / 2](btt, lba), -EIO);
 		fixture_expect_byte(btt, lba, lba ? 0x44 : 0);
