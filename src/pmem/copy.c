@@ -16,14 +16,13 @@
 #define LONG_SET ((size_t)32 << 10)
 #define LONG_SET_PIECE ((size_t)4096)
 
+/* Where the entry point has not decided: see copy_is_nt(). */
 static inline bool is_nt(const struct engine *e, size_t len, unsigned flags)
 {
 	if (!e->kernel->set_nt || (flags & PMEM_F_MEM_NOFLUSH))
 		return false;
 	if (!e->flushing)
 		return flags & PMEM_F_MEM_NONTEMPORAL;
-	if (flags & (PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_WC))
-		return true;
 	return !(flags & (PMEM_F_MEM_TEMPORAL | PMEM_F_MEM_WB)) && len >= e->nt_threshold;
 }
 

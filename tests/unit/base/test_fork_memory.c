@@ -410,6 +410,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_memory_to_mark_a_page_nothing_is_given_out),
+	    /* before all pages are full, and pieces have mappings of their own */
+	    cmocka_unit_test(what_is_given_back_is_taken_next),
 	    cmocka_unit_test(a_shared_piece_is_zero_and_the_same_for_a_child),
 	    cmocka_unit_test(pieces_of_all_sizes_are_aligned_and_apart),
 	    cmocka_unit_test(a_child_keeps_a_piece_that_its_parent_has_given_back),
@@ -417,7 +419,6 @@ int main(void)
 	    cmocka_unit_test(what_is_given_back_is_unmapped_in_time),
 	    cmocka_unit_test(a_child_unmaps_what_its_parent_has_not_given_out),
 	    cmocka_unit_test(there_are_as_many_pieces_as_the_kernel_has_memory_for),
-	    cmocka_unit_test(what_is_given_back_is_taken_next),
 	    cmocka_unit_test(a_child_finds_cleared_memory_zero_however_it_was_made),
 	    cmocka_unit_test(a_child_that_is_forked_in_the_middle_of_a_call_goes_on),
 	};

@@ -248,9 +248,34 @@ static void a_hole_that_is_not_freed_at_once_keeps_no_other_one(void **state)
 	}
 }
 
+/* The last page is read behind the end, and punched as a whole. */
+static void a_length_within_a_page_leaves_no_block_there(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	struct stat before;
+	struct stat after;
+
+	(void)state;
+	make_sparse();
+	store(0, "data");
+	assert_int_equal(ftruncate(fd, SIZE - 100), 0);
+	assert_int_equal(fstat(fd, &before), 0);
+	assert_int_equal(file_holes_note(&holes, fd), 0);
+	assert_int_equal(posix_fallocate(fd, 0, SIZE - 100), 0);
+	/* the page is no hole any more */
+	assert_int_equal(pwrite(fd, "", 1, SIZE - 200), 1);
+	file_holes_restore(&holes, fd);
+	file_holes_free(&holes);
+	assert_int_equal(fstat(fd, &after), 0);
+	assert_int_equal(after.st_size, SIZE - 100);
+	assert_int_equal(after.st_blocks, before.st_blocks);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_length_within_a_page_leaves_no_block_there),
 	    cmocka_unit_test(what_was_there_before_stays),
 	    cmocka_unit_test(what_was_allocated_before_stays_allocated),
 	    cmocka_unit_test(a_hole_comes_back_if_space_is_reserved_behind_the_end),
