@@ -120,7 +120,8 @@ static void a_path_that_does_not_fit_is_an_error(void **state)
 	name[room - 1] = 'x';
 	name[room] = '\0';
 	assert_int_equal(sysfs_path(path, "%s", name), -ENAMETOOLONG);
-	memset(name, 'x', sizeof(name) - 1);
+	memset(name, 'x', sizeof(name));
+	name[PATH_MAX - 1] = '\0';
 	sysfs_root = name;
 	assert_int_equal(sysfs_path(path, "%s", ""), -ENAMETOOLONG);
 	name[PATH_MAX - 2] = '\0';
