@@ -25,6 +25,8 @@ static void all_wait_that_the_thread_does_not_raise_itself(void **state)
 	sigset_t set;
 
 	(void)state;
+	if (support_is_emulated())
+		skip(); /* the emulator has masks of its own */
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	assert_int_equal(pthread_sigmask(SIG_SETMASK, &set, NULL), 0);
