@@ -44,11 +44,7 @@ at_most()
 # Every descriptor is made with close-on-exec.
 descriptors_are_closed_by_execve()
 {
-	sed -E 's/^[0-9]+ +//' "$work/trace" | sed -n '/"\/step\/create"/,$p' |
-		grep -E '^(open|openat|openat2|creat|memfd_create|socket|socketpair|accept4?|dup[23]?|pipe2?|eventfd2?|epoll_create1?|timerfd_create|userfaultfd)\(' \
-			>"$work/descriptors"
-	grep -q '/pool"' "$work/descriptors" || fail "the trace shows nobody opening the pool"
-	! grep -v CLOEXEC "$work/descriptors" || fail "descriptors that a program started meanwhile inherits"
+	none_inherited "the program" '/pool"' < <(sed -n '/"\/step\/create"/,$p' "$work/trace")
 	case_ok "all $(wc -l <"$work/descriptors") descriptors, $1, are closed by execve"
 }
 

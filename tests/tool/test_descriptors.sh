@@ -15,11 +15,7 @@ traced()
 	shift 2
 	strace -f -o "$work/trace" "$BUILD/bin/pmemblk" "$@" >"$work/out" 2>"$work/err" </dev/null || rc=$?
 	[ $rc = "$want" ] || fail "pmemblk $*: exit status $rc instead of $want"
-	sed -E 's/^[0-9]+ +//' "$work/trace" |
-		grep -E '^(open|openat|openat2|creat|memfd_create|socket|socketpair|accept4?|dup[23]?|pipe2?|eventfd2?|epoll_create1?|signalfd4?|timerfd_create|userfaultfd)\(|^fcntl\(.*F_DUPFD' \
-			>"$work/descriptors"
-	grep -qF "$file" "$work/descriptors" || fail "pmemblk $*: the trace shows nobody opening $file"
-	! grep -v CLOEXEC "$work/descriptors" || fail "pmemblk $*: descriptors that another program would inherit"
+	none_inherited "pmemblk $*" "$file" <"$work/trace"
 }
 
 pool=$work/pool
