@@ -10,6 +10,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -268,6 +269,18 @@ void support_restore_input(int input)
 {
 	assert_int_equal(dup2(input, 0), 0);
 	close(input);
+}
+
+uint64_t support_limit_file_size(uint64_t len)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = limit.rlim_cur;
+	limit.rlim_cur = (rlim_t)len;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	return before;
 }
 
 unsigned support_count_descriptors(void)

@@ -46,6 +46,9 @@ unsigned char *support_load_sparse(const char *path, size_t *len);
 int support_close_input(void);
 void support_restore_input(int input);
 
+/* Sets the process's limit for the size of files (RLIMIT_FSIZE). Returns the one before. */
+uint64_t support_limit_file_size(uint64_t len);
+
 /* The number of open descriptors below 256. */
 unsigned support_count_descriptors(void);
 

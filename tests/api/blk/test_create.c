@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "image.h"
@@ -188,18 +187,14 @@ static void a_failed_create_changes_nothing_of_an_existing_file(void **state)
 
 static void a_file_size_limit_is_an_error_not_a_signal(void **state)
 {
-	struct rlimit old;
-	struct rlimit limit;
+	uint64_t old;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-	limit = old;
-	limit.rlim_cur = SIZE - 1;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = support_limit_file_size(SIZE - 1);
 	errno = 0;
 	assert_null(pmemblk_create(fixture_path, 512, SIZE, 0644));
 	assert_int_equal(errno, EFBIG);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	support_limit_file_size(old);
 	assert_int_equal(access(fixture_path, F_OK), -1);
 	assert_non_null(strstr(pmemblk_errormsg(), fixture_path));
 }

@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "image.h"
@@ -226,9 +225,8 @@ static void a_failed_create_leaves_existing_parts_as_they_were(void **state)
 /* The limit is for offsets, also in a file that is longer already. */
 static void a_file_size_limit_within_a_part_is_an_error_and_no_signal(void **state)
 {
-	struct rlimit limit;
 	uint64_t before[2];
-	rlim_t old;
+	uint64_t old;
 
 	(void)state;
 	set_write("9M @/a\n9M @/b\n");
@@ -237,16 +235,12 @@ static void a_file_size_limit_within_a_part_is_an_error_and_no_signal(void **sta
 		image_write(set_path(i ? "b" : "a"), 4096, "my data", 8);
 		before[i] = image_hash(set_path(i ? "b" : "a"));
 	}
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	old = limit.rlim_cur;
-	limit.rlim_cur = 1000;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = support_limit_file_size(1000);
 	signal(SIGXFSZ, SIG_DFL);
 	errno = 0;
 	assert_null(pmemblk_create(set_path("set"), 512, 0, 0644));
 	assert_int_equal(errno, EFBIG);
-	limit.rlim_cur = old;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	support_limit_file_size(old);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(image_hash(set_path(i ? "b" : "a")), before[i]);
 }

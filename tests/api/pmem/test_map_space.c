@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 static void space_is_allocated_unless_it_is_sparse(void **state)
@@ -131,17 +130,13 @@ static void a_really_full_file_system_does_so_too(void **state)
 
 static void the_file_size_limit_is_an_error_and_no_signal(void **state)
 {
-	struct rlimit limit;
-	rlim_t before;
+	uint64_t before;
 	char *p;
 
 	(void)state;
 	map_place_enter(false);
 	signal(SIGXFSZ, SIG_DFL);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	before = limit.rlim_cur;
-	limit.rlim_cur = 4096;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = support_limit_file_size(4096);
 	for (int excl = 0; excl <= EXCL; excl += EXCL)
 		for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
 			errno = 0;
@@ -163,8 +158,7 @@ static void the_file_size_limit_is_an_error_and_no_signal(void **state)
 	assert_null(pmem_map_file("F", 4096, CREATE, 0644, NULL, NULL));
 	assert_int_equal(errno, ENOSPC);
 	map_place_libc.fallocate_err = 0;
-	limit.rlim_cur = before;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	support_limit_file_size(before);
 	assert_non_null(p);
 	assert_int_equal(pmem_unmap(p, 8192), 0);
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -328,36 +327,26 @@ static void only_the_file_that_was_made_is_removed(void **state)
 
 static void the_file_size_limit_is_known_before(void **state)
 {
-	struct rlimit limit;
-	rlim_t before;
+	uint64_t before;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	before = limit.rlim_cur;
 	assert_int_equal(file_check_size_limit(INT64_MAX), 0);
 	assert_int_equal(file_check_size_limit((uint64_t)INT64_MAX + 1), -EFBIG);
-	limit.rlim_cur = 1000;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = support_limit_file_size(1000);
 	assert_int_equal(file_check_size_limit(1000), 0);
 	assert_int_equal(file_check_size_limit(1001), -EFBIG);
-	limit.rlim_cur = before;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	support_limit_file_size(before);
 }
 
-/* The process would end by a signal, or lose one that somebody else has sent. */
 static void other_signals_of_the_program_stay_pending(void **state)
 {
 	int fd = memfd_create("limit", MFD_CLOEXEC);
-	struct rlimit limit;
 	sigset_t before;
 	sigset_t set;
-	rlim_t old;
+	uint64_t old;
 
 	(void)state;
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	old = limit.rlim_cur;
-	limit.rlim_cur = 4096;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = support_limit_file_size(4096);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
@@ -376,25 +365,21 @@ static void other_signals_of_the_program_stay_pending(void **state)
 	signal(SIGUSR1, SIG_IGN); /* discards it */
 	signal(SIGUSR1, SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	limit.rlim_cur = old;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	support_limit_file_size(old);
 	close(fd);
 }
 
+/* The process would end by a signal, or lose one that somebody else has sent. */
 static void calls_beyond_the_file_size_limit_fail_without_a_signal(void **state)
 {
 	int fd = memfd_create("limit", MFD_CLOEXEC);
-	struct rlimit limit;
 	sigset_t before;
 	sigset_t set;
-	rlim_t old;
+	uint64_t old;
 
 	(void)state;
 	assert_int_equal(ftruncate(fd, 20 * 4096), 0);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	old = limit.rlim_cur;
-	limit.rlim_cur = 2 * 4096;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	old = support_limit_file_size(2 * 4096);
 	signal(SIGXFSZ, SIG_DFL);
 	for (int is_pending = 0; is_pending < 2; is_pending++) {
 		sigemptyset(&set);
@@ -415,8 +400,7 @@ static void calls_beyond_the_file_size_limit_fail_without_a_signal(void **state)
 	signal(SIGXFSZ, SIG_IGN); /* discards it */
 	signal(SIGXFSZ, SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	limit.rlim_cur = old;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	support_limit_file_size(old);
 	close(fd);
 }
 

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -248,8 +247,7 @@ static void without_a_standard_input_deep_drain_writes_the_region_as_well(void *
 /* No file can be written: the kernel refuses the flush that it asked for. */
 static void deep_drain_reports_a_flush_that_fails(void **state)
 {
-	struct rlimit limit;
-	rlim_t before;
+	uint64_t before;
 	size_t len;
 	char *p;
 
@@ -259,18 +257,14 @@ static void deep_drain_reports_a_flush_that_fails(void **state)
 	p = pmem_map_file(DEVICE, 0, 0, 0, &len, NULL);
 	assert_non_null(p);
 	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	before = limit.rlim_cur;
-	limit.rlim_cur = 0;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	before = support_limit_file_size(0);
 	errno = 0;
 	assert_int_equal(pmem_deep_drain(p, len), -1);
 	assert_int_equal(errno, EFBIG);
 	errno = 0;
 	assert_int_equal(pmem_deep_persist(p, 1), -1);
 	assert_int_equal(errno, EFBIG);
-	limit.rlim_cur = before;
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	support_limit_file_size(before);
 	assert_non_null(strstr(pmem_errormsg(), "deep_flush"));
 	assert_int_equal(pmem_deep_drain(p, len), 0);
 	assert_int_equal(pmem_unmap(p, len), 0);
