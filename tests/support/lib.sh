@@ -32,6 +32,7 @@ need_command()
 	command -v "$1" >/dev/null || skip "$1 (package $2) is not installed"
 }
 
+# shellcheck disable=SC2154 # each folder's lib.sh makes $work
 none_inherited()
 {
 	sed -E 's/^[0-9]+ +//' |
