@@ -8,7 +8,8 @@
  *
  *   1. If the header is sound, this library and the original open the file as the old pool or as
  *      the new one, and every block is as it was. If not, neither of them opens it.
- *   2. A second grow finishes the first one.
+ *   2. A second grow finishes the first one. If the pool is locked, and all else was done, a repair
+ *      unlocks it; otherwise a repair refuses it.
  *   3. The backup takes the pool back, byte for byte, even if the power fails again during the
  *      undo.
  */
@@ -22,6 +23,7 @@
 #include "grown_pool.h"
 #include "recorded_file.h"
 #include "repair/backup.h"
+#include "repair/repair.h"
 #include "repair/undo.h"
 
 #define MIN_ARENA (UINT64_C(16) << 20)
@@ -145,6 +147,86 @@ static void undo_cut(const char *cut, const char *backup, uint64_t *random)
 	assert_int_equal(open_file(path), base_nblock);
 }
 
+static bool is_locked(const char *path)
+{
+	struct pool_header h;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	close(fd);
+	return pool_header_is_sealed(&h) &&
+	       pool_header_has(h.incompat, POOL_INCOMPAT_LOCKED);
+}
+
+static bool has_equal_copies(struct image *image)
+{
+	struct storage *s = &image->storage;
+	struct btt_found found;
+	bool equal = true;
+
+	assert_int_equal(btt_find_layout(s, &image->params, &found), 0);
+	for (unsigned i = 0; i < found.narena; i++) {
+		const struct btt_found_arena *a = &found.arena[i];
+		uint64_t copy = a->off + a->info.geo.info_arena_off;
+
+		equal = equal &&
+			memcmp(storage_at(s, a->off), storage_at(s, copy), PAGE) == 0;
+	}
+	btt_find_free(&found);
+	return equal;
+}
+
+/*
+ * Repairs what a power cut has left locked. The result is the new pool. The backups of the repair
+ * and of the grow take it back. Returns false if the repair refuses the pool.
+ */
+static bool unlock_cut(const char *cut, const char *backup)
+{
+	const char *path = support_path(true, "unlocked");
+	const char *second = support_path(true, "repair.undo");
+	enum repair_verdict verdict;
+	enum apply_state state;
+	struct undo_done done;
+	struct image image;
+	struct plan plan;
+	char *name = NULL;
+
+	copy_sparse(cut, path);
+	plan_init(&plan, 10);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+	if (repair_plan(&image, &plan, &verdict) < 0)
+		fail_msg("%s", errormsg_get());
+	assert_int_equal(image_refresh(&image), 0);
+	if (verdict == REPAIR_MENDABLE) {
+		unlink(second);
+		if (apply_plan(&plan, &image, second, &name, &state) < 0)
+			fail_msg("%s", errormsg_get());
+		assert_int_equal(state, APPLY_DONE);
+		assert_true(has_equal_copies(&image));
+		free(name);
+	}
+	plan_free(&plan);
+	image_close(&image);
+	if (verdict == REPAIR_REFUSED) {
+		unlink(path);
+		return false;
+	}
+	assert_int_equal(verdict, REPAIR_MENDABLE);
+	keep_for_original(path);
+	copy_sparse(path, support_path(true, "used"));
+	assert_int_equal(open_file(support_path(true, "used")), grown_nblock);
+	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+	if (undo_repair(second, &image, &done) < 0)
+		fail_msg("%s", errormsg_get());
+	image_close(&image);
+	assert_true(is_locked(path));
+	undo_file(path, backup);
+	assert_int_equal(open_file(path), base_nblock);
+	unlink(path);
+	return true;
+}
+
 static void try_cut(const char *path, const char *backup, bool undoes, uint64_t *random)
 {
 	uint64_t n;
@@ -220,7 +302,8 @@ static void cut_power(uint64_t length, unsigned cuts, bool moves)
 {
 	const char *path = support_path(true, "cut");
 	const char *backup = support_path(true, "cut.undo");
-	unsigned seen[2] = {0}; /* opened as the old pool, as the new one */
+	unsigned seen[2] = {0};	  /* opened as the old pool, as the new one */
+	unsigned locked[2] = {0}; /* a repair refuses the pool, unlocks it */
 	uint64_t random = 1;
 	unsigned ncut = 0;
 
@@ -241,13 +324,18 @@ static void cut_power(uint64_t length, unsigned cuts, bool moves)
 		copy_sparse(path, support_path(true, "used"));
 		seen[0] += open_file(support_path(true, "used")) == base_nblock;
 		seen[1] += open_file(support_path(true, "used")) == grown_nblock;
+		if (is_locked(path))
+			locked[unlock_cut(path, backup)]++;
 		cut = (cut + 1) % (n <= FEW_WORDS ? 1u << n : cuts);
 		try_cut(path, backup, ncut++ % 3 == 0 || getenv("CHECK_LONG"), &random);
 	}
-	print_message("%u power cuts: %u open as before, %u larger, %u not\n", ncut,
-		      seen[0], seen[1], ncut - seen[0] - seen[1]);
+	print_message("%u power cuts: %u open as before, %u larger, %u not; a repair "
+		      "unlocks %u of %u\n",
+		      ncut, seen[0], seen[1], ncut - seen[0] - seen[1], locked[1],
+		      locked[0] + locked[1]);
 	assert_true(seen[0] > 0 && seen[1] > 0);
 	assert_true(seen[0] + seen[1] < ncut);
+	assert_true(locked[0] > 0 && locked[1] > 0);
 	judge_by_original();
 	start_recording(&growing);
 	start_recording(&undoing);

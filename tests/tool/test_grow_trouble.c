@@ -123,8 +123,11 @@ static void take_back_and_grow(enum trouble kind)
 	}
 	/* if the backup is not complete, the killed process has changed nothing else */
 	if (!is_file(path, &base)) {
-		if (!has_blocks(&n))
-			assert_int_equal(tool_run(cmd_grow, "-s", size, path, NULL), 3);
+		if (!has_blocks(&n)) {
+			assert_true(tool_run(cmd_grow, "-s", size, path, NULL) != 0);
+			assert_non_null(
+			    strstr(tool_said, "was interrupted when it grew"));
+		}
 		RUN(cmd_grow, "-u", undo, path);
 	}
 	assert_true(is_file(path, &base));

@@ -133,6 +133,19 @@ static void what_the_checksum_tells_to_be_damage_is_mended(void **state)
 	}
 }
 
+/* The lock of a grow that was complete is taken away, but not by a guess about the rest. */
+static void a_lock_is_taken_from_a_sound_header_only(void **state)
+{
+	uint32_t incompat = get32(&base, INCOMPAT) | POOL_INCOMPAT_LOCKED;
+	struct pool_file f = make_other(INCOMPAT, incompat);
+
+	(void)state;
+	assert_repaired_to(&f, &base);
+	f = make_other(INCOMPAT, incompat);
+	put32(&f, CRTIME, get32(&f, CRTIME) ^ 1);
+	assert_beyond_repair(&f, "features 0x1/0x80000006");
+}
+
 /* A file in which a pool was made where another one had been, and not yet laid out. */
 static void info_blocks_of_an_earlier_pool_do_not_name_this_one(void **state)
 {
@@ -188,6 +201,7 @@ int main(void)
 	    cmocka_unit_test(another_machine_s_pool_stays_one),
 	    cmocka_unit_test(a_part_of_a_set_with_one_header_is_no_pool),
 	    cmocka_unit_test(what_the_checksum_tells_to_be_damage_is_mended),
+	    cmocka_unit_test(a_lock_is_taken_from_a_sound_header_only),
 	    cmocka_unit_test(info_blocks_of_an_earlier_pool_do_not_name_this_one),
 	    cmocka_unit_test(features_that_may_be_real_are_not_taken_away),
 	    cmocka_unit_test(garbage_is_no_feature),

@@ -34,7 +34,8 @@
  *   in 1 to 3	 The old pool, perhaps in a longer file. Every library opens it, because an info
  *		 block states its own place, and nothing refers to the new bytes yet.
  *   in 4 to 8	 The old pool, the new pool, or a pool that no library opens. The message says that
- *		 a grow was interrupted. The backup undoes it.
+ *		 a grow was interrupted. The backup undoes it. If just step 8 is missing, a repair
+ *		 does it (repair/locked.h).
  *
  * (tests/tool/test_grow_power cuts the power in each step, and asks this library and the original.)
  *

@@ -7,6 +7,7 @@
 #include "errormsg.h"
 #include "repair/header.h"
 #include "repair/infos.h"
+#include "repair/locked.h"
 #include "repair/table.h"
 #include "repair/verdict.h"
 
@@ -69,6 +70,8 @@ int repair_plan(struct image *image, struct plan *plan, enum repair_verdict *ver
 	if (ret < 0 || consistent)
 		return ret;
 	ret = image_refresh(image);
+	if (ret == 0)
+		ret = locked_repair(image, plan);
 	if (ret < 0)
 		return ret;
 	ret = header_repair(image, plan);

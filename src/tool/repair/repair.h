@@ -13,6 +13,7 @@
  *      repair gives a block another block's data, or zeros.
  *   5. A finding names each block that reads differently afterwards, or cannot be read any more.
  *   6. Where nothing proves what was there, nothing is done.
+ *   7. What a grow has left is the new pool if the grow was complete, see repair/locked.h.
  */
 #ifndef REPAIR_H
 #define REPAIR_H 1

@@ -10,6 +10,7 @@
 #include "btt/nonzero.h"
 #include "errormsg.h"
 #include "image/guard.h"
+#include "pool/header.h"
 #include "poolset/io.h"
 #include "repair/backup.h"
 #include "repair/undo_read.h"
@@ -170,7 +171,7 @@ static int MUST_CHECK check_range(struct undo *u, struct undo_range *r,
 }
 
 static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a,
-				 struct storage *s)
+				 struct storage *s, bool is_locked)
 {
 	uint64_t sum = BACKUP_SUM_START;
 	uint64_t end = a->off + a->len;
@@ -183,17 +184,23 @@ static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a
 		if (off < end)
 			sum = backup_sum_page(sum, off, storage_at(s, off));
 	}
-	return sum == a->sum ? 0 : refuse(u, "the pool was used after it grew");
+	if (sum == a->sum)
+		return 0;
+	return refuse(u, is_locked
+			     ? "the pool was used after it grew; pmemblk repair can "
+			       "unlock it"
+			     : "the pool was used after it grew");
 }
 
 /* Whether the pool is as the grow has left it, see rules 5 and 6 of repair/undo.h. */
 static int MUST_CHECK examine_grown(struct undo *u, struct image *image, bool is_ours)
 {
 	bool may_be_used = u->reached >= PLAN_INFO && !is_ours;
+	bool is_locked = pool_header_has(image->header->incompat, POOL_INCOMPAT_LOCKED);
 	int ret = 0;
 
 	for (size_t i = 0; may_be_used && i < u->narea && ret == 0; i++)
-		ret = check_area(u, &u->area[i], &image->storage);
+		ret = check_area(u, &u->area[i], &image->storage, is_locked);
 	if (u->reached >= PLAN_GROW_LOCK)
 		u->reached = PLAN_NPHASE - 1;
 	return ret;
