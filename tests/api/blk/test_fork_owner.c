@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 /* --- the ends of an owner ----------------------------------------------------------------- */
 
@@ -153,6 +154,35 @@ static void closing_all_descriptors_changes_nothing(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+/* It needs some time to end, but less than the child waits for it. */
+static void end_slowly_on_demand(struct family *f)
+{
+	static const struct timespec moment = {.tv_nsec = 5000000};
+
+	end_on_demand(f);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+}
+
+/* The first write of a daemon, which begins before its parent has ended. */
+static void write_at_once(struct family *f)
+{
+	hand_over(f->turns.to_child[1]);
+	EXPECT(byteblock_put(f->pool, 0, 7) == 0);
+	pmemblk_close(f->pool);
+}
+
+static void a_child_waits_for_a_parent_that_is_about_to_end(void **state)
+{
+	struct family f;
+	pid_t owner;
+
+	(void)state;
+	owner = start_family(&f, end_slowly_on_demand, write_at_once);
+	assert_ends_well(owner);
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 /* Counts the mappings of System V segments. */
 static unsigned count_segments(void)
 {
@@ -259,6 +289,50 @@ static void without_segments_a_child_takes_over_from_its_parent(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+static struct turns siblings;
+
+static void bear_a_sibling(struct family *f)
+{
+	if (fork() == 0) {
+		alarm(30);
+		close(f->owner_is_there[1]);
+		EXPECT(await(siblings.to_child[0]));
+		EXPECT(is_busy(f->pool));
+		EXPECT(byteblock_get(f->pool, 0) == 7);
+		hand_over(siblings.to_parent[1]);
+		_exit(0);
+	}
+	end_on_demand(f);
+}
+
+static void take_over_before_the_sibling(struct family *f)
+{
+	hand_over(f->turns.to_child[1]);
+	await_end_of_owner(f);
+	put_soon(f->pool);
+	hand_over(siblings.to_child[1]);
+	EXPECT(await(siblings.to_parent[0]));
+	EXPECT(byteblock_put(f->pool, 0, 8) == 0);
+	pmemblk_close(f->pool);
+}
+
+/* Both have lost their parent. But it is not the owner any more. */
+static void without_segments_only_one_sibling_takes_over(void **state)
+{
+	struct family f;
+	pid_t owner;
+
+	(void)state;
+	no_segments = true;
+	start_turns(&siblings);
+	owner = start_family(&f, bear_a_sibling, take_over_before_the_sibling);
+	assert_ends_well(owner);
+	assert_orphan_ends_well();
+	assert_orphan_ends_well();
+	no_segments = false;
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,10 +342,14 @@ int main(void)
 	    cmocka_unit_test_setup(an_owner_whose_end_nobody_has_taken_note_of_is_gone,
 				   new_path),
 	    cmocka_unit_test_setup(closing_all_descriptors_changes_nothing, new_path),
+	    cmocka_unit_test_setup(a_child_waits_for_a_parent_that_is_about_to_end,
+				   new_path),
 	    cmocka_unit_test_setup(forks_leave_no_descriptor_and_closing_leaves_no_memory,
 				   new_path),
 	    cmocka_unit_test_setup(a_child_made_by_clone_does_not_write, new_path),
 	    cmocka_unit_test_setup(without_segments_a_child_takes_over_from_its_parent,
+				   new_path),
+	    cmocka_unit_test_setup(without_segments_only_one_sibling_takes_over,
 				   new_path),
 	};
 
