@@ -341,6 +341,96 @@ static void a_child_is_not_forgotten_if_the_owner_ends_in_a_failure(void **state
 	}
 }
 
+/*
+ * A child is held in the middle of a read, where it loads the map entry. Meanwhile a sync of the
+ * owner fails, and the kernel evicts the page of the entry.
+ */
+static struct {
+	void *page; /* the first one of the map */
+	int to_owner[2];
+	int to_child[2];
+} held_read;
+
+/* Where the pool's file is mapped. */
+static char *find_mapping(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[600];
+	char *start = NULL;
+
+	if (!maps)
+		abort();
+	while (!start && fgets(line, sizeof(line), maps))
+		if (strstr(line, path))
+			start = (char *)strtoul(line, NULL, 16); /* NOLINT: an address */
+	fclose(maps);
+	return start;
+}
+
+static void hold_read(int sig, siginfo_t *info, void *context)
+{
+	char c = 0;
+
+	(void)context;
+	if (info->si_addr < held_read.page ||
+	    (char *)info->si_addr >= (char *)held_read.page + PAGE) {
+		signal(sig, SIG_DFL);
+		return;
+	}
+	if (write(held_read.to_owner[1], "x", 1) != 1 ||
+	    read(held_read.to_child[0], &c, 1) != 1 ||
+	    mprotect(held_read.page, PAGE, PROT_READ | PROT_WRITE) != 0)
+		_exit(9);
+}
+
+/* Returns the number of failures. */
+static int read_twice(PMEMblkpool *p)
+{
+	const struct sigaction action = {.sa_sigaction = hold_read,
+					 .sa_flags = SA_SIGINFO};
+	int wrong = byteblock_get(p, 3) != 2; /* opens the view */
+
+	if (sigaction(SIGSEGV, &action, NULL) != 0 ||
+	    mprotect(held_read.page, PAGE, PROT_NONE) != 0)
+		return 8;
+	return wrong + (byteblock_get(p, 3) != 2);
+}
+
+static void a_sync_that_fails_during_a_child_s_read_is_noticed(void **state)
+{
+	PMEMblkpool *p;
+	int status;
+	pid_t pid;
+	char c;
+
+	(void)state;
+	if (access("/proc/self/maps", R_OK) != 0)
+		skip(); /* the pool cannot be found */
+	p = begin();
+	assert_int_equal(byteblock_put(p, 3, 2), 0);
+	held_read.page = find_mapping() + map_off();
+	assert_int_equal(pipe(held_read.to_owner), 0);
+	assert_int_equal(pipe(held_read.to_child), 0);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		_exit(read_twice(p));
+	}
+	close(held_read.to_owner[1]);
+	assert_int_equal(read(held_read.to_owner[0], &c, 1), 1);
+	refused = true;
+	assert_int_equal(byteblock_put(p, 4, 2), -1);
+	drop_first_page_of_map();
+	assert_int_equal(write(held_read.to_child[1], "x", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(held_read.to_owner[0]);
+	close(held_read.to_child[0]);
+	close(held_read.to_child[1]);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +439,7 @@ int main(void)
 	    cmocka_unit_test(a_write_whose_second_sync_failed_reads_as_before),
 	    cmocka_unit_test(a_child_reads_after_a_failed_sync_what_was_written),
 	    cmocka_unit_test(a_child_is_not_forgotten_if_the_owner_ends_in_a_failure),
+	    cmocka_unit_test(a_sync_that_fails_during_a_child_s_read_is_noticed),
 	};
 
 	unsetenv("PMEM_IS_PMEM_FORCE");
