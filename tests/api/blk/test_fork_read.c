@@ -56,6 +56,25 @@ static void workers_read_while_the_owner_writes(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
+static void a_worker_s_read_fails_as_the_owner_s_does(void **state)
+{
+	PMEMblkpool *p = create();
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(byteblock_put(p, 0, 7), 0);
+	assert_int_equal(pmemblk_set_error(p, 0), 0);
+	pid = fork();
+	if (pid == 0) {
+		errno = 0;
+		EXPECT(byteblock_get(p, 0) == -1 && errno == EIO);
+		EXPECT(byteblock_get(p, 1) == 0);
+		_exit(0);
+	}
+	assert_ends_well(pid);
+	pmemblk_close(p);
+}
+
 static void a_worker_sees_what_the_owner_writes_first(void **state)
 {
 	PMEMblkpool *p = create(); /* not laid out yet */
@@ -384,6 +403,7 @@ int main(void)
 	    cmocka_unit_test_setup(
 		a_copy_that_lasts_while_the_pool_is_taken_over_does_not_count, new_path),
 	    cmocka_unit_test_setup(workers_read_while_the_owner_writes, new_path),
+	    cmocka_unit_test_setup(a_worker_s_read_fails_as_the_owner_s_does, new_path),
 	    cmocka_unit_test_setup(a_worker_sees_what_the_owner_writes_first, new_path),
 	    cmocka_unit_test_setup(reads_in_a_child_cost_no_memory_whatever_the_file_held,
 				   new_path),

@@ -139,6 +139,19 @@ static void pieces_of_all_sizes_are_aligned_and_apart(void **state)
 	}
 }
 
+/* A pool costs no page of its own. */
+static void cleared_pieces_share_a_page(void **state)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	void *at[2] = {fork_memory_clear(), fork_memory_clear()};
+
+	(void)state;
+	assert_true(at[0] && at[1] && at[0] != at[1]);
+	assert_int_equal((uintptr_t)at[0] / page, (uintptr_t)at[1] / page);
+	for (int i = 0; i < 2; i++)
+		fork_memory_unclear(at[i]);
+}
+
 static void a_child_keeps_a_piece_that_its_parent_has_given_back(void **state)
 {
 	(void)state;
@@ -414,6 +427,7 @@ int main(void)
 	    cmocka_unit_test(what_is_given_back_is_taken_next),
 	    cmocka_unit_test(a_shared_piece_is_zero_and_the_same_for_a_child),
 	    cmocka_unit_test(pieces_of_all_sizes_are_aligned_and_apart),
+	    cmocka_unit_test(cleared_pieces_share_a_page),
 	    cmocka_unit_test(a_child_keeps_a_piece_that_its_parent_has_given_back),
 	    cmocka_unit_test(a_child_gets_other_pieces_than_its_parent),
 	    cmocka_unit_test(what_is_given_back_is_unmapped_in_time),
