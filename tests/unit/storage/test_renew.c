@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which media store a value again that another process stored, and which only flush it. */
+/*
+ * Which media store a value again that another process stored, and which only flush it; and what a
+ * sync covers.
+ */
 #include "support.h"
 
 #include <string.h>
@@ -88,6 +91,49 @@ static void a_sync_covers_what_was_renewed(void **state)
 	}
 }
 
+/* Ranges of one step in any order: apart, adjacent, overlapping, one inside the other, empty. */
+static void a_sync_covers_all_that_was_stored_before_it(void **state)
+{
+	static const unsigned char bytes[64];
+	uint64_t random = 1;
+
+	(void)state;
+	begin(STORAGE_FILE);
+	for (unsigned round = 0; round < 2000; round++) {
+		uint64_t lo = SIZE;
+		uint64_t hi = 0;
+
+		for (unsigned n = 0; n < 3; n++) {
+			size_t len = (size_t)(support_random(&random) % 8 * 8);
+			uint64_t off = support_random(&random) % 64 * 8 + 256;
+
+			switch (support_random(&random) % 4) {
+			case 0:
+				storage_write(&s, &step, off, bytes, len);
+				break;
+			case 1:
+				storage_zero(&s, &step, off, len);
+				break;
+			case 2:
+				storage_flush(&s, &step, off, len);
+				break;
+			default:
+				storage_renew(&s, &step, off, bytes, len);
+				break;
+			}
+			if (len == 0)
+				continue;
+			lo = off < lo ? off : lo;
+			hi = off + len > hi ? off + len : hi;
+			assert_int_equal(step.lo, lo);
+			assert_int_equal(step.hi, hi);
+		}
+		assert_int_equal(storage_fence(&s, &step), 0);
+		assert_true(step.lo > step.hi);
+	}
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -95,6 +141,7 @@ int main(void)
 	    cmocka_unit_test(persistent_memory_only_flushes),
 	    cmocka_unit_test(copies_and_views_are_left_alone),
 	    cmocka_unit_test(a_sync_covers_what_was_renewed),
+	    cmocka_unit_test(a_sync_covers_all_that_was_stored_before_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
