@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How open and check judge pools without a layout, and what the first write stores. */
 #include "btt/fast.h"
+#include "btt/find.h"
 
 #include "loaded_fixture.h"
 
@@ -240,6 +241,48 @@ static void only_what_may_have_been_something_else_is_cleared_again(void **state
 	}
 }
 
+/* Whether the remains of a pool in a user's file count as a pool whose info blocks are lost. */
+static bool is_lost(void)
+{
+	struct btt_found found;
+	bool lost;
+
+	assert_int_equal(btt_find_layout(&f.ram.s, &f.params, &found), 0);
+	lost = found.layout == BTT_LAYOUT_LOST;
+	assert_true(lost || found.layout == BTT_LAYOUT_NONE);
+	btt_find_free(&found);
+	return lost;
+}
+
+/* Else the flog is something that the user's file held before. */
+static void a_flog_counts_if_each_slot_makes_sense(void **state)
+{
+	static const struct {
+		uint64_t off; /* in a slot */
+		uint32_t limit;
+	} fields[] = {{0, EXT_NLBA}, {4, EXT_NLBA + 256}, {8, EXT_NLBA + 256}};
+	const uint64_t slot = FLOG_OFF + 7 * 64; /* its current record is the first one */
+	uint32_t before;
+
+	(void)state;
+	memset(f.ram.s.base + DATA_OFF, 0, 4096);
+	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	assert_true(is_lost());
+	f.params.user_file = true;
+	assert_true(is_lost());
+	for (unsigned i = 0; i < 3; i++)
+		for (uint32_t beyond = 0; beyond < 2; beyond++) {
+			memcpy(&before, f.ram.s.base + slot + fields[i].off, 4);
+			fixture_put32(&f, slot + fields[i].off,
+				      fields[i].limit - 1 + beyond);
+			assert_true(is_lost() == !beyond);
+			fixture_put32(&f, slot + fields[i].off, before);
+		}
+	/* no current record */
+	fixture_put32(&f, slot + 12, 0);
+	assert_false(is_lost());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +294,7 @@ int main(void)
 	    ON_FRESH(a_layout_without_random_bytes_fails_and_may_be_tried_again),
 	    ON_FRESH(a_sync_that_fails_in_a_layout_poisons_the_table),
 	    ON_FRESH(the_fast_path_opens_before_others_can_write),
+	    ON_WRITTEN(a_flog_counts_if_each_slot_makes_sense),
 	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
 	};
 
