@@ -16,6 +16,7 @@ static unsigned forks_when_locked;
 static bool forks_when_mapped;
 static bool forks_when_opened;
 static unsigned forks_when_freed; /* number of the call */
+static bool forks_by_clone;	  /* the child runs no handlers */
 static pid_t child;
 static int parent_is_there[2];
 static int child_is_there[2];
@@ -24,7 +25,9 @@ static int child_is_there[2];
 static void begin_fork(void)
 {
 	assert_int_equal(pipe(child_is_there), 0);
-	child = fork();
+	child = forks_by_clone
+		    ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)
+		    : fork();
 	assert_true(child >= 0);
 	if (child == 0) {
 		alarm(30);
@@ -150,6 +153,23 @@ static void a_fork_during_a_check_leaves_the_pool_free(void **state)
 	}
 }
 
+/* Such a child has the files, but not the lock. */
+static void a_child_of_clone_does_not_keep_the_lock_of_a_check(void **state)
+{
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip(); /* a sanitizer does not know of such a child */
+	for (unsigned nth = 1; nth <= 2; nth++) {
+		make_pool();
+		forks_by_clone = true;
+		forks_when_locked = nth;
+		assert_int_equal(pmemblk_check(path, 0), 1);
+		assert_int_equal(forks_when_locked, 0);
+		forks_by_clone = false;
+		assert_pool_is_free();
+	}
+}
+
 static void a_fork_while_a_pool_is_opened_leaves_it_free_after_the_close(void **state)
 {
 	(void)state;
@@ -242,6 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(a_fork_during_a_check_leaves_the_pool_free, new_path),
+	    cmocka_unit_test_setup(a_child_of_clone_does_not_keep_the_lock_of_a_check,
+				   new_path),
 	    cmocka_unit_test_setup(
 		a_fork_while_a_pool_is_opened_leaves_it_free_after_the_close, new_path),
 	    cmocka_unit_test_setup(
