@@ -2,6 +2,8 @@
 /* Pools on device DAX: what is flushed deeply, and when the pool is marked as open or closed. */
 #include "devdax_fixture.h"
 
+#include <sys/resource.h>
+
 static void a_mark_is_flushed_deeply_and_what_it_vouches_for_before_it(void **state)
 {
 	PMEMblkpool *p;
@@ -107,6 +109,23 @@ static void a_device_of_unknown_size_or_alignment_is_not_opened(void **state)
 	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
 }
 
+static void without_address_space_no_device_is_opened(void **state)
+{
+	const struct rlimit none = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
+	struct rlimit old;
+
+	(void)state;
+	if (SUPPORT_SANITIZED || support_is_emulated())
+		skip(); /* they need address space themselves */
+	make_machine(1, REGION, "2097152\n");
+	pmemblk_close(must(pmemblk_create(devices[0].path, 512, 0, 0600)));
+	assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	assert_not_opened(ENOMEM, "cannot reserve");
+	assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
+}
+
 /* For users who may write the device only, not the region's file. */
 static void a_pool_is_used_where_deep_flushes_are_not_allowed(void **state)
 {
@@ -192,6 +211,7 @@ int main(void)
 	    cmocka_unit_test(a_pool_that_keeps_no_state_flushes_none),
 	    cmocka_unit_test(a_pool_is_not_opened_when_its_mark_cannot_be_flushed),
 	    cmocka_unit_test(a_device_of_unknown_size_or_alignment_is_not_opened),
+	    cmocka_unit_test(without_address_space_no_device_is_opened),
 	    cmocka_unit_test(a_pool_is_used_where_deep_flushes_are_not_allowed),
 	    cmocka_unit_test(a_pool_whose_blocks_cannot_be_flushed_stays_marked_as_open),
 	    cmocka_unit_test(a_mark_in_a_file_goes_through_msync),
