@@ -13,9 +13,11 @@ How long each test takes without a change, and which lines it reaches, is measur
 build/mutate-tests.json until the code or a test changes. A test that fails there is left out. A mutant
 meets the tests that reach its line in two rounds, first those that take at most SLOW seconds: those of
 its file and room before the others. Children that end by _exit or a signal do not report their lines.
-So in a third round it meets the other quick tests, and those that do much in children (FORKING). The
-first test that fails or exceeds its time kills the mutant. The script lists the mutants that survive:
-either a test is missing, or the change makes no difference. A file tests/support/mutate-equivalent.txt
+So in a third round it meets the other quick tests, and those that do much in children (FORKING). In
+the last round it meets the quick programs of the first one once more, built with AddressSanitizer and
+UndefinedBehaviorSanitizer: some changes are seen only there, and `make check-sanitizers` is a part of
+the suite. The first test that fails or exceeds its time kills the mutant. The script lists the mutants
+that survive: either a test is missing, or the change makes no difference. A file tests/support/mutate-equivalent.txt
 may list mutants that make no difference but to speed, with the reason; these do not count.
 
 --only tests the mutants that FILE names, as this script prints them: those that survived an earlier
@@ -247,24 +249,30 @@ class Job:
                     names.append(rel[:-2] if f.endswith(".c") else rel)
         return sorted(n for n in names if any(fnmatch.fnmatch(n, p) for p in patterns))
 
-    def check(self, tests, timeout, **env):
+    def check(self, tests, timeout, sanitized=False, **env):
         """The exit status of `make check` with these tests."""
-        paths = [f"tests/{n}" if n.endswith(".sh") else f"$(B)/tests/{n}" for n in tests]
-        args = ["check", "TESTS=" + " ".join(paths)]
+        paths = " ".join(f"tests/{n}" if n.endswith(".sh") else f"$(B)/tests/{n}" for n in tests)
+        if sanitized:  # as check-sanitizers does
+            paths = f"$(filter-out $(addprefix %/,$(NOT_SANITIZED)),{paths})"
+        args = ["check", "TESTS=" + paths]
+        if sanitized:
+            args.append("SAN=address,undefined")
+            timeout *= 4
         if not any(n.endswith(".sh") for n in tests):
             args += ["HELPER_BIN=", "BENCH_BIN="]  # only scripts need them
         return self.make(*args, timeout=timeout, log=self.log, **env)
 
-    def first_failure(self, tests, seconds):
+    def first_failure(self, tests, seconds, sanitized):
         """The test that fails, twice: on a busy machine a test may exceed its time once."""
         while tests:
             batch = [tests.pop(0)]
             while tests and len(batch) < 8 and sum(seconds[t] for t in batch) < 1:
                 batch.append(tests.pop(0))
-            if self.check(batch, limit(max(seconds[t] for t in batch))) != 0:
+            if self.check(batch, limit(max(seconds[t] for t in batch)), sanitized) != 0:
                 killer = self.named_failure()
                 self.end_leftovers()
-                if killer not in batch or self.check([killer], limit(seconds[killer])) != 0:
+                if killer not in batch or \
+                        self.check([killer], limit(seconds[killer]), sanitized) != 0:
                     self.end_leftovers()
                     return killer
                 print(f"failed once only: {killer}", flush=True)
@@ -497,7 +505,8 @@ def main():
 
     rounds = [lambda t, m: quick(t) and measured[t].reaches(m),
               lambda t, m: not quick(t) and measured[t].reaches(m),
-              lambda t, m: (quick(t) or forking(t)) and not measured[t].reaches(m)]
+              lambda t, m: (quick(t) or forking(t)) and not measured[t].reaches(m),
+              lambda t, m: quick(t) and not t.endswith(".sh") and measured[t].reaches(m)]
 
     if a.list:
         while (m := draw()):
@@ -529,9 +538,10 @@ def main():
                 count[m.area]["equivalent"] += 1
         else:
             start = time.time()
-            killer = job.first_failure(ordered(m, rounds[number]), seconds)
+            is_last = number + 1 == len(rounds)
+            killer = job.first_failure(ordered(m, rounds[number]), seconds, is_last)
             spent = time.time() - start
-            if killer or number + 1 == len(rounds):
+            if killer or is_last:
                 report(m, killer, spent)
             else:
                 with lock:
