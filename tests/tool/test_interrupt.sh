@@ -136,16 +136,26 @@ for signal in 2 15 1; do
 done
 case_ok "grow leaves the pool as it was, or grown"
 
-# The process is killed right after it has locked the pool.
-interrupted 9 msync 5 grow -s 64M "$p"
-for command in check 'grow -s 64M' repair "import $work/raw" dump; do
-	# shellcheck disable=SC2086
-	expect 3 $command "$p"
-	said 'was interrupted when it grew; pmemblk grow --undo=BACKUP takes that back$'
+# The process is killed right after it has locked the pool, or when all but the unlocking is done.
+for count in 4 5; do
+	interrupted 9 msync $count grow -s 64M "$p"
+	for command in check 'grow -s 64M' 'repair -n' "import $work/raw" dump; do
+		status=3
+		case $count$command in 5[cgr]*) status=1 ;; esac
+		# shellcheck disable=SC2086
+		expect $status $command "$p"
+		[ "$count$command" = '5repair -n' ] ||
+			said 'was interrupted when it grew; pmemblk grow --undo=BACKUP takes that back$'
+	done
+	cp "$p" "$work/locked"
+	expect 0 grow -u "$p.undo" "$p"
+	cmp "$p" "$work/before" || fail "a locked pool that was taken back"
+	rm "$p.undo"
 done
-expect 0 grow -u "$p.undo" "$p"
-cmp "$p" "$work/before" || fail "a locked pool that was taken back"
-rm "$p.undo"
+expect 0 repair "$work/locked"
+printed 'the pool is locked, .* it is unlocked$'
+expect 0 check "$work/locked"
+rm "$work/locked"
 case_ok "a locked pool is refused by every command, and taken back"
 
 # All blocks that import has counted are in the pool. The first few syncs belong to the open.
