@@ -307,6 +307,18 @@ static void change_both_locked(uintptr_t begin, uintptr_t end,
 }
 
 /*
+ * A range that begins here is going to be unmapped. The number is raised first, and stays even: a
+ * reader that has read the end of another range before searches again, and does not join the two.
+ */
+static void doom_locked(uintptr_t begin)
+{
+	unsigned seq = atomic_load_explicit(&sequence, memory_order_relaxed);
+
+	atomic_store_explicit(&sequence, seq + 2, memory_order_release);
+	atomic_store_explicit(&doomed_begin, begin, memory_order_release);
+}
+
+/*
  * unmap: as many bytes at begin are unmapped first, when nothing can fail any more, and the
  * end is that of what was unmapped. The lock is held meanwhile, so a thread that maps
  * something there next adds it after the change.
@@ -323,7 +335,7 @@ static int change(uintptr_t begin, uintptr_t end, const struct is_pmem_range *fr
 	if (ret == 0)
 		ret = grow(1);
 	if (ret == 0 && unmap) {
-		atomic_store_explicit(&doomed_begin, begin, memory_order_release);
+		doom_locked(begin);
 		ret = mapping_unmap((void *)begin, unmap, &doomed_end);
 		end = atomic_load_explicit(&doomed_end, memory_order_relaxed);
 	}

@@ -55,6 +55,7 @@ static void a_range_is_known_to_the_byte(void **state)
 
 static uintptr_t huge_page; /* of everything that is mapped; 0: as it is */
 static void (*after_unmap)(void *addr, size_t len);
+static void (*instead_of_unmap)(void); /* then the call fails */
 
 SUPPORT_INTERPOSE int munmap(void *addr, size_t len)
 {
@@ -63,6 +64,11 @@ SUPPORT_INTERPOSE int munmap(void *addr, size_t len)
 
 	if (huge_page && ((uintptr_t)addr + len) % huge_page != 0) {
 		errno = EINVAL;
+		return -1;
+	}
+	if (instead_of_unmap) {
+		instead_of_unmap();
+		errno = ENOMEM;
 		return -1;
 	}
 	ret = (int)syscall(SYS_munmap, addr, len);
@@ -150,6 +156,127 @@ static void what_is_mapped_where_a_range_was_a_moment_ago_is_unknown(void **stat
 		}
 	munmap(got, 5 * huge);
 }
+
+#ifdef __x86_64__
+
+/*
+ * One range is being unmapped, and then another one, while the reader executes instruction number
+ * `switch_at`. The page between the two stays. Both calls fail, so that they can be repeated.
+ */
+static int to_reader[2];
+static int to_unmapper[2];
+static volatile unsigned ninstruction;
+static volatile unsigned switch_at;
+
+static void tell(const int *pipe)
+{
+	assert_int_equal(write(pipe[1], "", 1), 1);
+}
+
+static void wait_for(const int *pipe)
+{
+	char byte;
+
+	assert_int_equal(read(pipe[0], &byte, 1), 1);
+}
+
+static void stop_in_unmap(void)
+{
+	tell(to_reader);
+	wait_for(to_unmapper);
+}
+
+static void *unmap_two(void *arg)
+{
+	int *failed = arg;
+
+	*failed = is_pmem_unmap(at(BASE + 2 * PAGE), PAGE) == -ENOMEM &&
+		  is_pmem_unmap(at(BASE), PAGE) == -ENOMEM;
+	return NULL;
+}
+
+/* The first call returns, and the second one begins. */
+static void switch_range(void)
+{
+	tell(to_unmapper);
+	wait_for(to_reader);
+}
+
+static void count_instruction(int sig)
+{
+	(void)sig;
+	if (++ninstruction == switch_at)
+		switch_range();
+}
+
+/* A signal comes after each instruction from here on, or none any more. */
+static inline void trap_each_instruction(bool on)
+{
+	__asm__ volatile("pushfq\n\t"
+			 "andq $~0x100, (%%rsp)\n\t"
+			 "orq %0, (%%rsp)\n\t"
+			 "popfq"
+			 :
+			 : "r"((uint64_t)on << 8)
+			 : "memory", "cc");
+}
+
+static bool is_between_known(int by_find)
+{
+	const uintptr_t page = PAGE;
+	struct is_pmem_range r = {0};
+	bool right;
+
+	trap_each_instruction(true);
+	if (by_find)
+		right = is_pmem_find(BASE + page, &r);
+	else
+		right = is_pmem_covers(at(BASE + page), page);
+	trap_each_instruction(false);
+	return right && (!by_find || r.begin <= BASE + page);
+}
+
+static void what_lies_between_ranges_that_are_unmapped_one_by_one_is_known(void **state)
+{
+	(void)state;
+	if (support_is_emulated() || SUPPORT_SANITIZED)
+		skip();
+	assert_int_equal(is_pmem_add(at(BASE), 3 * PAGE, 1), 0);
+	assert_int_equal(pipe(to_reader), 0);
+	assert_int_equal(pipe(to_unmapper), 0);
+	signal(SIGTRAP, count_instruction);
+	instead_of_unmap = stop_in_unmap;
+	for (int by_find = 0; by_find < 2; by_find++) {
+		switch_at = 0;
+		do {
+			pthread_t thread;
+			int failed = 0;
+			bool right;
+
+			switch_at++;
+			ninstruction = 0;
+			assert_int_equal(
+			    pthread_create(&thread, NULL, unmap_two, &failed), 0);
+			wait_for(to_reader);
+			right = is_between_known(by_find);
+			if (ninstruction < switch_at)
+				switch_range();
+			tell(to_unmapper);
+			pthread_join(thread, NULL);
+			assert_true(failed);
+			if (!right)
+				fail_msg("not known at instruction %u", switch_at);
+		} while (ninstruction >= switch_at);
+		assert_true(ninstruction > 20);
+	}
+	instead_of_unmap = NULL;
+	for (int i = 0; i < 2; i++) {
+		close(to_reader[i]);
+		close(to_unmapper[i]);
+	}
+}
+
+#endif
 
 static void neighbours_are_covered_together_and_gaps_are_not(void **state)
 {
@@ -485,6 +612,10 @@ int main(void)
 		what_is_unmapped_with_a_huge_page_is_forgotten_with_it, clear),
 	    cmocka_unit_test_teardown(
 		what_is_mapped_where_a_range_was_a_moment_ago_is_unknown, clear),
+#ifdef __x86_64__
+	    cmocka_unit_test_teardown(
+		what_lies_between_ranges_that_are_unmapped_one_by_one_is_known, clear),
+#endif
 	    cmocka_unit_test_teardown(neighbours_are_covered_together_and_gaps_are_not,
 				      clear),
 	    cmocka_unit_test_teardown(removing_the_middle_splits_a_range, clear),
