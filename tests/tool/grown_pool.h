@@ -31,7 +31,6 @@ static uint64_t base_length;
 static uint64_t base_nblock;
 static uint64_t grown_length;
 static uint64_t grown_nblock;
-static bool replaces_tail; /* what is behind the old arena */
 
 static inline void fill_block(unsigned char *block, uint64_t lba)
 {

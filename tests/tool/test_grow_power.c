@@ -29,6 +29,7 @@
 #define MIN_ARENA (UINT64_C(16) << 20)
 #define MAX_ARENA (UINT64_C(1) << 39)
 
+static bool replaces_tail; /* what is behind the old arena */
 static struct recording growing;
 static struct recording undoing;
 
@@ -275,7 +276,7 @@ static bool record_grow(const char *path, const char *backup)
 	replaces_tail = false;
 	for (size_t i = 0; i < plan.nchange; i++) {
 		replaces_tail = replaces_tail || plan.change[i].phase == PLAN_GROW_BEHIND;
-		moves = moves || plan.change[i].phase == PLAN_GROW_MOVE;
+		moves = moves || plan.change[i].phase == PLAN_GROW_OLD_COPY;
 	}
 	unlink(backup);
 	assert_int_equal(backup_write(&plan, &image, backup, &name), 0);

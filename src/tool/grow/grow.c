@@ -23,7 +23,11 @@
  *      arena. There are such bytes if the length of the file is not a multiple of the page, or if
  *      an interrupted grow has made the file longer.
  *   4. PLAN_GROW_LOCK: the header is locked.
- *   5. PLAN_GROW_MOVE: new metadata are stored over the old ones, if they overlap.
+ *   5. If old and new metadata overlap:
+ *      PLAN_GROW_OLD_COPY: the old copy of the info block is overwritten. This tells a repair that
+ *      other old metadata may be overwritten, too, even if somebody gives the file its old length
+ *      back (repair/locked.h).
+ *      PLAN_GROW_MOVE: the other new metadata are stored over the old ones.
  *   6. PLAN_INFO: the first info block is replaced.
  *   7. PLAN_INFO_COPY: its copy is replaced, if the arena keeps its size and gets a successor. If
  *      the arena grows, its new copy has another place, and was stored before.
@@ -161,6 +165,17 @@ static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t
 	return made < stored ? made : stored;
 }
 
+/* The phase in which new metadata are stored over the bytes at off of the old file. */
+static enum plan_phase phase_of(const struct grow *g, uint64_t off)
+{
+	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
+
+	if (off >= last->off + last->info.geo.size)
+		return PLAN_GROW_BEHIND;
+	return off == last->off + last->info.geo.info_arena_off ? PLAN_GROW_OLD_COPY
+								: PLAN_GROW_MOVE;
+}
+
 /*
  * Plans the new metadata that replace bytes of the old file. The order is from the last page to the
  * first. The reason: a new page is made from the old page at the same place or from one before it,
@@ -169,8 +184,6 @@ static uint64_t next_change(struct grow *g, unsigned arena, uint64_t x, uint64_t
 static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned arena)
 {
 	const struct metadata_arena *a = &g->metadata.arena[arena];
-	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
-	uint64_t live_end = last->off + last->info.geo.size;
 	bool moves = arena == 0 && g->metadata.moves;
 	uint64_t end = ahead_begin(g, a) < a->geo.size ? ahead_begin(g, a) : a->geo.size;
 	uint64_t first = moves ? a->geo.map_arena_off : 0;
@@ -195,9 +208,7 @@ static int MUST_CHECK plan_pages(struct grow *g, struct plan *plan, unsigned are
 	}
 	while (ret == 0 && n-- > 0) {
 		metadata_make(&g->metadata, &g->image->storage, arena, at[n], page);
-		ret = plan_change(plan, g->image,
-				  a->off + at[n] < live_end ? PLAN_GROW_MOVE
-							    : PLAN_GROW_BEHIND,
+		ret = plan_change(plan, g->image, phase_of(g, a->off + at[n]),
 				  a->off + at[n], page, sizeof(page));
 	}
 	free(at);

@@ -12,7 +12,9 @@
  *   3. What is left is consistent, as after every repair.
  *
  * With an info block of the old length the pool stays locked, even if it looks consistent: the grow
- * may have stored a part of the new map over the old one.
+ * may have stored a part of the new map over the old one. If somebody has given the file the old
+ * length back by hand, the copy tells: the grow overwrites it before any other old metadata, and an
+ * undo restores it after them. If it is there, the pool is the old one, and is unlocked.
  */
 #ifndef REPAIR_LOCKED_H
 #define REPAIR_LOCKED_H 1

@@ -50,7 +50,8 @@ enum plan_phase {
 	/* A pool that grows has phases of its own (grow/grow.h), with the same numbers. */
 	PLAN_GROW_BEHIND = PLAN_MAP_COMPLETE, /* what no arena owns yet */
 	PLAN_GROW_LOCK = PLAN_MAP_MARK,
-	PLAN_GROW_MOVE = PLAN_MAP, /* over the old metadata */
+	PLAN_GROW_OLD_COPY = PLAN_MAP,		 /* over the old info block's copy */
+	PLAN_GROW_MOVE = PLAN_FLOG_FIRST_HALVES, /* over the other old metadata */
 	/* PLAN_INFO, PLAN_INFO_COPY */
 	PLAN_GROW_UNLOCK = PLAN_HEADER,
 };
