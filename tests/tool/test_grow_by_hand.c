@@ -186,6 +186,34 @@ a_pool_that_was_cut_off_in_an_undo_is_the_old_one_or_stays_locked(void **state)
 	cut_off(true);
 }
 
+/*
+ * Here old and new metadata do not overlap, and the old copy is left in the data blocks. Later writes
+ * have changed the new map only.
+ */
+static void a_grown_pool_that_was_cut_off_is_not_the_old_one(void **state)
+{
+	const char *path = support_path(true, "cut");
+	PMEMblkpool *pool;
+
+	(void)state;
+	make_base(8192 + MIN_ARENA, 512);
+	grown_length = base_length + MIN_ARENA;
+	record_stores(path, support_path(true, "cut.undo"), false);
+	start_recording(&recorded);
+	pool = pmemblk_open(path, 512);
+	if (!pool)
+		fail_msg("%s", pmemblk_errormsg());
+	assert_true(pmemblk_nblock(pool) > base_nblock);
+	write_blocks(pool, 300, 600);
+	pmemblk_close(pool);
+	assert_int_equal(truncate(path, (off_t)base_length), 0);
+	assert_null(pmemblk_open(path, 512));
+	assert_non_null(strstr(pmemblk_errormsg(), "the file was cut off"));
+	assert_int_equal(pmemblk_check(path, 512), 0);
+	assert_false(repair(path));
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +221,7 @@ int main(void)
 		a_pool_that_was_cut_off_in_its_grow_is_the_old_one_or_stays_locked),
 	    cmocka_unit_test(
 		a_pool_that_was_cut_off_in_an_undo_is_the_old_one_or_stays_locked),
+	    cmocka_unit_test(a_grown_pool_that_was_cut_off_is_not_the_old_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,10 @@
  * where the data area's present size puts it. The file may have grown since the layout, so the
  * search then goes backwards from the end, for a block that states its own place.
  *
+ * If the primary is sound, but states another size than the file and the blocks have room for, no
+ * copy counts. A pool that has grown (pmemblk(1)) may still have its old copy somewhere in its data
+ * blocks. If somebody then cut the file off there, that copy would make it a pool with old metadata.
+ *
  * If an arena has no valid info block, there are three possibilities, and confusing them loses
  * data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged. A
  * first layout writes maps and flogs before it writes info blocks. So the pool counts as not laid
@@ -296,6 +300,7 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 	*found = (struct btt_found){.layout = BTT_LAYOUT_VALID};
 	for (;;) {
 		struct btt_found_arena arena = {.off = params->data_off + start};
+		enum btt_info_verdict primary;
 		struct btt_info copy;
 		uint64_t copy_at;
 		int ret;
@@ -304,9 +309,10 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 			judge_incomplete(&search, found, start);
 			return 0;
 		}
-		arena.primary_valid =
-		    look(&search, start, start, &arena.info) == BTT_INFO_VALID;
-		if (!arena.primary_valid && !find_copy(&search, start, &arena.info)) {
+		primary = look(&search, start, start, &arena.info);
+		arena.primary_valid = primary == BTT_INFO_VALID;
+		if (!arena.primary_valid && (primary == BTT_INFO_MISFIT ||
+					     !find_copy(&search, start, &arena.info))) {
 			judge_incomplete(&search, found, start);
 			return 0;
 		}
