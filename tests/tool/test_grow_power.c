@@ -10,7 +10,8 @@
  *      the new one, and every block is as it was. If not, neither of them opens it.
  *   2. A second grow finishes the first one. If the pool is locked, and all else was done, a repair
  *      unlocks it; otherwise a repair refuses it.
- *   3. The backup takes the pool back, byte for byte, even if the power fails again during the
+ *   3. If the info block is damaged later, the pool is the same one, restored from the copy.
+ *   4. The backup takes the pool back, byte for byte, even if the power fails again during the
  *      undo.
  */
 #include "support.h"
@@ -116,6 +117,24 @@ static uint64_t open_file(const char *path)
 	return n;
 }
 
+/* Opens the pool again in a copy of the file, in which the first info block is damaged. */
+static uint64_t open_damaged(const char *path)
+{
+	static const unsigned char zeros[PAGE];
+	const char *damaged = support_path(true, "damaged");
+	uint64_t n;
+	int fd;
+
+	copy_sparse(path, damaged);
+	fd = open(damaged, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, zeros, PAGE, 8192), PAGE);
+	close(fd);
+	n = open_file(damaged);
+	unlink(damaged);
+	return n;
+}
+
 /* Undoes what a power cut has left, with another power cut during the undo. */
 static void undo_cut(const char *cut, const char *backup, uint64_t *random)
 {
@@ -143,7 +162,7 @@ static void undo_cut(const char *cut, const char *backup, uint64_t *random)
 	close_medium(&m);
 	keep_for_original(path);
 	copy_sparse(path, support_path(true, "used"));
-	open_file(support_path(true, "used"));
+	assert_int_equal(open_file(support_path(true, "used")), open_damaged(path));
 	undo_file(path, backup);
 	assert_int_equal(open_file(path), base_nblock);
 }
@@ -323,6 +342,8 @@ static void cut_power(uint64_t length, unsigned cuts, bool moves)
 		apply_words(&growing, m.s.base, step, cut, &random);
 		close_medium(&m);
 		copy_sparse(path, support_path(true, "used"));
+		assert_int_equal(open_file(support_path(true, "used")),
+				 open_damaged(path));
 		seen[0] += open_file(support_path(true, "used")) == base_nblock;
 		seen[1] += open_file(support_path(true, "used")) == grown_nblock;
 		if (is_locked(path))

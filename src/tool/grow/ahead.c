@@ -83,7 +83,7 @@ int ahead_store(struct grow *g, struct storage *s)
 				  m->arena[i].geo.info_arena_off, &p);
 	if (ret == 0)
 		ret = storage_fence(s, &p.step);
-	for (unsigned i = 0; i < m->narena && ret == 0; i++) {
+	for (unsigned i = m->moves; i < m->narena && ret == 0; i++) {
 		const struct btt_geometry *geo = &m->arena[i].geo;
 
 		if (ahead_begin(g, &m->arena[i]) <= geo->info_arena_off)
@@ -94,4 +94,16 @@ int ahead_store(struct grow *g, struct storage *s)
 	if (ret == 0 && g->watch && !g->watch->go_on(g->watch->arg, p.done))
 		ret = errormsg_fail(EINTR, "%s: interrupted", g->image->path);
 	return ret;
+}
+
+int ahead_store_copy(struct grow *g, struct storage *s)
+{
+	const struct metadata_arena *a = &g->metadata.arena[0];
+	struct storage_step step = STORAGE_STEP_INIT;
+
+	if (!g->metadata.moves || ahead_begin(g, a) > a->geo.info_arena_off)
+		return 0;
+	storage_write(s, &step, a->off + a->geo.info_arena_off, &a->info,
+		      sizeof(a->info));
+	return storage_fence(s, &step);
 }

@@ -25,9 +25,13 @@ bool ahead_has(const struct grow *g, const struct metadata_arena *a, uint64_t x,
 int ahead_allocate(struct grow *g, struct image *image) MUST_CHECK;
 
 /*
- * Stores this part to a storage of the new length. The part is durable when the call returns 0.
- * -EINTR: the grow's watch has stopped the call.
+ * Stores this part to a storage of the new length, but for the copy of the info block of the arena
+ * that grows. The part is durable when the call returns 0. -EINTR: the grow's watch has stopped the
+ * call.
  */
 int ahead_store(struct grow *g, struct storage *s) MUST_CHECK;
+
+/* Stores that copy, durably, if it belongs to this part. The pool is locked. */
+int ahead_store_copy(struct grow *g, struct storage *s) MUST_CHECK;
 
 #endif

@@ -17,8 +17,8 @@
  * The stores have the following order. Each step is durable before the next one begins.
  *
  *   1. The file gets its new length.
- *   2. Ahead (grow/ahead.c): the new metadata behind the old end of the file are stored. The new
- *      map, the new flog and the new arenas come first, then the new copy.
+ *   2. Ahead (grow/ahead.c): the new metadata behind the old end of the file are stored: the new
+ *      map, the new flog and the new arenas, but not the new copy of the info block.
  *   3. PLAN_GROW_BEHIND: new metadata are stored over bytes of the old file that belong to no
  *      arena. There are such bytes if the length of the file is not a multiple of the page, or if
  *      an interrupted grow has made the file longer.
@@ -28,6 +28,9 @@
  *      other old metadata may be overwritten, too, even if somebody gives the file its old length
  *      back (repair/locked.h).
  *      PLAN_GROW_MOVE: the other new metadata are stored over the old ones.
+ *      Then the new copy of the info block is stored. If it were there earlier, and the power
+ *      failed, the pool would go on as the old one. If its info block were damaged one day, it
+ *      would be restored from the new copy, with the metadata of long ago.
  *   6. PLAN_INFO: the first info block is replaced.
  *   7. PLAN_INFO_COPY: its copy is replaced, if the arena keeps its size and gets a successor. If
  *      the arena grows, its new copy has another place, and was stored before.
@@ -91,7 +94,8 @@ static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena
 	     at = metadata_next(m, s, arena, at + BTT_PAGE)) {
 		metadata_make(m, s, arena, at, page);
 		sum = backup_sum_page(sum, a->off + at, page);
-		if (ahead_has(g, a, at, page))
+		if (ahead_has(g, a, at, page) &&
+		    !(arena == 0 && m->moves && at == a->geo.info_arena_off))
 			g->nstore += BTT_PAGE;
 	}
 	return plan_add_area(plan, a->off + x, end - x, sum);
@@ -170,6 +174,10 @@ static enum plan_phase phase_of(const struct grow *g, uint64_t off)
 {
 	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
 
+	const struct metadata *m = &g->metadata;
+
+	if (m->moves && off == last->off + m->arena[0].geo.info_arena_off)
+		return PLAN_GROW_MOVE; /* not while the pool can be opened */
 	if (off >= last->off + last->info.geo.size)
 		return PLAN_GROW_BEHIND;
 	return off == last->off + last->info.geo.info_arena_off ? PLAN_GROW_OLD_COPY
@@ -301,6 +309,11 @@ static int store_ahead(void *arg, struct storage *s)
 	return ahead_store(arg, s);
 }
 
+static int store_copy(void *arg, struct storage *s)
+{
+	return ahead_store_copy(arg, s);
+}
+
 struct planning {
 	struct grow *grow;
 	struct plan *plan;
@@ -327,7 +340,7 @@ int grow_plan(struct grow *g, struct plan *plan)
 	if (ret < 0)
 		return ret;
 	g->image_end = length;
-	g->ahead = (struct plan_ahead){allocate_ahead, store_ahead, g};
+	g->ahead = (struct plan_ahead){allocate_ahead, store_ahead, store_copy, g};
 	plan->ahead = &g->ahead;
 	plan->extend_to = g->length;
 	plan->parent = g->image->params.parent;

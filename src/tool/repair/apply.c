@@ -44,7 +44,9 @@ int apply_store(const struct plan *plan, struct storage *s)
 	for (uint32_t phase = 0; phase < PLAN_NPHASE && ret == 0; phase++) {
 		bool stored = false;
 
-		for (size_t i = 0; i < plan->nchange; i++) {
+		if (phase == PLAN_INFO && plan->ahead)
+			ret = plan->ahead->store_last(plan->ahead->arg, s);
+		for (size_t i = 0; i < plan->nchange && ret == 0; i++) {
 			const struct plan_change *c = &plan->change[i];
 
 			if (c->phase != phase)

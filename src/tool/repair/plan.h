@@ -50,8 +50,9 @@ enum plan_phase {
 	/* A pool that grows has phases of its own (grow/grow.h), with the same numbers. */
 	PLAN_GROW_BEHIND = PLAN_MAP_COMPLETE, /* what no arena owns yet */
 	PLAN_GROW_LOCK = PLAN_MAP_MARK,
-	PLAN_GROW_OLD_COPY = PLAN_MAP,		 /* over the old info block's copy */
-	PLAN_GROW_MOVE = PLAN_FLOG_FIRST_HALVES, /* over the other old metadata */
+	PLAN_GROW_OLD_COPY = PLAN_MAP, /* over the old info block's copy */
+	PLAN_GROW_MOVE =
+	    PLAN_FLOG_FIRST_HALVES, /* other new metadata over the old ones */
 	/* PLAN_INFO, PLAN_INFO_COPY */
 	PLAN_GROW_UNLOCK = PLAN_HEADER,
 };
@@ -77,13 +78,14 @@ struct plan_area {
 };
 
 /*
- * What is stored before the first phase, behind the old end of the file, where it does no harm.
- * The file gets its new length first, and is cut off again if this fails. Both functions return 0
- * or -errno and have set the message.
+ * What is stored behind the old end of the file: most of it before the first phase, where it does
+ * no harm, and the rest before PLAN_INFO. The file gets its new length first, and is cut off again if
+ * the first part fails. The functions return 0 or -errno and have set the message.
  */
 struct plan_ahead {
 	int (*allocate)(void *arg, struct image *image);
-	int (*store)(void *arg, struct storage *s); /* durable when it returns 0 */
+	int (*store)(void *arg, struct storage *s);	 /* durable when it returns 0 */
+	int (*store_last)(void *arg, struct storage *s); /* the same */
 	void *arg;
 };
 

@@ -192,7 +192,7 @@ static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a
 			     : "the pool was used after it grew");
 }
 
-/* Whether the pool is as the grow has left it, see rules 5 and 6 of repair/undo.h. */
+/* Whether the pool is as the grow has left it, see rules 5 and 7 of repair/undo.h. */
 static int MUST_CHECK examine_grown(struct undo *u, struct image *image, bool is_ours)
 {
 	bool may_be_used = u->reached >= PLAN_INFO && !is_ours;
@@ -272,6 +272,23 @@ static void renew(struct storage *s, struct storage_step *step,
 	storage_renew(s, step, off, storage_at(s, off), (size_t)(end - off));
 }
 
+/* Clears the last page of each area behind the old length. One of them is the new copy. */
+static int MUST_CHECK clear_copies(const struct undo *u, struct storage *s)
+{
+	static const unsigned char zeros[POOL_PAGE];
+	struct storage_step step = STORAGE_STEP_INIT;
+
+	for (size_t i = 0; i < u->narea; i++) {
+		uint64_t end = u->area[i].off + u->area[i].len;
+		uint64_t page = end - POOL_PAGE;
+
+		if (page >= u->length[0] && end <= s->size &&
+		    btt_nonzero_find(s, page, end) < end)
+			storage_write(s, &step, page, zeros, sizeof(zeros));
+	}
+	return storage_fence(s, &step);
+}
+
 int undo_store(const struct undo *undo, struct storage *s)
 {
 	struct storage_step step = STORAGE_STEP_INIT;
@@ -282,7 +299,9 @@ int undo_store(const struct undo *undo, struct storage *s)
 			renew(s, &step, &undo->range[i]);
 	ret = storage_fence(s, &step);
 	for (int phase = undo->reached; phase >= 0 && ret == 0; phase--) {
-		for (size_t i = 0; i < undo->nrange; i++) {
+		if (phase == PLAN_GROW_LOCK && undo->narea)
+			ret = clear_copies(undo, s);
+		for (size_t i = 0; i < undo->nrange && ret == 0; i++) {
 			const struct undo_range *r = &undo->range[i];
 
 			for (unsigned k = 1; k < r->nvalue && !r->absent; k++)
@@ -290,7 +309,8 @@ int undo_store(const struct undo *undo, struct storage *s)
 					storage_write(s, &step, r->off,
 						      value(undo, r, k - 1), r->len);
 		}
-		ret = storage_fence(s, &step);
+		if (ret == 0)
+			ret = storage_fence(s, &step);
 	}
 	return ret;
 }

@@ -20,7 +20,10 @@
  *      metadata may have been in use: the info block is not the old one. Then they were complete,
  *      and an undo has not changed them yet. A locked header proves nothing: it may have been
  *      unlocked in memory, and the pool used, and then the power failed.
- *   6. A grow that has reached its lock is taken back from its last phase on. So the pool is
+ *   6. The copy of the info block behind the old length is cleared while the pool is locked. If it
+ *      were there when the pool is unlocked, and the power failed before the file is cut off, a
+ *      damaged info block would be restored from it one day.
+ *   7. A grow that has reached its lock is taken back from its last phase on. So the pool is
  *      locked before anything else is put back.
  *
  * Functions return 0 or -errno and have set the message.
