@@ -82,6 +82,17 @@ for change in "import -f 129727 - $p" "import -f 3 - $p"; do
 	cmp "$p" "$work/used" || fail "a refused undo changed the pool"
 	rm "$p.undo"
 done
+# An arena of 512 GiB stays as it is, and gets a successor. The write is in the old one.
+big=$work/big
+truncate -s $(((1 << 39) + 8192)) "$big"
+PMEMBLK_CONF=fallocate.at_create=0 expect 0 create -b 16384 -s 0 "$big"
+printf old | tool import - "$big" >/dev/null
+expect 0 grow -s $(((1 << 39) + (1 << 25))) "$big"
+printf new | tool import - "$big" >/dev/null
+expect 3 grow -u "$big.undo" "$big"
+said 'the pool was used after it grew; nothing is put back$'
+[ "$(tool dump -r 0 "$big" | grep -c new)" = 1 ] || fail "a refused undo changed the pool"
+rm "$big" "$big.undo"
 # Another library has used the pool before the header without its lock was durable, which this one
 # makes sure of when it opens a pool. Then the power failed.
 cp "$work/before" "$p"

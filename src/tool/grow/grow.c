@@ -53,7 +53,7 @@
  *
  * The backup holds the length of the old file, and all its bytes that change. An undo restores them
  * in the opposite order, and locks the pool first (repair/undo.h). The backup also holds checksums
- * of the new metadata. If they do not match, the pool was used since the grow, and the undo is
+ * of the maps and flogs. If they do not match, the pool was used since the grow, and the undo is
  * refused.
  *
  * Only a consistent pool grows. A pool with an interrupted write is consistent: the flog record and
@@ -101,10 +101,24 @@ static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena
 	return plan_add_area(plan, a->off + x, end - x, sum);
 }
 
+/* Adds map and flog of an arena that stays as it is. */
+static int MUST_CHECK add_kept_area(struct grow *g, struct plan *plan,
+				    const struct btt_found_arena *a)
+{
+	uint64_t map = a->off + a->info.geo.map_arena_off;
+	uint64_t end = a->off + a->info.geo.info_arena_off;
+
+	return plan_add_area(plan, map, end - map,
+			     backup_sum_area(&g->image->storage, map, end));
+}
+
 static int MUST_CHECK add_areas(struct grow *g, struct plan *plan)
 {
+	unsigned nkept = g->found.narena - g->metadata.moves;
 	int ret = 0;
 
+	for (unsigned i = 0; i < nkept && ret == 0; i++)
+		ret = add_kept_area(g, plan, &g->found.arena[i]);
 	for (unsigned i = 0; i < g->metadata.narena && ret == 0; i++) {
 		const struct btt_geometry *geo = &g->metadata.arena[i].geo;
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "btt/nonzero.h"
 #include "errormsg.h"
 #include "file.h"
 #include "poolset/io.h"
@@ -59,6 +60,19 @@ uint64_t backup_sum_page(uint64_t sum, uint64_t off, const void *page)
 	if (p[0] == 0 && memcmp(p, p + 1, POOL_PAGE - 1) == 0)
 		return sum;
 	return backup_sum(backup_sum(sum, &at, sizeof(at)), page, POOL_PAGE);
+}
+
+uint64_t backup_sum_area(struct storage *s, uint64_t off, uint64_t end)
+{
+	uint64_t sum = BACKUP_SUM_START;
+
+	for (; off < end; off += POOL_PAGE) {
+		off = btt_nonzero_find(s, off, end);
+		off -= off % POOL_PAGE;
+		if (off < end)
+			sum = backup_sum_page(sum, off, storage_at(s, off));
+	}
+	return sum;
 }
 
 /* A file and the checksum of what was written to it. Errors stay with the stream. */

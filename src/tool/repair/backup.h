@@ -18,8 +18,8 @@
  * interrupted repair leaves each of its 4-byte words with one of these values. The checksum is
  * FNV-1a of 64 bits.
  *
- * The areas of a grow are what it stores behind the old end of the file, and where the new
- * metadata are. An area's sum (backup_sum_page()) tells whether the pool has been used since. An
+ * The areas of a grow are what it stores behind the old end of the file, where the new metadata
+ * are, and map and flog of the arenas that stay. An area's sum (backup_sum_page()) tells whether the pool has been used since. An
  * undo takes areas back by cutting the file off, or by the ranges.
  *
  * Version 1 had one uuid (the new one), one length (the old one, rounded down to pages), lines
@@ -53,5 +53,8 @@ uint64_t backup_sum(uint64_t sum, const void *bytes, size_t len);
  * not change the sum; any other page is added with its offset in the pool.
  */
 uint64_t backup_sum_page(uint64_t sum, uint64_t off, const void *page);
+
+/* The sum of the area [off, end) of whole pages of a storage. */
+uint64_t backup_sum_area(struct storage *s, uint64_t off, uint64_t end);
 
 #endif

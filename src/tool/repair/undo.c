@@ -173,18 +173,11 @@ static int MUST_CHECK check_range(struct undo *u, struct undo_range *r,
 static int MUST_CHECK check_area(const struct undo *u, const struct plan_area *a,
 				 struct storage *s, bool is_locked)
 {
-	uint64_t sum = BACKUP_SUM_START;
 	uint64_t end = a->off + a->len;
 
 	if (end > s->size)
 		return refuse(u, "the pool is shorter than the grow left it");
-	for (uint64_t off = a->off; off < end; off += POOL_PAGE) {
-		off = btt_nonzero_find(s, off, end);
-		off -= off % POOL_PAGE;
-		if (off < end)
-			sum = backup_sum_page(sum, off, storage_at(s, off));
-	}
-	if (sum == a->sum)
+	if (backup_sum_area(s, a->off, end) == a->sum)
 		return 0;
 	return refuse(u, is_locked
 			     ? "the pool was used after it grew; pmemblk repair can "

@@ -16,7 +16,7 @@
  *   3. The file gets its length back at the end.
  *   4. Afterwards the files are read again and compared.
  *   5. The growth of a pool is not taken back if the pool was used since. A write to it changes
- *      the new map or the new flog, and the backup has their sums. They are compared if the new
+ *      the map or the flog of an arena, and the backup has their sums. They are compared if the new
  *      metadata may have been in use: the info block is not the old one. Then they were complete,
  *      and an undo has not changed them yet. A locked header proves nothing: it may have been
  *      unlocked in memory, and the pool used, and then the power failed.
