@@ -13,6 +13,9 @@
 
 #define HOLE_PAGE 4096
 
+/* How often all holes are punched, if some of them could not be. */
+#define RESTORE_TRIES 3
+
 /*
  * Finds the first allocated bytes in [off, end): [*begin, *behind). There are none, and both are
  * end, also where the file system cannot tell.
@@ -122,20 +125,26 @@ static bool is_zero(int fd, off_t off, size_t len)
 }
 
 /*
- * Best effort: a failure may concern this place only. Returns false if it concerns the whole file,
- * because the file system cannot punch holes, or is not allowed to.
+ * Best effort: a failure may concern this place only. Then *again is set. Returns false if it concerns
+ * the whole file, because the file system cannot punch holes, or is not allowed to.
  */
-static bool punch(int fd, off_t off, off_t end)
+static bool punch(int fd, off_t off, off_t end, bool *again)
 {
 	while (off < end && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off,
-				      end - off) != 0)
-		if (errno != EINTR)
-			return errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM;
+				      end - off) != 0) {
+		if (errno == EINTR)
+			continue;
+		*again = true;
+		return errno != EOPNOTSUPP && errno != ENOSYS && errno != EPERM;
+	}
 	return true;
 }
 
-void file_holes_restore(const struct file_holes *holes, int fd)
+/* Tries to punch all holes. Returns whether it is worth another try. */
+static bool try_to_restore(const struct file_holes *holes, int fd)
 {
+	bool again = false;
+
 	for (unsigned i = 0; i < holes->n; i++) {
 		off_t off = holes->hole[i].off;
 		const off_t end = holes->hole[i].end;
@@ -145,18 +154,29 @@ void file_holes_restore(const struct file_holes *holes, int fd)
 			off_t next;
 
 			if (data < 0 && errno != ENXIO)
-				return;
+				return false;
 			if (data < 0 || data > end)
 				data = end;
-			if (!punch(fd, off, data))
-				return;
+			if (!punch(fd, off, data, &again))
+				return false;
 			next = end - data < HOLE_PAGE ? end : data + HOLE_PAGE;
 			if (is_zero(fd, data, (size_t)(next - data)) &&
-			    !punch(fd, data, next))
-				return;
+			    !punch(fd, data, next, &again))
+				return false;
 			off = next;
 		}
 	}
+	return again;
+}
+
+/*
+ * On a full disk there may be no space to note that a range is freed. Other holes give the space, so
+ * what has failed is tried again.
+ */
+void file_holes_restore(const struct file_holes *holes, int fd)
+{
+	for (int i = 0; i < RESTORE_TRIES && try_to_restore(holes, fd); i++)
+		;
 }
 
 void file_holes_free(struct file_holes *holes)

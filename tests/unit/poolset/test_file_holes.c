@@ -32,18 +32,25 @@ SUPPORT_INTERPOSE ssize_t pread(int file, void *buf, size_t len, off_t off)
 	return syscall(SYS_pread64, file, buf, is_disturbed ? (len + 1) / 2 : len, off);
 }
 
-/* What the next calls return that punch a hole, if it is not 0. */
-static int punch_error[2];
+/* Every second call that punches a hole is interrupted. */
+static bool is_punch_interrupted;
+/* So many of these calls find no space. */
+static unsigned nfull;
+/* At this place they never find any; 0: everywhere they do. */
+static off_t full_place;
 
 SUPPORT_INTERPOSE int fallocate(int file, int mode, off_t off, off_t len)
 {
 	static unsigned n;
 
 	if (mode & FALLOC_FL_PUNCH_HOLE) {
-		int err = punch_error[n++ % ARRAY_SIZE(punch_error)];
-
-		if (err) {
-			errno = err;
+		if (is_punch_interrupted && ++n % 2) {
+			errno = EINTR;
+			return -1;
+		}
+		if (nfull > 0 || (full_place && off == full_place)) {
+			nfull -= nfull > 0;
+			errno = ENOSPC;
 			return -1;
 		}
 	}
@@ -221,31 +228,47 @@ static void the_end_of_a_page_stays_when_reads_are_short(void **state)
 	close(fd);
 }
 
-/* On some file systems a signal interrupts the call, and on some it may find no space for its log. */
-static void a_hole_that_is_not_freed_at_once_keeps_no_other_one(void **state)
+/* Gives back the holes of a file whose pages with odd numbers are written; so many pages stay. */
+static void only_this_many_stay(unsigned kept)
 {
-	static const int errors[] = {EINTR, ENOSPC};
+	struct file_holes holes = {.n = 0};
+	int64_t before;
 
+	make_sparse();
+	for (unsigned page = 1; page < NPAGE; page += 2)
+		store(page, "data");
+	before = count_blocks();
+	assert_int_equal(file_holes_note(&holes, fd), 0);
+	assert_int_equal(holes.n, NPAGE / 2);
+	fill_and_restore(&holes, SIZE, before + SIZE / 2 / 512);
+	assert_int_equal(count_blocks(), before + kept * (PAGE / 512));
+	close(fd);
+}
+
+/* On some file systems a signal interrupts the call. */
+static void holes_come_back_if_calls_are_interrupted(void **state)
+{
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		struct file_holes holes = {.n = 0};
-		int64_t before;
-		int64_t kept;
+	is_punch_interrupted = true;
+	only_this_many_stay(0);
+	is_punch_interrupted = false;
+}
 
-		make_sparse();
-		for (unsigned page = 1; page < NPAGE; page += 2)
-			store(page, "data");
-		before = count_blocks();
-		assert_int_equal(file_holes_note(&holes, fd), 0);
-		assert_int_equal(holes.n, NPAGE / 2);
-		punch_error[0] = errors[i];
-		fill_and_restore(&holes, SIZE, before + SIZE / 2 / 512);
-		punch_error[0] = 0;
-		/* interrupted calls are repeated; of others every second one fails */
-		kept = errors[i] == EINTR ? 0 : SIZE / 4 / 512;
-		assert_int_equal(count_blocks(), before + kept);
-		close(fd);
-	}
+/* On a full disk the first calls may find no space for the log, until others have freed some. */
+static void holes_come_back_if_there_is_no_space_at_first(void **state)
+{
+	(void)state;
+	nfull = 3;
+	only_this_many_stay(0);
+	assert_int_equal(nfull, 0);
+}
+
+static void a_hole_that_is_not_freed_keeps_no_other_one(void **state)
+{
+	(void)state;
+	full_place = 4 * PAGE;
+	only_this_many_stay(1);
+	full_place = 0;
 }
 
 /* The last page is read behind the end, and punched as a whole. */
@@ -281,7 +304,9 @@ int main(void)
 	    cmocka_unit_test(each_of_a_thousand_holes_comes_back),
 	    cmocka_unit_test(what_was_stored_meanwhile_stays),
 	    cmocka_unit_test(the_end_of_a_page_stays_when_reads_are_short),
-	    cmocka_unit_test(a_hole_that_is_not_freed_at_once_keeps_no_other_one),
+	    cmocka_unit_test(holes_come_back_if_calls_are_interrupted),
+	    cmocka_unit_test(holes_come_back_if_there_is_no_space_at_first),
+	    cmocka_unit_test(a_hole_that_is_not_freed_keeps_no_other_one),
 	    cmocka_unit_test(a_length_within_a_page_leaves_no_block_there),
 	};
 
