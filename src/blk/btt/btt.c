@@ -135,8 +135,8 @@
  *     again, before the table is poisoned: from then on readers redo what the record says (R9). If
  *     another thread has poisoned the table before, the map lock keeps the readers of this process
  *     waiting; those of other processes have no lock, so they begin to redo when no thread is
- *     between the store of a record and the end of its FENCE 2, or when this process has ended
- *     (btt/poison.h).
+ *     between the store of a record or a flag and the end of its fence, or when this process has
+ *     ended; until then they wait where they find a flag (btt/poison.h).
  *
  * Batches of blocks take these steps together, see btt/batch.c.
  *
@@ -302,6 +302,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 	if (unlikely(ret))
 		return ret;
 	lock = btt_arena_lock_map(btt, arena, premap, lane_thread());
+	btt_exchange_begin(btt);
 	if (unlikely(btt_poison_is_set(btt))) {
 		ret = btt_poison_fail(btt);
 		goto unlock;
@@ -332,6 +333,7 @@ static int set_flag(struct btt *btt, uint64_t lba, uint32_t flag)
 			btt_store_entry_locked(btt, arena, premap, before);
 	}
 unlock:
+	btt_exchange_end(btt);
 	lock_release(lock);
 	return ret;
 }

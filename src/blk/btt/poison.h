@@ -22,10 +22,10 @@ static inline bool btt_poison_is_set(const struct btt *btt)
 }
 
 /*
- * Around the part of a write that stores records, including the check for poison (R15) and the
- * store that takes a record back (R18). Other processes begin to redo records when no thread is in
- * such a part, or when this process is gone: they have no lock that keeps them from a record that
- * is taken back.
+ * Around the part of a modifying call that stores records or flags, including the check for poison
+ * (R15) and the stores that take them back (R18). Other processes begin to redo records when no
+ * thread is in such a part, or when this process is gone: they have no lock that keeps them from what
+ * is taken back. Until then they do not believe flags, either, if a sync has failed.
  */
 static inline void btt_exchange_begin(struct btt *btt)
 {

@@ -114,7 +114,7 @@ int btt_read(struct btt *btt, void *buf, uint64_t lba)
  * Tries once to read a block without a lock. Returns what read_flags() returns, or 1: try again.
  */
 static int try_read_view(const struct btt *btt, const struct btt_arena *arena,
-			 uint32_t premap, void *buf, bool redo)
+			 uint32_t premap, void *buf, enum btt_foreign owner)
 {
 	const struct btt_view *v = &arena->view;
 	const _Atomic(uint64_t) *version = &v->version[btt_map_lock_number(premap)].count;
@@ -123,8 +123,11 @@ static int try_read_view(const struct btt *btt, const struct btt_arena *arena,
 					memory_order_acquire);
 	int ret;
 
-	if (redo)
+	if (owner == BTT_FOREIGN_REDO)
 		entry = btt_redo_entry_locked(btt, arena, premap, entry);
+	if (owner == BTT_FOREIGN_FAILING &&
+	    (btt_map_is_zero(entry) || btt_map_is_error(entry)))
+		return -EAGAIN; /* R18 */
 	ret = read_flags(btt, arena, premap, entry, buf);
 	if (ret <= 0)
 		return ret;
@@ -135,7 +138,7 @@ static int try_read_view(const struct btt *btt, const struct btt_arena *arena,
 	return atomic_load_explicit(version, memory_order_relaxed) != before;
 }
 
-int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo)
+int btt_read_view(struct btt *btt, void *buf, uint64_t lba, enum btt_foreign owner)
 {
 	struct btt_arena *arena;
 	uint32_t premap;
@@ -144,7 +147,7 @@ int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo)
 	if (ret <= 0)
 		return ret;
 	for (int i = 0; i < VIEW_TRIES; i++) {
-		ret = try_read_view(btt, arena, premap, buf, redo);
+		ret = try_read_view(btt, arena, premap, buf, owner);
 		if (ret <= 0)
 			return ret;
 		sched_yield();

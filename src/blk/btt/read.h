@@ -19,11 +19,19 @@
  */
 int btt_read(struct btt *btt, void *buf, uint64_t lba) MUST_CHECK;
 
+/* What has happened to the process that modifies a table. */
+enum btt_foreign {
+	BTT_FOREIGN_SOUND,
+	BTT_FOREIGN_FAILING, /* BTT_FAILING: it may take flags back */
+	BTT_FOREIGN_REDO,    /* a sync has failed, and nothing is taken back any more */
+};
+
 /*
  * Reads a block of a table that another process modifies, as btt_read() does. The two processes
- * share the versions (btt_params). redo: a sync of the other process has failed. -EBUSY if the
- * other process changes the block all the time.
+ * share the versions (btt_params). -EBUSY if the other process changes the block all the time.
+ * -EAGAIN, and no message: BTT_FOREIGN_FAILING, and the block has a flag that may be taken back.
  */
-int btt_read_view(struct btt *btt, void *buf, uint64_t lba, bool redo) MUST_CHECK;
+int btt_read_view(struct btt *btt, void *buf, uint64_t lba,
+		  enum btt_foreign owner) MUST_CHECK;
 
 #endif

@@ -159,6 +159,7 @@ static int zero_chunk(struct btt *btt, const struct zeros *z, long long *failed)
 	struct lock *all = lock_zeros(btt, z);
 	int ret;
 
+	btt_exchange_begin(btt);
 	if (unlikely(btt_poison_is_set(btt))) {
 		ret = btt_poison_fail(btt);
 		goto unlock;
@@ -177,6 +178,7 @@ static int zero_chunk(struct btt *btt, const struct zeros *z, long long *failed)
 			take_back_locked(btt, z, &redo, &before);
 	}
 unlock:
+	btt_exchange_end(btt);
 	unlock_zeros(z, all);
 	return ret;
 }

@@ -15,7 +15,8 @@
  *   4. After a sync of the owner has failed, the view redoes map updates as the owner's readers
  *      do. For this it is opened anew, because only while nobody writes to a flog it shows
  *      whether the flog can be trusted. So it waits until no thread of the owner is between the
- *      store of a record and the end of its sync, or until the owner is gone.
+ *      store of a record and the end of its sync, or until the owner is gone. Meanwhile it believes
+ *      no flag: the thread that has stored it may take it back.
  *
  * When the owner is gone, the first process that wants to modify the pool takes it over. It opens
  * the table anew, with recovery, marks the pool as open, and goes on as the owner. It raises all
@@ -28,6 +29,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "blame.h"
@@ -179,20 +181,33 @@ static int open_view(struct pmemblk *pool, enum pool_role role)
 	return ret;
 }
 
-static bool views_redo(const struct pmemblk *pool, enum btt_progress progress)
+static enum btt_foreign state_of(const struct pmemblk *pool, enum btt_progress progress)
 {
-	return progress == BTT_FAILED ||
-	       (progress == BTT_FAILING && pool_owner_is_gone(&pool->owner));
+	if (progress == BTT_FAILED)
+		return BTT_FOREIGN_REDO;
+	if (progress != BTT_FAILING)
+		return BTT_FOREIGN_SOUND;
+	return pool_owner_is_gone(&pool->owner) ? BTT_FOREIGN_REDO : BTT_FOREIGN_FAILING;
 }
 
-static int read_view(struct pmemblk *pool, void *buf, uint64_t lba, bool redo)
+static int read_view(struct pmemblk *pool, void *buf, uint64_t lba,
+		     enum btt_foreign owner)
 {
-	int ret = open_view(pool, redo ? POOL_ROLE_REDOER : POOL_ROLE_VIEWER);
+	int ret = open_view(pool, owner == BTT_FOREIGN_REDO ? POOL_ROLE_REDOER
+							    : POOL_ROLE_VIEWER);
 
 	if (ret < 0)
 		return ret;
 	return btt_read_view(atomic_load_explicit(&pool->btt, memory_order_acquire), buf,
-			     lba, redo);
+			     lba, owner);
+}
+
+/* A thread of the owner has not noticed yet that the disk fails. It does when its sync ends. */
+static void wait_for_owner(void)
+{
+	static const struct timespec moment = {.tv_nsec = 1000000};
+
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 }
 
 int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
@@ -205,9 +220,13 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 		int ret = 0;
 
 		if (before >= BTT_LAID_OUT)
-			ret = read_view(pool, buf, lba, views_redo(pool, before));
+			ret = read_view(pool, buf, lba, state_of(pool, before));
 		else
 			memset(buf, 0, pool->bsize);
+		if (ret == -EAGAIN) {
+			wait_for_owner();
+			continue;
+		}
 		/*
 		 * meanwhile a page may be lost, or another process may have taken the pool over
 		 */

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "btt/batch.h"
+#include "btt/zero_range.h"
 
 #define NLBA_TESTED 40
 
@@ -360,12 +361,21 @@ static struct {
 } meanwhile;
 
 /* Reads as processes do that were forked from the owner. */
+static int read_elsewhere(uint64_t lba, unsigned char buf[512])
+{
+	uint32_t progress = atomic_load(&meanwhile.progress);
+
+	return btt_read_view(meanwhile.btt, buf, lba,
+			     progress == BTT_FAILED    ? BTT_FOREIGN_REDO
+			     : progress == BTT_FAILING ? BTT_FOREIGN_FAILING
+						       : BTT_FOREIGN_SOUND);
+}
+
 static void expect_byte_elsewhere(uint64_t lba, unsigned char byte)
 {
-	bool redo = atomic_load(&meanwhile.progress) == BTT_FAILED;
 	unsigned char buf[512];
 
-	assert_int_equal(btt_read_view(meanwhile.btt, buf, lba, redo), 0);
+	assert_int_equal(read_elsewhere(lba, buf), 0);
 	assert_int_equal(buf[0], byte);
 }
 
@@ -421,6 +431,65 @@ static void no_process_sees_a_record_that_another_failure_lets_be_taken_back(voi
 		assert_int_equal(write[i](meanwhile.btt, fresh, 7), -EIO);
 		assert_int_equal(btt_set_zero(meanwhile.btt, 7), -EIO);
 		expect_byte_elsewhere(7, 1);
+		btt_close(meanwhile.btt);
+		fixture_fini(f);
+	}
+}
+
+/* The same while a flag is stored. */
+static void fail_a_write_meanwhile(void)
+{
+	unsigned char buf[512] = {3};
+
+	if (meanwhile.f.ram.fences + 1 != meanwhile.second_sync)
+		return;
+	meanwhile.second_sync = 0;
+	meanwhile.f.ram.fail_fence_at = meanwhile.f.ram.fences + 1;
+	assert_int_equal(btt_write(meanwhile.btt, buf, 5000), -EIO);
+	assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILING);
+	assert_int_equal(read_elsewhere(7, buf), -EAGAIN);
+	/* no call is in the middle of a change of this one, but nobody knows */
+	assert_int_equal(read_elsewhere(8, buf), -EAGAIN);
+	expect_byte_elsewhere(9, 1);
+	expect_byte_elsewhere(10, 0); /* initial */
+}
+
+static int zero_one(struct btt *btt, uint64_t lba)
+{
+	long long failed;
+
+	return btt_zero_range(btt, lba, 1, &failed);
+}
+
+static void no_process_sees_a_flag_that_another_failure_lets_be_taken_back(void **state)
+{
+	static int (*const set[])(struct btt *, uint64_t) = {btt_set_zero, btt_set_error,
+							     zero_one};
+	struct fixture *f = &meanwhile.f;
+	unsigned char old[512];
+
+	(void)state;
+	memset(old, 1, sizeof(old));
+	for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
+		fixture_init(f, POOL_SIZE, 512);
+		f->ram.s.drops_pages = true;
+		f->params.progress = &meanwhile.progress;
+		atomic_store(&meanwhile.progress, BTT_UNTOUCHED);
+		meanwhile.btt = fixture_open(f);
+		for (uint64_t lba = 7; lba < 10; lba++)
+			assert_int_equal(btt_write(meanwhile.btt, old, lba), 0);
+		assert_int_equal(btt_set_zero(meanwhile.btt, 8), 0);
+		atomic_store(&meanwhile.progress, BTT_LAID_OUT);
+		f->ram.at_fence = fail_a_write_meanwhile;
+		meanwhile.second_sync = f->ram.fences + 1;
+		assert_int_equal(set[i](meanwhile.btt, 7), -EIO);
+		assert_int_equal(meanwhile.second_sync, 0);
+		assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILED);
+		expect_byte_elsewhere(7, 1);
+		expect_byte_elsewhere(8, 0);
+		fixture_expect_byte(meanwhile.btt, 7, 1);
+		assert_int_equal(set[i](meanwhile.btt, 7), -EIO);
+		assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILED);
 		btt_close(meanwhile.btt);
 		fixture_fini(f);
 	}
@@ -549,6 +618,8 @@ int main(void)
 	    cmocka_unit_test(a_flag_whose_sync_failed_is_taken_back),
 	    cmocka_unit_test(
 		no_process_sees_a_record_that_another_failure_lets_be_taken_back),
+	    cmocka_unit_test(
+		no_process_sees_a_flag_that_another_failure_lets_be_taken_back),
 	    cmocka_unit_test(a_write_to_a_damaged_entry_fences_all_the_same),
 	    cmocka_unit_test(layout_takes_three_syncs_and_a_write_two),
 	    cmocka_unit_test(readers_and_writers_share_blocks),
