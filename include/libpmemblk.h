@@ -207,6 +207,8 @@ size_t pmemblk_nblock(PMEMblkpool *pbp);
  *	EINVAL	blockno is negative or not less than the number of blocks
  *	EIO	the block is in the error state, or the pool is damaged there; the contents
  *		of buf are undefined then
+ *	EBUSY	another process owns the pool, see "Fork" above, and is stopped in the middle
+ *		of a change of the block, or changes it all the time
  */
 int pmemblk_read(PMEMblkpool *pbp, void *buf, long long blockno);
 

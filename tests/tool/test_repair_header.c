@@ -144,6 +144,14 @@ static void a_lock_is_taken_from_a_sound_header_only(void **state)
 	f = make_other(INCOMPAT, incompat);
 	put32(&f, CRTIME, get32(&f, CRTIME) ^ 1);
 	assert_beyond_repair(&f, "features 0x1/0x80000006");
+	/* a part of another set */
+	f = make_other(INCOMPAT, incompat | POOL_INCOMPAT_SINGLEHDR);
+	store_file(path, &f);
+	assert_int_equal(tool_run(cmd_repair, path, NULL), 3);
+	assert_non_null(strstr(tool_said, "was interrupted when it grew"));
+	assert_null(strstr(tool_said, "is unlocked"));
+	assert_true(is_file(path, &f));
+	free(f.p);
 }
 
 /* A file in which a pool was made where another one had been, and not yet laid out. */

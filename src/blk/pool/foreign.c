@@ -38,6 +38,9 @@
 #include "pool/build.h"
 #include "pool/watched.h"
 
+/* So long a read waits for a thread of the owner whose sync may fail. */
+#define OWNER_TIMEOUT_MS 60000
+
 /* Replaces the present table. The old one stays in memory until the pool is closed. */
 static int install_locked(struct pmemblk *pool, struct btt *fresh)
 {
@@ -202,16 +205,29 @@ static int read_view(struct pmemblk *pool, void *buf, uint64_t lba,
 			     lba, owner);
 }
 
-/* A thread of the owner has not noticed yet that the disk fails. It does when its sync ends. */
-static void wait_for_owner(void)
+/*
+ * A thread of the owner has not noticed yet that the disk fails. It does when its sync ends. But the
+ * owner may have been stopped, so *waits are counted.
+ */
+static int MUST_CHECK wait_for_owner(const struct pmemblk *pool, uint64_t lba,
+				     unsigned *waits)
 {
 	static const struct timespec moment = {.tv_nsec = 1000000};
 
+	if (++*waits > OWNER_TIMEOUT_MS)
+		return errormsg_fail(
+		    EBUSY,
+		    "%s: block %llu is being changed by another process, "
+		    "which does not go on",
+		    pool->path, ULL(lba));
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+	return 0;
 }
 
 int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 {
+	unsigned waits = 0;
+
 	if (lba >= pool->nblock)
 		return errormsg_fail(EINVAL, "%s has no block %lld, only 0 to %llu",
 				     pool->path, (long long)lba, ULL(pool->nblock - 1));
@@ -224,7 +240,9 @@ int pool_read_foreign(struct pmemblk *pool, void *buf, uint64_t lba)
 		else
 			memset(buf, 0, pool->bsize);
 		if (ret == -EAGAIN) {
-			wait_for_owner();
+			ret = wait_for_owner(pool, lba, &waits);
+			if (ret < 0)
+				return ret;
 			continue;
 		}
 		/*

@@ -6,10 +6,12 @@
 #include "btt/find.h"
 #include "pool/header.h"
 
-/* Whether the header is sound. unlocked: without the lock. */
-static bool is_locked(const struct image *image, struct pool_header *unlocked)
+/* Whether the lock alone keeps this library from the pool. unlocked: the header without it. */
+static bool is_locked(struct image *image, struct pool_header *unlocked)
 {
-	const struct pool_header *h = image->header;
+	struct pool_header *h = image->header;
+	struct pool_header before;
+	int ret;
 
 	if (image->nheader != 1 || !pool_header_is_sealed(h) ||
 	    !pool_header_has(h->incompat, POOL_INCOMPAT_LOCKED))
@@ -18,7 +20,11 @@ static bool is_locked(const struct image *image, struct pool_header *unlocked)
 	unlocked->incompat =
 	    cpu_to_le32(le32_to_cpu(h->incompat) & ~POOL_INCOMPAT_LOCKED);
 	pool_header_seal(unlocked);
-	return pool_header_check(unlocked, image->path) == 0;
+	before = *h;
+	*h = *unlocked;
+	ret = image_check_headers(image);
+	*h = before;
+	return ret == 0;
 }
 
 static bool has_equal_copy(const struct image *image, const struct btt_found_arena *a)

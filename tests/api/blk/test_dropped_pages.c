@@ -234,6 +234,7 @@ static void a_child_reads_after_a_failed_sync_what_was_written(void **state)
  */
 static struct {
 	PMEMblkpool *p;
+	bool zeroes;
 	_Atomic(pid_t) thread;
 	atomic_bool is_held;
 } held;
@@ -246,10 +247,14 @@ static void hold(int sig)
 		pause();
 }
 
+/* Under another map lock. */
 static void *write_for_ever(void *arg)
 {
 	atomic_store(&held.thread, (pid_t)syscall(SYS_gettid));
-	byteblock_put(held.p, 100, 2); /* under another map lock */
+	if (held.zeroes)
+		pmemblk_set_zero(held.p, 100);
+	else
+		byteblock_put(held.p, 100, 2);
 	return arg;
 }
 
@@ -339,6 +344,68 @@ static void a_child_is_not_forgotten_if_the_owner_ends_in_a_failure(void **state
 		close(result[0]);
 		assert_int_equal(byte, 2);
 	}
+}
+
+/* The child's waits. */
+static unsigned naps;
+static bool naps_end;
+
+SUPPORT_INTERPOSE int clock_nanosleep(clockid_t clock, int flags,
+				      const struct timespec *t, struct timespec *left)
+{
+	if (!naps_end)
+		return syscall(SYS_clock_nanosleep, clock, flags, t, left) == 0 ? 0
+										: errno;
+	naps++;
+	return 0;
+}
+
+/* The owner stays, with a thread that is held when it has set a flag and may take it back. */
+static void own_and_hang(void)
+{
+	int go[2];
+	int status;
+	pid_t pid;
+
+	held.p = begin();
+	held.zeroes = true;
+	if (pipe(go) != 0 || byteblock_put(held.p, 100, 2) != 0)
+		_exit(1);
+	pid = fork();
+	if (pid == 0) {
+		char c;
+
+		alarm(60);
+		if (read(go[0], &c, 1) != 1 || byteblock_get(held.p, 3) != 1)
+			_exit(2);
+		naps_end = true;
+		errno = 0;
+		if (byteblock_get(held.p, 100) != -1 || errno != EBUSY || naps < 1000)
+			_exit(3);
+		_exit(byteblock_get(held.p, 3) == 1 ? 0 : 4);
+	}
+	refused = true;
+	at_refusal = hold_another_write;
+	if (pid < 0 || byteblock_put(held.p, 4, 2) != -1 || write(go[1], "x", 1) != 1 ||
+	    waitpid(pid, &status, 0) != pid)
+		_exit(5);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 6);
+}
+
+/* It does not wait for ever, either. */
+static void a_child_does_not_believe_a_flag_that_may_be_taken_back(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip(); /* as above */
+	pid = fork();
+	if (pid == 0)
+		own_and_hang();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /*
@@ -439,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(a_write_whose_second_sync_failed_reads_as_before),
 	    cmocka_unit_test(a_child_reads_after_a_failed_sync_what_was_written),
 	    cmocka_unit_test(a_child_is_not_forgotten_if_the_owner_ends_in_a_failure),
+	    cmocka_unit_test(a_child_does_not_believe_a_flag_that_may_be_taken_back),
 	    cmocka_unit_test(a_sync_that_fails_during_a_child_s_read_is_noticed),
 	};
 
