@@ -150,6 +150,8 @@
  *      again (R18). The next process that opens the pool can read the flag until its page leaves
  *      the memory. If the process was killed before it could take a record back, this holds for
  *      its children that read; whoever opens the pool makes the record durable.
+ *   4. A flag can be read while its own sync goes on. If that sync fails, and the flag is taken back
+ *      (R18), such a reader has seen the flag and sees the old contents afterwards.
  */
 #include "btt/btt.h"
 
