@@ -54,7 +54,7 @@ struct sut {
 };
 
 enum explore_base {
-	BASE_FRESH, /* laid out, never written */
+	BASE_FRESH, /* laid out in a user's file, never written */
 	BASE_USED, /* a block of each state: written, zero, error, initial; two slots were used */
 	BASE_EMPTY, /* not laid out, all zeros */
 	BASE_STALE  /* not laid out, in a user's file that is full of old data */

@@ -201,6 +201,16 @@ static void fill_stale(struct explorer *ex, struct medium *m)
 	}
 }
 
+/* The pool is a user's file: data blocks that were never written hold what was there before. */
+static void fill_data_blocks(struct explorer *ex, struct medium *m)
+{
+	unsigned char old[EXPLORE_BSIZE];
+
+	memset(old, 0x5c, sizeof(old));
+	for (unsigned b = 0; b < NTRACKED; b++)
+		put(m, ex->state->data_off[b], old, sizeof(old));
+}
+
 static void make_base(struct explorer *ex, enum explore_base base)
 {
 	struct explorer_state *st = ex->state;
@@ -213,7 +223,8 @@ static void make_base(struct explorer *ex, enum explore_base base)
 	st->fd[base] = medium_file(explore_size());
 	medium_init(&m, st->fd[base], explore_size(), ex->kind);
 	/* the place of the map does not depend on the base */
-	ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent, true, true);
+	ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent, false,
+		   true);
 	ref_recover(&ref, m.storage.base, explore_size(), EXPLORE_BSIZE, parent);
 	if (ref.narena != ex->narena)
 		die("making the base image: arenas", (int)ref.narena);
@@ -232,6 +243,8 @@ static void make_base(struct explorer *ex, enum explore_base base)
 		ref_format(put, &m, explore_size(), ARENA_MAX, EXPLORE_BSIZE, parent,
 			   base == BASE_EMPTY, false);
 	}
+	if (laid_out)
+		fill_data_blocks(ex, &m);
 	if (base == BASE_USED) {
 		use_table(ex, &m);
 		memcpy(st->initial[base], used, NTRACKED);

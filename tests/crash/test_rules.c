@@ -191,10 +191,12 @@ static void a_batch_needs_its_locks_in_order(void **state)
 		explore_forget(ex);
 		ex->fine = true;
 		ex->image_limit = ex->fence_limit = 64;
+		ex->run_limit = 4000;
 		hooks_locks = mutant ? trial[i / 2].locks : HOOKS_LOCKS_TAKEN;
 		ok = explore(ex, &s);
 		hooks_locks = HOOKS_LOCKS_TAKEN;
 		ex->fine = false;
+		ex->run_limit = 1000;
 		missed += !tell_trial(trial[i / 2].what, mutant, ok, ex->why);
 	}
 	assert_int_equal(missed, 0);
