@@ -163,6 +163,9 @@ static void every_pool_size_gives_the_originals_number_of_blocks(void **state)
 		const char *want = v.field[2];
 		PMEMblkpool *p;
 
+		/* a sanitizer's run time often leaves no address space for it */
+		if (SUPPORT_SANITIZED && poolsize > (size_t)1 << 39)
+			continue;
 		errno = 0;
 		p = pmemblk_create(path, bsize, poolsize, 0644);
 		if (strcmp(want, "EINVAL") == 0) {
