@@ -5,9 +5,9 @@
  * where the data area's present size puts it. The file may have grown since the layout, so the
  * search then goes backwards from the end, for a block that states its own place.
  *
- * If the primary is sound, but states another size than the file and the blocks have room for, no
- * copy counts. A pool that has grown (pmemblk(1)) may still have its old copy somewhere in its data
- * blocks. If somebody then cut the file off there, that copy would make it a pool with old metadata.
+ * If the primary is sound, but states a larger arena than the file has room for, the file was cut
+ * off, and no copy counts. A pool that has grown (pmemblk(1)) may still have its old copy somewhere
+ * in its data blocks. If the file ends there now, that copy would make it a pool with old metadata.
  *
  * If an arena has no valid info block, there are three possibilities, and confusing them loses
  * data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged. A
@@ -66,6 +66,16 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
 		search->signature_seen = true;
 	return v;
+}
+
+/* Whether the arena's primary, which does not fit, would do so in a longer file. */
+static bool is_cut_off(const struct search *search, uint64_t start)
+{
+	const struct btt_params *p = search->params;
+	struct btt_info info;
+
+	return btt_info_decode(storage_at(search->s, p->data_off + start), &p->parent,
+			       p->bsize, BTT_ARENA_MAX_SIZE, &info) == BTT_INFO_VALID;
 }
 
 /* Searches the pages [lo, hi) of the data area for a copy and takes the last one. */
@@ -300,7 +310,6 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 	*found = (struct btt_found){.layout = BTT_LAYOUT_VALID};
 	for (;;) {
 		struct btt_found_arena arena = {.off = params->data_off + start};
-		enum btt_info_verdict primary;
 		struct btt_info copy;
 		uint64_t copy_at;
 		int ret;
@@ -309,9 +318,9 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 			judge_incomplete(&search, found, start);
 			return 0;
 		}
-		primary = look(&search, start, start, &arena.info);
-		arena.primary_valid = primary == BTT_INFO_VALID;
-		if (!arena.primary_valid && (primary == BTT_INFO_MISFIT ||
+		arena.primary_valid =
+		    look(&search, start, start, &arena.info) == BTT_INFO_VALID;
+		if (!arena.primary_valid && (is_cut_off(&search, start) ||
 					     !find_copy(&search, start, &arena.info))) {
 			judge_incomplete(&search, found, start);
 			return 0;
