@@ -28,9 +28,9 @@
  *      other old metadata may be overwritten, too, even if somebody gives the file its old length
  *      back (repair/locked.h).
  *      PLAN_GROW_MOVE: the other new metadata are stored over the old ones.
- *      Then the new copy of the info block is stored. If it were there earlier, and the power
- *      failed, the pool would go on as the old one. If its info block were damaged one day, it
- *      would be restored from the new copy, with the metadata of long ago.
+ *      In either case the new copy of the info block is stored then. If it were there earlier,
+ *      and the power failed, the pool would go on as the old one. If its info block were damaged
+ *      one day, it would be restored from the new copy, with the metadata of long ago.
  *   6. PLAN_INFO: the first info block is replaced.
  *   7. PLAN_INFO_COPY: its copy is replaced, if the arena keeps its size and gets a successor. If
  *      the arena grows, its new copy has another place, and was stored before.

@@ -19,8 +19,8 @@
  * FNV-1a of 64 bits.
  *
  * The areas of a grow are what it stores behind the old end of the file, where the new metadata
- * are, and map and flog of the arenas that stay. An area's sum (backup_sum_page()) tells whether the pool has been used since. An
- * undo takes areas back by cutting the file off, or by the ranges.
+ * are, and map and flog of the arenas that stay. An area's sum (backup_sum_page()) tells whether the
+ * pool has been used since. An undo takes areas back by cutting the file off, or by the ranges.
  *
  * Version 1 had one uuid (the new one), one length (the old one, rounded down to pages), lines
  * OFFSET OLD NEW, and no checksum. An undo still reads it.
