@@ -6,13 +6,7 @@
  */
 #include "support.h"
 
-#include "errormsg.h"
-#include "grow/ahead.h"
-#include "grow/examine.h"
-#include "grown_pool.h"
-#include "recorded_file.h"
-#include "repair/backup.h"
-#include "repair/repair.h"
+#include "grown_plan.h"
 #include "repair/undo.h"
 
 #define MIN_ARENA (UINT64_C(16) << 20)
@@ -56,68 +50,36 @@ static void swap_two_blocks(void)
 /* Records the stores of a grow, or of its undo. */
 static void record_stores(const char *path, const char *backup, bool undoes)
 {
-	enum grow_verdict verdict;
-	struct undo undo;
-	struct medium m;
 	struct image image;
 	struct grow grow;
 	struct plan plan;
-	char *name;
+	struct undo undo;
+	struct medium m;
 
 	copy_sparse(base, path);
+	plan_file(path, &image, &grow, &plan);
+	record_planned(path, backup, &image, &grow, &plan, &recorded);
+	finish(&image, &grow, &plan);
+	if (!undoes)
+		return;
+	copy_sparse(path, base);
 	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
-	if (examine_length(&image, grown_length, &grow, &verdict) < 0 ||
-	    verdict != GROW_POSSIBLE)
+	if (undo_load(backup, &image, &undo) < 0)
 		fail_msg("%s", errormsg_get());
-	plan_init(&plan, 0);
-	assert_int_equal(grow_plan(&grow, &plan), 0);
-	assert_int_equal(image_refresh(&image), 0);
-	unlink(backup);
-	assert_int_equal(backup_write(&plan, &image, backup, &name), 0);
-	free(name);
-	assert_int_equal(truncate(path, (off_t)grown_length), 0);
 	open_medium(&m, path);
 	start_recording(&recorded);
-	assert_int_equal(ahead_store(&grow, &m.s), 0);
-	assert_int_equal(apply_store(&plan, &m.s), 0);
-	plan_free(&plan);
-	examine_free(&grow);
-	image_close(&image);
-	if (undoes) {
-		copy_sparse(path, base);
-		assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
-		if (undo_load(backup, &image, &undo) < 0)
-			fail_msg("%s", errormsg_get());
-		start_recording(&recorded);
-		assert_int_equal(undo_store(&undo, &m.s), 0);
-		undo_free(&undo);
-		image_close(&image);
-	}
+	assert_int_equal(undo_store(&undo, &m.s), 0);
 	close_medium(&m);
+	undo_free(&undo);
+	image_close(&image);
 }
 
 /* Returns whether a repair has mended the pool, or has found nothing wrong. */
 static bool repair(const char *path)
 {
-	const char *backup = support_path(true, "repair.undo");
-	enum repair_verdict verdict;
-	enum apply_state state;
-	struct image image;
-	struct plan plan;
-	char *name = NULL;
+	enum repair_verdict verdict =
+	    repair_file(path, support_path(true, "repair.undo"));
 
-	plan_init(&plan, 10);
-	unlink(backup);
-	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
-	if (repair_plan(&image, &plan, &verdict) < 0)
-		fail_msg("%s", errormsg_get());
-	assert_int_equal(image_refresh(&image), 0);
-	if (verdict == REPAIR_MENDABLE &&
-	    apply_plan(&plan, &image, backup, &name, &state) < 0)
-		fail_msg("%s", errormsg_get());
-	free(name);
-	plan_free(&plan);
-	image_close(&image);
 	return verdict == REPAIR_MENDABLE || verdict == REPAIR_CONSISTENT;
 }
 

@@ -18,13 +18,7 @@
 
 #include <errno.h>
 
-#include "errormsg.h"
-#include "grow/ahead.h"
-#include "grow/examine.h"
-#include "grown_pool.h"
-#include "recorded_file.h"
-#include "repair/backup.h"
-#include "repair/repair.h"
+#include "grown_plan.h"
 #include "repair/undo.h"
 
 #define MIN_ARENA (UINT64_C(16) << 20)
@@ -35,30 +29,6 @@ static struct recording growing;
 static struct recording undoing;
 
 /* --- growing -------------------------------------------------------------------------------- */
-
-/* Plans a grow of the pool in the file. Afterwards the image is as the file is. */
-static void plan_file(const char *path, struct image *image, struct grow *grow,
-		      struct plan *plan)
-{
-	enum grow_verdict verdict;
-
-	assert_int_equal(image_open(path, POOLSET_MEND, image), 0);
-	if (examine_length(image, grown_length, grow, &verdict) < 0 ||
-	    verdict != GROW_POSSIBLE)
-		fail_msg("%s", errormsg_get());
-	assert_true(grow->is_laid_out);
-	plan_init(plan, 0);
-	if (grow_plan(grow, plan) < 0)
-		fail_msg("%s", errormsg_get());
-	assert_int_equal(image_refresh(image), 0);
-}
-
-static void finish(struct image *image, struct grow *grow, struct plan *plan)
-{
-	plan_free(plan);
-	examine_free(grow);
-	image_close(image);
-}
 
 /* Really grows the pool in the file. */
 static void grow_file(const char *path)
@@ -206,28 +176,11 @@ static bool unlock_cut(const char *cut, const char *backup)
 	const char *path = support_path(true, "unlocked");
 	const char *second = support_path(true, "repair.undo");
 	enum repair_verdict verdict;
-	enum apply_state state;
 	struct undo_done done;
 	struct image image;
-	struct plan plan;
-	char *name = NULL;
 
 	copy_sparse(cut, path);
-	plan_init(&plan, 10);
-	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
-	if (repair_plan(&image, &plan, &verdict) < 0)
-		fail_msg("%s", errormsg_get());
-	assert_int_equal(image_refresh(&image), 0);
-	if (verdict == REPAIR_MENDABLE) {
-		unlink(second);
-		if (apply_plan(&plan, &image, second, &name, &state) < 0)
-			fail_msg("%s", errormsg_get());
-		assert_int_equal(state, APPLY_DONE);
-		assert_true(has_equal_copies(&image));
-		free(name);
-	}
-	plan_free(&plan);
-	image_close(&image);
+	verdict = repair_file(path, second);
 	if (verdict == REPAIR_REFUSED) {
 		unlink(path);
 		return false;
@@ -237,6 +190,7 @@ static bool unlock_cut(const char *cut, const char *backup)
 	copy_sparse(path, support_path(true, "used"));
 	assert_int_equal(open_file(support_path(true, "used")), grown_nblock);
 	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
+	assert_true(has_equal_copies(&image));
 	if (undo_repair(second, &image, &done) < 0)
 		fail_msg("%s", errormsg_get());
 	image_close(&image);
@@ -282,11 +236,9 @@ static bool record_grow(const char *path, const char *backup)
 	uint64_t done = 0;
 	const struct grow_watch watch = {note_done, &done};
 	bool moves = false;
-	struct medium m;
 	struct image image;
 	struct grow grow;
 	struct plan plan;
-	char *name;
 
 	copy_sparse(base, path);
 	plan_file(path, &image, &grow, &plan);
@@ -297,17 +249,9 @@ static bool record_grow(const char *path, const char *backup)
 		replaces_tail = replaces_tail || plan.change[i].phase == PLAN_GROW_BEHIND;
 		moves = moves || plan.change[i].phase == PLAN_GROW_OLD_COPY;
 	}
-	unlink(backup);
-	assert_int_equal(backup_write(&plan, &image, backup, &name), 0);
-	free(name);
-	assert_int_equal(truncate(path, (off_t)grown_length), 0);
-	open_medium(&m, path);
-	start_recording(&growing);
 	grow.watch = &watch;
-	assert_int_equal(ahead_store(&grow, &m.s), 0);
+	record_planned(path, backup, &image, &grow, &plan, &growing);
 	assert_int_equal(done, grow.nstore);
-	assert_int_equal(apply_store(&plan, &m.s), 0);
-	close_medium(&m);
 	finish(&image, &grow, &plan);
 	assert_true(growing.n > 0);
 	assert_true(growing.store[growing.n - 1].step < growing.nfence);

@@ -80,6 +80,17 @@
 
 /* --- the plan ------------------------------------------------------------------------------ */
 
+/*
+ * Whether the info block's copy of the arena that grows comes to off. It is stored after everything
+ * else that is new.
+ */
+static bool is_new_copy(const struct grow *g, uint64_t off)
+{
+	const struct metadata_arena *a = &g->metadata.arena[0];
+
+	return g->metadata.moves && off == a->off + a->geo.info_arena_off;
+}
+
 /* Adds the bytes [x, end) of an arena's metadata to the plan's areas, with their checksum. */
 static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena,
 			       uint64_t x, uint64_t end)
@@ -94,8 +105,7 @@ static int MUST_CHECK add_area(struct grow *g, struct plan *plan, unsigned arena
 	     at = metadata_next(m, s, arena, at + BTT_PAGE)) {
 		metadata_make(m, s, arena, at, page);
 		sum = backup_sum_page(sum, a->off + at, page);
-		if (ahead_has(g, a, at, page) &&
-		    !(arena == 0 && m->moves && at == a->geo.info_arena_off))
+		if (ahead_has(g, a, at, page) && !is_new_copy(g, a->off + at))
 			g->nstore += BTT_PAGE;
 	}
 	return plan_add_area(plan, a->off + x, end - x, sum);
@@ -188,9 +198,7 @@ static enum plan_phase phase_of(const struct grow *g, uint64_t off)
 {
 	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
 
-	const struct metadata *m = &g->metadata;
-
-	if (m->moves && off == last->off + m->arena[0].geo.info_arena_off)
+	if (is_new_copy(g, off))
 		return PLAN_GROW_MOVE; /* not while the pool can be opened */
 	if (off >= last->off + last->info.geo.size)
 		return PLAN_GROW_BEHIND;

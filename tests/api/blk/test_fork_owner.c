@@ -15,6 +15,16 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+/* Both end, the owner first. */
+static void run_family(void (*owner)(struct family *), void (*child)(struct family *))
+{
+	struct family f;
+
+	assert_ends_well(start_family(&f, owner, child));
+	assert_orphan_ends_well();
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 /* --- the ends of an owner ----------------------------------------------------------------- */
 
 static void become_another_program(struct family *f)
@@ -144,14 +154,8 @@ static void become_a_daemon(struct family *f)
 
 static void closing_all_descriptors_changes_nothing(void **state)
 {
-	struct family f;
-	pid_t owner;
-
 	(void)state;
-	owner = start_family(&f, end_on_demand, become_a_daemon);
-	assert_ends_well(owner);
-	assert_orphan_ends_well();
-	assert_int_equal(pmemblk_check(path, 0), 1);
+	run_family(end_on_demand, become_a_daemon);
 }
 
 /* It needs some time to end, but less than the child waits for it. */
@@ -173,14 +177,8 @@ static void write_at_once(struct family *f)
 
 static void a_child_waits_for_a_parent_that_is_about_to_end(void **state)
 {
-	struct family f;
-	pid_t owner;
-
 	(void)state;
-	owner = start_family(&f, end_slowly_on_demand, write_at_once);
-	assert_ends_well(owner);
-	assert_orphan_ends_well();
-	assert_int_equal(pmemblk_check(path, 0), 1);
+	run_family(end_slowly_on_demand, write_at_once);
 }
 
 /* Counts the mappings of System V segments. */
@@ -277,16 +275,10 @@ static void take_over_from_parent_only(struct family *f)
 
 static void without_segments_a_child_takes_over_from_its_parent(void **state)
 {
-	struct family f;
-	pid_t owner;
-
 	(void)state;
 	no_segments = true;
-	owner = start_family(&f, end_on_demand, take_over_from_parent_only);
-	assert_ends_well(owner);
-	assert_orphan_ends_well();
+	run_family(end_on_demand, take_over_from_parent_only);
 	no_segments = false;
-	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
 static struct turns siblings;

@@ -379,17 +379,49 @@ static void expect_byte_elsewhere(uint64_t lba, unsigned char byte)
 	assert_int_equal(buf[0], byte);
 }
 
-static void fail_another_write(void)
+static void begin_meanwhile(void)
+{
+	struct fixture *f = &meanwhile.f;
+
+	fixture_init(f, POOL_SIZE, 512);
+	f->ram.s.drops_pages = true;
+	f->params.progress = &meanwhile.progress;
+	atomic_store(&meanwhile.progress, BTT_UNTOUCHED);
+	meanwhile.btt = fixture_open(f);
+}
+
+/* Before the n-th sync from now on, at_fence lets the sync of another write fail. */
+static void arm_meanwhile(void (*at_fence)(void), unsigned n)
+{
+	atomic_store(&meanwhile.progress, BTT_LAID_OUT);
+	meanwhile.f.ram.at_fence = at_fence;
+	meanwhile.second_sync = meanwhile.f.ram.fences + n;
+}
+
+static void end_meanwhile(void)
+{
+	btt_close(meanwhile.btt);
+	fixture_fini(&meanwhile.f);
+}
+
+/* Returns whether this is the sync. */
+static bool has_failed_another_write(void)
 {
 	const unsigned char buf[512] = {3};
 
 	if (meanwhile.f.ram.fences + 1 != meanwhile.second_sync)
-		return;
+		return false;
 	meanwhile.second_sync = 0;
 	meanwhile.f.ram.fail_fence_at = meanwhile.f.ram.fences + 1;
 	assert_int_equal(btt_write(meanwhile.btt, buf, 5000), -EIO);
 	assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILING);
-	expect_byte_elsewhere(7, 1);
+	return true;
+}
+
+static void fail_another_write(void)
+{
+	if (has_failed_another_write())
+		expect_byte_elsewhere(7, 1);
 }
 
 static int write_one(struct btt *btt, const void *buf, uint64_t lba)
@@ -405,7 +437,6 @@ static void no_process_sees_a_record_that_another_failure_lets_be_taken_back(voi
 {
 	static int (*const write[])(struct btt *, const void *, uint64_t) = {btt_write,
 									     write_one};
-	struct fixture *f = &meanwhile.f;
 	unsigned char old[512];
 	unsigned char fresh[512];
 
@@ -413,15 +444,9 @@ static void no_process_sees_a_record_that_another_failure_lets_be_taken_back(voi
 	memset(old, 1, sizeof(old));
 	memset(fresh, 2, sizeof(fresh));
 	for (int i = 0; i < 2; i++) {
-		fixture_init(f, POOL_SIZE, 512);
-		f->ram.s.drops_pages = true;
-		f->params.progress = &meanwhile.progress;
-		atomic_store(&meanwhile.progress, BTT_UNTOUCHED);
-		meanwhile.btt = fixture_open(f);
+		begin_meanwhile();
 		assert_int_equal(btt_write(meanwhile.btt, old, 7), 0);
-		atomic_store(&meanwhile.progress, BTT_LAID_OUT);
-		f->ram.at_fence = fail_another_write;
-		meanwhile.second_sync = f->ram.fences + 2;
+		arm_meanwhile(fail_another_write, 2);
 		assert_int_equal(write[i](meanwhile.btt, fresh, 7), -EIO);
 		assert_int_equal(meanwhile.second_sync, 0);
 		assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILED);
@@ -431,22 +456,17 @@ static void no_process_sees_a_record_that_another_failure_lets_be_taken_back(voi
 		assert_int_equal(write[i](meanwhile.btt, fresh, 7), -EIO);
 		assert_int_equal(btt_set_zero(meanwhile.btt, 7), -EIO);
 		expect_byte_elsewhere(7, 1);
-		btt_close(meanwhile.btt);
-		fixture_fini(f);
+		end_meanwhile();
 	}
 }
 
 /* The same while a flag is stored. */
 static void fail_a_write_meanwhile(void)
 {
-	unsigned char buf[512] = {3};
+	unsigned char buf[512];
 
-	if (meanwhile.f.ram.fences + 1 != meanwhile.second_sync)
+	if (!has_failed_another_write())
 		return;
-	meanwhile.second_sync = 0;
-	meanwhile.f.ram.fail_fence_at = meanwhile.f.ram.fences + 1;
-	assert_int_equal(btt_write(meanwhile.btt, buf, 5000), -EIO);
-	assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILING);
 	assert_int_equal(read_elsewhere(7, buf), -EAGAIN);
 	/* no call is in the middle of a change of this one, but nobody knows */
 	assert_int_equal(read_elsewhere(8, buf), -EAGAIN);
@@ -465,23 +485,16 @@ static void no_process_sees_a_flag_that_another_failure_lets_be_taken_back(void 
 {
 	static int (*const set[])(struct btt *, uint64_t) = {btt_set_zero, btt_set_error,
 							     zero_one};
-	struct fixture *f = &meanwhile.f;
 	unsigned char old[512];
 
 	(void)state;
 	memset(old, 1, sizeof(old));
 	for (size_t i = 0; i < ARRAY_SIZE(set); i++) {
-		fixture_init(f, POOL_SIZE, 512);
-		f->ram.s.drops_pages = true;
-		f->params.progress = &meanwhile.progress;
-		atomic_store(&meanwhile.progress, BTT_UNTOUCHED);
-		meanwhile.btt = fixture_open(f);
+		begin_meanwhile();
 		for (uint64_t lba = 7; lba < 10; lba++)
 			assert_int_equal(btt_write(meanwhile.btt, old, lba), 0);
 		assert_int_equal(btt_set_zero(meanwhile.btt, 8), 0);
-		atomic_store(&meanwhile.progress, BTT_LAID_OUT);
-		f->ram.at_fence = fail_a_write_meanwhile;
-		meanwhile.second_sync = f->ram.fences + 1;
+		arm_meanwhile(fail_a_write_meanwhile, 1);
 		assert_int_equal(set[i](meanwhile.btt, 7), -EIO);
 		assert_int_equal(meanwhile.second_sync, 0);
 		assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILED);
@@ -490,8 +503,7 @@ static void no_process_sees_a_flag_that_another_failure_lets_be_taken_back(void 
 		fixture_expect_byte(meanwhile.btt, 7, 1);
 		assert_int_equal(set[i](meanwhile.btt, 7), -EIO);
 		assert_int_equal(atomic_load(&meanwhile.progress), BTT_FAILED);
-		btt_close(meanwhile.btt);
-		fixture_fini(f);
+		end_meanwhile();
 	}
 }
 
