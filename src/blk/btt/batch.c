@@ -120,11 +120,6 @@ struct chunk {
 	struct lock *all;
 };
 
-static size_t bsize_of(const struct btt *btt)
-{
-	return btt->params.bsize;
-}
-
 /* --- what a chunk holds ------------------------------------------------------------------- */
 
 static struct item *item_of(struct chunk *c, unsigned i)
@@ -263,9 +258,7 @@ static void store_data(struct btt *btt, struct chunk *c, struct storage_step *st
 		const struct item *item = item_of(c, i);
 		const struct btt_slot *slot = &item->arena->slot[c->lane[i]];
 
-		storage_write(btt->storage, step,
-			      btt_arena_block_off(item->arena, slot->free_block),
-			      item->buf, bsize_of(btt));
+		btt_store_data(btt, item->arena, step, slot->free_block, item->buf);
 	}
 }
 

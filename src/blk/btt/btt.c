@@ -273,9 +273,7 @@ int btt_write(struct btt *btt, const void *buf, uint64_t lba)
 	/* release: the version was raised when the block became free. This orders the raise before
 	 * the block's new data, also on CPUs that order less than x86. */
 	atomic_thread_fence(memory_order_release);
-	storage_write(btt->storage, &step,
-		      btt_arena_block_off(arena, arena->slot[lane].free_block), buf,
-		      btt->params.bsize);
+	btt_store_data(btt, arena, &step, arena->slot[lane].free_block, buf);
 	lock = btt_arena_lock_map(btt, arena, premap, thread);
 	btt_exchange_begin(btt);
 	if (unlikely(btt_poison_is_set(btt)))

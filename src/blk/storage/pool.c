@@ -32,6 +32,7 @@
 #endif
 
 #define SHORT_COPY ((size_t)1024)
+#define LINE ((uint64_t)64)
 
 /* libpmem is faster at short copies; the C library adapts long ones to the CPU. */
 static void *copy_out(void *dest, const void *src, size_t len)
@@ -60,8 +61,13 @@ static void store64(struct storage *s, uint64_t off, uint64_t value)
 static void pmem_write(struct storage *s, struct storage_step *step, uint64_t off,
 		       const void *src, size_t len)
 {
+	unsigned flags = PMEM_F_MEM_NODRAIN;
+
 	(void)step;
-	pmem_memcpy(s->base + off, src, len, PMEM_F_MEM_NODRAIN);
+	/* the end of a block, which is rarely in a cache: see btt_store_data() */
+	if (len == LINE && off % LINE == 0)
+		flags |= PMEM_F_MEM_WC;
+	pmem_memcpy(s->base + off, src, len, flags);
 }
 
 static void pmem_zero(struct storage *s, struct storage_step *step, uint64_t off,
