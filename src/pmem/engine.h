@@ -37,11 +37,18 @@ enum {
 	ENGINE_ZICBOM = 1u << 9,    /* riscv64: cache block management */
 	ENGINE_PORTABLE = 1u << 10, /* every CPU has it: the kernel in C */
 	ENGINE_NEON = 1u << 11,
+	ENGINE_ZEN = 1u << 12, /* AMD */
 };
 
 /* The features that copy kernels are made of. */
 #define ENGINE_SIMD                                                                      \
 	(ENGINE_SSE2 | ENGINE_AVX | ENGINE_AVX512F | ENGINE_MOVDIR64B | ENGINE_NEON)
+
+/*
+ * Families of CPUs, not instructions. A kernel that needs one of these would run on every CPU that has
+ * the kernel's other features, and is faster on this family.
+ */
+#define ENGINE_TUNING ENGINE_ZEN
 
 struct engine_cpu {
 	unsigned features;
@@ -72,6 +79,9 @@ struct engine_kernel {
 	/* memmove and memset with cached stores; len >= ENGINE_LINE. They return dest. */
 	void *(*move)(char *dest, const char *src, size_t len);
 	void *(*set)(char *dest, int c, size_t len);
+	/* The same, for stores that are flushed afterwards. */
+	void *(*move_flushed)(char *dest, const char *src, size_t len);
+	void *(*set_flushed)(char *dest, int c, size_t len);
 	/*
 	 * With non-temporal stores; dest is at a line boundary, and len is whole lines, at least
 	 * one. The first function is for dest below src or without overlap, the second for
@@ -80,6 +90,12 @@ struct engine_kernel {
 	void (*move_nt_forward)(char *dest, const char *src, size_t len);
 	void (*move_nt_backward)(char *dest, const char *src, size_t len);
 	void (*set_nt)(char *dest, int c, size_t len);
+	/*
+	 * Non-temporal stores to a part of a line, which may be empty; dest and len are multiples of
+	 * 8. The source may overlap. NULL if stores through the cache and flushes are faster.
+	 */
+	void (*move_nt_part)(char *dest, const char *src, size_t len);
+	void (*set_nt_part)(char *dest, int c, size_t len);
 };
 
 struct engine {

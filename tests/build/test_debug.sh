@@ -96,6 +96,14 @@ first()
 	done
 	echo "$feature"
 }
+# The same for copy kernels; AMD's CPUs have some of their own.
+kernel()
+{
+	local name
+	name=$(first "$@")
+	if [ "$name" != sse2 ] && grep -q AuthenticAMD /proc/cpuinfo; then name+=-zen; fi
+	echo "$name"
+}
 choose()
 {
 	run env -u PMEM_NO_CLWB -u PMEM_NO_CLFLUSHOPT -u PMEM_AVX -u PMEM_AVX512F -u PMEM_NO_MOVNT \
@@ -114,14 +122,14 @@ if [ "$(uname -m)" = x86_64 ] && [ ! -r /proc/cpuinfo ]; then
 	echo "not tested: what the environment selects: there is no /proc/cpuinfo to compare with"
 elif [ "$(uname -m)" = x86_64 ]; then
 	flush=$(first clwb clflushopt clflush)
-	copy=$(first avx512f avx sse2)
+	copy=$(kernel avx512f avx sse2)
 	choose
 	nt="non-temporal from ${is##* from }"
 	selects "$flush, copy $copy, $nt"
 	selects "$(first clflushopt clflush), copy $copy, $nt" PMEM_NO_CLWB=1
 	selects "$(first clflush), copy $copy, $nt" PMEM_NO_CLWB=1 PMEM_NO_CLFLUSHOPT=1
 	selects "$flush (off), copy $copy, $nt" PMEM_NO_FLUSH=1
-	selects "$flush, copy $(first avx sse2), $nt" PMEM_AVX512F=0
+	selects "$flush, copy $(kernel avx sse2), $nt" PMEM_AVX512F=0
 	selects "$flush, copy sse2, $nt" PMEM_AVX512F=0 PMEM_AVX=0
 	selects "$flush, copy portable, $nt" PMEM_NO_MOVNT=1
 	selects "$flush, copy libc, $nt" PMEM_NO_MOVNT=1 PMEM_NO_GENERIC_MEMCPY=1

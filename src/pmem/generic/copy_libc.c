@@ -31,4 +31,6 @@ const struct engine_kernel copy_libc = {
     .name = "libc",
     .move = move,
     .set = set,
+    .move_flushed = move,
+    .set_flushed = set,
 };

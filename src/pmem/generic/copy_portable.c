@@ -142,4 +142,6 @@ const struct engine_kernel copy_portable = {
     .needs = ENGINE_PORTABLE,
     .move = copy_portable_move,
     .set = copy_portable_set,
+    .move_flushed = copy_portable_move,
+    .set_flushed = copy_portable_set,
 };

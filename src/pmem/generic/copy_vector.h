@@ -11,6 +11,10 @@
  *			left out where the CPU has none
  *	VEC_NT_LINE(p, q)	a copy of the line at q to the line p in one direct store;
  *			left out where there is none
+ *	VEC_NT_WORD(p, w)	a non-temporal store of the word w to p, a multiple of 8; left
+ *			out where a part of a line is better stored through the cache
+ *	VEC_FLUSH_SPLIT	a flush waits long for a store that crosses a multiple of so many
+ *			bytes; left out where it does not
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
  * and includes this file. For short lengths all bytes are loaded before the first store,
@@ -30,6 +34,9 @@
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
+#ifdef VEC_NT_WORD
+typedef long long word8 __attribute__((aligned(1), may_alias));
+#endif
 typedef uint64_t uvec __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
 
 static inline vec load(const char *p)
@@ -217,24 +224,10 @@ static void *move(char *dest, const char *src, size_t len)
 	return dest;
 }
 
-static void *set(char *dest, int c, size_t len)
+static void set_aligned(char *dest, int c, vec v, size_t len)
 {
-	vec v = splat(c);
-	size_t i;
+	size_t i = -(uintptr_t)dest & (V - 1);
 
-	if (len <= 2 * V) {
-		store(dest, v);
-		store(dest + len - V, v);
-		return dest;
-	}
-	if (len <= 4 * V) {
-		store(dest, v);
-		store(dest + V, v);
-		store(dest + len - 2 * V, v);
-		store(dest + len - V, v);
-		return dest;
-	}
-	i = -(uintptr_t)dest & (V - 1);
 	small_set(dest, c, i);
 	for (; i + 4 * V <= len; i += 4 * V) {
 		store_aligned(dest + i, v);
@@ -248,8 +241,57 @@ static void *set(char *dest, int c, size_t len)
 		BARRIER();
 	}
 	small_set(dest + i, c, len - i);
+}
+
+static void *set(char *dest, int c, size_t len)
+{
+	vec v = splat(c);
+
+	if (len <= 2 * V) {
+		store(dest, v);
+		store(dest + len - V, v);
+		return dest;
+	}
+	if (len <= 4 * V) {
+		store(dest, v);
+		store(dest + V, v);
+		store(dest + len - 2 * V, v);
+		store(dest + len - V, v);
+		return dest;
+	}
+	set_aligned(dest, c, v, len);
 	return dest;
 }
+
+#ifdef VEC_FLUSH_SPLIT
+
+/* Whether move() and set() would store these bytes with stores that cross a boundary. */
+static bool is_split(const char *dest, size_t len)
+{
+	return len > 2 * V && len <= 4 * V &&
+	       (((uintptr_t)dest | len) & (VEC_FLUSH_SPLIT - 1)) != 0;
+}
+
+static void *move_flushed(char *dest, const char *src, size_t len)
+{
+	if (!is_split(dest, len))
+		return move(dest, src, len);
+	if ((uintptr_t)dest - (uintptr_t)src >= len)
+		move_forward(dest, src, len);
+	else
+		move_backward(dest, src, len);
+	return dest;
+}
+
+static void *set_flushed(char *dest, int c, size_t len)
+{
+	if (!is_split(dest, len))
+		return set(dest, c, len);
+	set_aligned(dest, c, splat(c), len);
+	return dest;
+}
+
+#endif
 
 #ifdef VEC_NT
 
@@ -365,6 +407,29 @@ static void set_nt(char *dest, int c, size_t len)
 
 #endif
 
+#ifdef VEC_NT_WORD
+
+static void move_nt_part(char *dest, const char *src, size_t len)
+{
+	long long word[ENGINE_LINE / 8];
+
+	for (size_t i = 0; i < len / 8; i++)
+		word[i] = *(const word8 *)(src + 8 * i);
+	BARRIER();
+	for (size_t i = 0; i < len / 8; i++)
+		VEC_NT_WORD(dest + 8 * i, word[i]);
+}
+
+static void set_nt_part(char *dest, int c, size_t len)
+{
+	long long word = (long long)((unsigned char)c * 0x0101010101010101u);
+
+	for (size_t i = 0; i < len / 8; i++)
+		VEC_NT_WORD(dest + 8 * i, word);
+}
+
+#endif
+
 #endif
 
 const struct engine_kernel VEC_NAME = {
@@ -373,9 +438,20 @@ const struct engine_kernel VEC_NAME = {
     .wc_bursts = VEC_WC_BURSTS,
     .move = move,
     .set = set,
+#ifdef VEC_FLUSH_SPLIT
+    .move_flushed = move_flushed,
+    .set_flushed = set_flushed,
+#else
+    .move_flushed = move,
+    .set_flushed = set,
+#endif
 #ifdef VEC_NT
     .move_nt_forward = move_nt_forward,
     .move_nt_backward = move_nt_backward,
     .set_nt = set_nt,
+#ifdef VEC_NT_WORD
+    .move_nt_part = move_nt_part,
+    .set_nt_part = set_nt_part,
+#endif
 #endif
 };

@@ -57,6 +57,6 @@ const struct engine_flush *const engine_flushes[] = {
 };
 
 const struct engine_kernel *const engine_kernels[] = {
-    &copy_movdir64b, &copy_avx512f, &copy_avx, &copy_sse2,
-    &copy_portable,  &copy_libc,    NULL,
+    &copy_movdir64b, &copy_avx512f_zen, &copy_avx512f, &copy_avx_zen, &copy_avx,
+    &copy_sse2,	     &copy_portable,	&copy_libc,    NULL,
 };

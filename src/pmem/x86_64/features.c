@@ -22,6 +22,8 @@ void features_decode(const struct features_raw *raw, struct engine_cpu *cpu)
 	    .features = ENGINE_PORTABLE | ENGINE_SSE2,
 	    .evicts_wc = memcmp(raw->vendor, "GenuineIntel", sizeof(raw->vendor)) == 0,
 	};
+	if (memcmp(raw->vendor, "AuthenticAMD", sizeof(raw->vendor)) == 0)
+		cpu->features |= ENGINE_ZEN;
 	if (raw->leaf1_edx & EDX_CLFLUSH)
 		cpu->features |= ENGINE_CLFLUSH;
 	if (has_avx)

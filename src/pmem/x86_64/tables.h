@@ -12,6 +12,8 @@ extern const struct engine_flush flush_clwb;
 extern const struct engine_kernel copy_sse2;
 extern const struct engine_kernel copy_avx;
 extern const struct engine_kernel copy_avx512f;
+extern const struct engine_kernel copy_avx_zen;
+extern const struct engine_kernel copy_avx512f_zen;
 extern const struct engine_kernel copy_movdir64b;
 
 #endif

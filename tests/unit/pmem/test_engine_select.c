@@ -31,9 +31,9 @@ static struct engine choose(unsigned features, unsigned disabled)
 static void what_is_chosen_needs_nothing_that_is_missing(void **state)
 {
 	(void)state;
-	for (unsigned have = 0; have < 1u << 12; have++)
-		for (unsigned bit = 0; bit <= 12; bit++) {
-			unsigned disabled = bit == 12 ? ENGINE_SIMD : 1u << bit;
+	for (unsigned have = 0; have < 1u << 13; have++)
+		for (unsigned bit = 0; bit <= 13; bit++) {
+			unsigned disabled = bit == 13 ? ENGINE_SIMD : 1u << bit;
 			unsigned usable =
 			    (have | ENGINE_PORTABLE) & ~(disabled | ENGINE_MOVDIR64B);
 			struct engine e = choose(have, disabled);
@@ -131,9 +131,16 @@ static void x86_64_prefers_the_newest(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct engine e = choose(flushes | vectors, rows[i].disabled);
+		const char *kernel = rows[i].kernel;
 
 		assert_string_equal(e.flush_backend->name, rows[i].flush);
-		assert_string_equal(e.kernel->name, rows[i].kernel);
+		assert_string_equal(e.kernel->name, kernel);
+		/* AMD's CPUs have kernels of their own, which the same variables turn off */
+		e = choose(flushes | vectors | ENGINE_ZEN, rows[i].disabled);
+		assert_string_equal(e.kernel->name, !strcmp(kernel, "avx512f")
+							? "avx512f-zen"
+						    : !strcmp(kernel, "avx") ? "avx-zen"
+									     : kernel);
 	}
 }
 
@@ -237,9 +244,11 @@ static void x86_64_features_come_from_their_own_bits(void **state)
 	memcpy(vendor.vendor, "GenuineIntel", sizeof(vendor.vendor));
 	features_decode(&vendor, &cpu);
 	assert_true(cpu.evicts_wc);
+	assert_false(cpu.features & ENGINE_ZEN);
 	memcpy(vendor.vendor, "AuthenticAMD", sizeof(vendor.vendor));
 	features_decode(&vendor, &cpu);
 	assert_false(cpu.evicts_wc);
+	assert_true(cpu.features & ENGINE_ZEN);
 }
 
 static void x86_64_reads_the_vendor_of_this_cpu(void **state)

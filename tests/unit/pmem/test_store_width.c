@@ -185,7 +185,7 @@ static void for_each_engine(void (*check)(const char *name))
 			struct config config = {.no_flush = no_flush, .wc_workaround = 1};
 			struct engine_cpu with = cpu;
 
-			if (engine_kernels[k]->needs & ~cpu.features)
+			if (engine_kernels[k]->needs & ~(cpu.features | ENGINE_TUNING))
 				continue;
 			with.features = engine_kernels[k]->needs |
 					(cpu.features & (ENGINE_CLFLUSH | ENGINE_CLWB));
