@@ -79,7 +79,7 @@ struct engine_kernel {
 	/* memmove and memset with cached stores; len >= ENGINE_LINE. They return dest. */
 	void *(*move)(char *dest, const char *src, size_t len);
 	void *(*set)(char *dest, int c, size_t len);
-	/* The same, for stores that are flushed afterwards. */
+	/* The same, for stores that are mostly flushed afterwards. */
 	void *(*move_flushed)(char *dest, const char *src, size_t len);
 	void *(*set_flushed)(char *dest, int c, size_t len);
 	/*

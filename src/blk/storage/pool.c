@@ -64,7 +64,7 @@ static void pmem_write(struct storage *s, struct storage_step *step, uint64_t of
 	unsigned flags = PMEM_F_MEM_NODRAIN;
 
 	(void)step;
-	/* the end of a block, which is rarely in a cache: see btt_store_data() */
+	/* for the end of a block, which is rarely in a cache: see btt_store_data() */
 	if (len == LINE && off % LINE == 0)
 		flags |= PMEM_F_MEM_WC;
 	pmem_memcpy(s->base + off, src, len, flags);

@@ -13,8 +13,8 @@
  *			left out where there is none
  *	VEC_NT_WORD(p, w)	a non-temporal store of the word w to p, a multiple of 8; left
  *			out where a part of a line is better stored through the cache
- *	VEC_FLUSH_SPLIT	a flush waits long for a store that crosses a multiple of so many
- *			bytes; left out where it does not
+ *	VEC_FLUSH_SPLIT	a flush waits long for a store that is not aligned to so many bytes;
+ *			left out where it does not
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
  *
  * and includes this file. For short lengths all bytes are loaded before the first store,
@@ -265,7 +265,10 @@ static void *set(char *dest, int c, size_t len)
 
 #ifdef VEC_FLUSH_SPLIT
 
-/* Whether move() and set() would store these bytes with stores that cross a boundary. */
+/*
+ * Whether move() and set() would store these bytes with four stores that cross lines, or halves of
+ * lines. Two such stores cost less than the alternative.
+ */
 static bool is_split(const char *dest, size_t len)
 {
 	return len > 2 * V && len <= 4 * V &&
@@ -413,9 +416,10 @@ static void move_nt_part(char *dest, const char *src, size_t len)
 {
 	long long word[ENGINE_LINE / 8];
 
-	for (size_t i = 0; i < len / 8; i++)
+	for (size_t i = 0; i < len / 8; i++) {
 		word[i] = *(const word8 *)(src + 8 * i);
-	BARRIER();
+		BARRIER();
+	}
 	for (size_t i = 0; i < len / 8; i++)
 		VEC_NT_WORD(dest + 8 * i, word[i]);
 }

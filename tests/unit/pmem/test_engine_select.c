@@ -137,6 +137,9 @@ static void x86_64_prefers_the_newest(void **state)
 		assert_string_equal(e.kernel->name, kernel);
 		/* AMD's CPUs have kernels of their own, which the same variables turn off */
 		e = choose(flushes | vectors | ENGINE_ZEN, rows[i].disabled);
+		assert_int_equal(
+		    e.kernel->wc_bursts,
+		    choose(flushes | vectors, rows[i].disabled).kernel->wc_bursts);
 		assert_string_equal(e.kernel->name, !strcmp(kernel, "avx512f")
 							? "avx512f-zen"
 						    : !strcmp(kernel, "avx") ? "avx-zen"

@@ -172,7 +172,10 @@ static const unsigned some_flags[] = {
     PMEM_F_MEM_VALID_FLAGS & ~PMEM_F_MEM_NOFLUSH,
 };
 
-/* Calls check with each kernel of this CPU in the engine, with flushing on and off. */
+/*
+ * Calls check with each kernel of this CPU in the engine, with flushing on and off, and with and
+ * without the workaround if the kernel has it.
+ */
 static void for_each_engine(void (*check)(const char *name))
 {
 	const struct engine before = engine;
@@ -181,8 +184,10 @@ static void for_each_engine(void (*check)(const char *name))
 
 	engine_detect(&cpu);
 	for (size_t k = 0; engine_kernels[k]; k++)
-		for (int no_flush = 0; no_flush < 2; no_flush++) {
-			struct config config = {.no_flush = no_flush, .wc_workaround = 1};
+		for (int mode = engine_kernels[k]->wc_bursts ? 0 : 2; mode < 4; mode++) {
+			int no_flush = mode % 2;
+			struct config config = {.no_flush = no_flush,
+						.wc_workaround = mode / 2};
 			struct engine_cpu with = cpu;
 
 			if (engine_kernels[k]->needs & ~(cpu.features | ENGINE_TUNING))

@@ -101,6 +101,20 @@ static void each_store_is_flushed(void **state)
 	assert_calls(1, 0, 0, 0);
 	assert_memory_equal(image + 500, bytes, sizeof(bytes));
 
+	/* a line past the caches, and anything else as libpmem decides */
+	for (size_t off = 0; off <= 128; off += 32)
+		for (size_t len = 32; len <= 128; len += 32) {
+			bool line = off % 64 == 0 && len == 64;
+
+			storage_write(&s, &step, off, bytes, len);
+			assert_range(off, len);
+			assert_int_equal(seen.flags,
+					 line ? PMEM_F_MEM_NODRAIN | PMEM_F_MEM_WC
+					      : PMEM_F_MEM_NODRAIN);
+			assert_calls(1, 0, 0, 0);
+			assert_memory_equal(image + off, bytes, len);
+		}
+
 	storage_zero(&s, &step, 4096, 100);
 	assert_range(4096, 100);
 	assert_int_equal(seen.flags, PMEM_F_MEM_NODRAIN);
