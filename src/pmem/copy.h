@@ -9,8 +9,9 @@
  *
  * Only whole lines are stored non-temporally. The beginning of a copy, up to the first line
  * boundary, and its end are stored through the cache and flushed, and so is a copy of less
- * than a line. (For kernels that store parts of lines, too, see has_nt_parts() in copy.c.) Measured on Sapphire Rapids: a non-temporal store to a part of a line takes 80 ns,
- * and one through the cache with its flush 15 ns.
+ * than a line. Measured on Sapphire Rapids: a non-temporal store to a part of a line takes 80 ns,
+ * and one through the cache with its flush 15 ns. Some kernels store parts of lines, too: see
+ * has_nt_parts() in copy.c.
  */
 #ifndef COPY_H
 #define COPY_H 1
