@@ -64,8 +64,6 @@ static inline bool btt_arena_is_read_only(const struct btt_arena *arena)
 	return atomic_load_explicit(&arena->read_only, memory_order_relaxed);
 }
 
-#define BTT_LINE ((size_t)64) /* bytes of a cache line */
-
 /*
  * Stores the data of a block to a free data block, in whole cache lines: the part of a line would
  * have to be fetched from memory first. Zeros fill the last line. A data block is a multiple of 256
@@ -77,13 +75,13 @@ static inline void btt_store_data(struct btt *btt, const struct btt_arena *arena
 				  const void *buf)
 {
 	uint64_t off = btt_arena_block_off(arena, postmap);
-	size_t rest = btt->params.bsize % BTT_LINE;
+	size_t rest = btt->params.bsize % STORAGE_LINE;
 	size_t whole = btt->params.bsize - rest;
 
 	if (likely(whole))
 		storage_write(btt->storage, step, off, buf, whole);
 	if (unlikely(rest)) {
-		_Alignas(BTT_LINE) unsigned char line[BTT_LINE] = {0};
+		_Alignas(STORAGE_LINE) unsigned char line[STORAGE_LINE] = {0};
 
 		memcpy(line, (const unsigned char *)buf + whole, rest);
 		storage_write(btt->storage, step, off + whole, line, sizeof(line));

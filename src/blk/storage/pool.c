@@ -32,7 +32,6 @@
 #endif
 
 #define SHORT_COPY ((size_t)1024)
-#define LINE ((uint64_t)64)
 
 /* libpmem is faster at short copies; the C library adapts long ones to the CPU. */
 static void *copy_out(void *dest, const void *src, size_t len)
@@ -65,7 +64,7 @@ static void pmem_write(struct storage *s, struct storage_step *step, uint64_t of
 
 	(void)step;
 	/* for the end of a block, which is rarely in a cache: see btt_store_data() */
-	if (len == LINE && off % LINE == 0)
+	if (len == STORAGE_LINE && off % STORAGE_LINE == 0)
 		flags |= PMEM_F_MEM_WC;
 	pmem_memcpy(s->base + off, src, len, flags);
 }

@@ -53,6 +53,9 @@ struct storage_step {
 		UINT64_MAX, 0                                                            \
 	}
 
+/* Bytes of a cache line, the unit in which persistent memory is written. */
+#define STORAGE_LINE ((size_t)64)
+
 struct storage_ops {
 	/* Copies bytes from the storage to other memory, like memcpy. */
 	void *(*copy_out)(void *dest, const void *src, size_t len);

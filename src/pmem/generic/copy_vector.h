@@ -34,9 +34,6 @@
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 typedef uint64_t vec __attribute__((vector_size(VEC_BYTES), may_alias));
-#ifdef VEC_NT_WORD
-typedef long long word8 __attribute__((aligned(1), may_alias));
-#endif
 typedef uint64_t uvec __attribute__((vector_size(VEC_BYTES), aligned(1), may_alias));
 
 static inline vec load(const char *p)
@@ -411,6 +408,8 @@ static void set_nt(char *dest, int c, size_t len)
 #endif
 
 #ifdef VEC_NT_WORD
+
+typedef long long word8 __attribute__((aligned(1), may_alias));
 
 static void move_nt_part(char *dest, const char *src, size_t len)
 {

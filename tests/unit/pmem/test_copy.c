@@ -15,6 +15,7 @@
 #include "engine_select.h"
 #include "generic/kernels.h"
 #include "support.h"
+#include "usable_kernel.h"
 
 #define NFLAGS 64u
 
@@ -138,18 +139,6 @@ static void model_begin(void)
 }
 
 /* --- helpers ------------------------------------------------------------------------- */
-
-/* The kernels of this CPU, one after the other; NULL after the last. */
-static const struct engine_kernel *usable_kernel(size_t *i)
-{
-	struct engine_cpu cpu;
-
-	engine_detect(&cpu);
-	for (; engine_kernels[*i]; ++*i)
-		if (!(engine_kernels[*i]->needs & ~(cpu.features | ENGINE_TUNING)))
-			return engine_kernels[(*i)++];
-	return NULL;
-}
 
 static void fill(char *p, size_t len, uint64_t seed)
 {

@@ -24,6 +24,7 @@ int main(void)
 #else
 
 #include "trap_flag.h"
+#include "usable_kernel.h"
 
 #define NLINES 8u
 #define AREA (NLINES * ENGINE_LINE)
@@ -152,15 +153,11 @@ static void lines_with_ordinary_stores_are_written_back(void **state)
 static void every_kernel_writes_its_lines_back(void **state)
 {
 	const struct engine chosen = engine;
-	struct engine_cpu cpu;
+	const struct engine_kernel *kernel;
 
 	(void)state;
-	engine_detect(&cpu);
-	for (size_t k = 0; engine_kernels[k]; k++) {
-		const struct engine_kernel *kernel = engine_kernels[k];
-
-		if (!kernel->set_nt || kernel == chosen.kernel ||
-		    (kernel->needs & ~(cpu.features | ENGINE_TUNING)))
+	for (size_t i = 0; (kernel = usable_kernel(&i)) != NULL;) {
+		if (!kernel->set_nt || kernel == chosen.kernel)
 			continue;
 		engine.kernel = kernel;
 		for (size_t offset = 0; offset < ENGINE_LINE; offset += 8) {

@@ -62,6 +62,7 @@ int main(void)
 #else
 
 #include "trap_flag.h"
+#include "usable_kernel.h"
 
 #define PATTERN 0x00 /* the copied bytes are never this */
 #define MARGIN 64
@@ -179,23 +180,22 @@ static const unsigned some_flags[] = {
 static void for_each_engine(void (*check)(const char *name))
 {
 	const struct engine before = engine;
+	const struct engine_kernel *k;
 	struct engine_cpu cpu;
 	char name[64];
 
 	engine_detect(&cpu);
-	for (size_t k = 0; engine_kernels[k]; k++)
-		for (int mode = engine_kernels[k]->wc_bursts ? 0 : 2; mode < 4; mode++) {
+	for (size_t i = 0; (k = usable_kernel(&i)) != NULL;)
+		for (int mode = k->wc_bursts ? 0 : 2; mode < 4; mode++) {
 			int no_flush = mode % 2;
 			struct config config = {.no_flush = no_flush,
 						.wc_workaround = mode / 2};
 			struct engine_cpu with = cpu;
 
-			if (engine_kernels[k]->needs & ~(cpu.features | ENGINE_TUNING))
-				continue;
-			with.features = engine_kernels[k]->needs |
-					(cpu.features & (ENGINE_CLFLUSH | ENGINE_CLWB));
+			with.features =
+			    k->needs | (cpu.features & (ENGINE_CLFLUSH | ENGINE_CLWB));
 			engine_select(&engine, &with, &config, false);
-			assert_ptr_equal(engine.kernel, engine_kernels[k]);
+			assert_ptr_equal(engine.kernel, k);
 			snprintf(name, sizeof(name), "%s%s", engine.kernel->name,
 				 no_flush ? " without flushing" : "");
 			check(name);
