@@ -83,6 +83,49 @@ grep '^<libpmem>: <1> \[' "$work/err" | head -1 | cut -c61- | grep -q '^ *pid' |
 	fail "PMDK_LOG_ALIGN"
 case_ok "a file that cannot be opened does not stop the program"
 
+cat >"$work/again.c" <<'END'
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+static int descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+int main(int argc, char **argv)
+{
+	int before = descriptors();
+	for (int i = 0; i < 20; i++) {
+		void *library = dlopen(argv[argc - 1], RTLD_NOW);
+		if (!library || dlclose(library) != 0)
+			return 1;
+	}
+	if (dlopen(argv[argc - 1], RTLD_NOW | RTLD_NOLOAD))
+		return 2;
+	if (fcntl(2, F_GETFD) < 0)
+		return 3;
+	printf("%d more\n", descriptors() - before);
+	return 0;
+}
+END
+$CC -o "$work/again" "$work/again.c" -ldl
+for files in "" "PMEM_LOG_FILE=$work/pmem.log PMEMBLK_LOG_FILE=$work/blk.log"; do
+	for l in libpmem libpmemblk; do
+		# shellcheck disable=SC2086
+		env LD_LIBRARY_PATH="$debug" PMEM_LOG_LEVEL=1 PMEMBLK_LOG_LEVEL=1 $files \
+			"$work/again" "$debug/$l.so.1" >"$work/out" 2>"$work/err" ||
+			fail "loading $l again and again, $files: exit status $?"
+		[ "$(cat "$work/out")" = "0 more" ] || fail "$l, $files: descriptors: $(cat "$work/out")"
+	done
+done
+case_ok "a library that is unloaded closes its log file, and not stderr"
+
 # Tests what each variable selects; the library prints it when it is loaded. The best that this
 # CPU has comes from the kernel's list of its features, in the order of preference.
 has()

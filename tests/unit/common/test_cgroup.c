@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The limits of memory of groups of processes, of both versions of the kernel's interface. */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "cgroup.h"
 #include "compiler.h"
+#include "errormsg.h"
 #include "fake_sysfs.h"
 #include "ram_file.h"
 #include "support.h"
@@ -19,15 +23,32 @@
 
 /* --- an interposed fstatfs ------------------------------------------------------------ */
 
-static unsigned file_system; /* of all files */
+static unsigned file_system;  /* of all files */
+static unsigned blocks = 100; /* its size, but for ramfs, which has none */
 
 int fstatfs(int fd, struct statfs *fs)
 {
 	if (syscall(SYS_fstatfs, fd, fs) != 0)
 		return -1;
 	fs->f_type = (__typeof__(fs->f_type))file_system;
-	fs->f_blocks = file_system == RAMFS ? 0 : 100;
+	fs->f_blocks = file_system == RAMFS ? 0 : blocks;
 	return 0;
+}
+
+/* --- an interposed open --------------------------------------------------------------- */
+
+static const char *meminfo; /* NULL: the machine's own */
+
+int open(const char *path, int flags, ...)
+{
+	int fd;
+
+	if (!meminfo || strcmp(path, "/proc/meminfo") != 0)
+		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
+	fd = memfd_create("meminfo", MFD_CLOEXEC);
+	if (fd < 0 || pwrite(fd, meminfo, strlen(meminfo), 0) != (ssize_t)strlen(meminfo))
+		abort();
+	return fd;
 }
 
 /* -------------------------------------------------------------------------------------- */
@@ -161,6 +182,68 @@ static void files_in_memory_keep_to_the_limit(void **state)
 	close(fd);
 }
 
+/* Borders to the byte, of a machine whose memory the test knows. */
+static void files_without_a_limit_keep_to_the_machine(void **state)
+{
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	(void)state;
+	if (access("/proc/self/cgroup", R_OK) != 0)
+		skip();
+	limit_this_process("max\n");
+	meminfo = "MemTotal:      9000 kB\nMemFree:        10 kB\n"
+		  "MemAvailable:  1000 kB\nSwapTotal:     8000 kB\n"
+		  "SwapFree:       500 kB\n";
+	file_system = RAMFS;
+	assert_true(ram_file_has_room(fd, 1000 << 10));
+	assert_false(ram_file_has_room(fd, (1000 << 10) + 1));
+	/* One with a limit of its own does not look at the machine; without, it may be swapped. */
+	file_system = TMPFS;
+	blocks = 0;
+	assert_true(ram_file_has_room(fd, 1500 << 10));
+	assert_false(ram_file_has_room(fd, (1500 << 10) + 1));
+	blocks = 100;
+	assert_true(ram_file_has_room(fd, 1ull << 50));
+	/* The group's limit counts where it is lower. */
+	limit_this_process("2048\n");
+	blocks = 0;
+	assert_true(ram_file_has_room(fd, 2048 + (500 << 10)));
+	assert_false(ram_file_has_room(fd, 2048 + (500 << 10) + 1));
+	/* No swap that is known of. */
+	limit_this_process("max\n");
+	meminfo = "MemAvailable:  1000 kB\n";
+	assert_true(ram_file_has_room(fd, 1000 << 10));
+	assert_false(ram_file_has_room(fd, (1000 << 10) + 1));
+	meminfo = NULL;
+	close(fd);
+}
+
+/* Old kernels do not say what is available, and /proc may be missing. */
+static void without_that_figure_all_memory_of_the_machine_counts(void **state)
+{
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	struct sysinfo info;
+	uint64_t memory;
+
+	(void)state;
+	if (access("/proc/self/cgroup", R_OK) != 0)
+		skip();
+	limit_this_process("max\n");
+	assert_int_equal(sysinfo(&info), 0);
+	memory = (uint64_t)info.totalram * info.mem_unit;
+	meminfo = "MemFree:  1 kB\n";
+	file_system = RAMFS;
+	assert_true(ram_file_has_room(fd, memory));
+	assert_false(ram_file_has_room(fd, memory + 1));
+	assert_int_equal(ram_file_check_length(fd, memory), 0);
+	assert_int_equal(ram_file_check_length(fd, memory + 1), -EFBIG);
+	assert_non_null(strstr(errormsg_get(), "ramfs"));
+	file_system = TMPFS;
+	assert_int_equal(ram_file_check_length(fd, memory + 1), 0);
+	meminfo = NULL;
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +253,8 @@ int main(void)
 	    cmocka_unit_test(a_container_has_its_own_group_on_top),
 	    cmocka_unit_test(what_cannot_be_understood_limits_nothing),
 	    cmocka_unit_test(files_in_memory_keep_to_the_limit),
+	    cmocka_unit_test(files_without_a_limit_keep_to_the_machine),
+	    cmocka_unit_test(without_that_figure_all_memory_of_the_machine_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

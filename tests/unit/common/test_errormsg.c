@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "errormsg.h"
 #include "support.h"
@@ -61,11 +62,24 @@ static void with_memory_again_it_is_a_long_one(void **state)
 	assert_int_equal(strlen(errormsg_get()), sizeof(name));
 }
 
+/* As with a name that is too long for printf. The reason is still told. */
+static void a_message_that_cannot_be_formatted_is_the_reason(void **state)
+{
+	static const wchar_t invalid[] = {0x7fffffff, 0};
+
+	(void)state;
+	assert_int_equal(errormsg_fail_sys(ENOENT, "%ls", invalid), -ENOENT);
+	assert_string_equal(errormsg_get(), ": No such file or directory");
+	assert_int_equal(errormsg_fail(ENOENT, "%ls", invalid), -ENOENT);
+	assert_string_equal(errormsg_get(), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_thread_without_memory_has_a_short_message),
 	    cmocka_unit_test(with_memory_again_it_is_a_long_one),
+	    cmocka_unit_test(a_message_that_cannot_be_formatted_is_the_reason),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

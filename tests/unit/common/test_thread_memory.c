@@ -174,6 +174,74 @@ static void a_thread_that_goes_on_during_exit_keeps_its_spare(void **state)
 	assert_int_equal(status, 0);
 }
 
+static char *late_bytes; /* of the thread that ends the process */
+
+static void *get_and_stay(void *arg)
+{
+	size_t size;
+	char *bytes = thread_memory_get(&late, &size);
+
+	if (!bytes)
+		_exit(4);
+	strcpy(bytes, "of another thread");
+	pthread_barrier_wait(arg);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void end_with_memory(void)
+{
+	thread_memory_unload(&late);
+	_exit(thread_memory_find(&late) == late_bytes &&
+		      strcmp(late_bytes, "of this thread") == 0
+		  ? 0
+		  : 1);
+}
+
+/* order: of the two threads, this one is the first or the second to get memory */
+static void end_beside_another(int order)
+{
+	pthread_barrier_t ready;
+	pthread_t other;
+	size_t size;
+
+	alarm(20);
+	atexit(end_with_memory);
+	if (thread_memory_load(&late) != 0 || pthread_barrier_init(&ready, NULL, 2) != 0)
+		_exit(2);
+	for (int i = 0; i < 2; i++) {
+		if (i == order) {
+			late_bytes = thread_memory_get(&late, &size);
+			if (!late_bytes)
+				_exit(5);
+			strcpy(late_bytes, "of this thread");
+			continue;
+		}
+		if (pthread_create(&other, NULL, get_and_stay, &ready) != 0)
+			_exit(6);
+		pthread_barrier_wait(&ready);
+	}
+	exit(3);
+}
+
+/* Of several threads' memory each one finds its own, in whatever order they got it. */
+static void a_thread_that_goes_on_during_exit_keeps_its_memory(void **state)
+{
+	(void)state;
+	fflush(NULL);
+	for (int order = 0; order < 2; order++) {
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			end_beside_another(order);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 /* A key that is not deleted is lost for the program. */
 static void loading_again_and_again_leaves_no_key_behind(void **state)
 {
@@ -195,6 +263,7 @@ int main(void)
 	    cmocka_unit_test(without_memory_some_threads_get_a_spare),
 	    cmocka_unit_test(after_unload_nobody_gets_any),
 	    cmocka_unit_test(a_thread_that_goes_on_during_exit_keeps_its_spare),
+	    cmocka_unit_test(a_thread_that_goes_on_during_exit_keeps_its_memory),
 	    cmocka_unit_test(loading_again_and_again_leaves_no_key_behind),
 	};
 

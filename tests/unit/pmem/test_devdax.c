@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
+#include "compiler.h"
 #include "engine.h"
 #include "fake_sysfs.h"
 #include "file.h"
@@ -167,13 +168,25 @@ static void add_nd_region(const char *deep_flush)
 
 static void the_region_is_the_one_on_the_nd_bus(void **state)
 {
+	static const char *const others[] = {
+	    "devices/ndbus1/regions/dax12.0",	       "devices/ndbus1/region/dax12.0",
+	    "devices/ndbus1/region12x/dax12.0",	       "devices/ndbus1/others7/dax12.0",
+	    "devices/ndbus/region12/dax12.0",	       "devices/ndbus1x/region12/dax12.0",
+	    "devices/xdbus1/region12/dax12.0",	       "devices/xdbus1/others7/dax12.0",
+	    "devices/ndbus1/region4294967299/dax12.0",
+	};
+
 	(void)state;
 	make_device(ND, "4194304\n", "2097152\n");
 	assert_int_equal(region_of_device(device()), 3);
 	make_device("devices/ndbus1/region12/dax12.0", "4194304\n", "2097152\n");
 	assert_int_equal(region_of_device(device()), 12);
-	make_device("devices/ndbus1/regions/dax12.0", "4194304\n", "2097152\n");
-	assert_int_equal(region_of_device(device()), -1);
+	make_device("devices/ndbus9/region9/dax9.0", "4194304\n", "2097152\n");
+	assert_int_equal(region_of_device(device()), 9);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		make_device(others[i], "4194304\n", "2097152\n");
+		assert_int_equal(region_of_device(device()), -1);
+	}
 	/* A region of the cxl bus that happens to have the same number. */
 	make_device(CXL, "4194304\n", "2097152\n");
 	fake_sysfs_dir("devices/LNXSYSTM:00");
