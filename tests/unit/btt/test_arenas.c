@@ -2,6 +2,9 @@
 /* Pools of several arenas, in sparse files. */
 #include "btt_fixture.h"
 
+#include "btt/flog.h"
+#include "btt/geometry.h"
+
 #define TERABYTE (UINT64_C(1) << 40)
 
 static void three_arenas_of_a_sparse_terabyte(void **state)
@@ -97,12 +100,62 @@ static void the_last_arena_fits_into_what_the_others_leave(void **state)
 	fixture_fini(&f);
 }
 
+/* Puts the first arena's map and flog back to what the layout has stored. */
+static void forget_the_write(struct fixture *f)
+{
+	struct btt_geometry geo;
+
+	assert_int_equal(btt_geometry_arena(TERABYTE / 2, 512, &geo), 0);
+	fixture_put32(f, DATA_OFF + geo.map_arena_off, 0);
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		struct btt_flog_slot_media pristine;
+
+		btt_flog_encode_pristine(n, geo.external_nlba, &pristine);
+		memcpy(f->ram.s.base + DATA_OFF + geo.flog_arena_off +
+			   (size_t)n * sizeof(pristine),
+		       &pristine, sizeof(pristine));
+	}
+}
+
+/*
+ * The first arena's info block says that there is another one, which is gone, or most of it. Its blocks
+ * are missed even if the pool was never written to.
+ */
+static void a_pool_that_has_lost_its_last_arena_is_no_smaller_pool(void **state)
+{
+	static const uint64_t left[] = {0, 4096, 8 << 20, (16 << 20) - 8192};
+
+	(void)state;
+	for (unsigned i = 0; i < 4 * ARRAY_SIZE(left); i++) {
+		bool is_written = i % 2;
+		bool is_damaged = i / 2 % 2; /* the first page of the last arena */
+		unsigned long stores;
+		struct fixture f;
+		struct btt *btt;
+
+		fixture_init_two_arenas(&f);
+		if (!is_written)
+			forget_the_write(&f);
+		if (is_damaged)
+			memset(f.ram.s.base + DATA_OFF + TERABYTE / 2, 0, 4096);
+		f.params.data_size = TERABYTE / 2 + left[i / 4];
+		stores = f.ram.stores;
+		assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+		if (!strstr(errormsg_get(), "cut off"))
+			fail_msg("%s", errormsg_get());
+		assert_int_equal(btt_check(&f.ram.s, &f.params), 0);
+		assert_int_equal(f.ram.stores, stores);
+		fixture_fini(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(three_arenas_of_a_sparse_terabyte),
 	    cmocka_unit_test(the_last_arena_fits_into_what_the_others_leave),
 	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
+	    cmocka_unit_test(a_pool_that_has_lost_its_last_arena_is_no_smaller_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
