@@ -231,7 +231,7 @@ static void a_damaged_copy_is_restored_from_the_primary(void **state)
 	assert_int_equal(fixture_check(&f), 1);
 }
 
-/* In a file that has grown, or in one that was cut off or damaged, it may be anything. */
+/* A block that is sound by itself need not be the copy of this arena's. */
 static void a_copy_that_states_another_size_is_restored_from_the_primary(void **state)
 {
 	const uint64_t mib = 1 << 20;
