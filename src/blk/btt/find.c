@@ -40,7 +40,7 @@ struct search {
 	bool signature_seen; /* there is an info block that may be of this pool */
 	/*
 	 * there is a sound info block of this pool that does not fit the size of the file or of
-	 * the blocks
+	 * the blocks, or that says that another arena follows, for which the file has no room
 	 */
 	bool misfit_seen;
 };
@@ -61,7 +61,9 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 			    p->data_size - start, info);
 	if (v == BTT_INFO_VALID && at != start && at - start != info->geo.info_arena_off)
 		v = BTT_INFO_MISFIT;
-	if (v == BTT_INFO_MISFIT)
+	if (v == BTT_INFO_MISFIT ||
+	    (v == BTT_INFO_VALID && info->has_next &&
+	     btt_geometry_arena_size(p->data_size, start + info->geo.size) == 0))
 		search->misfit_seen = true;
 	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
 		search->signature_seen = true;

@@ -56,16 +56,18 @@ static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *aren
 	return 0;
 }
 
+/* Whether a block is sound, and states the size of its arena. */
 static bool load_info(const struct btt *btt, const struct btt_found_arena *a,
 		      uint64_t off, struct btt_info_media *block)
 {
 	const struct btt_params *p = &btt->params;
+	uint64_t size = a->info.geo.size;
 	struct btt_info info;
 
 	memcpy(block, storage_at(btt->storage, off), sizeof(*block));
-	return btt_info_decode(block, &p->parent, p->bsize,
-			       p->data_off + p->data_size - a->off,
-			       &info) == BTT_INFO_VALID;
+	return btt_info_decode(block, &p->parent, p->bsize, size, &info) ==
+		   BTT_INFO_VALID &&
+	       info.geo.size == size;
 }
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The operations, compared with a plain array; layouts of several arenas; failing syncs. */
+/* The operations, compared with a plain array; failing syncs. */
 #include "btt_fixture.h"
 
 #include <pthread.h>
@@ -153,103 +153,6 @@ static void set_zero_of_an_unwritten_block_marks_its_own_block(void **state)
 	assert_int_equal(fixture_get32(&f, MAP_OFF + 28) & 0xc0000000, 0xc0000000);
 	btt_close(btt);
 	assert_int_equal(fixture_check(&f), 1);
-	fixture_fini(&f);
-}
-
-/* --- several arenas ------------------------------------------------------------------------ */
-
-#define TERABYTE (UINT64_C(1) << 40)
-
-static void three_arenas_of_a_sparse_terabyte(void **state)
-{
-	enum { BSIZE = 4096 };
-	const uint64_t size = TERABYTE + (64u << 20) + DATA_OFF;
-	static unsigned char buf[BSIZE];
-	uint64_t first_of_arena[3];
-	struct fixture f;
-	struct btt *btt;
-	uint64_t per_arena;
-
-	(void)state;
-#ifdef __SANITIZE_THREAD__
-	skip(); /* its run time may leave no free terabyte in one piece */
-#endif
-	fixture_init(&f, size, BSIZE);
-	btt = fixture_open(&f);
-	assert_int_equal(btt_count_blocks("pool", TERABYTE / 2, BSIZE, &per_arena), 0);
-	for (unsigned i = 0; i < 3; i++)
-		first_of_arena[i] = i * per_arena;
-	for (unsigned i = 0; i < 3; i++) {
-		memset(buf, (int)i + 1, BSIZE);
-		assert_int_equal(btt_write(btt, buf, first_of_arena[i]), 0);
-		memset(buf, (int)i + 0x81, BSIZE);
-		assert_int_equal(
-		    btt_write(btt, buf,
-			      i < 2 ? first_of_arena[i + 1] - 1 : btt_nblock(btt) - 1),
-		    0);
-	}
-	btt_close(btt);
-
-	/* each arena's primary can be lost, all at once */
-	for (unsigned i = 0; i < 3; i++)
-		memset(f.ram.s.base + DATA_OFF + i * (TERABYTE / 2), 0, 4096);
-	btt = fixture_open(&f);
-	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(btt_read(btt, buf, first_of_arena[i]), 0);
-		assert_int_equal(buf[BSIZE - 1], i + 1);
-		assert_int_equal(
-		    btt_read(btt, buf,
-			     i < 2 ? first_of_arena[i + 1] - 1 : btt_nblock(btt) - 1),
-		    0);
-		assert_int_equal(buf[0], i + 0x81);
-	}
-	assert_int_equal(btt_read(btt, buf, first_of_arena[1] + 1), 0);
-	assert_int_equal(buf[0], 0);
-	btt_close(btt);
-	fixture_fini(&f);
-}
-
-/* A table that is laid out: an arena of the largest size, and one of 64 MiB behind it. */
-static void fixture_init_two_arenas(struct fixture *f)
-{
-	unsigned char buf[512] = {1};
-	struct btt *btt;
-
-	fixture_init(f, TERABYTE / 2 + (64u << 20) + DATA_OFF, sizeof(buf));
-	btt = fixture_open(f);
-	assert_int_equal(btt_write(btt, buf, 0), 0);
-	btt_close(btt);
-}
-
-static void an_arena_lost_among_others_is_reported_and_kept(void **state)
-{
-	unsigned char *first;
-	struct fixture f;
-	struct btt *btt;
-
-	(void)state;
-	fixture_init_two_arenas(&f);
-	first = f.ram.s.base + DATA_OFF + TERABYTE / 2;
-	memset(first, 0, 4096);
-	memset(first + (64u << 20) - 4096, 0, 4096);
-	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
-	assert_non_null(strstr(errormsg_get(), "arena 1 at offset 0x8000002000"));
-	fixture_fini(&f);
-}
-
-static void the_last_arena_fits_into_what_the_others_leave(void **state)
-{
-	struct fixture f;
-	struct btt *btt;
-
-	(void)state;
-	fixture_init_two_arenas(&f);
-	f.params.data_size -= 4096; /* its copy of the info block is cut off */
-	btt = fixture_open(&f);
-	btt_close(btt);
-	f.params.data_size -= 4096;
-	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
-	assert_non_null(strstr(errormsg_get(), "cut off"));
 	fixture_fini(&f);
 }
 
@@ -622,9 +525,6 @@ int main(void)
 	    cmocka_unit_test(only_bsize_bytes_are_moved),
 	    cmocka_unit_test(blocks_out_of_range_are_refused),
 	    cmocka_unit_test(set_zero_of_an_unwritten_block_marks_its_own_block),
-	    cmocka_unit_test(three_arenas_of_a_sparse_terabyte),
-	    cmocka_unit_test(the_last_arena_fits_into_what_the_others_leave),
-	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
 	    cmocka_unit_test(a_failed_sync_poisons_the_table),
 	    cmocka_unit_test(a_failed_last_sync_is_reported),
 	    cmocka_unit_test(a_flag_whose_sync_failed_is_taken_back),

@@ -254,6 +254,12 @@ static bool is_lost(void)
 	return lost;
 }
 
+static void lose_info_blocks(void)
+{
+	memset(f.ram.s.base + DATA_OFF, 0, 4096);
+	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+}
+
 /* Else the flog is something that the user's file held before. */
 static void a_flog_counts_if_each_slot_makes_sense(void **state)
 {
@@ -265,8 +271,7 @@ static void a_flog_counts_if_each_slot_makes_sense(void **state)
 	uint32_t before;
 
 	(void)state;
-	memset(f.ram.s.base + DATA_OFF, 0, 4096);
-	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	lose_info_blocks();
 	assert_true(is_lost());
 	f.params.user_file = true;
 	assert_true(is_lost());
@@ -283,6 +288,66 @@ static void a_flog_counts_if_each_slot_makes_sense(void **state)
 	assert_false(is_lost());
 }
 
+/* A write stores its record before the map entry, which then may be lost. */
+static void a_record_alone_shows_that_the_pool_was_written(void **state)
+{
+	(void)state;
+	fixture_put32(&f, MAP_OFF, 0);
+	memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	assert_int_equal(fixture_check(&f), 0); /* a copy was there */
+	lose_info_blocks();
+	assert_true(is_lost());
+}
+
+/* The places where a layout stores only zeros are not left out. */
+static void every_word_of_the_flog_may_show_that_the_pool_was_written(void **state)
+{
+	static const unsigned slots[] = {0, 7, BTT_NFREE - 1};
+	struct btt *btt = fixture_open(&f);
+
+	(void)state;
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	lose_info_blocks();
+	assert_false(is_lost());
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++)
+		for (unsigned at = 0; at < BTT_FLOG_SLOT_SIZE; at += 4) {
+			uint64_t off = FLOG_OFF + slots[i] * BTT_FLOG_SLOT_SIZE + at;
+			uint32_t before = fixture_get32(&f, off);
+
+			fixture_put32(&f, off, before ^ 0x100);
+			if (!is_lost())
+				fail_msg("byte %u of slot %u", at, slots[i]);
+			fixture_put32(&f, off, before);
+		}
+}
+
+/*
+ * In the place of the map there is something that the user's file held before: the layout lost power
+ * before it had cleared that.
+ */
+static void a_flog_that_no_write_has_used_does_not_count(void **state)
+{
+	const uint64_t slot = FLOG_OFF + 7 * BTT_FLOG_SLOT_SIZE;
+	struct btt *btt;
+
+	(void)state;
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	btt = fixture_open(&f);
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	lose_info_blocks();
+	assert_false(is_lost());
+	/* a write of block 3 */
+	fixture_put32(&f, slot + 16, 3);
+	fixture_put32(&f, slot + 20, BTT_MAP_NORMAL | 3);
+	fixture_put32(&f, slot + 24, BTT_MAP_NORMAL | (EXT_NLBA + 7));
+	fixture_put32(&f, slot + 28, 2);
+	assert_true(is_lost());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +360,9 @@ int main(void)
 	    ON_FRESH(a_sync_that_fails_in_a_layout_poisons_the_table),
 	    ON_FRESH(the_fast_path_opens_before_others_can_write),
 	    ON_WRITTEN(a_flog_counts_if_each_slot_makes_sense),
+	    ON_WRITTEN(a_record_alone_shows_that_the_pool_was_written),
+	    ON_FRESH(every_word_of_the_flog_may_show_that_the_pool_was_written),
+	    ON_FRESH(a_flog_that_no_write_has_used_does_not_count),
 	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
 	};
 

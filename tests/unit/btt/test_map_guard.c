@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "support.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "btt/map_guard.h"
+#include "kernel.h"
 
 enum { LOCKS = 3, ROUNDS = 20000, MAX_THREADS = 5 };
 
@@ -161,6 +166,57 @@ static void a_bias_goes_over_to_the_next_thread_and_ends_after_some_changes(void
 	assert_int_equal(total(), 150);
 }
 
+/* What happens while a thread that takes over runs its barrier; NULL: nothing. */
+static void (*at_barrier)(void);
+static bool has_entered;
+
+SUPPORT_INTERPOSE long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long args[6];
+	va_list ap;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	va_start(ap, number);
+	for (size_t i = 0; i < ARRAY_SIZE(args); i++)
+		args[i] = va_arg(ap, long);
+	va_end(ap);
+	if (number == SYS_membarrier && args[0] == MEMBARRIER_CMD_PRIVATE_EXPEDITED &&
+	    at_barrier)
+		at_barrier();
+	return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+}
+
+/* As the owner does in map_guard_enter(), after it has read the state now or before. */
+static void enter_as_owner_1(void)
+{
+	uint32_t state = atomic_load(&t.guard.state);
+	struct lock *held;
+
+	at_barrier = NULL;
+	has_entered = map_guard_is_owner(&t.guard, state, 1) ||
+		      map_guard_enter_biased(&t.guard, 0, 0, &held);
+}
+
+static void an_owner_that_comes_while_another_takes_over_does_not_enter(void **state)
+{
+	(void)state;
+	start(true);
+	if (is_off()) {
+		print_message("skipped: no membarrier here, or no bias on this CPU\n");
+		skip();
+	}
+	t.rounds = 1;
+	add((void *)1);
+	at_barrier = enter_as_owner_1;
+	has_entered = true;
+	add((void *)2);
+	assert_null(at_barrier);
+	assert_false(has_entered);
+	assert_int_equal(owner(), 2);
+}
+
 static void *stop_inside(void *arg)
 {
 	uint32_t number = (uint32_t)(uintptr_t)arg;
@@ -207,6 +263,7 @@ int main(void)
 	    cmocka_unit_test(those_who_take_many_exclude_all),
 	    cmocka_unit_test(
 		a_bias_goes_over_to_the_next_thread_and_ends_after_some_changes),
+	    cmocka_unit_test(an_owner_that_comes_while_another_takes_over_does_not_enter),
 	    cmocka_unit_test(an_owner_stopped_inside_holds_up_its_own_lock_only),
 	};
 

@@ -56,6 +56,7 @@ static void a_search_finds_the_first_byte_that_is_not_zero(void **state)
 	assert_int_equal(btt_nonzero_find(&s, PAGE + 7, sizeof(image)), PAGE + 7);
 	assert_int_equal(btt_nonzero_find(&s, PAGE + 8, sizeof(image)), sizeof(image));
 	assert_int_equal(btt_nonzero_find(&s, 0, PAGE + 7), PAGE + 7);
+	assert_int_equal(btt_nonzero_find(&s, 0, PAGE + 3), PAGE + 3);
 	image[PAGE + 7] = 0;
 	image[3 * PAGE - 1] = 1;
 	assert_int_equal(btt_nonzero_find(&s, 5, sizeof(image)), 3 * PAGE - 1);

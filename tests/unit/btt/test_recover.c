@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How open and check judge interrupted, damaged and hostile layouts. */
+#include "btt/info.h"
+
 #include "loaded_fixture.h"
 #include "vectors.h"
 
@@ -229,6 +231,86 @@ static void a_damaged_copy_is_restored_from_the_primary(void **state)
 	assert_int_equal(fixture_check(&f), 1);
 }
 
+/* A block that is sound by itself need not be the copy of this arena's. */
+static void a_copy_that_states_another_size_is_restored_from_the_primary(void **state)
+{
+	const uint64_t mib = 1 << 20;
+	const struct {
+		uint64_t stated; /* the size of the arena; it has 20 MiB */
+		uint64_t area;	 /* the size of the data area */
+	} row[] = {
+	    {16 * mib, 20 * mib},	    {20 * mib - 4096, 20 * mib},
+	    {20 * mib + 4096, 20 * mib},    {24 * mib, 20 * mib},
+	    {BTT_ARENA_MAX_SIZE, 20 * mib}, {16 * mib, 24 * mib},
+	    {20 * mib + 4096, 24 * mib},    {24 * mib, 24 * mib},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		unsigned char block[512] = {7};
+		struct btt_info_media good;
+		struct btt_info_media *copy;
+		struct btt_info info;
+		struct btt *btt;
+
+		fixture_init(&f, DATA_OFF + 24 * mib, sizeof(block));
+		f.params.data_size = 20 * mib;
+		btt = fixture_open(&f);
+		assert_int_equal(btt_write(btt, block, 0), 0);
+		btt_close(btt);
+		copy = (void *)(f.ram.s.base + DATA_OFF + 20 * mib - sizeof(*copy));
+		good = *copy;
+		assert_int_equal(btt_info_decode(&good, &f.params.parent, sizeof(block),
+						 20 * mib, &info),
+				 BTT_INFO_VALID);
+		assert_int_equal(
+		    btt_geometry_arena(row[i].stated, sizeof(block), &info.geo), 0);
+		btt_info_encode(&info, &f.params.parent, copy);
+		f.params.data_size = row[i].area;
+		assert_int_equal(fixture_check(&f), 0);
+		btt_close(fixture_open(&f));
+		if (memcmp(copy, &good, sizeof(good)) != 0)
+			fail_msg("row %zu: the copy is as it was", i);
+		assert_int_equal(fixture_check(&f), 1);
+		fixture_fini(&f);
+	}
+}
+
+/* The disk fails while the pool is opened. */
+static bool has_lost_both;
+
+static void lose_info_blocks(void)
+{
+	f.ram.at_fence = NULL;
+	memset(f.ram.s.base + COPY_OFF, 0xff, 4096);
+	if (has_lost_both)
+		memset(f.ram.s.base + DATA_OFF, 0xff, 4096);
+}
+
+static void info_blocks_that_are_lost_meanwhile_are_not_stored_again(void **state)
+{
+	unsigned char good[4096];
+	struct btt *btt;
+
+	(void)state;
+	memcpy(good, f.ram.s.base + COPY_OFF, sizeof(good));
+	has_lost_both = false;
+	f.ram.at_fence = lose_info_blocks;
+	open_and_expect_block_0(0xa5);
+	assert_null(f.ram.at_fence);
+	assert_memory_equal(f.ram.s.base + COPY_OFF, good, sizeof(good));
+
+	has_lost_both = true;
+	f.ram.at_fence = lose_info_blocks;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EIO);
+	assert_non_null(
+	    strstr(errormsg_get(),
+		   "pool: the info block at offset 0x1001000 is no longer what"));
+	/* nothing has been stored over it */
+	memset(good, 0xff, sizeof(good));
+	assert_memory_equal(f.ram.s.base + COPY_OFF, good, sizeof(good));
+}
+
 static void a_copy_that_was_never_written_is_no_damage(void **state)
 {
 	struct btt *btt = fixture_open(&f);
@@ -362,6 +444,9 @@ int main(void)
 	    ON_WRITTEN(doubly_owned_and_lost_blocks_are_found),
 	    ON_WRITTEN(a_damaged_primary_is_restored_from_its_copy),
 	    ON_WRITTEN(a_damaged_copy_is_restored_from_the_primary),
+	    cmocka_unit_test(
+		a_copy_that_states_another_size_is_restored_from_the_primary),
+	    ON_WRITTEN(info_blocks_that_are_lost_meanwhile_are_not_stored_again),
 	    ON_FRESH(a_copy_that_was_never_written_is_no_damage),
 	    ON_WRITTEN(a_copy_that_was_cut_off_is_damage_but_no_obstacle),
 	    ON_WRITTEN(another_block_size_in_the_descriptor_is_no_reason_to_format),

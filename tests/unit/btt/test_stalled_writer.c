@@ -7,108 +7,9 @@
  * The calls that must not wait run in threads of their own, so that a case fails instead of
  * hanging.
  */
-#include "btt_fixture.h"
+#include "stalled_fixture.h"
 
-#include <pthread.h>
 #include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "btt/arena.h"
-
-#define PATIENCE 30 /* timeout in seconds for work of milliseconds */
-
-/* Blocks of one map lock. */
-#define LOCK_BLOCKS 16u
-
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards all flags below */
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-
-static void raise_flag(bool *flag)
-{
-	pthread_mutex_lock(&mutex);
-	*flag = true;
-	pthread_cond_broadcast(&changed);
-	pthread_mutex_unlock(&mutex);
-}
-
-static void wait_for(const bool *flag)
-{
-	pthread_mutex_lock(&mutex);
-	while (!*flag)
-		pthread_cond_wait(&changed, &mutex);
-	pthread_mutex_unlock(&mutex);
-}
-
-/* Returns false if the flag was not raised before the timeout. */
-static bool is_raised_in_time(const bool *flag)
-{
-	struct timespec until;
-	bool raised;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE;
-	pthread_mutex_lock(&mutex);
-	while (!*flag && pthread_cond_timedwait(&changed, &mutex, &until) == 0)
-		;
-	raised = *flag;
-	pthread_mutex_unlock(&mutex);
-	return raised;
-}
-
-/* --- threads that stop -------------------------------------------------------------------- */
-
-enum call { WRITE, SET_ZERO, SET_ERROR };
-
-struct stopped {
-	struct btt *btt;
-	uint64_t lba;
-	enum call call;
-	unsigned fence; /* the fence of the call at which to stop: 1 or 2 */
-	bool inside;
-	bool go;
-	unsigned hint;
-	int ret;
-	pthread_t thread;
-};
-
-static __thread struct stopped *self;
-
-static void stop_at_fence(void)
-{
-	if (!self || self->fence == 0 || --self->fence > 0)
-		return;
-	raise_flag(&self->inside);
-	wait_for(&self->go);
-}
-
-static void *run_stopped(void *arg)
-{
-	struct stopped *s = arg;
-	unsigned char buf[512];
-
-	self = s;
-	s->hint = lane_hint(lane_thread());
-	memset(buf, 0xee, sizeof(buf));
-	s->ret = s->call == WRITE      ? btt_write(s->btt, buf, s->lba)
-		 : s->call == SET_ZERO ? btt_set_zero(s->btt, s->lba)
-				       : btt_set_error(s->btt, s->lba);
-	return NULL;
-}
-
-static void let_go(struct stopped *s)
-{
-	raise_flag(&s->go);
-	pthread_join(s->thread, NULL);
-}
-
-static void stop(struct stopped *s, struct btt *btt)
-{
-	s->btt = btt;
-	assert_int_equal(pthread_create(&s->thread, NULL, run_stopped, s), 0);
-	if (!is_raised_in_time(&s->inside))
-		fail_msg("a writer did not get to its fence");
-}
 
 /* --- threads that must not be held up ----------------------------------------------------- */
 
@@ -181,32 +82,6 @@ static bool others_went_on(struct other *o, unsigned n, struct stopped *s, unsig
 			fail_msg("thread %u: %s", i, o[i].failure);
 	}
 	return in_time;
-}
-
-/* Opens a table that is laid out; blocks 0 to 127 are written. */
-static struct btt *open_table(struct fixture *f, unsigned nlane, bool eager)
-{
-	unsigned char buf[512];
-	struct btt *btt;
-
-	fixture_init(f, POOL_SIZE, 512);
-	f->params.nlane = nlane;
-	/* eager: the map locks are biased to one thread */
-	f->ram.s.eager_flush = eager;
-	f->ram.s.line_order = eager;
-	f->ram.at_fence = stop_at_fence;
-	btt = fixture_open(f);
-	memset(buf, 0x55, sizeof(buf));
-	for (uint64_t lba = 0; lba < 128; lba++)
-		assert_int_equal(btt_write(btt, buf, lba), 0);
-	return btt;
-}
-
-static void close_table(struct fixture *f, struct btt *btt)
-{
-	btt_close(btt);
-	assert_int_equal(fixture_check(f), 1);
-	fixture_fini(f);
 }
 
 /* --- lanes of one's own ------------------------------------------------------------------- */
@@ -307,6 +182,118 @@ static void readers_of_the_very_block_get_through(void **state)
 			fail_msg("row %u: the reader %s", i / 2,
 				 in_time ? "found something else" : "was held up");
 		close_table(&f, s.btt);
+	}
+}
+
+static uint64_t gate(struct btt *btt)
+{
+	return atomic_load(&btt->fast->nblock);
+}
+
+/* --- calls on many blocks ----------------------------------------------------------------- */
+
+struct later {
+	struct btt *btt;
+	enum call call;
+	uint64_t lba;
+	uint64_t nblock;
+	bool done;
+	int ret;
+};
+
+static void *run_later(void *arg)
+{
+	struct later *l = arg;
+
+	l->ret = make_call(l->btt, l->call, l->lba, l->nblock, 0xdd);
+	raise_flag(&l->done);
+	return NULL;
+}
+
+/* Whether the call waits for a lock: it asks the readers to give way. Otherwise it is done. */
+static bool has_to_wait(struct later *l)
+{
+	while (gate(l->btt)) {
+		bool done;
+
+		pthread_mutex_lock(&mutex);
+		done = l->done;
+		pthread_mutex_unlock(&mutex);
+		if (done)
+			return false;
+		syscall(SYS_sched_yield);
+	}
+	return true;
+}
+
+/* They need the locks of all their blocks, and no others. */
+static void calls_on_many_blocks_wait_for_those_on_the_same(void **state)
+{
+	static const struct {
+		enum call first;
+		uint64_t first_lba;
+		uint64_t first_nblock;
+		enum call call;
+		uint64_t lba;
+		uint64_t nblock;
+		bool waits;
+	} row[] = {
+	    {WRITE, 36, 1, ZERO_RANGE, 0, 32, false},
+	    {WRITE, 36, 1, ZERO_RANGE, 48, 40, false},
+	    {WRITE, 36, 1, ZERO_RANGE, 47, 1, true},
+	    {WRITE, 36, 1, ZERO_RANGE, 0, 33, true},
+	    {WRITE, 36, 1, ZERO_RANGE, 20, 40, true},
+	    {WRITE, 36, 1, WRITE_RUN, 0, 32, false},
+	    {WRITE, 36, 1, WRITE_RUN, 48, 40, false},
+	    {WRITE, 36, 1, WRITE_RUN, 47, 1, true},
+	    {WRITE, 36, 1, WRITE_RUN, 0, 33, true},
+	    {WRITE, 36, 1, WRITE_RUN, 20, 40, true},
+	    {SET_ZERO, 36, 1, ZERO_RANGE, 32, 16, true},
+	    {SET_ZERO, 36, 1, WRITE_RUN, 32, 16, true},
+	    {ZERO_RANGE, 36, 40, WRITE, 64, 1, true},
+	    {ZERO_RANGE, 36, 40, ZERO_RANGE, 75, 5, true},
+	    {ZERO_RANGE, 36, 40, WRITE_RUN, 32, 5, true},
+	    {WRITE_RUN, 36, 40, SET_ZERO, 64, 1, true},
+	    {WRITE_RUN, 36, 40, ZERO_RANGE, 75, 5, true},
+	    {WRITE_RUN, 36, 40, WRITE_RUN, 32, 5, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(row); i++) {
+		unsigned k = i % ARRAY_SIZE(row);
+		struct stopped s = {.lba = row[k].first_lba,
+				    .nblock = row[k].first_nblock,
+				    .call = row[k].first,
+				    .fence = 1};
+		struct later l = {
+		    .call = row[k].call, .lba = row[k].lba, .nblock = row[k].nblock};
+		pthread_t thread;
+		struct fixture f;
+		bool waits;
+
+		l.btt = open_table(&f, 64, i == k);
+		stop(&s, l.btt);
+		assert_int_equal(pthread_create(&thread, NULL, run_later, &l), 0);
+		waits = has_to_wait(&l);
+		let_go(&s);
+		pthread_join(thread, NULL);
+		if (waits != row[k].waits)
+			fail_msg("row %u: the call %s", k,
+				 waits ? "was held up" : "did not wait");
+		assert_int_equal(s.ret, 0);
+		assert_int_equal(l.ret, 0);
+		for (uint64_t lba = 0; lba < 96; lba++) {
+			bool by_later = lba >= l.lba && lba < l.lba + l.nblock;
+			bool by_first = lba >= s.lba && lba < s.lba + s.nblock;
+			enum call last = by_later ? l.call : s.call;
+
+			fixture_expect_byte(l.btt, lba,
+					    !by_later && !by_first ? 0x55
+					    : last == SET_ZERO || last == ZERO_RANGE ? 0
+					    : by_later ? 0xdd
+						       : 0xee);
+		}
+		close_table(&f, l.btt);
 	}
 }
 
@@ -429,11 +416,6 @@ SUPPORT_INTERPOSE int sched_yield(void)
 	return 0;
 }
 
-static uint64_t gate(struct btt *btt)
-{
-	return atomic_load(&btt->fast->nblock);
-}
-
 static void *write_block_3(void *arg)
 {
 	unsigned char buf[512];
@@ -500,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(others_write_while_writers_stand_in_the_fence),
 	    cmocka_unit_test(readers_of_the_very_block_get_through),
+	    cmocka_unit_test(calls_on_many_blocks_wait_for_those_on_the_same),
 	    cmocka_unit_test(a_stopped_writer_keeps_its_shared_lane_only),
 	    cmocka_unit_test(whichever_shared_lane_is_free_first_serves),
 	    cmocka_unit_test(readers_give_way_a_few_times_to_a_writer_that_waits),

@@ -42,6 +42,7 @@ static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **sta
 	(void)state;
 	assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
 	assert_int_equal(sigbus_watch(w, memory, 4096, 4096), 0);
+	assert_int_equal(w->serial, 1); /* a free place must not look like this watch's */
 	assert_int_equal(sigbus_watch(&other, memory, 4096, 4096), 0);
 	own_calls = 0;
 	sigbus_enter(w);
@@ -53,6 +54,8 @@ static void a_thread_may_jump_out_of_a_call_before_the_pool_is_closed(void **sta
 	if (sigsetjmp(way_out, 1) == 0)
 		*(volatile char *)lost = 1;
 	assert_int_equal(own_calls, 2);
+	sigbus_enter(&other);
+	assert_false(sigbus_leave(&other));
 	sigbus_unwatch(&other);
 	munmap(lost, 4096);
 	munmap(memory, 4096);

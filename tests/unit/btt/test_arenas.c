@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Pools of several arenas, in sparse files. */
+#include "btt_fixture.h"
+
+#include "btt/flog.h"
+#include "btt/geometry.h"
+
+#define TERABYTE (UINT64_C(1) << 40)
+
+static void three_arenas_of_a_sparse_terabyte(void **state)
+{
+	enum { BSIZE = 4096 };
+	const uint64_t size = TERABYTE + (64u << 20) + DATA_OFF;
+	static unsigned char buf[BSIZE];
+	uint64_t first_of_arena[3];
+	struct fixture f;
+	struct btt *btt;
+	uint64_t per_arena;
+
+	(void)state;
+#ifdef __SANITIZE_THREAD__
+	skip(); /* its run time may leave no free terabyte in one piece */
+#endif
+	fixture_init(&f, size, BSIZE);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_count_blocks("pool", TERABYTE / 2, BSIZE, &per_arena), 0);
+	for (unsigned i = 0; i < 3; i++)
+		first_of_arena[i] = i * per_arena;
+	for (unsigned i = 0; i < 3; i++) {
+		memset(buf, (int)i + 1, BSIZE);
+		assert_int_equal(btt_write(btt, buf, first_of_arena[i]), 0);
+		memset(buf, (int)i + 0x81, BSIZE);
+		assert_int_equal(
+		    btt_write(btt, buf,
+			      i < 2 ? first_of_arena[i + 1] - 1 : btt_nblock(btt) - 1),
+		    0);
+	}
+	btt_close(btt);
+
+	/* each arena's primary can be lost, all at once */
+	for (unsigned i = 0; i < 3; i++)
+		memset(f.ram.s.base + DATA_OFF + i * (TERABYTE / 2), 0, 4096);
+	btt = fixture_open(&f);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(btt_read(btt, buf, first_of_arena[i]), 0);
+		assert_int_equal(buf[BSIZE - 1], i + 1);
+		assert_int_equal(
+		    btt_read(btt, buf,
+			     i < 2 ? first_of_arena[i + 1] - 1 : btt_nblock(btt) - 1),
+		    0);
+		assert_int_equal(buf[0], i + 0x81);
+	}
+	assert_int_equal(btt_read(btt, buf, first_of_arena[1] + 1), 0);
+	assert_int_equal(buf[0], 0);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
+/* A table that is laid out: an arena of the largest size, and one of 64 MiB behind it. */
+static void fixture_init_two_arenas(struct fixture *f)
+{
+	unsigned char buf[512] = {1};
+	struct btt *btt;
+
+	fixture_init(f, TERABYTE / 2 + (64u << 20) + DATA_OFF, sizeof(buf));
+	btt = fixture_open(f);
+	assert_int_equal(btt_write(btt, buf, 0), 0);
+	btt_close(btt);
+}
+
+static void an_arena_lost_among_others_is_reported_and_kept(void **state)
+{
+	unsigned char *first;
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init_two_arenas(&f);
+	first = f.ram.s.base + DATA_OFF + TERABYTE / 2;
+	memset(first, 0, 4096);
+	memset(first + (64u << 20) - 4096, 0, 4096);
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "arena 1 at offset 0x8000002000"));
+	fixture_fini(&f);
+}
+
+static void the_last_arena_fits_into_what_the_others_leave(void **state)
+{
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init_two_arenas(&f);
+	f.params.data_size -= 4096; /* its copy of the info block is cut off */
+	btt = fixture_open(&f);
+	btt_close(btt);
+	f.params.data_size -= 4096;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "cut off"));
+	fixture_fini(&f);
+}
+
+/* Puts the first arena's map and flog back to what the layout has stored. */
+static void forget_the_write(struct fixture *f)
+{
+	struct btt_geometry geo;
+
+	assert_int_equal(btt_geometry_arena(TERABYTE / 2, 512, &geo), 0);
+	fixture_put32(f, DATA_OFF + geo.map_arena_off, 0);
+	for (unsigned n = 0; n < BTT_NFREE; n++) {
+		struct btt_flog_slot_media pristine;
+
+		btt_flog_encode_pristine(n, geo.external_nlba, &pristine);
+		memcpy(f->ram.s.base + DATA_OFF + geo.flog_arena_off +
+			   (size_t)n * sizeof(pristine),
+		       &pristine, sizeof(pristine));
+	}
+}
+
+/*
+ * The first arena's info block says that there is another one, which is gone, or most of it. Its blocks
+ * are missed even if the pool was never written to.
+ */
+static void a_pool_that_has_lost_its_last_arena_is_no_smaller_pool(void **state)
+{
+	static const uint64_t left[] = {0, 4096, 8 << 20, (16 << 20) - 8192};
+
+	(void)state;
+	for (unsigned i = 0; i < 4 * ARRAY_SIZE(left); i++) {
+		bool is_written = i % 2;
+		bool is_damaged = i / 2 % 2; /* the first page of the last arena */
+		unsigned long stores;
+		struct fixture f;
+		struct btt *btt;
+
+		fixture_init_two_arenas(&f);
+		if (!is_written)
+			forget_the_write(&f);
+		if (is_damaged)
+			memset(f.ram.s.base + DATA_OFF + TERABYTE / 2, 0, 4096);
+		f.params.data_size = TERABYTE / 2 + left[i / 4];
+		stores = f.ram.stores;
+		assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+		if (!strstr(errormsg_get(), "cut off"))
+			fail_msg("%s", errormsg_get());
+		assert_int_equal(btt_check(&f.ram.s, &f.params), 0);
+		assert_int_equal(f.ram.stores, stores);
+		fixture_fini(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(three_arenas_of_a_sparse_terabyte),
+	    cmocka_unit_test(the_last_arena_fits_into_what_the_others_leave),
+	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
+	    cmocka_unit_test(a_pool_that_has_lost_its_last_arena_is_no_smaller_pool),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
