@@ -76,7 +76,7 @@ static enum tool_status has_memory_again(unsigned at, enum tool_status status)
 	return status;
 }
 
-/* No command does without what it wanted the memory for, and none says that something else is wrong. */
+/* No command does without what the memory was for, or says that something else is wrong. */
 static void assert_out_of_memory(unsigned n, int status)
 {
 	if (status != 3 || !strstr(tool_said, "memory"))
