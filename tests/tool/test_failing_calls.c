@@ -334,7 +334,7 @@ static void run_armed(const struct step *s)
 static bool must_be_noticed(const struct step *s, unsigned *nsync)
 {
 	if (failing_calls_how != FAILING_CALLS_ERROR)
-		return false; /* the call is repeated, or continued */
+		return false; /* see must_go_on() */
 	switch (failing_calls_last.number) {
 	case SYS_msync:
 		return ++*nsync > s->nsync;
@@ -359,13 +359,41 @@ static bool is_write_to(int fd)
 	return failing_calls_last.number == SYS_write && failing_calls_last.arg[0] == fd;
 }
 
+static bool is_given(const struct step *s, const char *option)
+{
+	for (size_t i = 0; i < COUNT(s->args) && s->args[i]; i++)
+		if (strcmp(s->args[i], option) == 0)
+			return true;
+	return false;
+}
+
+/* Calls of stdio, which reads and writes backups, pictures and what is printed. */
+static bool is_of_stdio(const struct step *s)
+{
+	if (failing_calls_last.number == SYS_read)
+		return is_given(s, "-u");
+	return failing_calls_last.number == SYS_write &&
+	       (is_write_to(STDOUT_FILENO) || is_write_to(STDERR_FILENO) ||
+		is_given(s, "U") || is_given(s, "-m"));
+}
+
+/* An interrupted call is repeated, but not by stdio. One that is half done is continued. */
+static bool must_go_on(const struct step *s)
+{
+	return failing_calls_how == FAILING_CALLS_SHORT ||
+	       (failing_calls_how == FAILING_CALLS_INTERRUPT && !is_of_stdio(s));
+}
+
 static void judge(const struct step *s, int status, const char *said, unsigned *nsync)
 {
 	bool is_quiet = is_write_to(STDERR_FILENO) ||
 			(failing_calls_lasting && failing_calls_last.number == SYS_write);
 	bool is_done = outcome->status == status;
 
-	if (outcome->status == TOOL_FAILED) {
+	if (must_go_on(s) && !is_done) {
+		fail_msg("%s: it ends: %s", failing_calls_text(s->name, fails_at),
+			 outcome->said);
+	} else if (outcome->status == TOOL_FAILED) {
 		if (!is_quiet && !strstr(outcome->said, "pmemblk: "))
 			fail_msg("%s: no message: %s",
 				 failing_calls_text(s->name, fails_at), outcome->said);
