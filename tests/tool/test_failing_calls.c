@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <libpmemblk.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "failing_calls.h"
 
@@ -173,6 +174,15 @@ static void check_made(bool is_done)
 		assert_made(pool, false);
 }
 
+/* The pool is for its owner only. */
+static void assert_private(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+		fail_msg("%s has the mode %o", path, st.st_mode);
+}
+
 static void check_export(bool is_done)
 {
 	unsigned char *p;
@@ -180,6 +190,7 @@ static void check_export(bool is_done)
 
 	check_blocks(base_nblock, 0, false);
 	assert_made(other, is_done);
+	assert_private(other);
 	if (!is_done)
 		return;
 	p = support_read_file(other, &len);
@@ -194,6 +205,7 @@ static void check_picture(bool is_done)
 {
 	check_blocks(base_nblock, 0, false);
 	assert_made(other, is_done);
+	assert_private(other);
 }
 
 static void check_import(bool is_done)
