@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A backup that cannot be made durable, or for which there is no memory: the pool is not changed, and
- * no backup is left. The linker replaces the functions that allocate memory, and fdopen, which does.
+ * no backup is left. A check without memory has no result. The linker replaces the functions that
+ * allocate memory, and fdopen, which does.
  */
 #include "undo_fixture.h"
 
@@ -137,6 +138,38 @@ static void no_memory_leaves_no_backup_and_no_change(void **state)
 	fails_once = false;
 	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++)
 		free(damaged[i].p);
+}
+
+static enum tool_status check_without_memory(const struct tool_command *self, int argc,
+					     char **argv)
+{
+	unsigned at = failing_at;
+
+	ncall = 0;
+	return has_memory_again(at, cmd_check(self, argc, argv));
+}
+
+static void no_memory_is_no_verdict_about_a_sound_pool(void **state)
+{
+	(void)state;
+	store_file(path, &base);
+	for (int once = 0; once < 2; once++) {
+		unsigned n = 1;
+
+		fails_once = once;
+		for (;; n++) {
+			int status;
+
+			failing_at = n;
+			status = tool_run(check_without_memory, path, NULL);
+			if (ncall == 0)
+				break;
+			assert_out_of_memory(n, status);
+		}
+		print_message("%u allocations\n", n - 1);
+		assert_true(n > 10);
+	}
+	fails_once = false;
 }
 
 static enum tool_status grow_without_memory(const struct tool_command *self, int argc,
@@ -314,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_memory_leaves_no_backup_and_no_change),
+	    cmocka_unit_test(no_memory_is_no_verdict_about_a_sound_pool),
 	    cmocka_unit_test(no_memory_leaves_a_pool_that_grows_as_it_was),
 	    cmocka_unit_test(no_memory_for_an_undo_leaves_the_backup_usable),
 	    cmocka_unit_test(
