@@ -13,6 +13,9 @@
  * other time.
  *
  * FAIL_MSYNC: all calls of msync fail with EIO from that one on, counted from 1.
+ *
+ * BUSY_READ: the first so many reads of the standard input find nothing: it does not block, and
+ * somebody else was faster.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -89,6 +92,18 @@ int clock_gettime(clockid_t id, struct timespec *t)
 	now = (atomic_fetch_add(&looks, 1) + 1) * strtoull(step, NULL, 10);
 	*t = (struct timespec){(time_t)(now / 1000000000), (long)(now % 1000000000)};
 	return 0;
+}
+
+ssize_t read(int fd, void *buf, size_t len)
+{
+	static atomic_int n;
+	const char *busy = getenv("BUSY_READ");
+
+	if (busy && fd == STDIN_FILENO && atomic_fetch_add(&n, 1) < atoi(busy)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return syscall(SYS_read, fd, buf, len);
 }
 
 #define INTERPOSE(type, name, parameters, arguments)                                     \

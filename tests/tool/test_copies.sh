@@ -259,4 +259,11 @@ if [ -z "${RUNNER:-}${SAN:-}" ]; then
 		fail "$bytes bytes were written, the last block is $last"
 	tool export "$work/many" - | tail -c +409601 | cmp -n "$bytes" - "$work/new" || fail "what was written"
 	case_ok "a failing sync: import names the batch, and what it counts is there"
+
+	expect 0 create -b 4K "$work/busy"
+	head -c 3M "$work/raw" | BUSY_READ=5 LD_PRELOAD=$work/shim.so tool import - "$work/busy" >"$work/out" 2>"$work/err" ||
+		fail "a standard input that had nothing for a moment"
+	printed '^3145728 bytes in 768 blocks$'
+	tool export "$work/busy" - 2>/dev/null | cmp -n 3145728 - "$work/raw" || fail "what was imported"
+	case_ok "import waits for a standard input that does not block"
 fi

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <libpmemblk.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "failing_calls.h"
 
@@ -173,6 +174,15 @@ static void check_made(bool is_done)
 		assert_made(pool, false);
 }
 
+/* The pool is for its owner only. */
+static void assert_private(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && (st.st_mode & 077) != 0)
+		fail_msg("%s has the mode %o", path, st.st_mode);
+}
+
 static void check_export(bool is_done)
 {
 	unsigned char *p;
@@ -180,6 +190,7 @@ static void check_export(bool is_done)
 
 	check_blocks(base_nblock, 0, false);
 	assert_made(other, is_done);
+	assert_private(other);
 	if (!is_done)
 		return;
 	p = support_read_file(other, &len);
@@ -194,6 +205,7 @@ static void check_picture(bool is_done)
 {
 	check_blocks(base_nblock, 0, false);
 	assert_made(other, is_done);
+	assert_private(other);
 }
 
 static void check_import(bool is_done)
@@ -334,7 +346,7 @@ static void run_armed(const struct step *s)
 static bool must_be_noticed(const struct step *s, unsigned *nsync)
 {
 	if (failing_calls_how != FAILING_CALLS_ERROR)
-		return false; /* the call is repeated, or continued */
+		return false; /* see must_go_on() */
 	switch (failing_calls_last.number) {
 	case SYS_msync:
 		return ++*nsync > s->nsync;
@@ -359,13 +371,41 @@ static bool is_write_to(int fd)
 	return failing_calls_last.number == SYS_write && failing_calls_last.arg[0] == fd;
 }
 
+static bool is_given(const struct step *s, const char *option)
+{
+	for (size_t i = 0; i < COUNT(s->args) && s->args[i]; i++)
+		if (strcmp(s->args[i], option) == 0)
+			return true;
+	return false;
+}
+
+/* Calls of stdio, which reads and writes backups, pictures and what is printed. */
+static bool is_of_stdio(const struct step *s)
+{
+	if (failing_calls_last.number == SYS_read)
+		return is_given(s, "-u");
+	return failing_calls_last.number == SYS_write &&
+	       (is_write_to(STDOUT_FILENO) || is_write_to(STDERR_FILENO) ||
+		is_given(s, "U") || is_given(s, "-m"));
+}
+
+/* An interrupted call is repeated, but not by stdio. One that is half done is continued. */
+static bool must_go_on(const struct step *s)
+{
+	return failing_calls_how == FAILING_CALLS_SHORT ||
+	       (failing_calls_how == FAILING_CALLS_INTERRUPT && !is_of_stdio(s));
+}
+
 static void judge(const struct step *s, int status, const char *said, unsigned *nsync)
 {
 	bool is_quiet = is_write_to(STDERR_FILENO) ||
 			(failing_calls_lasting && failing_calls_last.number == SYS_write);
 	bool is_done = outcome->status == status;
 
-	if (outcome->status == TOOL_FAILED) {
+	if (must_go_on(s) && !is_done) {
+		fail_msg("%s: it ends: %s", failing_calls_text(s->name, fails_at),
+			 outcome->said);
+	} else if (outcome->status == TOOL_FAILED) {
 		if (!is_quiet && !strstr(outcome->said, "pmemblk: "))
 			fail_msg("%s: no message: %s",
 				 failing_calls_text(s->name, fails_at), outcome->said);

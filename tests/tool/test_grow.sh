@@ -192,6 +192,41 @@ expect 0 check "$p"
 expect 0 import "$work/raw" "$p"
 case_ok "a layout without a copy"
 
+# The same with two arenas, of which the first one stays as it is.
+truncate -s $(((1 << 39) + 8192 + (1 << 25))) "$big"
+PMEMBLK_CONF=fallocate.at_create=0 expect 0 create -w -b 16384 -s 0 "$big"
+# field NAME ARENA, of what info --json has printed; page N prints a page
+field()
+{
+	sed -nE "s/^ *\"$1\": ([0-9]+),?\$/\1/p" "$work/out" | sed -n "$(($2 + 1))p"
+}
+page()
+{
+	dd if="$big" bs=4096 skip="$1" count=1 status=none
+}
+expect 0 info --json "$big"
+pages=(0)
+for arena in 0 1; do
+	off=$(field offset $arena)
+	copy=$((off + $(field info_copy_offset $arena)))
+	for at in $((off + $(field map_offset $arena))) $copy; do
+		dd if=/dev/zero of="$big" bs=4096 seek=$((at / 4096)) count=1 conv=notrunc status=none
+		pages+=($((at / 4096)))
+	done
+	pages+=($((off / 4096)))
+	[ $arena = 1 ] || copied="$((off / 4096)) $((copy / 4096))"
+done
+expect 0 check "$big"
+for n in "${pages[@]}"; do page "$n"; done >"$work/pages"
+expect 0 grow -s $(((1 << 39) + (1 << 26))) "$big"
+expect 0 check "$big"
+page "${copied% *}" | cmp - <(page "${copied#* }") || fail "the copy of the arena that stays"
+expect 0 grow -u "$big.undo" "$big"
+for n in "${pages[@]}"; do page "$n"; done | cmp - "$work/pages" || fail "an undo"
+[ "$(stat -c %s "$big")" = $(((1 << 39) + 8192 + (1 << 25))) ] || fail "the length"
+rm "$big" "$big.undo"
+case_ok "a layout without copies in an arena that stays as it is"
+
 # If a grown pool has lost both info blocks, repair computes them from the sizes, as for any pool.
 dd if=/dev/zero of="$p" bs=4096 seek=2 count=1 conv=notrunc status=none
 dd if=/dev/zero of="$p" bs=4096 seek=$((40 * 256 - 1)) count=1 conv=notrunc status=none
@@ -242,5 +277,6 @@ done <<'END'
 512 16785408 16789504 16900000 17M 64M 1000000001 512G 1T
 520 20000001 20004097 33M 600G
 4096 17M 17829889 100000000 549755813888 549755822080 549772599296 549776793600
+4096 17M 549756870656 549776793600
 65536 48M 50M 1T 1.25T
 END

@@ -42,6 +42,30 @@ printed "^libpmemblk \(foreign\) .*/foreign.so\$"
 LD_PRELOAD=$work/foreign.so tool help check >"$work/out" || fail "help on a foreign library"
 case_ok "a library of another kind is refused by name"
 
+# Notes of others, of another kind or form, or with a wrong length: OWNER, and what sed changes in the header.
+mkdir "$work/noted"
+while read -r owner edit; do
+	sed "$edit" "$SOURCE/src/common/version_note.h" >"$work/noted/version_note.h"
+	printf '#include <stdint.h>\n#define SRCVERSION "%s"\n#include "version_note.h"\nVERSION_NOTE("%s");\n' "$VERSION" "$owner" |
+		cat - "$work/foreign.c" >"$work/noted/noted.c"
+	$CC -shared -fPIC -o "$work/noted/noted.so" "$work/noted/noted.c"
+	LD_PRELOAD=$work/noted/noted.so tool check "$work/pool" >"$work/out" 2>"$work/err" &&
+		fail "a note of $owner, $edit"
+	said '^pmemblk: .*/noted.so is not the libpmemblk of this tool, which does not work with another one$'
+	LD_PRELOAD=$work/noted/noted.so tool --version >"$work/out" || fail "--version on a foreign library"
+	printed "^libpmemblk \(foreign\) .*/noted.so\$"
+done <<-END
+	libother
+	libpmem
+	libpmemxxx
+	libpmemblk2
+	libpmemblk s/VERSION_NOTE_TYPE 1u/VERSION_NOTE_TYPE 2u/
+	libpmemblk s/aligned(4)/aligned(8)/
+	libpmemblk s/{sizeof(library), /{sizeof("libp")-1,/
+	libpmemblk s/sizeof(SRCVERSION), VERSION/sizeof(SRCVERSION)+4000,VERSION/
+END
+case_ok "another note is not taken for that of the library"
+
 printf '#include <stdint.h>\n#define SRCVERSION "1.14.99"\n#include "version_note.h"\nVERSION_NOTE("libpmemblk");\n' |
 	cat - "$work/foreign.c" >"$work/later.c"
 $CC -shared -fPIC -I"$SOURCE/src/common" -o "$work/later.so" "$work/later.c"

@@ -191,6 +191,22 @@ head -c 153600 /dev/urandom | tool import - "$p" >"$work/out"
 head -c 61440 /dev/zero | tool import -f 100 - "$p" >"$work/out"
 # the last ones of a page of the map: what follows in their square was never written, and lies in a hole
 head -c 2048 /dev/urandom | tool import -f 1020 - "$p" >"$work/out"
+# squares with 10, 8, 7, 12 and 14 blocks of data of 15; with 9 zeros; with 5 of each kind; with 6 data and 6 zeros
+while read -r first n source; do
+	head -c $((n * 512)) "/dev/$source" | tool import -f "$first" - "$p" >"$work/out"
+done <<-END
+	1500 10 urandom
+	1530 8 urandom
+	1568 7 urandom
+	1590 12 urandom
+	1620 14 urandom
+	1650 9 urandom
+	1650 9 zero
+	1680 10 urandom
+	1685 5 zero
+	1710 12 urandom
+	1710 6 zero
+END
 map=$((8192 + $(od -An -tu8 -j8288 -N8 "$p" | tr -d ' ')))
 printf '\100' | dd of="$p" bs=1 seek=$((map + 4 * 250 + 3)) conv=notrunc status=none
 printf damage | dd of="$p" bs=1 seek=8292 conv=notrunc status=none

@@ -17,9 +17,12 @@ expect 0 -h
 cmp "$work/out" "$work/help" || fail "-h and --help differ"
 commands=$(awk '/^  [a-z]/ { print $1 }' "$work/out")
 [ "$(wc -w <<<"$commands")" -ge 3 ] || fail "the help names no commands"
+printed '^Exit status: 0 done, consistent; 1 damage found; 2 wrong usage; 3 an error\.$'
 for c in $commands; do
 	expect 0 "$c" --help
 	printed "^usage: pmemblk $c "
+	what=$(sed -nE "s/^  $c +(.+)/\1/p" "$work/help")
+	[ -n "$what" ] && [ "$(sed -n 3p "$work/out")" = "$what" ] || fail "$c --help does not say '$what'"
 	grep -q "^\.It Cm $c\$" "$SOURCE/src/man/pmemblk.1" || fail "the manual does not describe $c"
 	grep -q '^      --wait=SECONDS ' "$work/out" || fail "$c has no --wait"
 	# What an option does stands in one column.
@@ -49,6 +52,10 @@ grep -q '^\.Fl -wait Ns = Ns Ar seconds' "$SOURCE/src/man/pmemblk.1" ||
 	fail "the manual does not describe --wait"
 expect 2 help frobnicate
 said "no command 'frobnicate'"
+expect 0 export --help
+printed '^FILE - is the standard output\.$'
+expect 0 import --help
+printed '^FILE - is the standard input\.$'
 case_ok "help and manual name every command and option"
 
 expect 2

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A backup that cannot be made durable, or for which there is no memory: the pool is not changed, and
- * no backup is left. The linker replaces the functions that allocate memory, and fdopen, which does.
+ * no backup is left. A check without memory has no result. The linker replaces the functions that
+ * allocate memory, and fdopen, which does.
  */
 #include "undo_fixture.h"
 
@@ -76,6 +77,14 @@ static enum tool_status has_memory_again(unsigned at, enum tool_status status)
 	return status;
 }
 
+/* No command does without what the memory was for, or says that something else is wrong. */
+static void assert_out_of_memory(unsigned n, int status)
+{
+	if (status != 3 || !strstr(tool_said, "memory"))
+		fail_msg("allocation %u%s: status %d\n%s", n,
+			 fails_once ? "" : " and all later ones", status, tool_said);
+}
+
 static enum tool_status repair_without_memory(const struct tool_command *self, int argc,
 					      char **argv)
 {
@@ -99,10 +108,7 @@ static void repair_each_allocation(const struct pool_file *damaged)
 		status = tool_run(repair_without_memory, path, NULL);
 		if (ncall == 0)
 			break;
-		if (status == 0)
-			continue;
-		if (status != 3)
-			fail_msg("allocation %u: status %d\n%s", n, status, tool_said);
+		assert_out_of_memory(n, status);
 		if (access(undo, F_OK) == 0 && !strstr(tool_said, "was taken back")) {
 			nundone++;
 			assert_non_null(strstr(tool_said, "not complete"));
@@ -134,6 +140,38 @@ static void no_memory_leaves_no_backup_and_no_change(void **state)
 		free(damaged[i].p);
 }
 
+static enum tool_status check_without_memory(const struct tool_command *self, int argc,
+					     char **argv)
+{
+	unsigned at = failing_at;
+
+	ncall = 0;
+	return has_memory_again(at, cmd_check(self, argc, argv));
+}
+
+static void no_memory_is_no_verdict_about_a_sound_pool(void **state)
+{
+	(void)state;
+	store_file(path, &base);
+	for (int once = 0; once < 2; once++) {
+		unsigned n = 1;
+
+		fails_once = once;
+		for (;; n++) {
+			int status;
+
+			failing_at = n;
+			status = tool_run(check_without_memory, path, NULL);
+			if (ncall == 0)
+				break;
+			assert_out_of_memory(n, status);
+		}
+		print_message("%u allocations\n", n - 1);
+		assert_true(n > 10);
+	}
+	fails_once = false;
+}
+
 static enum tool_status grow_without_memory(const struct tool_command *self, int argc,
 					    char **argv)
 {
@@ -143,46 +181,68 @@ static enum tool_status grow_without_memory(const struct tool_command *self, int
 	return has_memory_again(at, cmd_grow(self, argc, argv));
 }
 
+static void grow_each_allocation(const char *size)
+{
+	unsigned nundone = 0;
+	unsigned n = 1;
+
+	for (;; n++) {
+		int status;
+
+		unlink(undo);
+		store_file(path, &base);
+		failing_at = n;
+		status = tool_run(grow_without_memory, "-s", size, path, NULL);
+		if (ncall == 0)
+			break;
+		assert_out_of_memory(n, status);
+		if (strstr(tool_said, "not grown completely")) {
+			nundone++;
+			assert_int_equal(tool_run(cmd_grow, "-u", undo, path, NULL), 0);
+		} else if (!strstr(tool_said, "a backup is left")) {
+			assert_int_equal(access(undo, F_OK), -1);
+		}
+		if (!is_file(path, &base))
+			fail_msg("allocation %u: the pool has changed\n%s", n, tool_said);
+	}
+	print_message("%u allocations, %u undone\n", n - 1, nundone);
+	assert_true(n > 20);
+	assert_int_equal(pmemblk_check(path, 0), 1);
+}
+
 /* The new metadata are behind the old end of the file, or overlap the old ones. */
 static void no_memory_leaves_a_pool_that_grows_as_it_was(void **state)
 {
 	static const char *const sizes[] = {"40M", "16814080"};
-	unsigned nundone = 0;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		unsigned n = 1;
-
-		for (;; n++) {
-			int status;
-
-			unlink(undo);
-			store_file(path, &base);
-			failing_at = n;
-			status =
-			    tool_run(grow_without_memory, "-s", sizes[i], path, NULL);
-			if (ncall == 0)
-				break;
-			if (status == 0)
-				continue;
-			if (status != 3)
-				fail_msg("allocation %u: status %d\n%s", n, status,
-					 tool_said);
-			if (strstr(tool_said, "not grown completely")) {
-				nundone++;
-				assert_int_equal(
-				    tool_run(cmd_grow, "-u", undo, path, NULL), 0);
-			} else if (!strstr(tool_said, "a backup is left")) {
-				assert_int_equal(access(undo, F_OK), -1);
-			}
-			if (!is_file(path, &base))
-				fail_msg("allocation %u: the pool has changed\n%s", n,
-					 tool_said);
+	for (int once = 0; once < 2; once++)
+		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+			fails_once = once;
+			grow_each_allocation(sizes[i]);
 		}
-		print_message("%u allocations, %u undone\n", n - 1, nundone);
-		assert_true(n > 20);
-		assert_int_equal(pmemblk_check(path, 0), 1);
+	fails_once = false;
+}
+
+static void undo_each_allocation(const struct pool_file *damaged,
+				 const struct pool_file *repaired)
+{
+	unsigned n = 1;
+
+	for (;; n++) {
+		int status;
+
+		store_file(path, repaired);
+		failing_at = n;
+		status = tool_run(repair_without_memory, "-u", undo, path, NULL);
+		if (ncall == 0)
+			break;
+		assert_out_of_memory(n, status);
+		assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
+		assert_true(is_file(path, damaged));
 	}
+	print_message("%u allocations\n", n - 1);
+	assert_true(n > 15);
 }
 
 /* What an undo has stored already does no harm to the next one. */
@@ -190,27 +250,15 @@ static void no_memory_for_an_undo_leaves_the_backup_usable(void **state)
 {
 	struct pool_file damaged = damage_all();
 	struct pool_file repaired;
-	unsigned n = 1;
 
 	(void)state;
 	assert_int_equal(tool_run(cmd_repair, path, NULL), 0);
 	repaired = load_file(path, &base);
-	for (;; n++) {
-		int status;
-
-		store_file(path, &repaired);
-		failing_at = n;
-		status = tool_run(repair_without_memory, "-u", undo, path, NULL);
-		if (ncall == 0)
-			break;
-		if (status != 0 && status != 3)
-			fail_msg("allocation %u: status %d\n%s", n, status, tool_said);
-		if (status == 3)
-			assert_int_equal(tool_run(cmd_repair, "-u", undo, path, NULL), 0);
-		assert_true(is_file(path, &damaged));
+	for (int once = 0; once < 2; once++) {
+		fails_once = once;
+		undo_each_allocation(&damaged, &repaired);
 	}
-	print_message("%u allocations\n", n - 1);
-	assert_true(n > 15);
+	fails_once = false;
 	free(repaired.p);
 	free(damaged.p);
 }
@@ -299,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_memory_leaves_no_backup_and_no_change),
+	    cmocka_unit_test(no_memory_is_no_verdict_about_a_sound_pool),
 	    cmocka_unit_test(no_memory_leaves_a_pool_that_grows_as_it_was),
 	    cmocka_unit_test(no_memory_for_an_undo_leaves_the_backup_usable),
 	    cmocka_unit_test(

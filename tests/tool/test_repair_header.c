@@ -14,6 +14,7 @@
 
 #define BSIZE 4096u
 #define MAJOR offsetof(struct pool_header, major)
+#define COMPAT offsetof(struct pool_header, compat)
 #define INCOMPAT offsetof(struct pool_header, incompat)
 #define RO_COMPAT offsetof(struct pool_header, ro_compat)
 #define UUID offsetof(struct pool_header, uuid)
@@ -187,6 +188,81 @@ static void features_that_may_be_real_are_not_taken_away(void **state)
 	}
 }
 
+/* Whether there is one header for several files is seen without the header. */
+static void the_option_of_a_set_is_what_the_files_are(void **state)
+{
+	const char *set = support_path(true, "set");
+	const char *part = support_path(true, "part0");
+	struct pool_file f = clone_file(&base);
+	struct pool_file sound;
+	PMEMblkpool *pool;
+	char text[1024];
+
+	(void)state;
+	put32(&f, INCOMPAT, get32(&f, INCOMPAT) | POOL_INCOMPAT_SINGLEHDR);
+	assert_repaired_to(&f, &base);
+
+	snprintf(text, sizeof(text), "PMEMPOOLSET\nOPTION SINGLEHDR\n9M %s\n9M %s\n",
+		 part, support_path(true, "part1"));
+	support_write_file(set, text, strlen(text));
+	pool = pmemblk_create(set, BSIZE, 0, 0600);
+	assert_non_null(pool);
+	pmemblk_close(pool);
+	sound = load_file(part, &base);
+	f = clone_file(&sound);
+	put32(&f, INCOMPAT, get32(&f, INCOMPAT) & ~POOL_INCOMPAT_SINGLEHDR);
+	store_file(part, &f);
+	assert_int_equal(tool_run(cmd_check, set, NULL), 1);
+	assert_int_equal(tool_run(cmd_repair, set, NULL), 0);
+	assert_true(is_file(part, &sound));
+	free(f.p);
+	free(sound.p);
+}
+
+/* Features that nobody knows tell nothing, and none do in a header without its signature. */
+static void features_are_those_of_a_new_pool_where_nothing_tells_them(void **state)
+{
+	struct pool_file f = clone_file(&base);
+
+	(void)state;
+	put32(&f, COMPAT, 0x100);
+	assert_repaired_to(&f, &base);
+	f = clone_file(&base);
+	f.p[0] ^= 1;
+	put32(&f, COMPAT, 0);
+	assert_repaired_to(&f, &base);
+	f = clone_file(&base);
+	f.p[0] ^= 1;
+	put32(&f, INCOMPAT, 0);
+	assert_repaired_to(&f, &base);
+}
+
+static void features_that_a_pool_may_have_are_kept(void **state)
+{
+	static const struct {
+		size_t off;
+		uint32_t value;
+	} features[] = {
+	    {COMPAT, 0},
+	    {COMPAT, POOL_COMPAT_CHECK_BAD_BLOCKS},
+	    {INCOMPAT, 0},
+	    {INCOMPAT, POOL_INCOMPAT_CKSUM_2K},
+	    {INCOMPAT, POOL_INCOMPAT_SDS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(features); i++) {
+		struct pool_file f = make_other(features[i].off, features[i].value);
+		struct pool_file sound;
+
+		f.p[CRTIME + 1] ^= 1;
+		sound = clone_file(&f);
+		mend_header(&sound);
+		assert_repaired_to(&f, &sound);
+		free(sound.p);
+	}
+}
+
 static void garbage_is_no_feature(void **state)
 {
 	struct pool_file f = clone_file(&base);
@@ -212,6 +288,9 @@ int main(void)
 	    cmocka_unit_test(a_lock_is_taken_from_a_sound_header_only),
 	    cmocka_unit_test(info_blocks_of_an_earlier_pool_do_not_name_this_one),
 	    cmocka_unit_test(features_that_may_be_real_are_not_taken_away),
+	    cmocka_unit_test(the_option_of_a_set_is_what_the_files_are),
+	    cmocka_unit_test(features_are_those_of_a_new_pool_where_nothing_tells_them),
+	    cmocka_unit_test(features_that_a_pool_may_have_are_kept),
 	    cmocka_unit_test(garbage_is_no_feature),
 	};
 

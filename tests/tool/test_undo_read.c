@@ -373,6 +373,10 @@ static void lines_of_another_form_are_refused(void **state)
 		       NO_RANGE);
 }
 
+/* A line of each kind. */
+static const char every_line[] = HEAD_3
+    "area 0 4096 0123456789abcdef\nnote some thing\n" RANGE "end 1 0123456789abcdef\n";
+
 static void lines_that_are_too_long_are_refused(void **state)
 {
 	size_t room = 200000;
@@ -386,11 +390,16 @@ static void lines_that_are_too_long_are_refused(void **state)
 	text[n + 16403] = '\n';
 	assert_refused(text, read_sealed(text, 1, LIMIT), NO_RANGE);
 
-	memset(text, 0, room);
-	n = (size_t)snprintf(text, room, HEAD_2 "note ");
-	memset(text + n, 'n', 180000);
-	text[n + 180000] = '\n';
-	assert_refused(text, read_sealed(text, 0, LIMIT), NO_LINE);
+	for (const char *p = every_line; *p; p++)
+		if (*p == '\n') {
+			n = (size_t)(p - every_line);
+			memset(text, 'n', room);
+			memcpy(text, every_line, n);
+			memcpy(text + n + 180000, p, strlen(p));
+			assert_refused(every_line,
+				       read_bytes(text, n + 180000 + strlen(p), LIMIT),
+				       NO_LINE);
+		}
 	free(text);
 }
 
@@ -445,15 +454,15 @@ static void another_end_is_refused(void **state)
 
 static void a_NUL_is_refused(void **state)
 {
-	static const char body[] = HEAD_2 "note some\0thing\n" RANGE;
-	char text[512] = {0};
-	size_t len = sizeof(body) - 1;
+	char text[sizeof(every_line)];
 
 	(void)state;
-	memcpy(text, body, len);
-	len += (size_t)snprintf(text + len, 64, "end 1 %016" PRIx64 "\n",
-				backup_sum(BACKUP_SUM_START, body, len));
-	assert_refused(text, read_bytes(text, len, LIMIT), NO_LINE);
+	for (size_t i = 0; i < strlen(every_line); i++) {
+		memcpy(text, every_line, sizeof(text));
+		text[i] = '\0';
+		assert_refused(every_line, read_bytes(text, sizeof(text) - 1, LIMIT),
+			       NO_LINE);
+	}
 }
 
 /* --- the file ------------------------------------------------------------------------------ */

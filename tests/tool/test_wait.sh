@@ -87,6 +87,33 @@ commands freed 2
 expect 0 check "$work/empty"
 case_ok "every command goes on when the pool is free"
 
+# The files of a set are found also if the set file is locked for a moment.
+printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
+expect 0 create -b 4096 -s 0 "$work/set"
+chmod 600 "$work/part0" "$work/part1"
+chmod 644 "$work/set"
+# meanwhile STATUS ARGS...: runs the tool while the set file is locked at first
+meanwhile()
+{
+	local want=$1 pid rc=0
+	shift
+	exec 7<"$work/set"
+	flock 7
+	tool "$@" --wait=100 >"$work/out" 2>"$work/err" </dev/null 7<&- 8<&- 9<&- &
+	pid=$!
+	sleep 0.3
+	flock -u 7
+	wait $pid || rc=$?
+	[ $rc = "$want" ] || fail "pmemblk $*: exit status $rc instead of $want"
+}
+(umask 022 && meanwhile 0 export "$work/set" "$work/private")
+[ "$(stat -c %a "$work/private")" = 600 ] || fail "the copy has the mode $(stat -c %a "$work/private")"
+meanwhile 3 import "$work/part1" "$work/set"
+said "/part1 is the pool itself, or a file of it: "
+expect 3 export --wait=0.01 "$work/absent" "$work/none"
+said '^pmemblk: cannot find .*/absent: No such file or directory$'
+case_ok "the copy of a set that had to be waited for is no more readable than its files"
+
 # Ten processes wait at once, and all of them get the pool.
 exec 9<"$p"
 flock 9

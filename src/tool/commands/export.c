@@ -142,7 +142,8 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
-	output_source_init(&source, path);
+	if (!output_source_init(&source, path, NULL))
+		return TOOL_FAILED;
 	pool = blocks_open_to_read(path);
 	status =
 	    pool ? export_pool(pool, file, force, skip_errors, &source) : TOOL_FAILED;

@@ -76,7 +76,8 @@ static bool is_foreign(const struct input *in, const char *path)
 	struct output_source source;
 	bool is_own;
 
-	output_source_init(&source, path);
+	if (!output_source_init(&source, path, NULL))
+		return false;
 	is_own = output_source_has(&source, &in->st);
 	output_source_fini(&source);
 	if (is_own)

@@ -376,11 +376,12 @@ static enum tool_status save_picture(const char *path, struct image *image,
 		free(text);
 		return TOOL_FAILED;
 	}
-	output_source_init(&source, path);
-	if (output_open(&out, file, force, &source) &&
-	    output_finish(&out, output_put(&out, text, size)))
-		status = TOOL_OK;
-	output_source_fini(&source);
+	if (output_source_init(&source, path, image->set)) {
+		if (output_open(&out, file, force, &source) &&
+		    output_finish(&out, output_put(&out, text, size)))
+			status = TOOL_OK;
+		output_source_fini(&source);
+	}
 	free(text);
 	return status;
 }

@@ -13,8 +13,10 @@
 
 #include "commands/blocks.h"
 #include "commands/tool.h"
+#include "errormsg.h"
 #include "file.h"
 #include "poolset/load.h"
+#include "poolset/wait.h"
 #include "sysfs.h"
 
 /* The smallest hole that is made. */
@@ -43,31 +45,65 @@ static void add_part(struct output_source *source, const char *path,
 
 static bool add_file(struct output_source *source, const char *path)
 {
-	if (stat(path, &source->file[source->n]) != 0)
+	if (stat(path, &source->file[source->n]) != 0) {
+		tool_complain("cannot find %s: %s", path, strerror(errno));
 		return false;
+	}
 	source->n++;
 	return true;
 }
 
-void output_source_init(struct output_source *source, const char *path)
+/* Loads the set as an open of the pool does, which may have to wait for it. */
+static int MUST_CHECK load_set(const char *path, struct poolset **set)
 {
-	struct poolset *set = NULL;
-	unsigned npart = poolset_load(path, false, NULL, &set) == 0 ? set->npart : 0;
+	struct poolset_wait wait;
+	int ret;
+
+	poolset_wait_begin(&wait);
+	do
+		ret = poolset_load(path, false, &wait, set);
+	while (poolset_wait_again(&wait, path, &ret));
+	return ret;
+}
+
+static bool add_files(struct output_source *source, const struct poolset *set)
+{
+	source->file = calloc(set->npart + 1, sizeof(*source->file));
+	if (!source->file) {
+		tool_complain("out of memory for the files of %s", source->path);
+		return false;
+	}
+	if (!add_file(source, source->path))
+		return false;
+	for (unsigned i = 0; i < set->npart; i++) {
+		if (!add_file(source, set->part[i].path))
+			return false;
+		add_part(source, set->part[i].path, &source->file[i + 1], i == 0);
+	}
+	return true;
+}
+
+bool output_source_init(struct output_source *source, const char *path,
+			const struct poolset *set)
+{
+	struct poolset *own = NULL;
+	bool is_complete;
 
 	*source = (struct output_source){.path = path,
 					 .mode = 0666,
 					 .others = 06,
 					 .gid = (gid_t)-1,
 					 .is_one_group = true};
-	source->file = calloc(npart + 1, sizeof(*source->file));
-	if (source->file && add_file(source, path) && npart == 0)
-		add_part(source, path, &source->file[0], true);
-	for (unsigned i = 0; source->file && i < npart; i++)
-		if (add_file(source, set->part[i].path))
-			add_part(source, set->part[i].path, &source->file[source->n - 1],
-				 i == 0);
-	if (npart != 0)
-		poolset_free(set);
+	if (!set && load_set(path, &own) < 0) {
+		tool_complain("%s", errormsg_get());
+		return false;
+	}
+	is_complete = add_files(source, set ? set : own);
+	if (!set)
+		poolset_free(own);
+	if (!is_complete)
+		output_source_fini(source);
+	return is_complete;
 }
 
 void output_source_fini(struct output_source *source)

@@ -40,6 +40,19 @@ SUPPORT_INTERPOSE ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 	return -1;
 }
 
+/* Errors of the next syncs, up to the first 0. */
+static const int *sync_errors = (const int[]){0};
+static unsigned nsync;
+
+SUPPORT_INTERPOSE int fdatasync(int fd)
+{
+	nsync++;
+	if (!*sync_errors)
+		return (int)syscall(SYS_fdatasync, fd);
+	errno = *sync_errors++;
+	return -1;
+}
+
 static struct poolset *set;
 static const char *paths[NPART];
 static bool has_data[NPART * PAGES]; /* by page of the image */
@@ -262,6 +275,24 @@ static void a_write_in_small_pieces_is_whole(void **state)
 		assert_int_equal(got[i], 0);
 }
 
+static void a_sync_that_is_interrupted_is_repeated(void **state)
+{
+	static const int twice[] = {EINTR, EINTR, 0};
+	static const int then_failing[] = {EINTR, EIO, 0};
+	char page[PAGE] = "";
+
+	(void)state;
+	open_set(POOLSET_WRITE);
+	nsync = 0;
+	sync_errors = twice;
+	assert_int_equal(poolset_io_write(set, 1, 0, page, sizeof(page)), 0);
+	assert_int_equal(nsync, 3);
+	sync_errors = then_failing;
+	assert_int_equal(poolset_io_write(set, 1, 0, page, sizeof(page)), -EIO);
+	assert_int_equal(nsync, 5);
+	assert_int_equal(*sync_errors, 0);
+}
+
 static void behind_the_end_a_read_fails(void **state)
 {
 	char page[PAGE];
@@ -287,6 +318,7 @@ int main(void)
 	    CASE(a_write_is_read_back_and_marks_its_part),
 	    CASE(clear_removes_the_header_and_nothing_else),
 	    CASE(a_write_in_small_pieces_is_whole),
+	    CASE(a_sync_that_is_interrupted_is_repeated),
 	    CASE(behind_the_end_a_read_fails),
 	};
 
