@@ -48,6 +48,7 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/base/test_fork_memory = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
+TEST_LDFLAGS_tests/unit/pool/test_fork_locks = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
 TEST_LDFLAGS_tests/unit/storage/test_sync_group = -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_condattr_init,--wrap=pthread_condattr_destroy
 TEST_LDFLAGS_tests/unit/storage/test_sigbus_limits = -Wl,--wrap=pthread_key_create

@@ -34,12 +34,18 @@ enum action {
 	CHECK,
 	CHECK_SET,
 	WRITE,
+	WRITE_WATCHED, /* with sigbus.catch */
 	OPEN_SET,
 	OPEN_DIRS,
 	READ_FORKED, /* in a child of the process that opened the pool */
 	TAKE_OVER,   /* the same with a write, when that process has gone */
 	ACTIONS
 };
+
+static bool is_first_write(enum action action)
+{
+	return action == WRITE || action == WRITE_WATCHED;
+}
 
 static void prepare(enum action action)
 {
@@ -65,7 +71,7 @@ static void prepare(enum action action)
 		p = pmemblk_create(dirs, 512, 0, 0644);
 	if (!p)
 		fail_msg("%s", pmemblk_errormsg());
-	if (action != WRITE)
+	if (!is_first_write(action))
 		assert_int_equal(pmemblk_write(p, block, 3), 0);
 	pmemblk_close(p);
 }
@@ -161,9 +167,14 @@ static int act(enum action action, bool libc, long at)
 
 	if (action == READ_FORKED || action == TAKE_OVER)
 		return act_in_child(action, libc, at);
-	if (action == WRITE) {
+	if (is_first_write(action)) {
+		int catches = action == WRITE_WATCHED;
+
+		assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &catches), 0);
 		p = pmemblk_open(path, 0);
 		assert_non_null(p);
+		catches = 0;
+		assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &catches), 0);
 	}
 	errno = 0;
 	arm(libc, at);
@@ -193,6 +204,7 @@ static int act(enum action action, bool libc, long at)
 		disarm();
 		return err;
 	case WRITE:
+	case WRITE_WATCHED:
 	case READ_FORKED:
 	case TAKE_OVER:
 	case ACTIONS:
@@ -241,7 +253,8 @@ static void try_all(enum action action, bool libc)
 		if (action == CREATE_SET) {
 			assert_int_equal(access(part[0], F_OK), -1);
 			assert_int_equal(image_hash(part[1]), before);
-		} else if (file_before && action != WRITE && action != TAKE_OVER) {
+		} else if (file_before && !is_first_write(action) &&
+			   action != TAKE_OVER) {
 			/* Marking a pool as open and then as closed is not a change. */
 			if (image_hash(path) != before)
 				fail_msg("action %d, allocation %ld changed the file",
@@ -328,6 +341,9 @@ int main(void)
 	if (answer == MAP_FAILED)
 		return 1;
 	prepare(OPEN); /* after the first pool the library keeps some mappings */
+	/* a thread keeps what it needs to survive media errors */
+	if (act(WRITE_WATCHED, false, 0) != 0)
+		return 1;
 	unlink(path);
 	/* After its first error a thread keeps the memory for its message. */
 	assert_null(pmemblk_open(path, 0));

@@ -224,24 +224,66 @@ static void without_blocks_nothing_is_done(void **state)
 	pmemblk_close(p);
 }
 
+static void set_catch(int value)
+{
+	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &value), 0);
+}
+
 static void a_block_in_error_is_named(void **state)
 {
 	static unsigned char back[MANY * BSIZE];
-	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0644);
-	struct pmemblk_iovec iov = run_of(0, MANY, 1);
-	long long failed = 5;
 
 	(void)state;
-	assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
-	assert_int_equal(pmemblk_set_error(p, 123), 0);
-	iov.buf = back;
-	assert_fails(pmemblk_readv(p, &iov, 1, &failed), EIO, &failed, 123);
-	assert_memory_equal(back, data, 123 * BSIZE);
-	/* after a write the block is valid again */
-	iov.buf = data;
-	assert_int_equal(pmemblk_writev(p, &iov, 1, &failed), 0);
-	assert_true(holds(p, 123, 1));
-	pmemblk_close(p);
+	for (int catches = 0; catches < 2; catches++) {
+		struct pmemblk_iovec iov = run_of(0, MANY, 1);
+		long long failed = 5;
+		PMEMblkpool *p;
+
+		set_catch(catches);
+		p = fixture_create(BSIZE, SIZE, 0644);
+		assert_int_equal(pmemblk_writev(p, &iov, 1, &failed), 0);
+		assert_int_equal(pmemblk_set_error(p, 123), 0);
+		iov.buf = back;
+		assert_fails(pmemblk_readv(p, &iov, 1, &failed), EIO, &failed, 123);
+		assert_memory_equal(back, data, 123 * BSIZE);
+		/* after a write the block is valid again */
+		iov.buf = data;
+		assert_int_equal(pmemblk_writev(p, &iov, 1, &failed), 0);
+		assert_true(holds(p, 123, 1));
+		pmemblk_close(p);
+		unlink(fixture_path);
+	}
+	set_catch(0);
+}
+
+/* Its map entry names a data block that does not exist. */
+static void a_damaged_block_is_named(void **state)
+{
+	(void)state;
+	for (int catches = 0; catches < 2; catches++) {
+		struct pmemblk_iovec iov = run_of(0, MANY, 1);
+		long long failed = 5;
+		PMEMblkpool *p;
+		uint64_t map;
+
+		set_catch(catches);
+		p = fixture_create(BSIZE, SIZE, 0644);
+		assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
+		pmemblk_close(p);
+		map = IMAGE_DATA + image_get64(fixture_path, IMAGE_DATA + INFO_MAPOFF);
+		image_put32(fixture_path, map + 4 * 7, 0xffffffff);
+		p = fixture_open();
+		assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed, 7);
+		failed = 5;
+		assert_fails(pmemblk_set_zero_range(p, 5, 10, &failed), EIO, &failed, 7);
+		/* that says nothing about the others */
+		iov = run_of(8, 2, 2);
+		assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
+		assert_true(holds(p, 9, 2));
+		pmemblk_close(p);
+		unlink(fixture_path);
+	}
+	set_catch(0);
 }
 
 static void a_read_only_pool_is_read(void **state)
@@ -267,54 +309,59 @@ static void a_read_only_pool_is_read(void **state)
 }
 
 /* A batch of 300 blocks has three chunks of two syncs. */
+static void fail_sync(unsigned at)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0644);
+	struct pmemblk_iovec iov = run_of(0, MANY, 1);
+	unsigned char block[BSIZE];
+	long long failed = 5;
+
+	assert_int_equal(pmemblk_write(p, data, 999), 0);
+	syncs = 0;
+	failing = at;
+	if (at <= 6)
+		assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed, -1);
+	else
+		assert_fails(pmemblk_writev(p, &iov, 1, &failed) +
+				 pmemblk_set_zero_range(p, 0, 1, &failed),
+			     EIO, &failed, -1);
+	failing = 0;
+	failed = 5;
+	assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed, -1);
+	failed = 5;
+	assert_fails(pmemblk_set_zero_range(p, 0, 1, &failed), EIO, &failed, -1);
+	assert_int_equal(pmemblk_read(p, block, 0), 0);
+	pmemblk_close(p);
+	p = fixture_open();
+	/* each block is old or new; blocks of complete chunks are new */
+	for (long long i = at > 6; i < MANY; i++)
+		assert_true(holds(p, i, 1) ||
+			    (i >= (at - 1) / 2 * 128 && holds(p, i, 0)));
+	assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(fixture_path, BSIZE), 1);
+	unlink(fixture_path);
+}
+
 static void a_failing_sync_is_nobodys_fault(void **state)
 {
 	(void)state;
-	for (unsigned at = 1; at <= 7; at++) {
-		PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0644);
-		struct pmemblk_iovec iov = run_of(0, MANY, 1);
-		unsigned char block[BSIZE];
-		long long failed = 5;
-
-		assert_int_equal(pmemblk_write(p, data, 999), 0);
-		syncs = 0;
-		failing = at;
-		if (at <= 6)
-			assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed,
-				     -1);
-		else
-			assert_fails(pmemblk_writev(p, &iov, 1, &failed) +
-					 pmemblk_set_zero_range(p, 0, 1, &failed),
-				     EIO, &failed, -1);
-		failing = 0;
-		failed = 5;
-		assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed, -1);
-		failed = 5;
-		assert_fails(pmemblk_set_zero_range(p, 0, 1, &failed), EIO, &failed, -1);
-		assert_int_equal(pmemblk_read(p, block, 0), 0);
-		pmemblk_close(p);
-		p = fixture_open();
-		/* each block is old or new; blocks of complete chunks are new */
-		for (long long i = at > 6; i < MANY; i++)
-			assert_true(holds(p, i, 1) ||
-				    (i >= (at - 1) / 2 * 128 && holds(p, i, 0)));
-		assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
-		pmemblk_close(p);
-		assert_int_equal(pmemblk_check(fixture_path, BSIZE), 1);
-		unlink(fixture_path);
+	for (int catches = 0; catches < 2; catches++) {
+		set_catch(catches);
+		for (unsigned at = 1; at <= 7; at++)
+			fail_sync(at);
 	}
+	set_catch(0);
 }
 
 static void a_lost_page_is_survived(void **state)
 {
-	int yes = 1;
-	int no = 0;
 	struct pmemblk_iovec iov = run_of(0, 10, 1);
 	long long failed = 5;
 	PMEMblkpool *p;
 
 	(void)state;
-	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &yes), 0);
+	set_catch(1);
 	p = fixture_create(BSIZE, SIZE, 0644);
 	assert_int_equal(pmemblk_writev(p, &iov, 1, NULL), 0);
 	assert_int_equal(pmemblk_readv(p, &iov, 1, NULL), 0);
@@ -327,7 +374,7 @@ static void a_lost_page_is_survived(void **state)
 	assert_fails(pmemblk_set_zero_range(p, 0, 5, &failed), EIO, &failed, -1);
 	assert_non_null(strstr(pmemblk_errormsg(), "earlier"));
 	pmemblk_close(p);
-	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &no), 0);
+	set_catch(0);
 }
 
 static int run_child(PMEMblkpool *p)
@@ -381,6 +428,7 @@ int main(void)
 	    FIXTURE_CASE(all_is_checked_before_anything_is_written),
 	    FIXTURE_CASE(without_blocks_nothing_is_done),
 	    FIXTURE_CASE(a_block_in_error_is_named),
+	    FIXTURE_CASE(a_damaged_block_is_named),
 	    FIXTURE_CASE(a_read_only_pool_is_read),
 	    FIXTURE_CASE(a_failing_sync_is_nobodys_fault),
 	    FIXTURE_CASE(a_lost_page_is_survived),

@@ -2,6 +2,7 @@
 /* The wait for a pool in one file that is in use (lock.wait). */
 #include "wait_fixture.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -130,6 +131,41 @@ static void the_wait_ends_with_the_time_that_was_given(void **state)
 	set_wait(1);
 	assert_null(pmemblk_open(fixture_path, 0));
 	assert_non_null(strstr(pmemblk_errormsg(), " is still locked after 1 ms: "));
+	pmemblk_close(p);
+}
+
+/* Pauses that were asked for; whatever else the machine does, they are not too long. */
+static uint64_t npause;
+static uint64_t longest_pause; /* ns */
+static uint64_t all_pauses;
+
+SUPPORT_INTERPOSE int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t,
+			    const sigset_t *mask)
+{
+	struct timespec copy = *t; /* the kernel changes it */
+	uint64_t ns = (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec;
+
+	npause++;
+	all_pauses += ns;
+	longest_pause = ns > longest_pause ? ns : longest_pause;
+	return (int)syscall(SYS_ppoll, fds, n, &copy, mask, (size_t)8);
+}
+
+static void the_last_pause_ends_with_the_time_that_was_given(void **state)
+{
+	static const int ms[] = {1, 4, 30, 100};
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
+		set_wait(ms[i]);
+		npause = longest_pause = all_pauses = 0;
+		assert_null(pmemblk_open(fixture_path, 0));
+		assert_int_equal(errno, EAGAIN);
+		assert_in_range(npause, 0, (uint64_t)ms[i] / 5 + 1);
+		assert_true(all_pauses <= (uint64_t)ms[i] * 1000000);
+		assert_true(longest_pause < 20000000);
+	}
 	pmemblk_close(p);
 }
 
@@ -354,6 +390,7 @@ int main(void)
 	    CASE(ten_processes_that_wait_all_get_their_turns),
 	    CASE(without_the_setting_nobody_waits),
 	    CASE(the_wait_ends_with_the_time_that_was_given),
+	    CASE(the_last_pause_ends_with_the_time_that_was_given),
 	    CASE(a_thread_gets_the_pool_that_another_one_closes),
 	    CASE(create_and_check_wait_as_well),
 	    CASE(a_new_file_that_another_one_has_locked_is_made_again),

@@ -154,6 +154,51 @@ static void a_time_is_a_number_of_milliseconds_or_minus_1(void **state)
 	assert_int_equal(ctl_value(CTL_LOCK_WAIT), -1);
 }
 
+static void a_switch_takes_one_of_six_letters(void **state)
+{
+	static const char *const bad[] = {"maybe", "", "2"};
+	int value;
+
+	(void)state;
+	for (int on = 0; on < 2; on++)
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			char quoted[16];
+
+			assert_int_equal(ctl_set_text("prefault.at_open", on ? "y" : "n"),
+					 0);
+			snprintf(quoted, sizeof(quoted), "'%s'", bad[i]);
+			assert_int_equal(ctl_set_text("prefault.at_open", bad[i]),
+					 -EINVAL);
+			assert_non_null(
+			    strstr(errormsg_get(), "takes y, Y, 1, n, N or 0"));
+			assert_non_null(strstr(errormsg_get(), quoted));
+			assert_int_equal(ctl_get("prefault.at_open", &value), 0);
+			assert_int_equal(value, on);
+		}
+	assert_int_equal(ctl_set_text("lock.wait", "soon"), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "takes milliseconds, or -1, not 'soon'"));
+}
+
+static void wide_reads_are_switched_off_by_exactly_0_or_1(void **state)
+{
+	static const char *const texts[] = {"0", "1", "00", "11", "", "y", NULL};
+
+	(void)state;
+	unsetenv("PMEMBLK_CONF");
+	unsetenv("PMEMBLK_CONF_FILE");
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		for (size_t k = 0; k < ARRAY_SIZE(texts); k++) {
+			unsetenv("PMEM_AVX512F");
+			unsetenv("PMEM_NO_MOVNT");
+			if (texts[i])
+				setenv("PMEM_AVX512F", texts[i], 1);
+			if (texts[k])
+				setenv("PMEM_NO_MOVNT", texts[k], 1);
+			ctl_config_load();
+			assert_int_equal(ctl_config_permits_avx512(), i != 0 && k != 1);
+		}
+}
+
 /* For each text what the original did: 0, or it aborted or crashed. */
 static void configurations_are_accepted_where_the_original_lived(void **state)
 {
@@ -358,6 +403,8 @@ int main(void)
 				      reset),
 	    cmocka_unit_test_teardown(a_time_is_a_number_of_milliseconds_or_minus_1,
 				      reset),
+	    cmocka_unit_test(a_switch_takes_one_of_six_letters),
+	    cmocka_unit_test(wide_reads_are_switched_off_by_exactly_0_or_1),
 	    cmocka_unit_test_teardown(
 		configurations_are_accepted_where_the_original_lived, reset),
 	    cmocka_unit_test_teardown(the_message_quotes_the_broken_query, reset),

@@ -51,6 +51,24 @@ static void a_device_without_a_region_has_nothing_to_flush(void **state)
 	assert_string_equal(flushes, "");
 }
 
+static void the_devices_beside_it_are_flushed(void **state)
+{
+	PMEMblkpool *p;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		make_machine(0, REGION, "");
+		make_device(i, HMEM, "4096\n");
+		make_device(!i, REGION, "4096\n");
+		header = devices[0].content;
+		p = must(pmemblk_create(make_set("OPTION SINGLEHDR\n"), 512, 0, 0600));
+		/* the mark is on the first device */
+		assert_string_equal(flushes, i ? "1" : "");
+		pmemblk_close(p);
+		assert_string_equal(flushes, i ? "110" : "1");
+	}
+}
+
 static void a_pool_that_keeps_no_state_flushes_none(void **state)
 {
 	int yes = 1;
@@ -208,6 +226,7 @@ int main(void)
 	    cmocka_unit_test(a_mark_is_flushed_deeply_and_what_it_vouches_for_before_it),
 	    cmocka_unit_test(blocks_are_flushed_deeply_on_every_device_of_a_set),
 	    cmocka_unit_test(a_device_without_a_region_has_nothing_to_flush),
+	    cmocka_unit_test(the_devices_beside_it_are_flushed),
 	    cmocka_unit_test(a_pool_that_keeps_no_state_flushes_none),
 	    cmocka_unit_test(a_pool_is_not_opened_when_its_mark_cannot_be_flushed),
 	    cmocka_unit_test(a_device_of_unknown_size_or_alignment_is_not_opened),

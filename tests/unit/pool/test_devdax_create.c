@@ -130,6 +130,62 @@ static void a_device_that_holds_a_pool_keeps_it(void **state)
 	free(after);
 }
 
+/* Refuses to make a pool of the set, and changes neither device. */
+static void assert_refused(const char *set, int ndevice, const char *word)
+{
+	errno = 0;
+	assert_null(pmemblk_create(set, 512, 0, 0600));
+	assert_int_equal(errno, EINVAL);
+	if (!strstr(pmemblk_errormsg(), word))
+		fail_msg("%s", pmemblk_errormsg());
+	assert_non_null(strstr(pmemblk_errormsg(), set));
+	for (int i = 0; i < ndevice; i++)
+		assert_content(i, PAGE);
+}
+
+/* The header of the second one would take a whole piece of its alignment. */
+static void several_devices_of_large_alignment_need_one_header(void **state)
+{
+	(void)state;
+	make_machine(2, REGION, "2097152\n");
+	assert_refused(make_set(""), 2, "OPTION SINGLEHDR");
+	assert_non_null(strstr(pmemblk_errormsg(), "2097152 bytes"));
+	pmemblk_close(must(pmemblk_create(make_set("OPTION SINGLEHDR\n"), 512, 0, 0600)));
+	/* also where only one of them is so aligned, whichever */
+	for (int i = 0; i < 2; i++) {
+		make_machine(0, REGION, "");
+		make_device(i, REGION, "2097152\n");
+		make_device(!i, REGION, "4096\n");
+		assert_refused(make_set(""), 2, devices[i].path);
+	}
+	/* the others in their own right */
+	make_machine(1, REGION, "2097152\n");
+	pmemblk_close(must(pmemblk_create(make_set(""), 512, 0, 0600)));
+	make_machine(2, REGION, "4096\n");
+	pmemblk_close(must(pmemblk_create(make_set(""), 512, 0, 0600)));
+}
+
+static void a_set_is_of_devices_or_of_files(void **state)
+{
+	const char *set = support_path(false, "mixed");
+	const char *file = support_path(false, "file");
+	char text[512];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		make_machine(1, REGION, "4096\n");
+		if (i == 0)
+			snprintf(text, sizeof(text), "PMEMPOOLSET\nAUTO %s\n20M %s\n",
+				 devices[0].path, file);
+		else
+			snprintf(text, sizeof(text), "PMEMPOOLSET\n20M %s\nAUTO %s\n",
+				 file, devices[0].path);
+		support_write_file(set, text, strlen(text));
+		assert_refused(set, 1, "mixes device DAX and files");
+		assert_int_equal(access(file, F_OK), -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +194,8 @@ int main(void)
 	    cmocka_unit_test(only_devices_that_it_wrote_to_are_cleared),
 	    cmocka_unit_test(a_create_that_fails_before_it_stores_changes_nothing),
 	    cmocka_unit_test(a_device_that_holds_a_pool_keeps_it),
+	    cmocka_unit_test(several_devices_of_large_alignment_need_one_header),
+	    cmocka_unit_test(a_set_is_of_devices_or_of_files),
 	};
 
 	return run_on_durable("devdax_create", tests, sizeof(tests) / sizeof(tests[0]));

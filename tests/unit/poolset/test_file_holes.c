@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "kernel.h"
 #include "poolset/file_holes.h"
 
@@ -110,6 +111,42 @@ static int64_t count_blocks(void)
 	assert_int_equal(fsync(fd), 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	return st.st_blocks;
+}
+
+static unsigned ngrow; /* calls of fail_to_grow() since it was set to 0 */
+static unsigned failing_growth;
+
+static void *fail_to_grow(void *p, size_t size)
+{
+	return ++ngrow == failing_growth ? NULL : realloc(p, size);
+}
+
+/* Otherwise holes that are missing in the list would stay allocated. */
+static void missing_memory_for_any_hole_is_an_error(void **state)
+{
+	enum { MANY = 50 };
+
+	(void)state;
+	alloc_set_funcs(NULL, NULL, fail_to_grow, NULL);
+	for (failing_growth = 1; failing_growth <= 2; failing_growth++) {
+		struct file_holes holes = {.n = 0};
+
+		make_sparse();
+		assert_int_equal(ftruncate(fd, MANY * PAGE), 0);
+		for (unsigned page = 1; page < MANY; page += 2)
+			store(page, "data");
+		ngrow = 0;
+		assert_int_equal(file_holes_note(&holes, fd), -ENOMEM);
+		assert_int_equal(ngrow, failing_growth);
+		/* those that it has noted are sound */
+		assert_int_equal(holes.n, failing_growth == 1 ? 0 : 16);
+		assert_int_equal(posix_fallocate(fd, 0, MANY * PAGE), 0);
+		file_holes_restore(&holes, fd);
+		assert_int_equal(count_blocks(), (MANY - holes.n) * PAGE / 512);
+		file_holes_free(&holes);
+		close(fd);
+	}
+	alloc_set_funcs(NULL, NULL, NULL, NULL);
 }
 
 /* Allocates the file, which has at least so many blocks then, and gives its holes back. */
@@ -299,6 +336,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_there_before_stays),
+	    cmocka_unit_test(missing_memory_for_any_hole_is_an_error),
 	    cmocka_unit_test(what_was_allocated_before_stays_allocated),
 	    cmocka_unit_test(a_hole_comes_back_if_space_is_reserved_behind_the_end),
 	    cmocka_unit_test(each_of_a_thousand_holes_comes_back),
