@@ -16,7 +16,9 @@ cp "$work/out" "$work/help"
 expect 0 -h
 cmp "$work/out" "$work/help" || fail "-h and --help differ"
 commands=$(awk '/^  [a-z]/ { print $1 }' "$work/out")
-[ "$(wc -w <<<"$commands")" -ge 3 ] || fail "the help names no commands"
+[ "$(tr '\n' ' ' <<<"$commands")" = 'create info check repair grow dump export import bench ' ] ||
+	fail "the help names other commands: $commands"
+printed '^usage: pmemblk \[--wait=SECONDS\] COMMAND \[OPTION\]\.\.\. ARGUMENT\.\.\.$'
 printed '^Exit status: 0 done, consistent; 1 damage found; 2 wrong usage; 3 an error\.$'
 for c in $commands; do
 	expect 0 "$c" --help
@@ -58,9 +60,28 @@ expect 0 import --help
 printed '^FILE - is the standard input\.$'
 case_ok "help and manual name every command and option"
 
+expect 0 create --help
+diff - "$work/out" <<-'END' || fail "the help of create reads otherwise (right)"
+	usage: pmemblk create -b BSIZE [OPTION]... PATH
+
+	make a pool
+
+	  -b, --block-size=SIZE  bytes per block
+	  -s, --size=SIZE        length of the new file [the smallest pool with such
+	                         blocks]; 0: the pool takes the whole of an existing
+	                         file, device DAX or pool set
+	  -m, --mode=MODE        permission bits of the files made, octal [644]
+	  -w, --write-layout     write the metadata now, not with the first write
+	      --wait=SECONDS     seconds to wait for a pool that is in use [0]; -1: for ever
+END
+case_ok "the help shows which options have values, and every line about them"
+
 expect 2
+said '^usage: pmemblk \[--wait=SECONDS\] COMMAND'
+[ "$(head -n 1 "$work/err")" = "$(head -n 1 "$work/help")" ] || fail "a message about nothing"
 expect 2 frobnicate "$p"
-said "no command 'frobnicate'"
+said "^pmemblk: there is no command 'frobnicate'\$"
+said '^usage: pmemblk \[--wait=SECONDS\] COMMAND'
 expect 2 create "$p"
 said 'block size .* missing'
 expect 2 create -b
@@ -92,6 +113,19 @@ expect 2 check --wrong "$p"
 said "wrong option '--wrong'"
 expect 2 info -x "$p"
 said "unknown option '-x'"
+# The message names that option, wherever it stands.
+expect 2 check --quiet -xq "$p"
+said "^pmemblk: unknown option '-x'\$"
+expect 2 check -qx --quiet "$p"
+said "^pmemblk: unknown option '-x'\$"
+expect 2 check --block-size 512 -: "$p"
+said "^pmemblk: unknown option '-:'\$"
+expect 2 check --quiet=yes -q "$p"
+said "^pmemblk: wrong option '--quiet=yes'\$"
+expect 2 check --help=yes "$p"
+said "^pmemblk: wrong option '--help=yes'\$"
+expect 2 create -wb
+said "^pmemblk: option '-wb' needs a value\$"
 expect 2 grow "$p"
 said '^pmemblk: the size \(-s\) is missing$'
 for option in -n '-s 1G' '-b backup'; do
@@ -112,6 +146,8 @@ while IFS='|' read -r arguments message; do
 done <<-END
 	-b 4k -s 1.5M|1572864 bytes are too few for a pool: with blocks of 4096 bytes it has at least 16785408
 	-b 1M -s 1m|1048576 bytes are too few for a pool: with blocks of 1048576 bytes it has at least 536911872
+	-b 1M -s 16785408|a pool with blocks of 1048576 bytes has at least 536911872 bytes; one of 16785408 bytes can have blocks of 1 to 32512
+	-b 1M -s 536911871|a pool with blocks of 1048576 bytes has at least 536911872 bytes; one of 536911871 bytes can have blocks of 1 to 1048320
 	-b 1M -s 64m|a pool with blocks of 1048576 bytes has at least 536911872 bytes; one of 67108864 bytes can have blocks of 1 to 130816
 	-b 1G|no pool can have blocks of 1073741824 bytes: 1 to 1073741568 are possible
 	-b 1G -s 1T|no pool can have blocks of 1073741824 bytes: 1 to 1073741568 are possible
@@ -119,6 +155,8 @@ done <<-END
 END
 expect 2 bench -b 1M "$p"
 said 'one of 67108864 bytes can have blocks of 1 to 130816'
+expect 2 bench -b 4K -s 1 "$p"
+said '^pmemblk: 1 bytes are too few for a pool: with blocks of 4096 bytes it has at least 16785408$'
 [ ! -e "$p" ] || fail "a wrong size made a file"
 truncate -s 64M "$work/sparse"
 expect 3 create -b 130817 -s 0 "$work/sparse"

@@ -129,13 +129,24 @@ static enum tool_status complain_value(const struct tool_command *self, const ch
 	return tool_usage_error(self, "--%s=%s: wanted is %s", name, optarg, wanted);
 }
 
+/* The one with that letter; the last one, without a name, if there is none. */
+static const struct tool_option *find_option(const struct tool_option *options,
+					     int letter)
+{
+	while (options->name && options->letter != letter)
+		options++;
+	return options;
+}
+
+/* A letter that exists is that of a long option with a value that it does not have. */
 static enum tool_status complain_option(const struct tool_command *self, int c,
+					const struct tool_option *options,
 					char *const *argv)
 {
 	if (c == ':')
 		return tool_usage_error(self, "option '%s' needs a value",
 					argv[optind - 1]);
-	if (optopt && isprint(optopt) && argv[optind - 1][1] != '-')
+	if (isprint(optopt) && optopt != 'h' && !find_option(options, optopt)->name)
 		return tool_usage_error(self, "unknown option '-%c'", optopt);
 	return tool_usage_error(self, "wrong option '%s'", argv[optind - 1]);
 }
@@ -150,7 +161,7 @@ static bool read_options(const struct tool_command *self, int argc, char **argv,
 
 	prepare(options, long_opts, short_opts);
 	while ((c = getopt_long(argc, argv, short_opts, long_opts, NULL)) != -1) {
-		const struct tool_option *o = options;
+		const struct tool_option *o = find_option(options, c);
 
 		if (c == 'h') {
 			print_help(self, options);
@@ -163,10 +174,8 @@ static bool read_options(const struct tool_command *self, int argc, char **argv,
 			*status = complain_value(self, WAIT_OPTION, WAIT_WANTED);
 			return false;
 		}
-		while (o->name && o->letter != c)
-			o++;
 		if (!o->name) {
-			*status = complain_option(self, c, argv);
+			*status = complain_option(self, c, options, argv);
 			return false;
 		}
 		if (!values_store(o, optarg ? optarg : "", wanted)) {
