@@ -58,6 +58,8 @@ for c in "export $work/absent $work/none" "dump $work/absent"; do
 done
 [ ! -e "$work/none" ] || fail "a copy of nothing"
 expect 3 import "$work" "$work/io"
+said "^pmemblk: cannot read $work: Is a directory\$"
+[ "$(wc -l <"$work/err")" = 1 ] || fail "more than a message"
 expect 3 dump -r "$nblock" "$work/io"
 for bad in x 5-3 -1 1-2-3 ''; do expect 2 dump --range="$bad" "$work/io"; done
 expect 2 import -f x "$work/raw" "$work/io"
@@ -92,6 +94,21 @@ cat >"$work/expected" <<-'END'
 	  *
 	  00000040  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  |................|
 	blocks 5-6: zeros
+END
+diff "$work/expected" "$work/out" || fail "dump prints something else (right)"
+expect 0 create -b 128 "$work/runs"
+{
+	printf '%48s' '' | tr ' ' a
+	printf '%80s' '' | tr ' ' b
+} | tool import - "$work/runs" >/dev/null
+expect 0 dump -r 0 "$work/runs"
+cat >"$work/expected" <<-'END'
+	block 0
+	  00000000  61 61 61 61 61 61 61 61 61 61 61 61 61 61 61 61  |aaaaaaaaaaaaaaaa|
+	  *
+	  00000030  62 62 62 62 62 62 62 62 62 62 62 62 62 62 62 62  |bbbbbbbbbbbbbbbb|
+	  *
+	  00000070  62 62 62 62 62 62 62 62 62 62 62 62 62 62 62 62  |bbbbbbbbbbbbbbbb|
 END
 diff "$work/expected" "$work/out" || fail "dump prints something else (right)"
 expect 0 dump -r 1 "$work/lines"
@@ -174,7 +191,66 @@ expect 1 export --skip-errors "$work/bad" "$work/bad.raw"
 expect 1 dump -r 2-4 "$work/bad"
 printed '^block 3: cannot be read$'
 printed '^block 4: zeros$'
+tool dump -r 3-4 "$work/bad" >"$work/out" 2>&1 && fail "a bad block is no error"
+sed 's/^\(pmemblk: block 3: \).*/\1/' "$work/out" | diff - <(printf 'block 3: cannot be read\npmemblk: block 3: \nblock 4: zeros\n') ||
+	fail "messages are not where they belong"
 case_ok "blocks that cannot be read are named"
+
+# So many blocks that the memory for them has held others before.
+expect 0 create -b 4K -s 20M "$work/bad2"
+nblock=$(sed -E 's/.*: ([0-9]+) blocks.*/\1/' "$work/out")
+head -c $((nblock * 4096)) /dev/zero | tr '\0' x >"$work/xs"
+expect 0 import "$work/xs" "$work/bad2"
+map2=$((8192 + $(od -An -tu8 -N8 -j8288 "$work/bad2")))
+n=$((nblock - 2))
+printf '\0\0\0\100' | dd of="$work/bad2" bs=1 seek=$((map2 + 4 * n)) conv=notrunc status=none
+expect 1 export -e "$work/bad2" "$work/bad2.raw"
+said "^pmemblk: block $n: "
+{ head -c $((n * 4096)) "$work/xs" && head -c 4096 /dev/zero && head -c 4096 "$work/xs"; } | cmp - "$work/bad2.raw" ||
+	fail "a bad block holds something else than zeros"
+case_ok "blocks that cannot be read are zeros in the copy"
+
+# A single byte makes a block data, wherever it is.
+expect 0 create -b 512 "$work/bytes"
+{
+	printf 'x' && head -c 1023 /dev/zero
+	head -c 511 /dev/zero && printf 'x'
+	head -c 512 /dev/zero
+	for _ in {1..256}; do printf '\0x'; done
+	head -c 512 /dev/zero
+	for _ in {1..256}; do printf 'x\0'; done
+} >"$work/few"
+expect 0 import "$work/few" "$work/bytes"
+expect 0 info --stats "$work/bytes"
+printed '^ +data: 4$'
+tool export "$work/bytes" - | cmp -n "$(stat -c %s "$work/few")" - "$work/few" || fail "a byte was lost"
+expect 0 export "$work/bytes" "$work/bytes.raw"
+cmp -n "$(stat -c %s "$work/few")" "$work/bytes.raw" "$work/few" || fail "a byte was lost in a file"
+# The last byte of the smallest hole is data.
+{ head -c 65535 /dev/zero && printf x && head -c 65536 /dev/zero; } >"$work/few"
+expect 0 import "$work/few" "$work/bytes"
+expect 0 export --force "$work/bytes" "$work/bytes.raw"
+cmp -n 131072 "$work/bytes.raw" "$work/few" || fail "a byte was lost in a file"
+expect 0 create -b 1 "$work/single"
+printf 'a\0b' >"$work/few"
+expect 0 import "$work/few" "$work/single"
+printed '^3 bytes in 3 blocks$'
+expect 0 info --stats "$work/single"
+printed '^ +data: 2$'
+tool export "$work/single" - 2>/dev/null | head -c 4 | cmp - <(printf 'a\0b\0') || fail "blocks of a byte"
+case_ok "a single byte that is not zero is kept"
+
+# As many runs of data and of zeros as a batch can have.
+expect 0 create -b 512 "$work/turns"
+for _ in {1..100}; do
+	printf '%512s' '' | tr ' ' d
+	head -c 512 /dev/zero
+done >"$work/alternating"
+expect 0 import "$work/alternating" "$work/turns"
+tool export "$work/turns" - | cmp -n 102400 - "$work/alternating" || fail "data and zeros by turns"
+expect 0 info --stats "$work/turns"
+printed '^ +data: 100$'
+case_ok "data and zeros by turns"
 
 expect 0 create -b 4kB -w -s 32M "$work/laid"
 if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
@@ -185,6 +261,8 @@ if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
 	grep -q $'\r\e\\[K31676000 bytes in 7919 blocks' "$work/out" || fail "the bar is not removed before the last line"
 	script -qec "$BUILD/bin/pmemblk export -e $work/bad $work/ttyraw4" /dev/null </dev/null >"$work/out" || [ $? = 1 ]
 	grep -q '% \[' "$work/out" || fail "no progress bar beside messages"
+	script -qec "$BUILD/bin/pmemblk export -e $work/bad2 $work/ttyraw5" /dev/null </dev/null >"$work/out" || [ $? = 1 ]
+	grep -q $'\r\e\\[Kpmemblk: block ' "$work/out" || fail "the bar is not removed before a message"
 	expect 0 export "$work/laid" "$work/ttyraw3"
 	[ ! -s "$work/err" ] || fail "a progress bar although there is no terminal"
 	case_ok "progress is shown on a terminal only"
@@ -200,20 +278,29 @@ expect 0 create -b 512 -w "$work/torn"
 	head -c 5120 /dev/zero
 	head -c 5120 "$work/raw"
 } >"$work/mixed"
-for bad in 30 15 85; do
+for bad in 0 30 15 85; do
 	cp "$work/torn" "$work/torn.$bad"
 	printf '\377\377\377\377' | dd of="$work/torn.$bad" bs=1 seek=$((map + bad * 4)) conv=notrunc status=none
 	printf '\377\377\377\377' | dd of="$work/torn.$bad" bs=1 seek=$((map + (bad + 3) * 4)) conv=notrunc status=none
 	expect 3 import "$work/mixed" "$work/torn.$bad"
 	said "^pmemblk: block $bad: .*\$"
-	said "^pmemblk: $((bad * 512)) bytes were written, to blocks 0 to $((bad - 1)), and perhaps some behind them\$"
+	grep 'file system is full' "$work/err" && fail "a hint at a full disk"
+	if [ $bad = 0 ]; then
+		said '^pmemblk: nothing was written before that block$'
+	else
+		said "^pmemblk: $((bad * 512)) bytes were written, to blocks 0 to $((bad - 1)), and perhaps some behind them\$"
+	fi
 	expect 1 export --skip-errors "$work/torn.$bad" "$work/torn.raw"
 	[ "$(grep -c '^pmemblk: block [0-9]*: ' "$work/err")" = 2 ] || fail "not both blocks are named"
 	said "^pmemblk: block $bad: "
 	said "^pmemblk: block $((bad + 3)): "
-	cmp -n $((bad * 512)) "$work/torn.raw" "$work/mixed" || fail "the blocks before block $bad"
+	[ $bad = 0 ] || cmp -n $((bad * 512)) "$work/torn.raw" "$work/mixed" || fail "the blocks before block $bad"
 	rm "$work/torn.raw"
 done
+if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
+	script -qec "$BUILD/bin/pmemblk import $work/mixed $work/torn.85" /dev/null </dev/null >"$work/out" && fail "a bad block"
+	grep -q $'\r\e\\[Kpmemblk: block 85: ' "$work/out" || fail "the bar is not removed before a message of import"
+fi
 head -c 51200 "$work/raw" | tool import - "$work/torn" >/dev/null || fail "data"
 expect 0 import "$work/mixed" "$work/torn"
 printed '^51200 bytes in 100 blocks$'
@@ -253,6 +340,8 @@ if [ -z "${RUNNER:-}${SAN:-}" ]; then
 	FAIL_MSYNC=40 import_many -f 100 "$work/new" && fail "an import without syncs"
 	# The batch that is named first may be that of a thread that only found the pool closed to changes.
 	said '^pmemblk: blocks [0-9]+ to [0-9]+: .*(an earlier sync|sync) failed: Input/output error; the pool takes no more changes'
+	sed -nE 's/.*: blocks ([0-9]+) to ([0-9]+): .*/\1 \2/p' "$work/err" | awk 'NF != 2 || $2 - $1 != 63 { exit 1 }' ||
+		fail "other blocks than those of a batch"
 	read -r bytes last < <(sed -nE 's/.*: ([0-9]+) bytes were written, to blocks 100 to ([0-9]+), and perhaps some behind them$/\1 \2/p' \
 		"$work/err")
 	[ "$(sed -nE 's/.*: blocks ([0-9]+) to .*/\1/p' "$work/err")" = $((last + 1)) ] ||
