@@ -62,6 +62,14 @@ interrupted 15 posix_fallocate 1 create -b 512 -s 0 "$work/set"
 said 'that was finished first$'
 expect 0 check "$work/set"
 expect 0 info "$work/set"
+rm "$work/part1"
+mv "$work/part0" "$work/part1"
+truncate -s 0 "$work/part1" # no pool any more
+truncate -s 9M "$work/part1"
+chmod 644 "$work/part1"
+interrupted 15 posix_fallocate 1 create -b 512 -s 0 "$work/set"
+said 'that was finished first$'
+expect 0 check "$work/set"
 case_ok "create removes nothing that was there before"
 
 for signal in 2 15 1; do
@@ -70,6 +78,18 @@ for signal in 2 15 1; do
 	interrupted $signal msync 100 bench -b 4K -s 17M -n 100 -t 3 "$work/bench"
 	absent "$work/bench"
 done
+# If another file has taken its place, that one stays.
+printf other >"$work/other"
+chmod 600 "$work/other"
+INTERRUPT_RENAME=$work/other INTERRUPT_TO=$work/bench interrupted 2 msync 100 bench -b 4K -s 17M -n 100 "$work/bench"
+[ "$(cat "$work/bench")" = other ] || fail "the file of somebody else was removed"
+rm "$work/bench"
+# Somebody has moved it away.
+INTERRUPT_RENAME=$work/bench INTERRUPT_TO=$work/moved INTERRUPT_CALL=msync INTERRUPT_COUNT=100 INTERRUPT_SIGNAL=0 \
+	LD_PRELOAD=$work/shim.so expect 3 bench -b 4K -s 17M -n 100 "$work/bench"
+said "^pmemblk: cannot remove $work/bench: No such file or directory\$"
+printed '^random read '
+rm "$work/moved"
 interrupted 2 msync 100 bench --keep -b 4K -s 17M -n 100 "$work/bench"
 [ -e "$work/bench" ] || fail "bench --keep does not keep"
 case_ok "bench removes its pool"
@@ -115,6 +135,7 @@ for signal in 2 15 1; do
 		# shellcheck disable=SC2086
 		interrupted $signal $call grow -s 64M "$p"
 		said '^pmemblk: .*: interrupted$'
+		[ "$(wc -l <"$work/err")" = 1 ] || fail "interrupted at $call: more than that is said"
 		cmp "$p" "$work/before" || fail "interrupted at $call: the pool is not what it was"
 		absent "$p.undo"
 	done
