@@ -15,6 +15,10 @@ sed -E 's/^[a-z ]+ ([0-9]+)\/s +([0-9.]+) MiB\/s +median ([0-9.]+) us, 99 % belo
 	fail "figures that do not go together"
 [ ! -e "$work/bench" ] || fail "the pool of the bench was left"
 expect 0 bench --keep -n 0 "$work/bench"
+printed '^[0-9]+ blocks of 4096 bytes, 1 thread$'
+[ "$(stat -c %s "$work/bench")" = 67108864 ] || fail "the length of a pool that was not given one"
+expect 0 bench -b 4K -s 17M -q 2 -n 10 "$work/b2"
+printed '^[0-9]+ blocks of 4096 bytes, 1 thread, 2 blocks in a call$'
 expect 3 bench "$work/bench"
 expect 0 check "$work/bench"
 expect 0 bench -s 17M -b 4K -n 0 "$work/b2"
@@ -105,3 +109,24 @@ for args in '-q 1 -t 1' '-q 1 -t 3' '-q 7 -t 1' '-q 7 -t 4' '-q 64 -t 2'; do
 done
 case_ok "the first write writes every block"
 
+# changed FROM TO DEPTH: how many blocks 1,000 random writes of two threads have changed.
+expect 0 bench --keep -t 2 -b 4K -s 17M -n 0 "$work/before"
+expect 0 export "$work/before" "$work/before.raw"
+for depth in 1 10; do
+	expect 0 bench --keep -t 2 -q $depth -b 4K -s 17M -n 1000 "$work/after"
+	expect 0 export "$work/after" "$work/after.raw"
+	changed=$(cmp -l "$work/before.raw" "$work/after.raw" | awk '{ seen[int(($1 - 1) / 4096)] = 1 } END { print length(seen) }')
+	[ "$changed" -gt 800 ] && [ "$changed" -lt 1000 ] || fail "1000 random writes have changed $changed blocks"
+	rm "$work/after" "$work/after.raw"
+done
+case_ok "random writes go everywhere"
+
+if [ -z "${RUNNER:-}${SAN:-}" ]; then
+	# Each thread wants 256 MiB.
+	(ulimit -v 1000000 && expect 3 bench -b 64K -s 40M -t 16 -q 4096 -n 0 "$work/memory" &&
+		said '^pmemblk: first write: (out of memory|cannot start a thread)$') || exit 1
+	(ulimit -v 1000000 && expect 3 bench -b 4K -s 17M -t 1000 -n 0 "$work/memory" &&
+		said '^pmemblk: first write: (out of memory|cannot start a thread)$') || exit 1
+	[ ! -e "$work/memory" ] || fail "the pool of the bench was left after an error"
+	case_ok "too many threads, or too large calls, are an error"
+fi

@@ -17,7 +17,7 @@ for bad in x '' -2 -1.5 1s 1. .5 2147484 2147483.648 99999999999999999999 ' 1' 0
 done
 expect 2 --wait=1
 expect 2 --wait 1 check "$p"
-for good in 0 0.5 10 2147483 2147483.647 -1 0.0001; do
+for good in 0 0.5 0.9 9 9.9 10 90 2147483 2147483.647 -1 0.0001; do
 	expect 0 check --wait=$good "$p"
 	expect 0 --wait=$good check "$p"
 	expect 0 check --wait $good "$p"
