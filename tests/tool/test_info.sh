@@ -145,6 +145,14 @@ cp "$p" "$work/copy"
 printf '\1' | dd of="$work/copy" bs=1 seek=4040 conv=notrunc status=none
 expect 0 info "$work/copy"
 differs <<<"open_or_interrupted: yes"
+PMEMBLK_CONF='sds.at_create=0' expect 0 create -b 512 "$work/unguarded"
+expect 0 info "$work/unguarded"
+differs <<-END
+	  incompat: 2
+	  single_header: no
+	  checksum_2k: yes
+	  shutdown_state: no
+END
 truncate -s 20M "$work/given"
 expect 0 create -b 512 -s 0 "$work/given"
 expect 0 info "$work/given"
@@ -172,6 +180,34 @@ for time in '\377\377\377\377\0\0\0\0|2106-02-07 06:28:15 +0000' '\377\377\377\3
 	differs <<<"created: ${time#*|}"
 done
 case_ok "a time is a date, if it can be one"
+
+# A pool of an early version: the checksum covers the whole header, and there is no shutdown state.
+cp "$p" "$work/copy"
+python3 - "$work/copy" <<-'END'
+	import struct, sys
+	with open(sys.argv[1], "r+b") as f:
+	    header = bytearray(f.read(4096))
+	    header[12:20] = bytes(8)
+	    header[2048:] = bytes(2048)
+	    lo = hi = 0
+	    for word in struct.unpack("<1024I", header):
+	        lo = (lo + word) % 2**32
+	        hi = (hi + lo) % 2**32
+	    header[4088:] = struct.pack("<Q", hi << 32 | lo)
+	    f.seek(0)
+	    f.write(header)
+END
+expect 0 info "$work/copy"
+differs <<-END
+	  compat: 0
+	  incompat: 0
+	  check_bad_blocks: no
+	  single_header: no
+	  checksum_2k: no
+	  shutdown_state: no
+END
+expect 0 check "$work/copy"
+case_ok "info shows features that a pool does not have"
 
 cat >"$work/compare.py" <<'END'
 # The output for people and the one for programs have the same facts.
