@@ -46,7 +46,7 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 	$(call pack,$^)
 
 TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
-TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc
+TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc,--wrap=pthread_setspecific
 TEST_LDFLAGS_tests/unit/base/test_fork_memory = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
 TEST_LDFLAGS_tests/unit/pool/test_fork_locks = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
 TEST_LDFLAGS_tests/unit/storage/test_sync_group = -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \

@@ -52,7 +52,7 @@ int sysfs_read_number(const char *path, uint64_t *value)
 	if (n < 0)
 		return (int)n;
 	text[n] = '\0';
-	if (text[0] < '0' || text[0] > '9')
+	if ((size_t)n == sizeof(text) - 1 || text[0] < '0' || text[0] > '9')
 		return -EINVAL;
 	errno = 0;
 	*value = strtoull(text, &end, 0);

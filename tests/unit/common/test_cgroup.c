@@ -24,10 +24,15 @@
 /* --- an interposed fstatfs ------------------------------------------------------------ */
 
 static unsigned file_system;  /* of all files */
+static bool is_unknown;	      /* the call fails */
 static unsigned blocks = 100; /* its size, but for ramfs, which has none */
 
 int fstatfs(int fd, struct statfs *fs)
 {
+	if (is_unknown) {
+		errno = EIO;
+		return -1;
+	}
 	if (syscall(SYS_fstatfs, fd, fs) != 0)
 		return -1;
 	fs->f_type = (__typeof__(fs->f_type))file_system;
@@ -38,17 +43,35 @@ int fstatfs(int fd, struct statfs *fs)
 /* --- an interposed open --------------------------------------------------------------- */
 
 static const char *meminfo; /* NULL: the machine's own */
+static const char *groups;  /* of this process; NULL: its own */
 
 int open(const char *path, int flags, ...)
 {
+	const char *text = NULL;
 	int fd;
 
-	if (!meminfo || strcmp(path, "/proc/meminfo") != 0)
+	if (strcmp(path, "/proc/meminfo") == 0)
+		text = meminfo;
+	else if (strcmp(path, "/proc/self/cgroup") == 0)
+		text = groups;
+	if (!text)
 		return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0);
-	fd = memfd_create("meminfo", MFD_CLOEXEC);
-	if (fd < 0 || pwrite(fd, meminfo, strlen(meminfo), 0) != (ssize_t)strlen(meminfo))
+	fd = memfd_create("text", MFD_CLOEXEC);
+	if (fd < 0 || pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
 		abort();
 	return fd;
+}
+
+/* --- an interposed sysinfo ------------------------------------------------------------ */
+
+static const struct sysinfo *machine; /* NULL: this one */
+
+int sysinfo(struct sysinfo *info)
+{
+	if (!machine)
+		return (int)syscall(SYS_sysinfo, info);
+	*info = *machine;
+	return 0;
 }
 
 /* -------------------------------------------------------------------------------------- */
@@ -63,6 +86,7 @@ static void the_lowest_limit_of_the_groups_above_counts(void **state)
 	fake_sysfs_file("fs/cgroup/d/memory.max", "10\n");
 	assert_int_equal(cgroup_spare_memory("0::/a/b/c\n"), 70000);
 	assert_int_equal(cgroup_spare_memory("0::/a"), 70000);
+	assert_int_equal(cgroup_spare_memory("0::/dddd\n"), UINT64_MAX);
 	assert_int_equal(cgroup_spare_memory("0::/d\n"), 10);
 	assert_int_equal(cgroup_spare_memory("0::/e\n"), UINT64_MAX);
 }
@@ -114,6 +138,77 @@ static void what_a_group_can_give_back_is_spare(void **state)
 	fake_sysfs_file("fs/cgroup/b/memory.max", "1000\n");
 	fake_sysfs_file("fs/cgroup/b/memory.stat", stat_2);
 	assert_int_equal(cgroup_spare_memory("0::/b\n"), 0);
+	/* One that names nothing of this, after one that did. */
+	fake_sysfs_file("fs/cgroup/c/memory.max", "5000\n");
+	fake_sysfs_file("fs/cgroup/c/memory.stat", "anon 5\n");
+	assert_int_equal(cgroup_spare_memory("0::/a\n"), 5000 - 1320);
+	assert_int_equal(cgroup_spare_memory("0::/c\n"), 5000);
+}
+
+/* A line again and again until text is full. */
+static void fill_with_lines(char *text, size_t size, const char *line)
+{
+	size_t at = strlen(text);
+
+	while (at + strlen(line) < size) {
+		strcpy(text + at, line);
+		at += strlen(line);
+	}
+}
+
+static void long_texts_are_read_as_far_as_they_fit(void **state)
+{
+	char stat[9000] = "inactive_anon 1000\nactive_anon 300\nunevictable 20\n";
+	char info[9000] = "MemAvailable:  1000 kB\nSwapFree:       500 kB\n";
+	char lines[12000] = "0::/\n";
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	(void)state;
+	fill_with_lines(stat, sizeof(stat), "x 1\n");
+	fill_with_lines(info, sizeof(info), "Other: 1 kB\n");
+	fill_with_lines(lines, sizeof(lines), "1:cpu:/x\n");
+	fake_sysfs_begin();
+	fake_sysfs_file("fs/cgroup/memory.max", "5000\n");
+	fake_sysfs_file("fs/cgroup/memory.stat", stat);
+	meminfo = info;
+	groups = lines;
+	file_system = TMPFS;
+	blocks = 0;
+	assert_true(ram_file_has_room(fd, 5000 - 1320 + (500 << 10)));
+	assert_false(ram_file_has_room(fd, 5000 - 1320 + (500 << 10) + 1));
+	blocks = 100;
+	meminfo = NULL;
+	groups = NULL;
+	close(fd);
+}
+
+static void the_longest_paths_are_those_that_fit(void **state)
+{
+	static const char limit[] = "fs/cgroup/a/memory.max";
+	char root[PATH_MAX + 1];
+	char text[PATH_MAX + 100] = "0::/";
+	size_t len;
+
+	(void)state;
+	fake_sysfs_begin();
+	fake_sysfs_file(limit, "5000\n");
+	fake_sysfs_file("fs/cgroup/a/memory.stat", "unevictable 20\n");
+	fake_sysfs_file("fs/cgroup/memory.max", "6000\n");
+	assert_int_equal(cgroup_spare_memory("0::/a\n"), 5000 - 20);
+	/* No more than the limit's name fits. */
+	len = PATH_MAX - 1 - strlen(limit) - 1;
+	memset(root, '/', len);
+	root[len] = '\0';
+	memcpy(root, sysfs_root, strlen(sysfs_root));
+	sysfs_root = root;
+	assert_int_equal(cgroup_spare_memory("0::/a\n"), 5000);
+	/* The same of the group's name. */
+	fake_sysfs_begin();
+	fake_sysfs_file("fs/cgroup/memory.max", "3000\n");
+	memset(text + 4, 'a', PATH_MAX - 2);
+	assert_int_equal(cgroup_spare_memory(text), 3000);
+	text[strlen(text)] = 'a';
+	assert_int_equal(cgroup_spare_memory(text), UINT64_MAX);
 }
 
 static void a_container_has_its_own_group_on_top(void **state)
@@ -171,6 +266,7 @@ static void files_in_memory_keep_to_the_limit(void **state)
 	/* What the file has already costs nothing. */
 	assert_int_equal(pwrite(fd, "x", 1, 0), 1);
 	assert_true(ram_file_has_room(fd, 65536 + 4096));
+	assert_false(ram_file_has_room(fd, 65536 + 4096 + 1));
 	/* It may be swapped, so this depends on the machine. */
 	file_system = TMPFS;
 	assert_false(ram_file_has_room(fd, huge));
@@ -179,6 +275,9 @@ static void files_in_memory_keep_to_the_limit(void **state)
 	limit_this_process("0\n");
 	file_system = EXT4;
 	assert_true(ram_file_has_room(fd, huge));
+	is_unknown = true;
+	assert_true(ram_file_has_room(fd, huge));
+	is_unknown = false;
 	close(fd);
 }
 
@@ -221,6 +320,8 @@ static void files_without_a_limit_keep_to_the_machine(void **state)
 /* Old kernels do not say what is available, and /proc may be missing. */
 static void without_that_figure_all_memory_of_the_machine_counts(void **state)
 {
+	static const struct sysinfo small = {
+	    .totalram = 1000, .freeswap = 500, .mem_unit = 1024};
 	int fd = memfd_create("memory", MFD_CLOEXEC);
 	struct sysinfo info;
 	uint64_t memory;
@@ -240,6 +341,16 @@ static void without_that_figure_all_memory_of_the_machine_counts(void **state)
 	assert_non_null(strstr(errormsg_get(), "ramfs"));
 	file_system = TMPFS;
 	assert_int_equal(ram_file_check_length(fd, memory + 1), 0);
+	/* Its swap counts as well, for files that may be swapped. */
+	machine = &small;
+	blocks = 0;
+	assert_true(ram_file_has_room(fd, 1500 << 10));
+	assert_false(ram_file_has_room(fd, (1500 << 10) + 1));
+	file_system = RAMFS;
+	assert_true(ram_file_has_room(fd, 1000 << 10));
+	assert_false(ram_file_has_room(fd, (1000 << 10) + 1));
+	blocks = 100;
+	machine = NULL;
 	meminfo = NULL;
 	close(fd);
 }
@@ -250,6 +361,8 @@ int main(void)
 	    cmocka_unit_test(the_lowest_limit_of_the_groups_above_counts),
 	    cmocka_unit_test(version_1_counts_where_it_limits_memory),
 	    cmocka_unit_test(what_a_group_can_give_back_is_spare),
+	    cmocka_unit_test(long_texts_are_read_as_far_as_they_fit),
+	    cmocka_unit_test(the_longest_paths_are_those_that_fit),
 	    cmocka_unit_test(a_container_has_its_own_group_on_top),
 	    cmocka_unit_test(what_cannot_be_understood_limits_nothing),
 	    cmocka_unit_test(files_in_memory_keep_to_the_limit),

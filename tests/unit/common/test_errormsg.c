@@ -68,9 +68,9 @@ static void a_message_that_cannot_be_formatted_is_the_reason(void **state)
 	static const wchar_t invalid[] = {0x7fffffff, 0};
 
 	(void)state;
-	assert_int_equal(errormsg_fail_sys(ENOENT, "%ls", invalid), -ENOENT);
+	assert_int_equal(errormsg_fail_sys(ENOENT, "name %ls", invalid), -ENOENT);
 	assert_string_equal(errormsg_get(), ": No such file or directory");
-	assert_int_equal(errormsg_fail(ENOENT, "%ls", invalid), -ENOENT);
+	assert_int_equal(errormsg_fail(ENOENT, "name %ls", invalid), -ENOENT);
 	assert_string_equal(errormsg_get(), "");
 }
 

@@ -25,6 +25,8 @@
 static struct {
 	int err;
 	unsigned failures;
+	int err_then;	 /* of all calls after the failures; 0: they succeed */
+	unsigned period; /* so many failures before each further success */
 	unsigned calls;
 	uint64_t reached;  /* the end of the allocated bytes that have no hole */
 	uint64_t smallest; /* length of the shortest request */
@@ -50,6 +52,9 @@ int posix_fallocate(int fd, off_t off, off_t len)
 		fallocate_model.failures--;
 		return fallocate_model.err;
 	}
+	if (fallocate_model.err_then)
+		return fallocate_model.err_then;
+	fallocate_model.failures = fallocate_model.period;
 	assert_true((uint64_t)off <= fallocate_model.reached);
 	if ((uint64_t)(off + len) > fallocate_model.reached)
 		fallocate_model.reached = (uint64_t)(off + len);
@@ -80,6 +85,7 @@ int fstatfs(int fd, struct statfs *fs)
 static unsigned interrupted_reads;
 static unsigned interrupted_writes;
 static bool writes_nothing;
+static unsigned char touched[128]; /* for each KiB whether it was read at its begin */
 
 SUPPORT_INTERPOSE ssize_t pread(int fd, void *buf, size_t len, off_t off)
 {
@@ -88,6 +94,8 @@ SUPPORT_INTERPOSE ssize_t pread(int fd, void *buf, size_t len, off_t off)
 		errno = EINTR;
 		return -1;
 	}
+	if (off % 1024 == 0 && off / 1024 < (off_t)sizeof(touched))
+		touched[off / 1024] = 1;
 	return syscall(SYS_pread64, fd, buf, len, off);
 }
 
@@ -99,6 +107,18 @@ SUPPORT_INTERPOSE ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 		return -1;
 	}
 	return writes_nothing ? 0 : syscall(SYS_pwrite64, fd, buf, len, off);
+}
+
+/* --- an interposed sigtimedwait ------------------------------------------------------- */
+
+static bool waits_for_signals;
+
+SUPPORT_INTERPOSE int sigtimedwait(const sigset_t *set, siginfo_t *info,
+				   const struct timespec *timeout)
+{
+	if (!timeout || timeout->tv_sec != 0 || timeout->tv_nsec != 0)
+		waits_for_signals = true;
+	return (int)syscall(SYS_rt_sigtimedwait, set, info, timeout, 8);
 }
 
 /* -------------------------------------------------------------------------------------- */
@@ -146,6 +166,27 @@ static void allocation_gives_up_at_last_and_at_once_for_other_errors(void **stat
 	model_failures(ENOSPC, UINT32_MAX);
 	assert_int_equal(file_allocate(3, 3ull << 30), -ENOSPC);
 	assert_int_equal(fallocate_model.calls, 1);
+}
+
+static void a_disk_that_becomes_full_after_an_interruption_is_reported(void **state)
+{
+	(void)state;
+	model_failures(EINTR, 1);
+	fallocate_model.err_then = ENOSPC;
+	assert_int_equal(file_allocate(3, 3ull << 30), -ENOSPC);
+	assert_int_equal(fallocate_model.calls, 2);
+}
+
+/* As in a program with a timer: what counts is how often one piece fails. */
+static void failures_do_not_add_up_over_the_pieces(void **state)
+{
+	(void)state;
+	model_failures(EINTR, 1 + 4);
+	fallocate_model.period = 4;
+	assert_int_equal(file_allocate(3, 20ull << 30), 0);
+	assert_int_equal(fallocate_model.calls, 1 + 20 * 5);
+	assert_int_equal(fallocate_model.reached, 20ull << 30);
+	assert_int_equal(fallocate_model.smallest, 1u << 30);
 }
 
 /* Nothing but the look at the memory keeps it from filling the machine's. */
@@ -209,7 +250,11 @@ static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
 		model_failures(errs[i], UINT32_MAX);
 		block_size = block_sizes[i];
 		interrupted_reads = interrupted_writes = 3;
+		memset(touched, 0, sizeof(touched));
 		assert_int_equal(file_allocate(fd, len), 0);
+		for (size_t at = 0; at < len; at += 1024)
+			assert_int_equal(touched[at / 1024],
+					 block_size == 1024 || at % 4096 == 0);
 		assert_int_equal(interrupted_reads + interrupted_writes, 0);
 		assert_int_equal(fallocate_model.calls, 1);
 		assert_int_equal(fstat(fd, &st), 0);
@@ -238,6 +283,10 @@ static void where_files_cannot_be_allocated_blocks_are_touched(void **state)
 	assert_int_equal(file_allocate(fd, 4096 + 1), 0);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_blocks * 512, 2 * 4096);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(file_allocate(fd, 8192), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, 8192);
 	writes_nothing = true;
 	assert_int_equal(file_allocate(fd, 4096), -ENOSPC);
 	writes_nothing = false;
@@ -365,6 +414,7 @@ static void other_signals_of_the_program_stay_pending(void **state)
 	signal(SIGUSR1, SIG_IGN); /* discards it */
 	signal(SIGUSR1, SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	assert_false(waits_for_signals);
 	support_limit_file_size(old);
 	close(fd);
 }
@@ -410,6 +460,8 @@ int main(void)
 	    cmocka_unit_test(allocation_is_one_request_if_it_works),
 	    cmocka_unit_test(interrupted_allocation_goes_on_in_pieces),
 	    cmocka_unit_test(allocation_gives_up_at_last_and_at_once_for_other_errors),
+	    cmocka_unit_test(a_disk_that_becomes_full_after_an_interruption_is_reported),
+	    cmocka_unit_test(failures_do_not_add_up_over_the_pieces),
 	    cmocka_unit_test(what_memory_cannot_hold_is_not_begun),
 	    cmocka_unit_test(where_files_cannot_be_allocated_blocks_are_touched),
 	    cmocka_unit_test(every_kind_of_file_is_recognised),

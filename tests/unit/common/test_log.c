@@ -43,6 +43,9 @@ static void nobody_gets_what_is_above_the_limit(void **state)
 	ncall = 0;
 	LOG(LOG_LEVEL_WARNING, "%s", "not this");
 	assert_int_equal(ncall, 0);
+	/* As where a file gets more than the program. */
+	log_write(LOG_LEVEL_WARNING, "file.c", 1, "work", "%s", "not this");
+	assert_int_equal(ncall, 0);
 	LOG(LOG_LEVEL_ERROR, "%s", "this");
 	assert_int_equal(ncall, 1);
 	log_set_sink(NULL, LOG_LEVEL_HARK);

@@ -23,6 +23,21 @@ static void skip_without_address_space(void)
 #endif
 }
 
+/* Lengths for which no address space has room. */
+static void assert_lengths_are_refused(void)
+{
+	static const size_t bad[] = {SIZE_MAX, SIZE_MAX - 4094, SIZE_MAX - 4095,
+				     SIZE_MAX - 4096, (size_t)1 << 62};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		void *p;
+
+		errno = 0;
+		assert_int_equal(mapping_reserve(bad[i], 0, &p), -ENOMEM);
+		assert_int_equal(mapping_reserve(0, 0, &p), -EINVAL);
+	}
+}
+
 static void reservations_are_aligned_by_their_length(void **state)
 {
 	static const struct {
@@ -47,13 +62,7 @@ static void reservations_are_aligned_by_their_length(void **state)
 		mapping_release(p, rows[i].len, rows[i].wish);
 		assert_int_equal(mprotect(p, rows[i].len, PROT_NONE), -1);
 	}
-	for (size_t i = 0; i < 3; i++) {
-		static const size_t bad[] = {SIZE_MAX, SIZE_MAX - 4096, (size_t)1 << 62};
-		void *p;
-
-		assert_int_equal(mapping_reserve(bad[i], 0, &p), -ENOMEM);
-		assert_int_equal(mapping_reserve(0, 0, &p), -EINVAL);
-	}
+	assert_lengths_are_refused();
 }
 
 /* Whether the process cannot read its own mappings. */
@@ -79,8 +88,9 @@ static void hint_at(const char *before, uintptr_t addr, const char *after)
 
 static void a_hint_is_the_lowest_address(void **state)
 {
-	static const char *const texts[] = {"fffffffffffffff0", "f0000000000000", "",
-					    "xyz", "fffffffffffffffffffff"};
+	static const char *const texts[] = {
+	    "fffffffffffffff0",	     "f0000000000000",	"", "xyz",
+	    "fffffffffffffffffffff", "ffffffffff800000"};
 	const uintptr_t two_mib = 2u << 20;
 	const uintptr_t gib = 1u << 30;
 	uintptr_t free_space;
@@ -88,6 +98,7 @@ static void a_hint_is_the_lowest_address(void **state)
 	void *second;
 	void *large;
 	void *low;
+	void *page;
 
 	(void)state;
 	skip_without_address_space();
@@ -122,6 +133,20 @@ static void a_hint_is_the_lowest_address(void **state)
 	assert_int_equal((uintptr_t)low % two_mib, 0);
 	mapping_release(low, 4096, 0);
 
+	/* A hole that fits exactly is taken, and one that is too small passed over. */
+	page = mmap((void *)(free_space + 2 * two_mib), 4096, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	assert_ptr_equal(page, (void *)(free_space + 2 * two_mib));
+	hint_at("", free_space, "");
+	assert_int_equal(mapping_reserve(2 * two_mib, 0, &first), 0);
+	assert_ptr_equal(first, (void *)free_space);
+	mapping_release(first, 2 * two_mib, 0);
+	assert_int_equal(mapping_reserve(3 * two_mib, 0, &first), 0);
+	assert_ptr_equal(first, (void *)(free_space + 3 * two_mib));
+	mapping_release(first, 3 * two_mib, 0);
+	assert_lengths_are_refused();
+	munmap(page, 4096);
+
 	/* Without the list of holes the hint has no effect. */
 	maps_are_closed = true;
 	hint_at("", free_space, "");
@@ -134,6 +159,7 @@ static void a_hint_is_the_lowest_address(void **state)
 	 * With an impossible address, or without a hint, the kernel chooses; the result is
 	 * aligned.
 	 */
+	alarm(60);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		setenv("PMEM_MMAP_HINT", texts[i], 1);
 		mapping_init();
@@ -142,6 +168,7 @@ static void a_hint_is_the_lowest_address(void **state)
 		assert_true(first > low);
 		mapping_release(first, 4096, 0);
 	}
+	alarm(0);
 	unsetenv("PMEM_MMAP_HINT");
 	mapping_init();
 }

@@ -37,6 +37,7 @@ struct range {
 static struct {
 	size_t page; /* 0: that of this machine */
 	size_t huge; /* of the file system; 0: an ordinary file system */
+	long type;   /* of the file system, if it is not that of huge pages */
 	struct range reserved;
 	struct range placed; /* the file's mapping */
 } model;
@@ -54,10 +55,10 @@ SUPPORT_INTERPOSE long sysconf(int name)
 
 SUPPORT_INTERPOSE int fstatfs(int fd, struct statfs *fs)
 {
-	if (!model.huge)
+	if (!model.huge && !model.type)
 		return (int)syscall(SYS_fstatfs, fd, fs);
 	memset(fs, 0, sizeof(*fs));
-	fs->f_type = 0x958458f6;
+	fs->f_type = (__typeof__(fs->f_type))(model.type ? model.type : 0x958458f6);
 	*(long *)&fs->f_bsize = (long)model.huge;
 	return 0;
 }
@@ -206,6 +207,27 @@ static bool is_empty(struct range r)
 	return r.lo == r.hi;
 }
 
+static void only_huge_pages_are_units_of_their_own(void **state)
+{
+	static const struct {
+		long type;
+		size_t block_size;
+	} rows[] = {
+	    {0x6969, 1u << 20},	    /* NFS */
+	    {0x2fc12fc1, 1u << 17}, /* ZFS */
+	    {0x958458f6, 3u << 20}, /* values that make no sense */
+	    {0x958458f6, 1024},	    {0x958458f6, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		use_model(4096, rows[i].block_size);
+		model.type = rows[i].type;
+		assert_int_equal(mapping_unit(3), 4096);
+	}
+	use_model(0, 0);
+}
+
 static void whole_pages_are_reserved_placed_and_released(void **state)
 {
 	(void)state;
@@ -289,9 +311,11 @@ static void a_limit_of_the_address_space_leaves_room_for_what_is_asked(void **st
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    /* First, while it is not known where the next reservation would fit. */
+	    cmocka_unit_test(a_limit_of_the_address_space_leaves_room_for_what_is_asked),
+	    cmocka_unit_test(only_huge_pages_are_units_of_their_own),
 	    cmocka_unit_test(whole_pages_are_reserved_placed_and_released),
 	    cmocka_unit_test(unmapping_rounds_up_to_the_end_of_the_page_and_no_further),
-	    cmocka_unit_test(a_limit_of_the_address_space_leaves_room_for_what_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ static void control_characters_are_escaped(void **state)
 		     "2J");
 	assert_shown("\xc2\x80\xc2\x9f", "\\xc2\\x80\\xc2\\x9f");
 	assert_shown("\xe2\x80\xae", "\\xe2\\x80\\xae");
+	assert_shown("\xe2\x80\x8e\xe2\x80\x8f", "\\xe2\\x80\\x8e\\xe2\\x80\\x8f");
 	assert_shown("\xe2\x80\xa8\xe2\x81\xa6\xe2\x81\xa9\xd8\x9c",
 		     "\\xe2\\x80\\xa8\\xe2\\x81\\xa6\\xe2\\x81\\xa9\\xd8\\x9c");
 }
@@ -61,9 +62,15 @@ static void bytes_that_are_no_utf8_are_escaped(void **state)
 	assert_shown("\xed\xa0\x80", "\\xed\\xa0\\x80"); /* a surrogate */
 	assert_shown("\xf4\x90\x80\x80",
 		     "\\xf4\\x90\\x80\\x80"); /* beyond the last character */
+	assert_shown("\xf8\x90\x80\x80", "\\xf8\\x90\\x80\\x80"); /* no first byte */
 	assert_shown("\xf8\x88\x80\x80\x80", "\\xf8\\x88\\x80\\x80\\x80");
 	assert_shown("\xe2\x82", "\\xe2\\x82"); /* truncated */
 	assert_shown("\xe2\x82x", "\\xe2\\x82x");
+	/* also where what is left would be the code of another character */
+	assert_shown("\xe3\x81", "\\xe3\\x81");
+	assert_shown("\xe3\x81x", "\\xe3\\x81x");
+	assert_shown("\xf0\x9f\x98", "\\xf0\\x9f\\x98");
+	assert_shown("\xf0\x9f\x98x", "\\xf0\\x9f\\x98x");
 }
 
 static void what_finds_no_room_is_cut_off_at_a_character(void **state)

@@ -20,10 +20,16 @@ static void numbers_are_read_and_other_texts_are_refused(void **state)
 	} rows[] = {
 	    {"12\n", 0, 12},
 	    {"0\n", 0, 0},
-	    {"7", 0, 7},
+	    {"12345\n", 0, 12345},
+	    {"7", 0, 7}, /* nothing of the text before it */
+	    {"9\n", 0, 9},
+	    {"99", 0, 99},
 	    {"0x1f\n", 0, 31},
 	    {"18446744073709551615\n", 0, UINT64_MAX},
 	    {"18446744073709551616\n", -EINVAL, 0},
+	    {"000000000000000000000000000012", 0, 10},
+	    {"0000000000000000000000000000000000000012\n", -EINVAL, 0}, /* not 0 */
+	    {"1111111111111111111111111111111111111111\n", -EINVAL, 0},
 	    {"12x\n", -EINVAL, 0},
 	    {"12 \n", -EINVAL, 0},
 	    {" 12\n", -EINVAL, 0},
@@ -59,8 +65,32 @@ static void no_more_is_read_than_there_is_room_for(void **state)
 	assert_int_equal(sysfs_read(path, buf, 4), 4);
 	assert_memory_equal(buf, "0123----", 8);
 	support_write_file(path, "ab", 2);
+	errno = EINTR; /* of some call before */
+	alarm(20);
 	assert_int_equal(sysfs_read(path, buf, sizeof(buf)), 2);
+	alarm(0);
 	assert_memory_equal(buf, "ab23----", 8);
+}
+
+static int open_flags; /* of the last call */
+
+SUPPORT_INTERPOSE int open(const char *name, int flags, ...)
+{
+	open_flags = flags;
+	return (int)syscall(SYS_openat, AT_FDCWD, name, flags, 0);
+}
+
+/* Another thread may start one meanwhile. */
+static void programs_that_are_started_do_not_inherit_the_file(void **state)
+{
+	const char *path = support_path(true, "short");
+	char buf[8];
+
+	(void)state;
+	support_write_file(path, "ab", 2);
+	open_flags = 0;
+	assert_int_equal(sysfs_read(path, buf, sizeof(buf)), 2);
+	assert_true(open_flags & O_CLOEXEC);
 }
 
 /* One byte comes at a time, or a signal. */
@@ -74,7 +104,7 @@ SUPPORT_INTERPOSE ssize_t read(int fd, void *buf, size_t len)
 		errno = EINTR;
 		return -1;
 	}
-	return syscall(SYS_read, fd, buf, reads_badly && len > 2 ? len - 2 : len);
+	return syscall(SYS_read, fd, buf, reads_badly && len > 1 ? 1 : len);
 }
 
 static void the_room_is_the_same_however_the_bytes_come(void **state)
@@ -87,8 +117,11 @@ static void the_room_is_the_same_however_the_bytes_come(void **state)
 	memset(buf, '-', sizeof(buf));
 	reads_badly = true;
 	assert_int_equal(sysfs_read(path, buf, 9), 9);
-	reads_badly = false;
 	assert_memory_equal(buf, "012345678---", 12);
+	support_write_file(path, "abc", 3);
+	assert_int_equal(sysfs_read(path, buf, sizeof(buf)), 3);
+	reads_badly = false;
+	assert_memory_equal(buf, "abc345678---", 12);
 }
 
 static void without_a_standard_input_the_same_is_read(void **state)
@@ -109,6 +142,11 @@ static void without_a_standard_input_the_same_is_read(void **state)
 static void a_path_that_does_not_fit_is_an_error(void **state)
 {
 	static char name[PATH_MAX];
+	static char longer[PATH_MAX + 100];
+	static struct {
+		char path[PATH_MAX];
+		char behind[200];
+	} room_for;
 	char path[PATH_MAX];
 	size_t room = PATH_MAX - strlen(sysfs_root) - 1;
 
@@ -127,6 +165,12 @@ static void a_path_that_does_not_fit_is_an_error(void **state)
 	name[PATH_MAX - 2] = '\0';
 	assert_int_equal(sysfs_path(path, "%s", ""), 0);
 	assert_int_equal(strlen(path), PATH_MAX - 1);
+	memset(longer, 'x', sizeof(longer) - 1);
+	memset(&room_for, '-', sizeof(room_for));
+	sysfs_root = longer;
+	assert_int_equal(sysfs_path(room_for.path, "%s", ""), -ENAMETOOLONG);
+	for (size_t i = 0; i < sizeof(room_for.behind); i++)
+		assert_int_equal(room_for.behind[i], '-');
 	sysfs_root = "/sys";
 }
 
@@ -135,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(numbers_are_read_and_other_texts_are_refused),
 	    cmocka_unit_test(no_more_is_read_than_there_is_room_for),
+	    cmocka_unit_test(programs_that_are_started_do_not_inherit_the_file),
 	    cmocka_unit_test(the_room_is_the_same_however_the_bytes_come),
 	    cmocka_unit_test(without_a_standard_input_the_same_is_read),
 	    cmocka_unit_test(a_path_that_does_not_fit_is_an_error),

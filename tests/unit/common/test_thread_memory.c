@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory of threads, also when there is none: the linker replaces calloc by __wrap_calloc. */
+/* Memory of threads, also when there is none: the linker replaces calloc and pthread_setspecific. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,17 @@ static struct thread_memory memory = {.size = SIZE};
 void *__wrap_calloc(size_t n, size_t size)
 {
 	return atomic_load(&no_memory) ? NULL : __real_calloc(n, size);
+}
+
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+
+static atomic_bool no_room_for_values;
+
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+	return atomic_load(&no_room_for_values) ? ENOMEM
+						: __real_pthread_setspecific(key, value);
 }
 
 struct user {
@@ -119,6 +131,24 @@ static void without_memory_some_threads_get_a_spare(void **state)
 			if (u[i].bytes)
 				assert_int_equal(u[i].size, THREAD_MEMORY_SPARE);
 	}
+	thread_memory_unload(&memory);
+}
+
+/* It would never be handed on. */
+static void what_a_thread_cannot_remember_is_left_to_others(void **state)
+{
+	struct user u[THREADS];
+	size_t size;
+
+	(void)state;
+	assert_int_equal(thread_memory_load(&memory), 0);
+	atomic_store(&no_memory, true);
+	atomic_store(&no_room_for_values, true);
+	for (int i = 0; i < THREADS; i++)
+		assert_null(thread_memory_get(&memory, &size));
+	atomic_store(&no_room_for_values, false);
+	assert_int_equal(run(u, THREADS), 16);
+	atomic_store(&no_memory, false);
 	thread_memory_unload(&memory);
 }
 
@@ -261,6 +291,7 @@ int main(void)
 	    cmocka_unit_test(each_thread_has_zeroed_memory_of_its_own),
 	    cmocka_unit_test(it_is_handed_on_when_the_thread_ends),
 	    cmocka_unit_test(without_memory_some_threads_get_a_spare),
+	    cmocka_unit_test(what_a_thread_cannot_remember_is_left_to_others),
 	    cmocka_unit_test(after_unload_nobody_gets_any),
 	    cmocka_unit_test(a_thread_that_goes_on_during_exit_keeps_its_spare),
 	    cmocka_unit_test(a_thread_that_goes_on_during_exit_keeps_its_memory),
