@@ -464,8 +464,12 @@ static void every_bad_slot_gets_back_the_block_that_it_had(void **state)
 
 				put_record(&now, n, i, &r);
 			}
+		/* a third one names no block: it gets the one that is left */
+		for (int i = 0; i < 2; i++)
+			put32(&now, record_off(&now, 5, i) + 4, BTT_MAP_LBA_MASK);
 		repair(0);
 		assert_int_equal(free_block(0), E + BTT_NFREE - 1);
+		assert_int_equal(free_block(5), E + 5);
 		assert_int_equal(free_block(BTT_NFREE - 1), E);
 	}
 }
