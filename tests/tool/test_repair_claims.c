@@ -164,6 +164,28 @@ static void C9_an_entry_keeps_a_block_that_a_slot_only_claims(void **state)
 }
 
 /*
+ * Slot 0 gave data block 10 to block 20, and slot 1 took it away again. Block 10 was written before,
+ * so that it does not have the data block of its own number any more.
+ */
+static void
+C9_a_block_that_was_written_before_tells_nothing_of_its_first_block(void **state)
+{
+	(void)state;
+	write_block(0, 10);
+	write_block(0, 20);
+	write_block(0, 30);
+	write_block(1, 20);
+	write_block(0, 40);
+	assert_int_equal(free_block(1), 10);
+	set_entry(50, NORMAL(10));
+	repair(1);
+	assert_entry(50, NORMAL(10));
+	assert_said("block 50: its data block 10 is also the free block of flog slot %d; "
+		    "it may hold older data, or another block's\n",
+		    1);
+}
+
+/*
  * Slot 0 gave data block E to block 20, which has another one now. Blocks 30 and 40 have had data
  * block E since then. The map falls back: block 20 reads what block 40 has left.
  */
@@ -188,6 +210,31 @@ static void C9_a_block_whose_entry_fell_back_is_named(void **state)
 		    E);
 }
 
+/* Their sequence number, the half in use, or the other half is not that of the layout. */
+static void C9_slots_that_are_not_quite_as_laid_out_were_used(void **state)
+{
+	const struct btt_flog_record zero = {0, 0, 0, 0};
+	const struct btt_flog_record first = {5, BTT_MAP_ZERO | (E + 5),
+					      BTT_MAP_ZERO | (E + 5), 1};
+	const struct btt_flog_record second = {5, BTT_MAP_ZERO | (E + 5),
+					       BTT_MAP_ZERO | (E + 5), 2};
+	const struct btt_flog_record left = {7, NORMAL(7), NORMAL(9), 0};
+	const struct {
+		struct btt_flog_record record[2];
+	} slots[] = {{{second, zero}}, {{zero, first}}, {{first, left}}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(slots); i++) {
+		put_record(&now, 5, 0, &slots[i].record[0]);
+		put_record(&now, 5, 1, &slots[i].record[1]);
+		set_entry(20, NORMAL(E + 5));
+		repair(1);
+		assert_entry(20, NORMAL(E + 5));
+		assert_true(is_named(20));
+		assert_int_equal(free_block(5), 20);
+	}
+}
+
 /* It reads as an error, so that there is nothing to be mistaken. */
 static void C9_a_block_in_the_error_state_needs_no_name(void **state)
 {
@@ -210,6 +257,24 @@ static void C10_a_slot_keeps_a_block_that_another_record_tells_of(void **state)
 	repair(1);
 	assert_error(20);
 	assert_int_equal(free_block(1), E);
+}
+
+/* In either half of its slot, and whatever its sequence number is. */
+static void C10_it_does_not_matter_where_that_record_stands(void **state)
+{
+	(void)state;
+	for (uint32_t nwrite = 1; nwrite <= 6; nwrite++) {
+		for (uint32_t i = 1; i < nwrite; i++)
+			write_block(0, 30 + i);
+		write_block(0, 10);
+		write_block(1, 10);
+		set_entry(20, NORMAL(free_block(1)));
+		repair(1);
+		assert_error(20);
+		assert_int_equal(free_block(1), nwrite == 1 ? E : 30 + nwrite - 1);
+		free(now.p);
+		now = clone_file(&fresh);
+	}
 }
 
 static void C11_a_slot_that_was_never_used_keeps_its_block(void **state)
@@ -400,9 +465,12 @@ int main(void)
 	    CASE(C8_of_two_writes_the_confirmed_one_is_completed),
 	    CASE(C8_of_two_writes_that_nothing_confirms_none_is_completed),
 	    CASE(C9_an_entry_keeps_a_block_that_a_slot_only_claims),
+	    CASE(C9_a_block_that_was_written_before_tells_nothing_of_its_first_block),
 	    CASE(C9_a_block_whose_entry_fell_back_is_named),
+	    CASE(C9_slots_that_are_not_quite_as_laid_out_were_used),
 	    CASE(C9_a_block_in_the_error_state_needs_no_name),
 	    CASE(C10_a_slot_keeps_a_block_that_another_record_tells_of),
+	    CASE(C10_it_does_not_matter_where_that_record_stands),
 	    CASE(C11_a_slot_that_was_never_used_keeps_its_block),
 	    CASE(C11_a_slot_keeps_what_the_first_write_replaced),
 	    CASE(C12_a_confirmed_entry_wins_against_a_slot_never_used),

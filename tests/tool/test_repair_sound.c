@@ -142,6 +142,28 @@ static void a_record_not_in_use_that_names_no_block_is_cleared(void **state)
 	}
 }
 
+/* The first slot and the last one have exchanged theirs; records may have any sequence number. */
+static void every_bad_slot_gets_back_the_block_that_it_had(void **state)
+{
+	(void)state;
+	for (uint32_t seq = 1; seq <= 3; seq++) {
+		for (unsigned n = 0; n < BTT_NFREE; n += BTT_NFREE - 1)
+			for (int i = 0; i < 2; i++) {
+				uint32_t had = NORMAL(E + BTT_NFREE - 1 - n);
+				struct btt_flog_record r = {0, had, had, seq};
+
+				put_record(&now, n, i, &r);
+			}
+		/* a third one names no block: it gets the one that is left */
+		for (int i = 0; i < 2; i++)
+			put32(&now, record_off(&now, 5, i) + 4, BTT_MAP_LBA_MASK);
+		repair(0);
+		assert_int_equal(free_block(0), E + BTT_NFREE - 1);
+		assert_int_equal(free_block(5), E + 5);
+		assert_int_equal(free_block(BTT_NFREE - 1), E);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +174,7 @@ int main(void)
 	    CASE(writes_are_completed_one_after_the_other),
 	    CASE(a_slot_that_is_rewritten_is_not_cleared_afterwards),
 	    CASE(a_record_not_in_use_that_names_no_block_is_cleared),
+	    CASE(every_bad_slot_gets_back_the_block_that_it_had),
 	};
 
 	return cmocka_run_group_tests(tests, make_fresh, free_fresh);
