@@ -146,7 +146,10 @@ static void a_damaged_primary_is_restored_from_its_copy(void **state)
 		else
 			f.ram.s.base[DATA_OFF + (unsigned)how * 37] ^= 0x80;
 		assert_int_equal(fixture_check(&f), 0);
-		assert_non_null(strstr(errormsg_get(), "arena 0 at offset 0x2000"));
+		assert_non_null(strstr(errormsg_get(),
+				       "arena 0 at offset 0x2000: the info "
+				       "block is damaged; its copy is "
+				       "intact"));
 		open_and_expect_block_0(0xa5);
 		assert_memory_equal(good, f.ram.s.base + DATA_OFF, sizeof(good));
 		assert_int_equal(fixture_check(&f), 1);
@@ -161,6 +164,9 @@ static void a_damaged_copy_is_restored_from_the_primary(void **state)
 	memcpy(good, f.ram.s.base + COPY_OFF, sizeof(good));
 	memset(f.ram.s.base + COPY_OFF, 0xff, 4096);
 	assert_int_equal(fixture_check(&f), 0);
+	assert_non_null(strstr(
+	    errormsg_get(), "arena 0 at offset 0x2000: the info block's copy in the last "
+			    "page is damaged; the info block itself is intact"));
 	open_and_expect_block_0(0xa5);
 	assert_memory_equal(good, f.ram.s.base + COPY_OFF, sizeof(good));
 	assert_int_equal(fixture_check(&f), 1);
@@ -300,22 +306,37 @@ static void lost_info_blocks_are_never_formatted_over(void **state)
 	assert_int_equal(fixture_check(&f), 0);
 }
 
+/* The first quarter of the page before the copy is a hole, in a file system with such blocks. */
+static uint64_t next_data_of_small_blocks(struct storage *s, uint64_t off, uint64_t end)
+{
+	if (off >= COPY_OFF - 4096 && off < COPY_OFF - 3072)
+		return COPY_OFF - 3072;
+	return ram_next_data(s, off, end);
+}
+
 static void a_grown_file_finds_the_copy_where_it_was(void **state)
 {
-	struct fixture grown;
-	struct btt *btt;
+	static const uint64_t more[] = {40 << 20, UINT64_C(3) << 30};
 
 	(void)state;
-	fixture_init(&grown, POOL_SIZE + (40u << 20), 512);
-	memcpy(grown.ram.s.base, f.ram.s.base, POOL_SIZE);
-	grown.params.parent = f.params.parent;
-	memset(grown.ram.s.base + DATA_OFF, 0, 4096);
-	btt = fixture_open(&grown);
-	assert_int_equal(btt_nblock(btt), EXT_NLBA);
-	fixture_expect_byte(btt, 0, 0xa5);
-	btt_close(btt);
-	assert_memory_equal(grown.ram.s.base + DATA_OFF, f.ram.s.base + DATA_OFF, 4096);
-	fixture_fini(&grown);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(more); i++) {
+		struct fixture grown;
+		struct btt *btt;
+
+		fixture_init(&grown, POOL_SIZE + more[i / 2], 512);
+		memcpy(grown.ram.s.base, f.ram.s.base, POOL_SIZE);
+		grown.params.parent = f.params.parent;
+		memset(grown.ram.s.base + DATA_OFF, 0, 4096);
+		if (i % 2)
+			grown.ram.s.next_data = next_data_of_small_blocks;
+		btt = fixture_open(&grown);
+		assert_int_equal(btt_nblock(btt), EXT_NLBA);
+		fixture_expect_byte(btt, 0, 0xa5);
+		btt_close(btt);
+		assert_memory_equal(grown.ram.s.base + DATA_OFF, f.ram.s.base + DATA_OFF,
+				    4096);
+		fixture_fini(&grown);
+	}
 }
 
 static void the_error_flag_makes_the_arena_read_only_and_check_does_not_mind(void **state)

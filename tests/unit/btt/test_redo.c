@@ -5,6 +5,7 @@
  */
 #include "btt/modify.h"
 #include "btt/poison.h"
+#include "btt/redo.h"
 #include "btt/zero_range.h"
 
 #include "loaded_fixture.h"
@@ -149,6 +150,27 @@ static void a_range_of_zeros_keeps_the_data_blocks_that_current_records_name(voi
 	}
 }
 
+/* Those of the range, whatever the list held before. */
+static void a_list_holds_the_records_of_its_range(void **state)
+{
+	struct btt *btt = open_file();
+	static struct btt_redo_list list;
+
+	(void)state;
+	lose_update(20, 777);
+	for (uint32_t first = 0; first < 778; first += 777) {
+		list.n = 3;
+		list.record[0].premap = 5;
+		btt_redo_collect_locked(btt, btt->arena, first, 1, &list);
+		assert_int_equal(list.n, 1);
+		assert_int_equal(list.record[0].premap, first);
+	}
+	btt_redo_collect_locked(btt, btt->arena, 256, 521, &list);
+	assert_int_equal(list.n, 0);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +180,7 @@ int main(void)
 	    cmocka_unit_test(a_flag_keeps_the_data_block_that_the_current_record_names),
 	    cmocka_unit_test(
 		a_range_of_zeros_keeps_the_data_blocks_that_current_records_name),
+	    cmocka_unit_test(a_list_holds_the_records_of_its_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
