@@ -284,6 +284,16 @@ static void calls_on_many_blocks_name_those_of_the_last_arena(void **state)
 	assert_int_equal(btt_write_runs(btt, &run, 1, &failed), 0);
 	assert_int_equal(btt_zero_range(btt, (uint64_t)begin - 4, 4, &failed), 0);
 	btt_close(btt);
+
+	/* in the first arena instead */
+	fixture_put32(&f, DATA_OFF + TERABYTE / 2 + last.flog_arena_off + 28, 0);
+	fixture_put32(&f, DATA_OFF + first.flog_arena_off + 5 * BTT_FLOG_SLOT_SIZE + 28,
+		      1);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin - 1, 2, &failed), -EIO);
+	assert_int_equal(failed, begin - 1);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin, 2, &failed), 0);
+	btt_close(btt);
 	fixture_fini(&f);
 }
 
