@@ -10,6 +10,17 @@
 
 static struct fixture f;
 
+static inline void put_record(unsigned slot, unsigned record, uint32_t lba, uint32_t old,
+			      uint32_t new, uint32_t seq)
+{
+	uint64_t off = FLOG_OFF + 64 * slot + 16 * record;
+
+	fixture_put32(&f, off, lba);
+	fixture_put32(&f, off + 4, old);
+	fixture_put32(&f, off + 8, new);
+	fixture_put32(&f, off + 12, seq);
+}
+
 static inline int loaded_fixture_written(void **state)
 {
 	(void)state;

@@ -2,8 +2,11 @@
 /* Pools of several arenas, in sparse files. */
 #include "btt_fixture.h"
 
+#include "btt/batch.h"
 #include "btt/flog.h"
 #include "btt/geometry.h"
+#include "btt/open.h"
+#include "btt/zero_range.h"
 
 #define TERABYTE (UINT64_C(1) << 40)
 
@@ -149,6 +152,151 @@ static void a_pool_that_has_lost_its_last_arena_is_no_smaller_pool(void **state)
 	}
 }
 
+static unsigned char *last_arena(struct fixture *f)
+{
+	return f->ram.s.base + DATA_OFF + TERABYTE / 2;
+}
+
+/* The copy in the last page of the first arena, and of the last one. */
+static unsigned char *copy_of(struct fixture *f, unsigned arena)
+{
+	return last_arena(f) + (arena ? 64u << 20 : 0) - 4096;
+}
+
+static void writes_to_any_arena_show_that_the_pool_was_used(void **state)
+{
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	for (unsigned arena = 0; arena < 3; arena++) {
+		unsigned char buf[512] = {1};
+
+		fixture_init_two_arenas(&f);
+		forget_the_write(&f);
+		btt = fixture_open(&f);
+		if (arena < 2)
+			assert_int_equal(
+			    btt_write(btt, buf, arena ? btt_nblock(btt) - 1 : 0), 0);
+		btt_close(btt);
+		memset(f.ram.s.base + DATA_OFF, 0, 4096);
+		memset(last_arena(&f), 0, 4096);
+		memset(copy_of(&f, 0), 0, 4096);
+		memset(copy_of(&f, 1), 0, 4096);
+		assert_int_equal(btt_check(&f.ram.s, &f.params), arena == 2);
+		if (arena < 2) {
+			assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+			assert_non_null(strstr(errormsg_get(), "both info blocks"));
+		}
+		fixture_fini(&f);
+	}
+}
+
+/* A layout stores the copies of all arenas in one step. After a write a missing copy is damage. */
+static void the_copy_of_any_arena_may_be_missing_from_a_layout(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		enum btt_condition condition;
+		struct fixture f;
+		struct btt *btt;
+
+		fixture_init_two_arenas(&f);
+		if (i / 2 == 0)
+			forget_the_write(&f);
+		memset(copy_of(&f, i % 2), 0, 4096);
+		assert_int_equal(btt_open_any(&f.ram.s, &f.params, &btt, &condition), 0);
+		assert_int_equal(condition, i / 2 ? BTT_MENDED : BTT_SOUND);
+		btt_close(btt);
+		fixture_fini(&f);
+	}
+}
+
+/* The disk fails while the pool is opened. */
+static void lose_last_arena_when_renewed(struct storage *s, struct storage_step *step,
+					 uint64_t off, const void *seen, size_t len)
+{
+	unsigned char *last = s->base + DATA_OFF + TERABYTE / 2;
+
+	ram_ops.renew(s, step, off, seen, len);
+	memset(last, 0xff, 4096);
+	memset(last + (64u << 20) - 4096, 0xff, 4096);
+}
+
+static void an_open_fails_if_an_arena_is_lost_meanwhile(void **state)
+{
+	struct storage_ops ops = ram_ops;
+	unsigned long stores;
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init_two_arenas(&f);
+	stores = f.ram.stores;
+	ops.renew = lose_last_arena_when_renewed;
+	f.ram.s.ops = &ops;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EIO);
+	assert_non_null(
+	    strstr(errormsg_get(), "at offset 0x8000002000 is no longer what"));
+	assert_int_equal(f.ram.stores, stores);
+	fixture_fini(&f);
+}
+
+/* By their numbers in the pool, where two arenas meet. */
+static void calls_on_many_blocks_name_those_of_the_last_arena(void **state)
+{
+	static unsigned char buf[8 * 512];
+	struct btt_geometry first;
+	struct btt_geometry last;
+	long long failed = 77;
+	struct btt_run run;
+	struct fixture f;
+	struct btt *btt;
+	long long begin;
+
+	(void)state;
+	fixture_init_two_arenas(&f);
+	assert_int_equal(btt_geometry_arena(TERABYTE / 2, 512, &first), 0);
+	assert_int_equal(btt_geometry_arena(64u << 20, 512, &last), 0);
+	begin = first.external_nlba;
+	run = (struct btt_run){buf, begin - 4, 8};
+	fixture_put32(&f, DATA_OFF + TERABYTE / 2 + last.map_arena_off + 8, 0xffffffff);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_write_runs(btt, &run, 1, &failed), -EIO);
+	assert_int_equal(failed, begin + 2);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin - 4, 8, &failed), -EIO);
+	assert_int_equal(failed, begin + 2);
+	btt_close(btt);
+
+	/* two records with the same sequence number */
+	fixture_put32(&f, DATA_OFF + TERABYTE / 2 + last.flog_arena_off + 28, 1);
+	btt = fixture_open(&f);
+	f.ram.stores = 0;
+	assert_int_equal(btt_write_runs(btt, &run, 1, &failed), -EIO);
+	assert_int_equal(failed, begin);
+	assert_non_null(strstr(errormsg_get(), "0x8000002000 is read-only"));
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin - 1, 2, &failed), -EIO);
+	assert_int_equal(failed, begin);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin + 3, 2, &failed), -EIO);
+	assert_int_equal(failed, begin + 3);
+	assert_int_equal(f.ram.stores, 0);
+	run.nblock = 4;
+	assert_int_equal(btt_write_runs(btt, &run, 1, &failed), 0);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin - 4, 4, &failed), 0);
+	btt_close(btt);
+
+	/* in the first arena instead */
+	fixture_put32(&f, DATA_OFF + TERABYTE / 2 + last.flog_arena_off + 28, 0);
+	fixture_put32(&f, DATA_OFF + first.flog_arena_off + 5 * BTT_FLOG_SLOT_SIZE + 28,
+		      1);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin - 1, 2, &failed), -EIO);
+	assert_int_equal(failed, begin - 1);
+	assert_int_equal(btt_zero_range(btt, (uint64_t)begin, 2, &failed), 0);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +304,10 @@ int main(void)
 	    cmocka_unit_test(the_last_arena_fits_into_what_the_others_leave),
 	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
 	    cmocka_unit_test(a_pool_that_has_lost_its_last_arena_is_no_smaller_pool),
+	    cmocka_unit_test(writes_to_any_arena_show_that_the_pool_was_used),
+	    cmocka_unit_test(the_copy_of_any_arena_may_be_missing_from_a_layout),
+	    cmocka_unit_test(an_open_fails_if_an_arena_is_lost_meanwhile),
+	    cmocka_unit_test(calls_on_many_blocks_name_those_of_the_last_arena),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

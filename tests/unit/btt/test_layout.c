@@ -348,6 +348,89 @@ static void a_flog_that_no_write_has_used_does_not_count(void **state)
 	assert_true(is_lost());
 }
 
+/* Else a layout would be stored over what was written. */
+static void a_map_entry_alone_shows_that_the_pool_was_used(void **state)
+{
+	static const uint32_t premap[] = {0, 1, 1023, 1024, 5000, EXT_NLBA - 1};
+	struct btt *btt = fixture_open(&f);
+
+	(void)state;
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	lose_info_blocks();
+	assert_false(is_lost());
+	for (size_t i = 0; i < ARRAY_SIZE(premap); i++) {
+		fixture_put32(&f, MAP_OFF + 4 * premap[i], BTT_MAP_ERROR | premap[i]);
+		assert_true(is_lost());
+		/* an initial entry, whatever its number */
+		fixture_put32(&f, MAP_OFF + 4 * premap[i], 7);
+		assert_false(is_lost());
+		fixture_put32(&f, MAP_OFF + 4 * premap[i], 0);
+	}
+}
+
+/* In a user's file, a flog that makes no sense may be anything, but not beside an info block. */
+static void a_damaged_info_block_shows_that_there_was_a_layout(void **state)
+{
+	static const uint64_t place[] = {DATA_OFF, COPY_OFF};
+	unsigned char block[4096];
+
+	(void)state;
+	memcpy(block, f.ram.s.base + DATA_OFF, sizeof(block));
+	block[37] ^= 0x80;
+	lose_info_blocks();
+	fixture_put32(&f, FLOG_OFF + 7 * 64 + 12, 0);
+	assert_true(is_lost()); /* the library has made the file */
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	assert_false(is_lost());
+	for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
+		memcpy(f.ram.s.base + place[i], block, sizeof(block));
+		assert_true(is_lost());
+		memset(f.ram.s.base + place[i], 0, sizeof(block));
+	}
+}
+
+/* One of them says whose flog it is. */
+static void one_info_block_of_another_pool_is_enough(void **state)
+{
+	static const uint64_t place[] = {DATA_OFF, COPY_OFF};
+	unsigned char block[4096];
+
+	(void)state;
+	memcpy(block, f.ram.s.base + DATA_OFF, sizeof(block));
+	lose_info_blocks();
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	f.params.parent.bytes[0] ^= 1;
+	assert_true(is_lost());
+	for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
+		memcpy(f.ram.s.base + place[i], block, sizeof(block));
+		assert_false(is_lost());
+		memset(f.ram.s.base + place[i], 0, sizeof(block));
+	}
+}
+
+/* A layout stores the copies last, so it leaves nothing else. */
+static void only_copies_may_be_missing_from_an_unfinished_layout(void **state)
+{
+	struct btt *btt = fixture_open(&f);
+	unsigned char block[4096];
+
+	(void)state;
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	assert_int_equal(fixture_check(&f), 1);
+	memcpy(block, f.ram.s.base + DATA_OFF, sizeof(block));
+	memset(f.ram.s.base + DATA_OFF, 0, sizeof(block));
+	assert_int_equal(fixture_check(&f), 0);
+	memcpy(f.ram.s.base + DATA_OFF, block, sizeof(block));
+	f.params.data_size -= 4096;
+	assert_int_equal(fixture_check(&f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +447,10 @@ int main(void)
 	    ON_FRESH(every_word_of_the_flog_may_show_that_the_pool_was_written),
 	    ON_FRESH(a_flog_that_no_write_has_used_does_not_count),
 	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
+	    ON_FRESH(a_map_entry_alone_shows_that_the_pool_was_used),
+	    ON_WRITTEN(a_damaged_info_block_shows_that_there_was_a_layout),
+	    ON_WRITTEN(one_info_block_of_another_pool_is_enough),
+	    ON_FRESH(only_copies_may_be_missing_from_an_unfinished_layout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
