@@ -276,8 +276,8 @@ static void mend(void)
 		is_installed = true;
 	} else if (is_installed && is_same_action(&now, &before)) {
 		is_installed = false; /* else another one's, which may call ours */
-		if (nwatched != 0 && install_locked() < 0)
-			nwatched = 0; /* errors go to the program */
+		if (nwatched != 0)
+			install_locked(); /* if it fails, errors go to the program */
 	}
 }
 
