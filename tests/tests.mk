@@ -48,6 +48,7 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/base/test_fork_memory = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
+TEST_LDFLAGS_tests/unit/base/test_fork_memory_clear = $(TEST_LDFLAGS_tests/unit/base/test_fork_memory)
 TEST_LDFLAGS_tests/unit/pool/test_fork_locks = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
 TEST_LDFLAGS_tests/unit/storage/test_sync_group = -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_condattr_init,--wrap=pthread_condattr_destroy
@@ -129,7 +130,7 @@ $(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 # address space than it has. pmem/test_store_width skips itself: only on x86-64 a program can step
 # itself, and the emulator has no ptrace. What crash/test_mutants tests are the other crash tests, and
 # crash/test_original needs the original for that CPU.
-NOT_EMULATED := base/test_fork_memory blk/test_alloc blk/test_batch blk/test_ctl \
+NOT_EMULATED := base/test_fork_memory base/test_fork_memory_clear blk/test_alloc blk/test_batch blk/test_ctl \
 	blk/test_damage blk/test_dropped_pages blk/test_exit blk/test_failing_calls blk/test_fork \
 	blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers blk/test_fork_mark \
 	blk/test_fork_namespaces blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover \
