@@ -48,11 +48,14 @@ $(B)/internals.a: $(COMMON_OBJ) $(PMEM_OBJ) $(BLK_OBJ)
 TEST_LDFLAGS_tests/unit/common/test_errormsg = -Wl,--wrap=calloc
 TEST_LDFLAGS_tests/unit/common/test_thread_memory = -Wl,--wrap=calloc,--wrap=pthread_setspecific
 TEST_LDFLAGS_tests/unit/base/test_fork_memory = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
+TEST_LDFLAGS_tests/unit/base/test_fork_memory_clear = $(TEST_LDFLAGS_tests/unit/base/test_fork_memory)
 TEST_LDFLAGS_tests/unit/pool/test_fork_locks = -Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
 TEST_LDFLAGS_tests/unit/storage/test_sync_group = -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_condattr_init,--wrap=pthread_condattr_destroy
-TEST_LDFLAGS_tests/unit/storage/test_sigbus_limits = -Wl,--wrap=pthread_key_create
-TEST_LDFLAGS_tests/unit/storage/test_pmem_calls = -Wl,--wrap=pmem_memcpy,--wrap=pmem_memset,--wrap=pmem_flush,--wrap=pmem_drain
+TEST_LDFLAGS_tests/unit/storage/test_sigbus_limits = -Wl,--wrap=pthread_key_create \
+	-Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
+TEST_LDFLAGS_tests/unit/storage/test_pmem_calls = -Wl,--wrap=pmem_memcpy,--wrap=pmem_memset,--wrap=pmem_flush,--wrap=pmem_drain \
+	-Wl,--wrap=pmem_deep_flush
 TEST_LDFLAGS_tests/unit/pmem/test_store_width = -Wl,--wrap=memset,--wrap=memmove
 TEST_LDFLAGS_tests/unit/poolset/test_map = -Wl,--wrap=storage_pool_can_flush
 TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific
@@ -127,12 +130,13 @@ $(B)/tests/compat/messages: $(call objs,$(wildcard tests/compat/failures*.c))
 # address space than it has. pmem/test_store_width skips itself: only on x86-64 a program can step
 # itself, and the emulator has no ptrace. What crash/test_mutants tests are the other crash tests, and
 # crash/test_original needs the original for that CPU.
-NOT_EMULATED := base/test_fork_memory blk/test_alloc blk/test_batch blk/test_ctl \
+NOT_EMULATED := base/test_fork_memory base/test_fork_memory_clear blk/test_alloc blk/test_batch blk/test_ctl \
 	blk/test_damage blk/test_dropped_pages blk/test_exit blk/test_failing_calls blk/test_fork \
 	blk/test_fork_anytime blk/test_fork_files blk/test_fork_handlers blk/test_fork_mark \
 	blk/test_fork_namespaces blk/test_fork_owner blk/test_fork_read blk/test_fork_takeover \
 	blk/test_full_disk blk/test_memory_bounds blk/test_msync blk/test_read_sizes blk/test_settings blk/test_wait \
-	blk/test_wait_sets btt/test_btt common/test_mapping_space pmem/test_failing_calls storage/test_sigbus_signals \
+	blk/test_wait_sets btt/test_btt common/test_mapping_space pmem/test_failing_calls storage/test_sigbus_actions \
+	storage/test_sigbus_signals \
 	crash/test_mutants crash/test_original tool/test_failing_calls tool/test_grow_power \
 	tool/test_grow_trouble tool/test_repair_undo
 ifneq ($(CROSS),)

@@ -118,10 +118,10 @@ static void call_program(int sig, siginfo_t *info, void *context)
 	pthread_sigmask(SIG_SETMASK, &now, NULL);
 }
 
+/* The kernel, too, does not look at SA_SIGINFO for these two. */
 static bool is_handler(const struct sigaction *sa)
 {
-	return sa->sa_flags & SA_SIGINFO ||
-	       (sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN);
+	return sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN;
 }
 
 /* Whether a process sent it, or the kernel because of memory that nobody has accessed. */
@@ -224,7 +224,7 @@ static int install_locked(void)
 	if (sigaction(SIGBUS, NULL, &before) != 0)
 		return -errno;
 	/* an ignored signal interrupts no system call, so ours must not either */
-	if (!(before.sa_flags & SA_SIGINFO) && before.sa_handler == SIG_IGN)
+	if (before.sa_handler == SIG_IGN)
 		sa.sa_flags |= SA_RESTART;
 	sa.sa_flags |= before.sa_flags & SA_RESTART;
 	/* the program's handler runs on the stack that it asked for */
@@ -235,9 +235,10 @@ static int install_locked(void)
 	return 0;
 }
 
+/* Also if the program has installed it again by signal(). */
 static bool is_ours(const struct sigaction *sa)
 {
-	return sa->sa_flags & SA_SIGINFO && sa->sa_sigaction == handle;
+	return sa->sa_sigaction == handle;
 }
 
 static void remove_locked(void)
@@ -275,8 +276,8 @@ static void mend(void)
 		is_installed = true;
 	} else if (is_installed && is_same_action(&now, &before)) {
 		is_installed = false; /* else another one's, which may call ours */
-		if (nwatched != 0 && install_locked() < 0)
-			nwatched = 0; /* errors go to the program */
+		if (nwatched != 0)
+			install_locked(); /* if it fails, errors go to the program */
 	}
 }
 

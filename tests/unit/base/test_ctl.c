@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/ctl.h"
 #include "base/ctl_config.h"
 #include "errormsg.h"
@@ -276,6 +277,8 @@ static void files_lose_comments_and_white_space(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		char copy[128];
 
+		memset(copy, 'x', sizeof(copy) - 1); /* behind the end */
+		copy[sizeof(copy) - 1] = '\0';
 		strcpy(copy, texts[i].text);
 		ctl_config_strip(copy);
 		assert_string_equal(copy, texts[i].stripped);
@@ -330,9 +333,11 @@ static void a_pipe_that_nobody_writes_is_an_empty_file(void **state)
 
 	(void)state;
 	assert_int_equal(mkfifo(path, 0600), 0);
+	errormsg_set("before");
 	alarm(20);
 	assert_int_equal(ctl_config_apply_file(path), 0);
 	alarm(0);
+	assert_string_equal(errormsg_get(), "before");
 	assert_int_equal(unlink(path), 0);
 }
 
@@ -366,11 +371,15 @@ static void no_other_program_inherits_the_file(void **state)
 /* A read is interrupted, and then as many bytes come as a file system likes. */
 static bool reads_badly;
 static bool interrupts;
+static char *buffer; /* of the first read; NULL: none yet */
+static bool is_beyond;
 
 SUPPORT_INTERPOSE ssize_t read(int fd, void *buf, size_t len)
 {
 	if (!reads_badly)
 		return syscall(SYS_read, fd, buf, len);
+	buffer = buffer ? buffer : buf;
+	is_beyond |= (char *)buf + len > buffer + CTL_CONFIG_MAX + 1;
 	interrupts = !interrupts;
 	if (interrupts) {
 		errno = EINTR;
@@ -391,8 +400,71 @@ static void interrupted_and_short_reads_go_on(void **state)
 	assert_int_equal(ctl_config_apply_file(path), 0);
 	alarm(0);
 	reads_badly = false;
+	assert_false(is_beyond);
 	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 1);
 	assert_int_equal(ctl_value(CTL_PREFAULT_AT_OPEN), 1);
+}
+
+static int live; /* pieces of memory */
+static bool no_memory;
+
+static void *count_malloc(size_t size)
+{
+	live += !no_memory;
+	return no_memory ? NULL : malloc(size);
+}
+
+static char *count_strdup(const char *s)
+{
+	live += !no_memory;
+	return no_memory ? NULL : strdup(s);
+}
+
+static void count_free(void *p)
+{
+	live--;
+	free(p);
+}
+
+static void without_memory_for_a_file_it_is_not_applied(void **state)
+{
+	static const char text[] = "prefault.at_create=1";
+	const char *path = support_path(false, "conf");
+	unsigned descriptors = support_count_descriptors();
+
+	(void)state;
+	support_write_file(path, text, strlen(text));
+	alloc_set_funcs(count_malloc, count_free, NULL, count_strdup);
+	no_memory = true;
+	assert_int_equal(ctl_config_apply_file(path), -ENOMEM);
+	assert_non_null(strstr(errormsg_get(), path));
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 0);
+	no_memory = false;
+	assert_int_equal(ctl_config_apply_file(path), 0);
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 1);
+	assert_int_equal(live, 0);
+	assert_int_equal(support_count_descriptors(), descriptors);
+	alloc_set_funcs(NULL, NULL, NULL, NULL);
+}
+
+/* The last case: from then on the configuration counts as invalid. */
+static void without_memory_for_the_environment_nothing_can_be_opened(void **state)
+{
+	(void)state;
+	unsetenv("PMEMBLK_CONF_FILE");
+	setenv("PMEMBLK_CONF", "prefault.at_create=1", 1);
+	alloc_set_funcs(count_malloc, count_free, NULL, count_strdup);
+	live = 0;
+	ctl_config_load();
+	assert_int_equal(live, 0);
+	assert_int_equal(ctl_value(CTL_PREFAULT_AT_CREATE), 1);
+	assert_int_equal(ctl_config_check(), 0);
+	no_memory = true;
+	ctl_config_load();
+	no_memory = false;
+	assert_int_equal(ctl_config_check(), -EINVAL);
+	assert_non_null(strstr(errormsg_get(), "PMEMBLK_CONF: out of memory"));
+	alloc_set_funcs(NULL, NULL, NULL, NULL);
 }
 
 int main(void)
@@ -415,6 +487,8 @@ int main(void)
 	    cmocka_unit_test(a_pipe_that_nobody_writes_is_an_empty_file),
 	    cmocka_unit_test_teardown(interrupted_and_short_reads_go_on, reset),
 	    cmocka_unit_test_teardown(no_other_program_inherits_the_file, reset),
+	    cmocka_unit_test_teardown(without_memory_for_a_file_it_is_not_applied, reset),
+	    cmocka_unit_test(without_memory_for_the_environment_nothing_can_be_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,25 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory that children share, and memory that they find cleared: base/fork_memory.h. The linker puts
- * functions that check their order in place of those of the lock.
+ * Memory that children share, and as much of both kinds as there is: base/fork_memory.h.
  */
-#include "support.h"
+#include "fork_memory_fixture.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "base/fork_memory.h"
 #include "compiler.h"
-#include "fork_lock.h"
 
 #define SMALL ((size_t)16)
 #define LARGE ((size_t)16 << 10)
@@ -31,63 +19,6 @@
 static const size_t sizes[] = {SMALL, LARGE, ALONE};
 
 #define NSIZE ARRAY_SIZE(sizes)
-
-#ifndef MADV_WIPEONFORK
-#define MADV_WIPEONFORK 18
-#endif
-
-static int wipe_error; /* with which the kernel refuses to clear pages; 0: it does not */
-
-SUPPORT_INTERPOSE int madvise(void *addr, size_t len, int advice)
-{
-	if (wipe_error && advice == MADV_WIPEONFORK) {
-		errno = wipe_error;
-		return -1;
-	}
-	return (int)syscall(SYS_madvise, addr, len, advice);
-}
-
-static _Thread_local int nheld; /* locks that the thread has */
-
-void __real_fork_lock_acquire(struct fork_lock *l);
-void __real_fork_lock_release(struct fork_lock *l);
-void __wrap_fork_lock_acquire(struct fork_lock *l);
-void __wrap_fork_lock_release(struct fork_lock *l);
-
-void __wrap_fork_lock_acquire(struct fork_lock *l)
-{
-	__real_fork_lock_acquire(l);
-	nheld++;
-}
-
-void __wrap_fork_lock_release(struct fork_lock *l)
-{
-	if (nheld-- != 1) {
-		puts("a lock is released that the thread does not hold");
-		abort();
-	}
-	__real_fork_lock_release(l);
-}
-
-/* A child that the C library knows of, or not. */
-static pid_t make_child(bool by_clone)
-{
-	pid_t pid = by_clone ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)
-			     : fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0)
-		alarm(30);
-	return pid;
-}
-
-static void assert_ends_well(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-}
 
 static unsigned char *share(size_t size)
 {
@@ -139,17 +70,48 @@ static void pieces_of_all_sizes_are_aligned_and_apart(void **state)
 	}
 }
 
-/* A pool costs no page of its own. */
-static void cleared_pieces_share_a_page(void **state)
+static void pieces_of_the_sizes_where_the_source_changes_are_apart(void **state)
 {
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	void *at[2] = {fork_memory_clear(), fork_memory_clear()};
+	static const size_t limits[] = {
+	    1024, 1025, LARGE + 1, 2 * LARGE, (size_t)1 << 18, ((size_t)1 << 18) + 1};
+	unsigned char *piece[8 * ARRAY_SIZE(limits)];
 
 	(void)state;
-	assert_true(at[0] && at[1] && at[0] != at[1]);
-	assert_int_equal((uintptr_t)at[0] / page, (uintptr_t)at[1] / page);
-	for (int i = 0; i < 2; i++)
-		fork_memory_unclear(at[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++) {
+		piece[i] = share(limits[i / 8]);
+		memset(piece[i], (int)i, limits[i / 8]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++) {
+		for (size_t n = 0; n < limits[i / 8]; n++)
+			if (piece[i][n] != i)
+				fail_msg("byte %zu of piece %u", n, i);
+		fork_memory_unshare(piece[i], limits[i / 8]);
+	}
+}
+
+/* It has a mapping of its own, which is unmapped when the piece is given back. */
+static void a_piece_right_behind_others_is_none_of_them(void **state)
+{
+	unsigned char *many[200];
+	unsigned char *alone;
+	char *room = reserve();
+	unsigned n = 0;
+
+	(void)state;
+	place = room;
+	do
+		many[n] = share(LARGE);
+	while ((char *)many[n++] != room && n < ARRAY_SIZE(many));
+	assert_ptr_equal(many[n - 1], room);
+	assert_true(place > room + LARGE);
+	alone = share(ALONE);
+	assert_true((char *)alone > room && (char *)alone + ALONE == place);
+	place = NULL;
+	fork_memory_unshare(alone, ALONE);
+	assert_int_equal(msync(alone, 4096, MS_ASYNC), -1);
+	assert_int_equal(errno, ENOMEM);
+	for (unsigned i = 0; i < n; i++)
+		fork_memory_unshare(many[i], LARGE);
 }
 
 static void a_child_keeps_a_piece_that_its_parent_has_given_back(void **state)
@@ -262,6 +224,7 @@ static void there_are_as_many_pieces_as_the_kernel_has_memory_for(void **state)
 {
 	static unsigned char *many[6000];
 	static unsigned char *cleared[1200];
+	long pages = atomic_load(&nprivate);
 	unsigned before;
 
 	(void)state;
@@ -285,84 +248,8 @@ static void there_are_as_many_pieces_as_the_kernel_has_memory_for(void **state)
 		fork_memory_unclear(cleared[i]);
 	}
 	assert_true(support_count_mappings("rw-s ") <= before + 1);
-}
-
-/* No earlier piece is free, so the next one is the one that was given back. */
-static void what_is_given_back_is_taken_next(void **state)
-{
-	unsigned char *piece[100]; /* of several pages */
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++)
-		piece[i] = fork_memory_clear();
-	for (unsigned i = 0; i < ARRAY_SIZE(piece); i += 9) {
-		fork_memory_unclear(piece[i]);
-		assert_ptr_equal(fork_memory_clear(), piece[i]);
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++)
-		fork_memory_unclear(piece[i]);
-}
-
-static bool is_clear(const unsigned char *at)
-{
-	static const unsigned char zero[FORK_MEMORY_CLEARED];
-
-	return memcmp(at, zero, sizeof(zero)) == 0;
-}
-
-static void a_child_finds_cleared_memory_zero_however_it_was_made(void **state)
-{
-	(void)state;
-	for (int by_clone = 0; by_clone < (SUPPORT_SANITIZED ? 1 : 2); by_clone++) {
-		unsigned char *at = fork_memory_clear();
-		pid_t pid;
-
-		assert_non_null(at);
-		assert_true(is_clear(at));
-		memset(at, 7, FORK_MEMORY_CLEARED);
-		pid = make_child(by_clone);
-		if (pid == 0) {
-			unsigned char *other = fork_memory_clear();
-
-			if (!is_clear(at) || !other || other == at || !is_clear(other))
-				_exit(1);
-			memset(at, 8, FORK_MEMORY_CLEARED);
-			memset(other, 9, FORK_MEMORY_CLEARED);
-			pid = make_child(by_clone);
-			if (pid == 0)
-				_exit(is_clear(at) && is_clear(other) ? 0 : 1);
-			assert_ends_well(pid);
-			_exit(at[0] == 8 && other[0] == 9 ? 0 : 1);
-		}
-		assert_ends_well(pid);
-		assert_int_equal(at[0], 7);
-		fork_memory_unclear(at);
-		at = fork_memory_clear(); /* the same piece again */
-		assert_true(is_clear(at));
-		fork_memory_unclear(at);
-	}
-}
-
-/* Has to run before any other test has cleared memory. */
-static void without_memory_to_mark_a_page_nothing_is_given_out(void **state)
-{
-	unsigned char *at;
-	pid_t pid;
-
-	(void)state;
-	wipe_error = ENOMEM;
-	errno = 0;
-	assert_null(fork_memory_clear());
-	assert_int_equal(errno, ENOMEM);
-	wipe_error = 0;
-	at = fork_memory_clear();
-	assert_non_null(at);
-	memset(at, 7, FORK_MEMORY_CLEARED);
-	pid = make_child(!SUPPORT_SANITIZED);
-	if (pid == 0)
-		_exit(is_clear(at) ? 0 : 1);
-	assert_ends_well(pid);
-	fork_memory_unclear(at);
+	/* some pages are kept for the next ones */
+	assert_true(atomic_load(&nprivate) <= pages + 16);
 }
 
 static atomic_bool is_over;
@@ -422,18 +309,16 @@ static void a_child_that_is_forked_in_the_middle_of_a_call_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(without_memory_to_mark_a_page_nothing_is_given_out),
-	    /* before all pages are full, and pieces have mappings of their own */
-	    cmocka_unit_test(what_is_given_back_is_taken_next),
+	    /* before the tables hold anything else */
+	    cmocka_unit_test(a_child_unmaps_what_its_parent_has_not_given_out),
 	    cmocka_unit_test(a_shared_piece_is_zero_and_the_same_for_a_child),
 	    cmocka_unit_test(pieces_of_all_sizes_are_aligned_and_apart),
-	    cmocka_unit_test(cleared_pieces_share_a_page),
+	    cmocka_unit_test(pieces_of_the_sizes_where_the_source_changes_are_apart),
+	    cmocka_unit_test(a_piece_right_behind_others_is_none_of_them),
 	    cmocka_unit_test(a_child_keeps_a_piece_that_its_parent_has_given_back),
 	    cmocka_unit_test(a_child_gets_other_pieces_than_its_parent),
 	    cmocka_unit_test(what_is_given_back_is_unmapped_in_time),
-	    cmocka_unit_test(a_child_unmaps_what_its_parent_has_not_given_out),
 	    cmocka_unit_test(there_are_as_many_pieces_as_the_kernel_has_memory_for),
-	    cmocka_unit_test(a_child_finds_cleared_memory_zero_however_it_was_made),
 	    cmocka_unit_test(a_child_that_is_forked_in_the_middle_of_a_call_goes_on),
 	};
 

@@ -22,6 +22,7 @@ static void a_mark_is_flushed_deeply_and_what_it_vouches_for_before_it(void **st
 	assert_string_equal(flushes, "1");
 	pmemblk_close(p);
 	assert_string_equal(flushes, "110");
+	assert_int_equal(support_count_mappings(devices[0].content), 0);
 }
 
 static void blocks_are_flushed_deeply_on_every_device_of_a_set(void **state)
@@ -95,6 +96,7 @@ static void a_pool_is_not_opened_when_its_mark_cannot_be_flushed(void **state)
 	assert_int_equal(errno, EIO);
 	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
 	assert_non_null(strstr(pmemblk_errormsg(), "deep_flush"));
+	assert_int_equal(support_count_mappings(devices[0].content), 0);
 	arm(0);
 	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
 }

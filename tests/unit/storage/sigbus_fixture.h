@@ -10,8 +10,10 @@
 #include "support.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libpmemblk.h>
@@ -106,5 +108,19 @@ static inline uint64_t data_off(unsigned lba)
 	return IMAGE_DATA + 4096 +
 	       (uint64_t)(image_get32(path, map_off(lba)) & 0x3fffffff) * BSIZE;
 }
+
+/* Runs in a child, which opens a pool of its own before the library has installed a handler. */
+#define CHILD(body)                                                                      \
+	do {                                                                             \
+		pid = fork();                                                            \
+		if (pid == 0) {                                                          \
+			pmemblk_close(pool);                                             \
+			signal(SIGSEGV, SIG_DFL); /* not cmocka's */                     \
+			alarm(20);                                                       \
+			body;                                                            \
+			_exit(3);                                                        \
+		}                                                                        \
+		assert_int_equal(waitpid(pid, &status, 0), pid);                         \
+	} while (0)
 
 #endif

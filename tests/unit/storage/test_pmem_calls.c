@@ -25,6 +25,7 @@ static struct {
 	int nset;
 	int nflush;
 	int ndrain;
+	int ndeep;
 } seen;
 
 /* In place of libpmem's functions, by the linker. */
@@ -32,6 +33,7 @@ void *__wrap_pmem_memcpy(void *pmemdest, const void *src, size_t len, unsigned f
 void *__wrap_pmem_memset(void *pmemdest, int c, size_t len, unsigned flags);
 void __wrap_pmem_flush(const void *addr, size_t len);
 void __wrap_pmem_drain(void);
+int __wrap_pmem_deep_flush(const void *addr, size_t len);
 
 static void note(const void *addr, size_t len, unsigned flags)
 {
@@ -63,6 +65,13 @@ void __wrap_pmem_flush(const void *addr, size_t len)
 void __wrap_pmem_drain(void)
 {
 	seen.ndrain++;
+}
+
+int __wrap_pmem_deep_flush(const void *addr, size_t len)
+{
+	note(addr, len, 0);
+	seen.ndeep++;
+	return 0;
 }
 
 static void begin(enum storage_medium medium)
@@ -148,6 +157,16 @@ static void what_is_renewed_is_flushed(void **state)
 	assert_calls(0, 0, 1, 0);
 }
 
+static void a_deep_flush_covers_what_it_is_given(void **state)
+{
+	(void)state;
+	begin(STORAGE_PMEM);
+	storage_pool_deep_flush(&s, 500, 24);
+	assert_range(500, 24);
+	assert_int_equal(seen.ndeep, 1);
+	assert_calls(0, 0, 0, 0);
+}
+
 /* A pool opened for copy on write needs neither. */
 static void copies_are_not_flushed(void **state)
 {
@@ -170,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_store_is_flushed),
 	    cmocka_unit_test(what_is_renewed_is_flushed),
+	    cmocka_unit_test(a_deep_flush_covers_what_it_is_given),
 	    cmocka_unit_test(copies_are_not_flushed),
 	};
 

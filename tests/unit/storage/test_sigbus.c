@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static void a_lost_data_page_fails_the_reads_of_its_block_only(void **state)
 {
@@ -358,156 +357,6 @@ static void a_child_inherits_no_replacement_and_waits_for_nobody(void **state)
 	drop_pool();
 }
 
-/* --- waiting for another thread's replacement --------------------------------------------- */
-
-static unsigned count_replaced(struct sigbus_watch *w)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < SIGBUS_PAGES; i++)
-		n += atomic_load(&w->replaced[i]) != 0;
-	return n;
-}
-
-/* Other threads take replacements away; then the page is lost again in the same call. */
-static void a_page_that_is_lost_again_takes_no_more_room(void **state)
-{
-	const size_t len = (SIGBUS_PAGES + 1) * 4096;
-	unsigned char *pages =
-	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct {
-		struct sigbus_watch w;
-		uintptr_t behind;
-	} here = {.behind = 0};
-	struct sigbus_watch *w = &here.w;
-
-	(void)state;
-	assert_true(pages != MAP_FAILED);
-	assert_int_equal(sigbus_watch(w, pages, len, 4096), 0);
-	sigbus_enter(w);
-	for (unsigned i = 0; i < 3 * SIGBUS_PAGES; i++)
-		for (unsigned k = 0; k < 2; k++) {
-			lose_at(pages + k * 4096);
-			assert_int_equal(((volatile unsigned char *)pages)[k * 4096],
-					 0xff);
-		}
-	assert_int_equal(count_replaced(w), 2);
-	/* there is room for exactly so many */
-	for (unsigned k = 2; k < SIGBUS_PAGES; k++) {
-		lose_at(pages + k * 4096);
-		assert_int_equal(((volatile unsigned char *)pages)[k * 4096], 0xff);
-		assert_int_equal(count_replaced(w), k + 1);
-	}
-	assert_false(atomic_load(&w->all_lost));
-	lose_at(pages + len - 4096);
-	assert_int_equal(((volatile unsigned char *)pages)[len - 4096], 0xff);
-	assert_true(atomic_load(&w->all_lost));
-	assert_int_equal(here.behind, 0);
-	assert_true(sigbus_leave(w));
-	assert_int_equal(count_replaced(w), 0);
-	assert_int_equal(atomic_load(&w->open), 0);
-	sigbus_unwatch(w);
-	munmap(pages, len);
-}
-
-/* What two threads of a mapping of two pages do in turn. */
-static struct sigbus_watch shared_watch;
-static unsigned char *shared_pages;
-static pthread_barrier_t next_step;
-
-static void *lose_the_first_page(void *arg)
-{
-	volatile unsigned char *first = shared_pages;
-	uint64_t epoch;
-	bool is_whole;
-
-	(void)arg;
-	sigbus_enter(&shared_watch);
-	is_whole = *first == 0xff;
-	pthread_barrier_wait(&next_step);
-	pthread_barrier_wait(&next_step); /* the other thread has left its call */
-	epoch = atomic_load(&shared_watch.epoch);
-	is_whole = is_whole && *first == 0xff;
-	is_whole = is_whole && atomic_load(&shared_watch.epoch) == epoch;
-	return sigbus_leave(&shared_watch) && is_whole ? NULL : (void *)1;
-}
-
-/* Otherwise a call that goes on could meet the same page again and again. */
-static void a_thread_takes_only_its_own_replacements_away(void **state)
-{
-	const size_t len = 2 * 4096;
-	pthread_t thread;
-	void *failed;
-
-	(void)state;
-	shared_pages =
-	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_true(shared_pages != MAP_FAILED);
-	lose_at(shared_pages);
-	lose_at(shared_pages + 4096);
-	assert_int_equal(sigbus_watch(&shared_watch, shared_pages, len, 4096), 0);
-	pthread_barrier_init(&next_step, NULL, 2);
-	sigbus_enter(&shared_watch);
-	assert_int_equal(pthread_create(&thread, NULL, lose_the_first_page, NULL), 0);
-	pthread_barrier_wait(&next_step);
-	assert_int_equal(((volatile unsigned char *)shared_pages)[4096], 0xff);
-	assert_int_equal(count_replaced(&shared_watch), 2);
-	assert_true(sigbus_leave(&shared_watch));
-	assert_int_equal(count_replaced(&shared_watch), 1);
-	assert_int_equal(atomic_load(&shared_watch.open), 1);
-	pthread_barrier_wait(&next_step);
-	assert_int_equal(pthread_join(thread, &failed), 0);
-	assert_null(failed);
-	assert_int_equal(count_replaced(&shared_watch), 0);
-	pthread_barrier_destroy(&next_step);
-	sigbus_unwatch(&shared_watch);
-	munmap(shared_pages, len);
-}
-
-/*
- * While this is set, its replacement is removed after the third sleep, or after far too many
- * yields.
- */
-static struct sigbus_watch *waited_for;
-static unsigned nyield;
-static unsigned nnap;
-static long longest_nap; /* nanoseconds */
-
-SUPPORT_INTERPOSE int sched_yield(void)
-{
-	if (waited_for && ++nyield == 10000)
-		waited_for->open = 0;
-	return (int)syscall(SYS_sched_yield);
-}
-
-SUPPORT_INTERPOSE int clock_nanosleep(clockid_t id, int flags, const struct timespec *t,
-				      struct timespec *left)
-{
-	if (waited_for) {
-		long ns = t->tv_sec * 1000000000L + t->tv_nsec;
-
-		longest_nap = ns > longest_nap ? ns : longest_nap;
-		if (++nnap == 3)
-			waited_for->open = 0;
-	}
-	return syscall(SYS_clock_nanosleep, id, flags, t, left) ? errno : 0;
-}
-
-static void a_long_wait_sleeps_and_a_short_one_does_not(void **state)
-{
-	struct sigbus_watch w = {.open = 1, .epoch = 7};
-
-	(void)state;
-	if (support_is_emulated())
-		skip();
-	waited_for = &w;
-	assert_int_equal(sigbus_epoch(&w), 7);
-	waited_for = NULL;
-	assert_in_range(nyield, 10, 1000);
-	assert_int_equal(nnap, 3);
-	assert_in_range(longest_nap, 1, 10000000);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,9 +372,6 @@ int main(void)
 	    cmocka_unit_test(a_huge_page_is_replaced_as_a_whole),
 	    cmocka_unit_test(a_page_that_finds_no_room_is_waited_for_by_nobody),
 	    cmocka_unit_test(a_child_inherits_no_replacement_and_waits_for_nobody),
-	    cmocka_unit_test(a_page_that_is_lost_again_takes_no_more_room),
-	    cmocka_unit_test(a_thread_takes_only_its_own_replacements_away),
-	    cmocka_unit_test(a_long_wait_sleeps_and_a_short_one_does_not),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "storage/sigbus.h"
@@ -140,12 +141,86 @@ static void a_thread_that_jumped_out_changes_nothing_in_the_next_pool(void **sta
 	forget(&j);
 }
 
+/* Nobody else would end it. */
+static void
+a_call_that_was_left_by_a_jump_ends_when_its_thread_enters_another(void **state)
+{
+	static struct sigbus_watch other;
+	char *memory = map_page(MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	struct jumper j;
+
+	(void)state;
+	alarm(20);
+	lose_a_page_and_jump_out(&j);
+	sigbus_enter(&w);
+	assert_false(sigbus_leave(&w));
+	forget(&j);
+	lose_a_page_and_jump_out(&j);
+	assert_int_equal(sigbus_watch(&other, memory, 4096, 4096), 0);
+	sigbus_enter(&other);
+	assert_int_equal(w.open, 0);
+	assert_int_equal(w.replaced[0], 0);
+	assert_false(sigbus_leave(&other));
+	alarm(0);
+	sigbus_unwatch(&other);
+	forget(&j);
+	munmap(memory, 4096);
+}
+
+static void a_child_does_not_end_the_call_that_its_parent_left_by_a_jump(void **state)
+{
+	struct jumper j;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	lose_a_page_and_jump_out(&j);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		alarm(20);
+		sigbus_forked(&w);
+		if (w.open != 0)
+			_exit(1);
+		for (int i = 0; i < 2; i++) {
+			sigbus_enter(&w);
+			if (sigbus_leave(&w) || w.open != 0)
+				_exit(2);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	forget(&j);
+}
+
+/* Has to run before the thread has entered any call. */
+static void a_mapping_is_not_hit_outside_of_its_calls(void **state)
+{
+	static struct sigbus_watch other;
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	w.epoch = 5;
+	assert_false(sigbus_is_hit(&w));
+	sigbus_enter(&other);
+	assert_false(sigbus_is_hit(&w));
+	assert_false(sigbus_is_hit(&other));
+	assert_false(sigbus_leave(&other));
+	assert_false(sigbus_is_hit(&w));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_mapping_is_not_hit_outside_of_its_calls),
 	    cmocka_unit_test(a_thread_may_jump_out_of_a_call_before_the_pool_is_closed),
 	    cmocka_unit_test(a_thread_that_jumped_out_after_a_lost_page_may_come_again),
 	    cmocka_unit_test(a_thread_that_jumped_out_changes_nothing_in_the_next_pool),
+	    cmocka_unit_test(
+		a_call_that_was_left_by_a_jump_ends_when_its_thread_enters_another),
+	    cmocka_unit_test(
+		a_child_does_not_end_the_call_that_its_parent_left_by_a_jump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

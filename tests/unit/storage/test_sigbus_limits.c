@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Pools that cannot survive media errors: there are too many of them, or the handler cannot be
- * installed. The linker replaces the C library's function by __wrap_pthread_key_create.
+ * installed. The linker puts functions with __wrap_ in place of others.
  */
 #include "sigbus_fixture.h"
 
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "errormsg.h"
+#include "fork_lock.h"
 
 #define MOST 256
 
@@ -24,6 +25,28 @@ int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *));
 int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *))
 {
 	return no_keys ? EAGAIN : __real_pthread_key_create(key, end);
+}
+
+static int nheld; /* locks that the process has: it has one thread */
+
+void __real_fork_lock_acquire(struct fork_lock *l);
+void __real_fork_lock_release(struct fork_lock *l);
+void __wrap_fork_lock_acquire(struct fork_lock *l);
+void __wrap_fork_lock_release(struct fork_lock *l);
+
+void __wrap_fork_lock_acquire(struct fork_lock *l)
+{
+	__real_fork_lock_acquire(l);
+	nheld++;
+}
+
+void __wrap_fork_lock_release(struct fork_lock *l)
+{
+	if (nheld-- < 1) {
+		puts("a lock is released that the thread does not hold");
+		abort();
+	}
+	__real_fork_lock_release(l);
 }
 
 SUPPORT_INTERPOSE int sigaction(int sig, const struct sigaction *act,
@@ -84,6 +107,10 @@ static void a_mapping_is_not_watched_without_a_handler(void **state)
 		assert_true(sigbus_leave(&w));
 		sigbus_unwatch(&w);
 		assert_true(handler() == before);
+		/* LeakSanitizer looks into it */
+		assert_true(mmap(page, sizeof(page), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+				 0) != MAP_FAILED);
 	}
 }
 
@@ -157,12 +184,47 @@ static void no_more_pools_than_the_handler_has_places_for_are_opened(void **stat
 	drop_pool();
 }
 
+/* Its parent's handler has not come along, see test_sigbus_signals.c. */
+static void a_child_that_cannot_install_the_handler_protects_its_next_pool(void **state)
+{
+	PMEMblkpool *parents;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	signal(SIGBUS, SIG_DFL);
+	make_pool();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		signal(SIGBUS, SIG_DFL);
+		no_handler = true;
+		if (get(8) != 8)
+			_exit(1);
+		no_handler = false;
+		parents = pool;
+		create_pool("next");
+		put(7, 7);
+		pmemblk_close(parents);
+		lose_page(data_off(7));
+		if (get(7) != -1)
+			_exit(2);
+		pmemblk_close(pool);
+		_exit(handler() == SIG_DFL ? 0 : 3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	drop_pool();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_mapping_is_not_watched_without_a_handler),
 	    cmocka_unit_test(a_pool_is_not_opened_without_a_handler),
 	    cmocka_unit_test(no_more_pools_than_the_handler_has_places_for_are_opened),
+	    cmocka_unit_test(
+		a_child_that_cannot_install_the_handler_protects_its_next_pool),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);

@@ -185,204 +185,6 @@ static void without_the_setting_the_signal_stays(void **state)
 	drop_pool();
 }
 
-/* Runs in a child, which opens a pool of its own before the library has installed a handler. */
-#define CHILD(body)                                                                      \
-	do {                                                                             \
-		pid = fork();                                                            \
-		if (pid == 0) {                                                          \
-			pmemblk_close(pool);                                             \
-			body;                                                            \
-			_exit(3);                                                        \
-		}                                                                        \
-		assert_int_equal(waitpid(pid, &status, 0), pid);                         \
-	} while (0)
-
-/* As the kernel does for a process that wants to know early: no access has been made. */
-static void tell_of_lost_memory(void)
-{
-	siginfo_t info;
-
-	memset(&info, 0, sizeof(info));
-	info.si_signo = SIGBUS;
-	info.si_code = BUS_MCEERR_AO;
-	info.si_addr = &info;
-	syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info);
-}
-
-static void the_default_action_stays_for_others(void **state)
-{
-	pid_t pid;
-	int status;
-
-	(void)state;
-	make_pool();
-	CHILD({
-		int fd = memfd_create("lost", MFD_CLOEXEC);
-		volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-
-		signal(SIGBUS, SIG_DFL);
-		create_pool("own");
-		_exit(*p ? 2 : 3);
-	});
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	CHILD({
-		signal(SIGBUS, SIG_DFL);
-		create_pool("own");
-		raise(SIGBUS);
-	});
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	CHILD({
-		signal(SIGBUS, SIG_DFL);
-		create_pool("own");
-		tell_of_lost_memory();
-	});
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	drop_pool();
-}
-
-static void a_signal_that_is_ignored_stays_ignored(void **state)
-{
-	struct sigaction now;
-	pid_t pid;
-	int status;
-
-	(void)state;
-	make_pool();
-	CHILD({
-		signal(SIGBUS, SIG_IGN);
-		create_pool("own");
-		kill(getpid(), SIGBUS);
-		raise(SIGBUS);
-		/* It also does not interrupt a system call. */
-		sigaction(SIGBUS, NULL, &now);
-		_exit(now.sa_flags & SA_RESTART && get(5) == 0 ? 0 : 2);
-	});
-	assert_int_equal(status, 0);
-	CHILD({
-		signal(SIGBUS, SIG_IGN);
-		create_pool("own");
-		tell_of_lost_memory();
-		_exit(sigaction(SIGBUS, NULL, &now) == 0 && now.sa_flags & SA_SIGINFO
-			  ? 0
-			  : 2);
-	});
-	assert_int_equal(status, 0);
-	/* A signal that cannot be ignored without the library cannot be ignored with it. */
-	CHILD({
-		int fd = memfd_create("lost", MFD_CLOEXEC);
-		volatile char *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-
-		signal(SIGBUS, SIG_IGN);
-		create_pool("own");
-		alarm(20);
-		_exit(*p ? 2 : 3);
-	});
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	drop_pool();
-}
-
-static char other_stack[1 << 16];
-
-static void note_mask(int sig)
-{
-	sigset_t now;
-
-	sigprocmask(SIG_BLOCK, NULL, &now);
-	own_calls += 1 + 10 * sigismember(&now, SIGUSR1) + 100 * sigismember(&now, sig);
-}
-
-static void the_programs_handler_runs_with_its_mask_and_flags(void **state)
-{
-	const stack_t stack = {.ss_sp = other_stack, .ss_size = sizeof(other_stack)};
-	struct sigaction own = {.sa_handler = note_mask};
-	pid_t pid;
-	int status;
-
-	(void)state;
-	make_pool();
-	sigaddset(&own.sa_mask, SIGUSR1);
-	/* what variables hold that nobody sets */
-	memset(other_stack, 0xff, sizeof(other_stack));
-	own_calls = 0;
-	CHILD({
-		sigaction(SIGBUS, &own, NULL);
-		create_pool("own");
-		raise(SIGBUS);
-		raise(SIGBUS);
-		_exit(own_calls == 222 ? 0 : own_calls);
-	});
-	assert_int_equal(status, 0);
-	CHILD({
-		own.sa_flags = (int)SA_RESETHAND | SA_NODEFER | SA_ONSTACK;
-		sigaltstack(&stack, NULL);
-		sigaction(SIGBUS, &own, NULL);
-		create_pool("own");
-		raise(SIGBUS);
-		if (own_calls != 11)
-			_exit(own_calls);
-		raise(SIGBUS);
-	});
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
-	drop_pool();
-}
-
-static void note_stack(int sig)
-{
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-
-	(void)sig;
-	own_calls += here - (uintptr_t)other_stack < sizeof(other_stack) ? 10 : 1;
-}
-
-static void the_programs_handler_runs_on_the_stack_that_it_asked_for(void **state)
-{
-	const stack_t stack = {.ss_sp = other_stack, .ss_size = sizeof(other_stack)};
-	struct sigaction own = {.sa_handler = note_stack};
-	pid_t pid;
-	int status;
-
-	(void)state;
-	make_pool();
-	for (int on_other = 0; on_other < 2; on_other++) {
-		CHILD({
-			own.sa_flags = on_other ? SA_ONSTACK : 0;
-			sigaltstack(&stack, NULL);
-			sigaction(SIGBUS, &own, NULL);
-			create_pool("own");
-			raise(SIGBUS);
-			_exit(own_calls);
-		});
-		assert_true(WIFEXITED(status));
-		assert_int_equal(WEXITSTATUS(status), on_other ? 10 : 1);
-	}
-	drop_pool();
-}
-
-/* Otherwise calls that it interrupts would fail, or go on, where they did not before. */
-static void calls_are_restarted_if_the_programs_handler_wants_it(void **state)
-{
-	static const int flags[] = {0, (int)SA_RESTART, SA_SIGINFO,
-				    SA_SIGINFO | (int)SA_RESTART};
-	struct sigaction old;
-	struct sigaction now;
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
-		struct sigaction own = {.sa_handler = note_stack};
-
-		own.sa_flags = flags[i];
-		if (flags[i] & SA_SIGINFO)
-			own.sa_sigaction = own_handler;
-		assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
-		make_pool();
-		assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
-		assert_int_equal(now.sa_flags & (int)SA_RESTART,
-				 flags[i] & (int)SA_RESTART);
-		drop_pool();
-		assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
-	}
-}
-
 static void leave(int sig)
 {
 	_exit(10 + (sig == SIGBUS));
@@ -401,6 +203,31 @@ static void leave_with_info(int sig, siginfo_t *info, void *context)
 static void leave_otherwise_with_info(int sig, siginfo_t *info, void *context)
 {
 	_exit(40 + (sig == SIGBUS && info && context));
+}
+
+/* Otherwise calls that it interrupts would fail, or go on, where they did not before. */
+static void calls_are_restarted_if_the_programs_handler_wants_it(void **state)
+{
+	static const int flags[] = {0, (int)SA_RESTART, SA_SIGINFO,
+				    SA_SIGINFO | (int)SA_RESTART};
+	struct sigaction old;
+	struct sigaction now;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct sigaction own = {.sa_handler = leave};
+
+		own.sa_flags = flags[i];
+		if (flags[i] & SA_SIGINFO)
+			own.sa_sigaction = own_handler;
+		assert_int_equal(sigaction(SIGBUS, &own, &old), 0);
+		make_pool();
+		assert_int_equal(sigaction(SIGBUS, NULL, &now), 0);
+		assert_int_equal(now.sa_flags & (int)SA_RESTART,
+				 flags[i] & (int)SA_RESTART);
+		drop_pool();
+		assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
+	}
 }
 
 /* Forks a child with the handler `now`, which reads a lost block. */
@@ -485,14 +312,10 @@ int main(void)
 	    cmocka_unit_test(a_fault_in_the_callers_buffer_goes_to_the_programs_handler),
 	    cmocka_unit_test(
 		a_check_that_meets_a_lost_page_fails_and_leaves_nothing_behind),
-	    cmocka_unit_test(a_signal_that_is_ignored_stays_ignored),
-	    cmocka_unit_test(the_programs_handler_runs_with_its_mask_and_flags),
 	    cmocka_unit_test(calls_are_restarted_if_the_programs_handler_wants_it),
-	    cmocka_unit_test(the_programs_handler_runs_on_the_stack_that_it_asked_for),
 	    cmocka_unit_test(a_child_with_the_handler_of_before_gets_ours_again),
 	    cmocka_unit_test(a_child_does_not_take_our_handler_for_the_programs),
 	    cmocka_unit_test(without_the_setting_the_signal_stays),
-	    cmocka_unit_test(the_default_action_stays_for_others),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);
