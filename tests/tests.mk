@@ -51,6 +51,7 @@ TEST_LDFLAGS_tests/unit/base/test_fork_memory = -Wl,--wrap=fork_lock_acquire,--w
 TEST_LDFLAGS_tests/unit/storage/test_sync_group = -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_unlock \
 	-Wl,--wrap=pthread_condattr_init,--wrap=pthread_condattr_destroy
 TEST_LDFLAGS_tests/unit/storage/test_pmem_calls = -Wl,--wrap=pmem_memcpy,--wrap=pmem_memset,--wrap=pmem_flush,--wrap=pmem_drain
+TEST_LDFLAGS_tests/unit/pmem/test_auto_flush = -Wl,--wrap=open,--wrap=readdir
 TEST_LDFLAGS_tests/unit/pmem/test_store_width = -Wl,--wrap=memset,--wrap=memmove
 TEST_LDFLAGS_tests/unit/poolset/test_map = -Wl,--wrap=storage_pool_can_flush
 TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific
