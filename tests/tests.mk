@@ -154,7 +154,7 @@ NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding pm
 	blk/test_failing_calls tool/test_failing_calls \
 	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants crash/test_rules
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
-	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
+	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem*.c \
 	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \
 	tests/api/blk/test_contended.c tests/api/blk/test_msync.c tests/api/blk/test_wait*.c \
 	tests/api/pmem/test_process.c)
