@@ -161,6 +161,10 @@ static void check_row(const struct row *row, size_t i, bool shm)
 		p[len - 1] = 'y';
 		assert_int_equal(pmem_unmap(p, len), 0);
 	}
+	if (expected == EINVAL || expected == EEXIST) {
+		assert_string_equal(map_place_libc.calls, ""); /* nothing was tried */
+		assert_true(map_place_is_intact());
+	}
 	if (row->after && map_place_size(row->after) != row->size)
 		fail_msg("row %zu (%s, %#x, %zu): afterwards %s has %lld bytes", i,
 			 row->path, (unsigned)row->flags, row->len, row->after,
@@ -365,6 +369,12 @@ static void the_message_names_the_file_and_the_reason(void **state)
 	assert_null(pmem_map_file("F", 0, 0x10, 0, NULL, NULL));
 	assert_non_null(strstr(pmem_errormsg(), "0x10"));
 	assert_non_null(strstr(pmem_errormsg(), "0xf"));
+	assert_null(pmem_map_file("E", 0, 0, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "E is empty"));
+	assert_null(pmem_map_file("F", 0, CREATE, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "needs a length for F"));
+	assert_null(pmem_map_file("F", SIZE_MAX, CREATE, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "invalid file length"));
 }
 
 static void the_message_says_why_it_is_no_persistent_memory(void **state)
