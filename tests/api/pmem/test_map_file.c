@@ -3,6 +3,7 @@
 #include "map_place.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -219,6 +220,24 @@ static void both_results_are_optional(void **state)
 	assert_non_null(p);
 	assert_int_equal(p[8191], 'F');
 	assert_int_equal(pmem_unmap(p, 8192), 0);
+}
+
+static void the_thread_can_be_cancelled_afterwards(void **state)
+{
+	int before = -1;
+	char *p;
+
+	(void)state;
+	map_place_enter(false);
+	for (int i = 0; i < 2; i++) {
+		p = pmem_map_file(i ? "N" : "F", 0, 0, 0, NULL, NULL);
+		assert_int_equal(p == NULL, i);
+		assert_int_equal(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before),
+				 0);
+		assert_int_equal(before, PTHREAD_CANCEL_ENABLE);
+		if (p)
+			assert_int_equal(pmem_unmap(p, 8192), 0);
+	}
 }
 
 static void the_mode_is_that_of_open(void **state)
@@ -456,6 +475,7 @@ int main(void)
 	    cmocka_unit_test(the_table_holds_on_disk),
 	    cmocka_unit_test(the_table_holds_on_tmpfs),
 	    cmocka_unit_test(both_results_are_optional),
+	    cmocka_unit_test(the_thread_can_be_cancelled_afterwards),
 	    cmocka_unit_test(the_mode_is_that_of_open),
 	    cmocka_unit_test(temporary_files_are_private_and_nameless),
 	    cmocka_unit_test(without_a_standard_input_everything_is_as_with_it),
