@@ -56,6 +56,7 @@ TEST_LDFLAGS_tests/unit/storage/test_sigbus_limits = -Wl,--wrap=pthread_key_crea
 	-Wl,--wrap=fork_lock_acquire,--wrap=fork_lock_release
 TEST_LDFLAGS_tests/unit/storage/test_pmem_calls = -Wl,--wrap=pmem_memcpy,--wrap=pmem_memset,--wrap=pmem_flush,--wrap=pmem_drain \
 	-Wl,--wrap=pmem_deep_flush
+TEST_LDFLAGS_tests/unit/pmem/test_auto_flush = -Wl,--wrap=open,--wrap=readdir
 TEST_LDFLAGS_tests/unit/pmem/test_store_width = -Wl,--wrap=memset,--wrap=memmove
 TEST_LDFLAGS_tests/unit/poolset/test_map = -Wl,--wrap=storage_pool_can_flush
 TEST_LDFLAGS_tests/unit/btt/test_lanes = -Wl,--wrap=pthread_key_create,--wrap=pthread_setspecific
@@ -159,7 +160,7 @@ NOT_SANITIZED := pmem/test_store_width pmem/test_line_ends pmem/test_encoding pm
 	blk/test_failing_calls tool/test_failing_calls \
 	crash/test_batches crash/test_enumerate crash/test_failing_syncs crash/test_judge crash/test_mutants crash/test_rules
 THREADED := $(wildcard tests/concurrency/test_*.c tests/unit/btt/test_*.c tests/unit/storage/test_*.c \
-	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem.c \
+	tests/unit/common/test_*.c tests/unit/pool/test_*.c tests/unit/pmem/test_is_pmem*.c \
 	tests/api/blk/test_fork*.c tests/api/blk/test_exit.c tests/api/blk/test_cancel*.c \
 	tests/api/blk/test_contended.c tests/api/blk/test_msync.c tests/api/blk/test_wait*.c \
 	tests/api/pmem/test_process.c)

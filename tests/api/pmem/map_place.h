@@ -116,6 +116,21 @@ static inline void map_place_make(void)
 	memset(&map_place_libc, 0, sizeof(map_place_libc));
 }
 
+/* Whether F still has its contents. */
+static inline bool map_place_is_intact(void)
+{
+	unsigned char *data;
+	size_t len;
+	bool intact;
+
+	data = support_read_file("F", &len);
+	intact = len == 8192;
+	for (size_t i = 0; i < len; i++)
+		intact = intact && data[i] == 'F';
+	free(data);
+	return intact;
+}
+
 static inline void map_place_enter(bool shm)
 {
 	assert_int_equal(chmod(support_tmpdir(shm), 0755), 0);

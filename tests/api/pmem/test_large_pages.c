@@ -17,7 +17,8 @@
 #define PAGE ((size_t)4096)
 #define MANY 8
 
-static size_t huge; /* 0: the real file system */
+static size_t huge;	  /* 0: the real file system */
+static int ftruncate_err; /* then it fails whatever the length is */
 
 SUPPORT_INTERPOSE int fstatfs(int fd, struct statfs *fs)
 {
@@ -31,6 +32,10 @@ SUPPORT_INTERPOSE int fstatfs(int fd, struct statfs *fs)
 
 SUPPORT_INTERPOSE int ftruncate(int fd, off_t len)
 {
+	if (ftruncate_err) {
+		errno = ftruncate_err;
+		return -1;
+	}
 	if (!huge || (size_t)len % huge == 0)
 		return (int)syscall(SYS_ftruncate, fd, len);
 	errno = EINVAL;
@@ -86,11 +91,39 @@ static void a_length_that_is_no_multiple_is_refused_with_the_reason(void **state
 	huge = 0;
 }
 
+static void other_failures_have_their_own_reason(void **state)
+{
+	static const struct {
+		size_t huge;
+		size_t len;
+		int err;
+	} rows[] = {{2u << 20, 3u << 20, EFBIG},
+		    {2u << 20, 4u << 20, EINVAL},
+		    {0, 5, EINVAL},
+		    {0, PAGE, EINVAL}};
+	const char *path = support_path(false, "other");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		huge = rows[i].huge;
+		ftruncate_err = rows[i].err;
+		errno = 0;
+		assert_null(
+		    pmem_map_file(path, rows[i].len, PMEM_FILE_CREATE, 0600, NULL, NULL));
+		assert_int_equal(errno, rows[i].err);
+		assert_non_null(strstr(pmem_errormsg(), strerror(rows[i].err)));
+		assert_null(strstr(pmem_errormsg(), "multiple"));
+	}
+	huge = 0;
+	ftruncate_err = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_file_has_whole_pages_of_the_address_space),
 	    cmocka_unit_test(a_length_that_is_no_multiple_is_refused_with_the_reason),
+	    cmocka_unit_test(other_failures_have_their_own_reason),
 	};
 
 	support_assert_ours((void *)pmem_map_file, "pmem_map_file");

@@ -3,6 +3,7 @@
 #include "map_place.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -161,6 +162,10 @@ static void check_row(const struct row *row, size_t i, bool shm)
 		p[len - 1] = 'y';
 		assert_int_equal(pmem_unmap(p, len), 0);
 	}
+	if (expected == EINVAL || expected == EEXIST) {
+		assert_string_equal(map_place_libc.calls, ""); /* nothing was tried */
+		assert_true(map_place_is_intact());
+	}
 	if (row->after && map_place_size(row->after) != row->size)
 		fail_msg("row %zu (%s, %#x, %zu): afterwards %s has %lld bytes", i,
 			 row->path, (unsigned)row->flags, row->len, row->after,
@@ -215,6 +220,24 @@ static void both_results_are_optional(void **state)
 	assert_non_null(p);
 	assert_int_equal(p[8191], 'F');
 	assert_int_equal(pmem_unmap(p, 8192), 0);
+}
+
+static void the_thread_can_be_cancelled_afterwards(void **state)
+{
+	int before = -1;
+	char *p;
+
+	(void)state;
+	map_place_enter(false);
+	for (int i = 0; i < 2; i++) {
+		p = pmem_map_file(i ? "N" : "F", 0, 0, 0, NULL, NULL);
+		assert_int_equal(p == NULL, i);
+		assert_int_equal(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &before),
+				 0);
+		assert_int_equal(before, PTHREAD_CANCEL_ENABLE);
+		if (p)
+			assert_int_equal(pmem_unmap(p, 8192), 0);
+	}
 }
 
 static void the_mode_is_that_of_open(void **state)
@@ -365,6 +388,12 @@ static void the_message_names_the_file_and_the_reason(void **state)
 	assert_null(pmem_map_file("F", 0, 0x10, 0, NULL, NULL));
 	assert_non_null(strstr(pmem_errormsg(), "0x10"));
 	assert_non_null(strstr(pmem_errormsg(), "0xf"));
+	assert_null(pmem_map_file("E", 0, 0, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "E is empty"));
+	assert_null(pmem_map_file("F", 0, CREATE, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "needs a length for F"));
+	assert_null(pmem_map_file("F", SIZE_MAX, CREATE, 0, NULL, NULL));
+	assert_non_null(strstr(pmem_errormsg(), "invalid file length"));
 }
 
 static void the_message_says_why_it_is_no_persistent_memory(void **state)
@@ -446,6 +475,7 @@ int main(void)
 	    cmocka_unit_test(the_table_holds_on_disk),
 	    cmocka_unit_test(the_table_holds_on_tmpfs),
 	    cmocka_unit_test(both_results_are_optional),
+	    cmocka_unit_test(the_thread_can_be_cancelled_afterwards),
 	    cmocka_unit_test(the_mode_is_that_of_open),
 	    cmocka_unit_test(temporary_files_are_private_and_nameless),
 	    cmocka_unit_test(without_a_standard_input_everything_is_as_with_it),

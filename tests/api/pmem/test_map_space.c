@@ -163,6 +163,43 @@ static void the_file_size_limit_is_an_error_and_no_signal(void **state)
 	assert_int_equal(pmem_unmap(p, 8192), 0);
 }
 
+/* Then the file gets a name for a moment, which must fit. */
+static void a_temporary_file_in_a_folder_whose_path_is_too_long_is_refused(void **state)
+{
+	const size_t longest = 4096 - 1 - strlen("/pmem.XXXXXX");
+	char path[4096];
+
+	(void)state;
+	map_place_enter(false);
+	map_place_libc.open_tmpfile_err = EOPNOTSUPP;
+	for (size_t len = longest - 1; len < longest + 5; len++) {
+		size_t n = 0;
+		char *p;
+
+		/* "././.././/D" */
+		while (n + 3 <= len) {
+			path[n++] = '.';
+			path[n++] = '/';
+		}
+		if (n + 1 < len)
+			path[n++] = '/';
+		path[n++] = 'D';
+		path[n] = '\0';
+		assert_int_equal(n, len);
+		errno = 0;
+		p = pmem_map_file(path, 4096, CREATE | TMPFILE, 0600, NULL, NULL);
+		assert_int_equal(p != NULL, len <= longest);
+		assert_true(fcntl(0, F_GETFD) != -1);
+		if (p) {
+			assert_int_equal(pmem_unmap(p, 4096), 0);
+			continue;
+		}
+		assert_int_equal(errno, ENAMETOOLONG);
+		assert_non_null(strstr(pmem_errormsg(), strerror(ENAMETOOLONG)));
+	}
+	assert_int_equal(rmdir("D"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +208,8 @@ int main(void)
 	    cmocka_unit_test(a_full_disk_leaves_no_file_and_restores_a_length),
 	    cmocka_unit_test(a_really_full_file_system_does_so_too),
 	    cmocka_unit_test(the_file_size_limit_is_an_error_and_no_signal),
+	    cmocka_unit_test(
+		a_temporary_file_in_a_folder_whose_path_is_too_long_is_refused),
 	};
 	int failed;
 

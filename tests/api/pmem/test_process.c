@@ -13,6 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "map_sync.h"
 #include "support.h"
 
@@ -137,8 +141,13 @@ static atomic_int answers[2];
 
 static void *ask(void *arg)
 {
+	int answer;
+
 	pthread_barrier_wait(arg);
-	atomic_fetch_add(&answers[pmem_is_pmem(arg, 1)], 1);
+	errno = 4711;
+	answer = pmem_is_pmem(arg, 1);
+	if (errno == 4711)
+		atomic_fetch_add(&answers[answer], 1);
 	return NULL;
 }
 
@@ -179,8 +188,17 @@ static void force_is_read_at_first_use_and_kept(void **state)
 	static const struct {
 		const char *value;
 		int expected;
-	} rows[] = {{NULL, 0}, {"0", 0}, {"1", 1},   {" 1", 1}, {"01", 1},
-		    {"1x", 1}, {"2", 0}, {"abc", 0}, {"", 0},	{"-1", 0}};
+	} rows[] = {{NULL, 0},
+		    {"0", 0},
+		    {"1", 1},
+		    {" 1", 1},
+		    {"01", 1},
+		    {"1x", 1},
+		    {"2", 0},
+		    {"abc", 0},
+		    {"", 0},
+		    {"-1", 0},
+		    {"99999999999999999999", 0}};
 
 	(void)state;
 	support_tmpdir(true); /* the children leave theirs behind */
@@ -216,6 +234,61 @@ static void *load_use_unload(void *arg)
 		return NULL;
 	return dlclose(handle) == 0 ? arg : NULL;
 }
+
+#if defined(__GLIBC__) && !defined(MAP_SYNC_UNUSABLE)
+/* Ranges that grow into larger tables, and unmap only some of them. */
+static void fill_tables_and_unload(const char *copy)
+{
+	enum { MANY = 200 };
+	const char *path = support_path(true, "many");
+	void *handle = dlopen(copy, RTLD_NOW | RTLD_LOCAL);
+	void *(*map)(const char *, size_t, int, mode_t, size_t *, int *);
+	int (*unmap)(void *, size_t);
+	void *p[MANY];
+	void *sym;
+
+	assert_non_null(handle);
+	sym = dlsym(handle, "pmem_map_file");
+	memcpy(&map, &sym, sizeof(map));
+	sym = dlsym(handle, "pmem_unmap");
+	memcpy(&unmap, &sym, sizeof(unmap));
+	for (int i = 0; i < MANY; i++) {
+		p[i] = map(path, 4096, PMEM_FILE_CREATE, 0600, NULL, NULL);
+		assert_non_null(p[i]);
+	}
+	for (int i = 0; i < MANY; i += 2)
+		assert_int_equal(unmap(p[i], 4096), 0);
+	assert_int_equal(dlclose(handle), 0);
+	for (int i = 1; i < MANY; i += 2)
+		assert_int_equal(munmap(p[i], 4096), 0);
+}
+
+static void what_it_knows_of_mappings_is_freed_with_it(void **state)
+{
+	const char *copy = support_path(false, "libmany.so");
+	size_t before = 0;
+	Dl_info info;
+	size_t len;
+	unsigned char *image;
+
+	(void)state;
+	if (SUPPORT_SANITIZED || support_is_emulated())
+		skip();
+	assert_true(dladdr((const void *)(uintptr_t)pmem_drain, &info) != 0);
+	image = support_read_file(info.dli_fname, &len);
+	support_write_file(copy, image, len);
+	free(image);
+	atomic_store(&map_sync_err, 0);
+	for (int i = 0; i < 25; i++) {
+		if (i == 5)
+			before = mallinfo2().uordblks;
+		fill_tables_and_unload(copy);
+	}
+	atomic_store(&map_sync_err, EOPNOTSUPP);
+	assert_true(mallinfo2().uordblks < before + 4096);
+	assert_true(atomic_load(&map_sync_granted) > 0);
+}
+#endif
 
 /* For the loader a copy under another name is another library. */
 static void it_can_be_unloaded_by_another_thread(void **state)
@@ -363,15 +436,18 @@ static void programs_with_more_rights_ignore_the_environment(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_message_is_empty_before_the_first_error),
-	    cmocka_unit_test(versions_1_0_and_1_1_are_offered),
-	    cmocka_unit_test(each_thread_has_its_own_message),
-	    cmocka_unit_test(a_child_sees_its_parents_message),
-	    cmocka_unit_test(long_paths_do_not_push_the_reason_out),
-	    cmocka_unit_test(auto_flush_is_an_answer_and_stays),
-	    cmocka_unit_test(force_is_read_at_first_use_and_kept),
-	    cmocka_unit_test(it_can_be_unloaded_by_another_thread),
-	    cmocka_unit_test(programs_with_more_rights_ignore_the_environment),
+		cmocka_unit_test(the_message_is_empty_before_the_first_error),
+		cmocka_unit_test(versions_1_0_and_1_1_are_offered),
+		cmocka_unit_test(each_thread_has_its_own_message),
+		cmocka_unit_test(a_child_sees_its_parents_message),
+		cmocka_unit_test(long_paths_do_not_push_the_reason_out),
+		cmocka_unit_test(auto_flush_is_an_answer_and_stays),
+		cmocka_unit_test(force_is_read_at_first_use_and_kept),
+		cmocka_unit_test(it_can_be_unloaded_by_another_thread),
+#if defined(__GLIBC__) && !defined(MAP_SYNC_UNUSABLE)
+		cmocka_unit_test(what_it_knows_of_mappings_is_freed_with_it),
+#endif
+		cmocka_unit_test(programs_with_more_rights_ignore_the_environment),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "report") == 0)

@@ -83,8 +83,10 @@ static char *map(size_t len, int sync_err, int expect_pmem)
 	char *p;
 
 	atomic_store(&map_sync_err, sync_err);
+	errno = 4711;
 	p = pmem_map_file(path, len, PMEM_FILE_CREATE, 0644, &mapped, &is_pmem);
 	assert_non_null(p);
+	assert_int_equal(errno, sync_err ? EOPNOTSUPP : 4711);
 	assert_int_equal(mapped, len);
 	assert_int_equal(is_pmem, expect_pmem);
 	return p;
@@ -220,6 +222,8 @@ static void wrong_unmaps_fail_and_change_nothing(void **state)
 	assert_int_equal(pmem_unmap(a, 8 * page), 0);
 	assert_int_equal(pmem_unmap(a, 8 * page), 0); /* as munmap(2) */
 	assert_int_equal(pmem_unmap(NULL, page), 0);
+	assert_int_equal(pmem_unmap((char *)page, 2 * page),
+			 0); /* longer than its address */
 }
 
 static void a_mapping_that_cannot_be_unmapped_stays_known(void **state)
@@ -281,6 +285,9 @@ static void msync_takes_any_part_of_a_mapping(void **state)
 	    {a + 5, SIZE_MAX - 2, EINVAL},
 	    {a, -(uintptr_t)a, EINVAL},
 	    {a + 1, SIZE_MAX, EINVAL},
+	    /* up to the highest end, and further */
+	    {(char *)(UINTPTR_MAX - 2 * page + 1), page, ENOMEM},
+	    {(char *)(UINTPTR_MAX - 2 * page + 1), page + 1, EINVAL},
 	    /* in the last page of the address space, whose end has no address */
 	    {(char *)UINTPTR_MAX, 0, 0},
 	    {(char *)UINTPTR_MAX, 1, EINVAL},

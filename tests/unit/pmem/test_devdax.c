@@ -136,6 +136,60 @@ static void it_maps_whole_and_is_persistent_memory(void **state)
 		}
 }
 
+static void it_is_mapped_at_its_alignment(void **state)
+{
+	enum { COUNT = 3 };
+	const size_t gib = (size_t)1 << 30;
+	char *p[COUNT];
+
+	(void)state;
+	make_device(HMEM, "4194304\n", "1073741824\n");
+	for (int i = 0; i < COUNT; i++) {
+		p[i] = pmem_map_file(DEVICE, 0, 0, 0, NULL, NULL);
+		assert_non_null(p[i]);
+		assert_int_equal((uintptr_t)p[i] % gib, 0);
+	}
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(pmem_unmap(p[i], SIZE), 0);
+	/* Without its alignment it would not be mapped. */
+	make_device(HMEM, "4194304\n", NULL);
+	errno = 0;
+	assert_null(pmem_map_file(DEVICE, 0, 0, 0, NULL, NULL));
+	assert_int_equal(errno, ENOENT);
+}
+
+static void a_device_of_unknown_size_is_refused(void **state)
+{
+	(void)state;
+	make_device(HMEM, "4194304\n", "2097152\n");
+	assert_int_equal(unlink(fake_sysfs_path(HMEM "/size")), 0);
+	errno = 0;
+	assert_null(pmem_map_file(DEVICE, 0, 0, 0, NULL, NULL));
+	assert_int_equal(errno, EINVAL);
+	assert_non_null(strstr(pmem_errormsg(), "cannot learn the size of"));
+}
+
+static void it_is_no_persistent_memory_where_the_cpu_cannot_flush(void **state)
+{
+	const struct engine_flush *chosen = engine.flush_backend;
+	struct engine_flush none = *chosen;
+	int is_pmem = 4711;
+	size_t len;
+	char *p;
+
+	(void)state;
+	none.durable = false;
+	make_device(HMEM, "4194304\n", "2097152\n");
+	engine.flush_backend = &none;
+	p = pmem_map_file(DEVICE, 0, 0, 0, &len, &is_pmem);
+	engine.flush_backend = chosen;
+	assert_non_null(p);
+	assert_int_equal(is_pmem, 0);
+	assert_int_equal(pmem_is_pmem(p, 1), 0);
+	assert_non_null(strstr(pmem_errormsg(), "this CPU cannot write its caches back"));
+	assert_int_equal(pmem_unmap(p, len), 0);
+}
+
 static void other_flags_and_lengths_are_refused(void **state)
 {
 	(void)state;
@@ -230,6 +284,37 @@ static void deep_drain_writes_to_the_region_where_it_is_needed(void **state)
 	p = pmem_map_file(DEVICE, 0, 0, 0, &len, NULL);
 	assert_int_equal(pmem_deep_drain(p, len), 0);
 	assert_int_equal(pmem_unmap(p, len), 0);
+}
+
+static int nfences;
+
+static void count_fence(void)
+{
+	nfences++;
+}
+
+static void deep_drain_waits_for_flushes_first(void **state)
+{
+	static const char *const dirs[] = {ND, HMEM};
+	void (*fence)(void) = engine.fence;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		size_t len;
+		char *p;
+
+		make_device(dirs[i], "4194304\n", "2097152\n");
+		if (i == 0)
+			add_nd_region("1\n");
+		p = pmem_map_file(DEVICE, 0, 0, 0, &len, NULL);
+		assert_non_null(p);
+		engine.fence = count_fence;
+		nfences = 0;
+		assert_int_equal(pmem_deep_drain(p, len), 0);
+		assert_int_equal(nfences, 1);
+		engine.fence = fence;
+		assert_int_equal(pmem_unmap(p, len), 0);
+	}
 }
 
 /* Then the region's file gets the descriptor 0. */
@@ -334,9 +419,13 @@ int main(void)
 	    cmocka_unit_test(a_dax_class_device_is_told_from_others),
 	    cmocka_unit_test(size_and_alignment_are_where_old_and_new_kernels_put_them),
 	    cmocka_unit_test(it_maps_whole_and_is_persistent_memory),
+	    cmocka_unit_test(it_is_mapped_at_its_alignment),
+	    cmocka_unit_test(a_device_of_unknown_size_is_refused),
+	    cmocka_unit_test(it_is_no_persistent_memory_where_the_cpu_cannot_flush),
 	    cmocka_unit_test(other_flags_and_lengths_are_refused),
 	    cmocka_unit_test(the_region_is_the_one_on_the_nd_bus),
 	    cmocka_unit_test(deep_drain_writes_to_the_region_where_it_is_needed),
+	    cmocka_unit_test(deep_drain_waits_for_flushes_first),
 	    cmocka_unit_test(
 		without_a_standard_input_deep_drain_writes_the_region_as_well),
 	    cmocka_unit_test(deep_drain_reports_a_flush_that_fails),

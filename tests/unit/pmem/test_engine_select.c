@@ -270,6 +270,8 @@ static void x86_64_reads_the_vendor_of_this_cpu(void **state)
 	fclose(f);
 	engine_detect(&cpu);
 	assert_int_equal(cpu.evicts_wc, strcmp(vendor, "GenuineIntel") == 0);
+	assert_int_equal((cpu.features & ENGINE_ZEN) != 0,
+			 strcmp(vendor, "AuthenticAMD") == 0);
 }
 #endif
 
@@ -297,6 +299,28 @@ static void flushing_follows_the_variable_and_else_the_platform(void **state)
 		/* Non-temporal stores need a fence even if nothing is flushed. */
 		assert_ptr_equal(e.fence, e.flush_backend->fence);
 	}
+}
+
+/* Which copies are flushed by an instruction of their own, and which are non-temporal. */
+static void copies_use_what_the_chosen_backend_and_kernel_have(void **state)
+{
+	(void)state;
+	for (size_t f = 0; engine_flushes[f]; f++)
+		for (size_t k = 0; engine_kernels[k]; k++)
+			for (int no_flush = 0; no_flush < 2; no_flush++) {
+				struct engine_cpu cpu = {.features =
+							     engine_flushes[f]->needs |
+							     engine_kernels[k]->needs};
+				struct config config = {.no_flush = no_flush,
+							.wc_workaround = -1};
+				struct engine e;
+
+				engine_select(&e, &cpu, &config, false);
+				assert_int_equal(
+				    e.clwb,
+				    !no_flush && !strcmp(e.flush_backend->name, "clwb"));
+				assert_int_equal(e.nt, !no_flush && e.kernel->set_nt);
+			}
 }
 
 static void the_write_combining_workaround_is_for_kernels_that_need_it(void **state)
@@ -354,6 +378,7 @@ int main(void)
 	    cmocka_unit_test(x86_64_features_come_from_their_own_bits),
 #endif
 	    cmocka_unit_test(flushing_follows_the_variable_and_else_the_platform),
+	    cmocka_unit_test(copies_use_what_the_chosen_backend_and_kernel_have),
 	    cmocka_unit_test(the_write_combining_workaround_is_for_kernels_that_need_it),
 	    cmocka_unit_test(the_threshold_comes_from_the_variable_if_it_is_set),
 	};

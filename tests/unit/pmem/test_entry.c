@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "compiler.h"
 #include "config.h"
 #include "engine.h"
 #include "engine_select.h"
@@ -56,6 +57,7 @@ static void use(int no_flush)
 		engine.flush = flush;
 	if (engine.fence == real->fence)
 		engine.fence = fence;
+	engine.clwb = false; /* copies would flush without the backend */
 }
 
 /* The operations since the last call. */
@@ -65,6 +67,34 @@ static void assert_seen(int flushes, int deep_flushes, int fences)
 	assert_int_equal(seen.deep_flushes, deep_flushes);
 	assert_int_equal(seen.fences, fences);
 	seen.flushes = seen.deep_flushes = seen.fences = 0;
+}
+
+enum { PERSIST, PLAIN, NODRAIN, NODRAIN_FLAG, NOFLUSH };
+
+static void copy(int which, int way, char *to, const char *from, size_t n)
+{
+	static void *(*const persist[])(void *, const void *, size_t) = {
+	    pmem_memmove_persist, pmem_memcpy_persist};
+	static void *(*const nodrain[])(void *, const void *, size_t) = {
+	    pmem_memmove_nodrain, pmem_memcpy_nodrain};
+	static void *(*const by_flags[])(void *, const void *, size_t,
+					 unsigned) = {pmem_memmove, pmem_memcpy};
+	const unsigned flags = way == PLAIN	     ? 0
+			       : way == NODRAIN_FLAG ? PMEM_F_MEM_NODRAIN
+						     : PMEM_F_MEM_NOFLUSH;
+
+	if (way == PERSIST && which < 2)
+		persist[which](to, from, n);
+	else if (way == PERSIST)
+		pmem_memset_persist(to, 1, n);
+	else if (way == NODRAIN && which < 2)
+		nodrain[which](to, from, n);
+	else if (way == NODRAIN)
+		pmem_memset_nodrain(to, 1, n);
+	else if (which < 2)
+		by_flags[which](to, from, n, flags);
+	else
+		pmem_memset(to, 1, n, flags);
 }
 
 static void flush_and_persist_follow_the_variable(void **state)
@@ -118,6 +148,31 @@ static void deep_flushes_are_there_whatever_the_variable_says(void **state)
 	}
 }
 
+/* Those that persist have drained when they return, and the others have flushed. */
+static void copies_drain_and_flush_as_they_are_named(void **state)
+{
+	static const size_t lens[] = {1, 8, 64, 300, 1000, 5000};
+	static char to[5000];
+	static char from[5000];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(lens); i++) {
+		const bool flushing = i % 2 == 0;
+		const size_t n = lens[i / 2];
+
+		use(!flushing);
+		for (int which = 0; which < 3; which++)
+			for (int way = 0; way < 5; way++) {
+				copy(which, way, to, from, n);
+				/* how many flushes a copy needs is not promised */
+				assert_int_equal(seen.flushes > 0,
+						 flushing && way != NOFLUSH);
+				seen.flushes = 0;
+				assert_seen(0, 0, way == PERSIST || way == PLAIN);
+			}
+	}
+}
+
 static void auto_flush_does_not_depend_on_the_variable(void **state)
 {
 	int answer[2];
@@ -138,6 +193,7 @@ int main(void)
 	    cmocka_unit_test(flush_and_persist_follow_the_variable),
 	    cmocka_unit_test(drains_are_there_without_flushes_and_for_nothing),
 	    cmocka_unit_test(deep_flushes_are_there_whatever_the_variable_says),
+	    cmocka_unit_test(copies_drain_and_flush_as_they_are_named),
 	    cmocka_unit_test(auto_flush_does_not_depend_on_the_variable),
 	};
 

@@ -341,6 +341,9 @@ static void no_store_of_the_portable_kernel_crosses_its_alignment(void **state)
 						 "cross their alignment",
 						 kinds[op], len, offset, seen.crossing);
 			}
+	for (size_t len = 1; len <= 8; len *= 2)
+		for (size_t offset = 0; offset < 64; offset += len)
+			check_one_store("portable", offset, len, 0);
 	directly = false;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libpmem.h"
@@ -24,6 +25,17 @@ static const char *received(void)
 	return text;
 }
 
+static bool has_date(const char *text, time_t t)
+{
+	char date[32];
+	struct tm tm;
+	size_t n;
+
+	assert_non_null(localtime_r(&t, &tm));
+	n = strftime(date, sizeof(date), "%b %e %T ", &tm);
+	return strncmp(text, date, n) == 0;
+}
+
 static void messages_carry_priority_program_and_place(void **state)
 {
 	static const char *const priorities[] = {"<13>", "<10>", "<11>", "<12>",
@@ -33,12 +45,17 @@ static void messages_carry_priority_program_and_place(void **state)
 	assert_int_equal(pmem_log_set_threshold(PMEM_LOG_THRESHOLD, PMEM_LOG_LEVEL_DEBUG),
 			 0);
 	for (int level = LOG_LEVEL_HARK; level <= LOG_LEVEL_DEBUG; level++) {
+		time_t from = time(NULL);
 		const char *text;
+		bool dated = false;
 
 		LOG((enum log_level)level, "number %d", level);
 		text = received();
 		assert_non_null(text);
 		assert_memory_equal(text, priorities[level], 4);
+		for (time_t t = from; t <= time(NULL); t++)
+			dated = dated || has_date(text + 4, t);
+		assert_true(dated);
 		assert_non_null(strstr(text, "test_syslog["));
 		assert_non_null(strstr(text, "libpmem: *"));
 		assert_non_null(strstr(text, "test_syslog.c:"));
