@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Many blocks in one call: the results, the errors, and which block *failed names. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,22 @@ static void a_range_becomes_zero(void **state)
 	assert_int_equal(pmemblk_check(fixture_path, BSIZE), 1);
 }
 
+/* The element is wrong, alone or in front of a good one. */
+static void assert_refused(PMEMblkpool *p, struct pmemblk_iovec wrong, int err,
+			   long long blamed)
+{
+	struct pmemblk_iovec iov[2] = {wrong, {data, 3, 1}};
+
+	for (size_t n = 1; n <= 2; n++) {
+		long long failed = 5;
+
+		assert_fails(pmemblk_writev(p, iov, n, &failed), err, &failed, blamed);
+		failed = 5;
+		assert_fails(pmemblk_readv(p, iov, n, &failed), err, &failed, blamed);
+	}
+	assert_true(holds(p, 3, 0));
+}
+
 /* If anything is wrong with the second element, the first one is not written either. */
 static void all_is_checked_before_anything_is_written(void **state)
 {
@@ -185,6 +202,7 @@ static void all_is_checked_before_anything_is_written(void **state)
 		assert_fails(pmemblk_readv(p, iov, 2, &failed), wrong[i].err, &failed,
 			     wrong[i].blamed);
 		assert_int_equal(block[0], (unsigned char)(3 * 7 + 9));
+		assert_refused(p, wrong[i].second, wrong[i].err, wrong[i].blamed);
 		failed = 5;
 		if (wrong[i].err == EINVAL)
 			assert_fails(pmemblk_set_zero_range(p, wrong[i].second.blockno,
@@ -211,16 +229,27 @@ static void without_blocks_nothing_is_done(void **state)
 	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0644);
 	struct pmemblk_iovec none[2] = {{NULL, INT64_MAX, 0}, {NULL, -1, 0}};
 	long long failed = 5;
+	int old;
 
 	(void)state;
 	errno = BEFORE;
 	assert_int_equal(pmemblk_writev(p, NULL, 0, &failed), 0);
 	assert_int_equal(failed, -1);
+	failed = 5;
+	assert_int_equal(pmemblk_readv(p, NULL, 0, &failed), 0);
+	assert_int_equal(failed, -1);
+	failed = 5;
+	assert_int_equal(pmemblk_set_zero_range(p, -1, 0, &failed), 0);
+	assert_int_equal(failed, -1);
+	assert_int_equal(pmemblk_writev(p, NULL, 0, NULL), 0);
 	assert_int_equal(pmemblk_readv(p, NULL, 0, NULL), 0);
 	assert_int_equal(pmemblk_writev(p, none, 2, NULL), 0);
 	assert_int_equal(pmemblk_readv(p, none, 2, NULL), 0);
 	assert_int_equal(pmemblk_set_zero_range(p, -1, 0, NULL), 0);
 	assert_int_equal(errno, BEFORE);
+	/* the thread can still be cancelled */
+	assert_int_equal(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old), 0);
+	assert_int_equal(old, PTHREAD_CANCEL_ENABLE);
 	pmemblk_close(p);
 }
 
@@ -370,6 +399,10 @@ static void a_lost_page_is_survived(void **state)
 	assert_fails(pmemblk_readv(p, &iov, 1, &failed), EIO, &failed, 0);
 	failed = 5;
 	assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed, -1);
+	assert_null(strstr(pmemblk_errormsg(), "earlier"));
+	failed = 5;
+	assert_fails(pmemblk_writev(p, &iov, 1, &failed), EIO, &failed, -1);
+	assert_non_null(strstr(pmemblk_errormsg(), "earlier"));
 	failed = 5;
 	assert_fails(pmemblk_set_zero_range(p, 0, 5, &failed), EIO, &failed, -1);
 	assert_non_null(strstr(pmemblk_errormsg(), "earlier"));

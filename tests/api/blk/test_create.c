@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "byteblock.h"
 #include "image.h"
 
 static void the_file_is_as_long_as_asked_for_and_allocated(void **state)
@@ -105,6 +106,52 @@ static void B19_whatever_an_existing_file_holds_its_blocks_are_zero(void **state
 		assert_int_equal(block[511], want);
 	}
 	pmemblk_close(p);
+}
+
+/* ... also if the first process that opened the pool wrote nothing. */
+static void whatever_a_file_held_the_next_open_finds_its_blocks_zero(void **state)
+{
+	PMEMblkpool *p;
+	size_t n;
+
+	(void)state;
+	image_make_zero(fixture_path, SIZE);
+	for (size_t off = 4096; off < SIZE; off += 1000)
+		image_write(fixture_path, off, "garbage", 7);
+	pmemblk_close(fixture_create(512, 0, 0));
+	assert_int_equal(image_get32(fixture_path, IMAGE_IS_ZEROED), 0);
+	assert_int_equal(pmemblk_check(fixture_path, 512), 1);
+	p = fixture_open();
+	n = pmemblk_nblock(p);
+	for (size_t i = 0; i < n; i += 97)
+		assert_int_equal(byteblock_get(p, (long long)i), 0);
+	assert_int_equal(byteblock_put(p, 5, 7), 0);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(fixture_path, 512), 1);
+	p = fixture_open();
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(byteblock_get(p, (long long)i), i == 5 ? 7 : 0);
+	pmemblk_close(p);
+}
+
+/* A flag is enough for a layout. If that is lost, the pool is no new one. */
+static void a_new_file_that_holds_only_a_flag_is_not_laid_out_anew(void **state)
+{
+	static const char zeros[4096];
+	PMEMblkpool *p = fixture_create(512, SIZE, 0644);
+	uint64_t copy;
+
+	(void)state;
+	assert_int_equal(image_get32(fixture_path, IMAGE_IS_ZEROED), 1);
+	assert_int_equal(pmemblk_set_error(p, 5), 0);
+	pmemblk_close(p);
+	copy = image_get64(fixture_path, IMAGE_DATA + INFO_INFOOFF);
+	image_write(fixture_path, IMAGE_DATA, zeros, sizeof(zeros));
+	image_write(fixture_path, IMAGE_DATA + copy, zeros, sizeof(zeros));
+	errno = 0;
+	assert_null(pmemblk_open(fixture_path, 0));
+	assert_int_equal(errno, EINVAL);
+	assert_int_not_equal(pmemblk_check(fixture_path, 0), 1);
 }
 
 static void a_file_that_was_another_pool_is_a_new_one_after_create(void **state)
@@ -238,6 +285,8 @@ int main(void)
 	    FIXTURE_CASE(an_existing_file_keeps_mode_and_owner),
 	    FIXTURE_CASE(an_existing_file_is_allocated_unless_told_otherwise),
 	    FIXTURE_CASE(B19_whatever_an_existing_file_holds_its_blocks_are_zero),
+	    FIXTURE_CASE(whatever_a_file_held_the_next_open_finds_its_blocks_zero),
+	    FIXTURE_CASE(a_new_file_that_holds_only_a_flag_is_not_laid_out_anew),
 	    FIXTURE_CASE(a_file_that_was_another_pool_is_a_new_one_after_create),
 	    FIXTURE_CASE(without_a_standard_input_everything_is_as_with_it),
 	    FIXTURE_CASE(a_failed_create_changes_nothing_of_an_existing_file),

@@ -181,6 +181,53 @@ static void a_child_waits_for_a_parent_that_is_about_to_end(void **state)
 	run_family(end_slowly_on_demand, write_at_once);
 }
 
+static bool counts_naps;
+static unsigned naps;
+
+SUPPORT_INTERPOSE int clock_nanosleep(clockid_t clock, int flags,
+				      const struct timespec *t, struct timespec *left)
+{
+	if (counts_naps && flags == 0 && t->tv_sec == 0 && t->tv_nsec > 900000 &&
+	    t->tv_nsec < 1100000) {
+		naps++;
+		return 0;
+	}
+	return syscall(SYS_clock_nanosleep, clock, flags, t, left) == 0 ? 0 : errno;
+}
+
+static unsigned naps_of_a_write(PMEMblkpool *p)
+{
+	naps = 0;
+	EXPECT(is_busy(p));
+	return naps;
+}
+
+/* Otherwise each of its writes would take so long, and those of its own children. */
+static void a_child_waits_only_once_and_only_for_its_parent(void **state)
+{
+	PMEMblkpool *p = create();
+	pid_t pid;
+
+	(void)state;
+	counts_naps = true;
+	pid = fork();
+	if (pid == 0) {
+		unsigned n = naps_of_a_write(p);
+
+		EXPECT(n >= 90 && n <= 110);
+		EXPECT(naps_of_a_write(p) == 0);
+		if (fork() == 0) {
+			EXPECT(naps_of_a_write(p) == 0);
+			_exit(0);
+		}
+		expect_ends_well(-1);
+		_exit(0);
+	}
+	counts_naps = false;
+	assert_ends_well(pid);
+	pmemblk_close(p);
+}
+
 /* Counts the mappings of System V segments. */
 static unsigned count_segments(void)
 {
@@ -227,15 +274,12 @@ static void forks_leave_no_descriptor_and_closing_leaves_no_memory(void **state)
 
 /* --- children that the C library does not know of ----------------------------------------- */
 
-/* A child does not inherit the role, neither before the first fork nor after it. */
-static void a_child_made_by_clone_does_not_write(void **state)
+/* A child does not inherit the role, neither before the first fork nor after it, nor does its child. */
+static void clone_and_fork(void)
 {
 	PMEMblkpool *p = create();
 	pid_t pid;
 
-	(void)state;
-	if (SUPPORT_SANITIZED)
-		skip(); /* a sanitizer does not know of such a child, either */
 	assert_int_equal(byteblock_put(p, 0, 9), 0);
 	for (int i = 0; i < 2; i++) {
 		pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
@@ -243,6 +287,12 @@ static void a_child_made_by_clone_does_not_write(void **state)
 			alarm(30);
 			EXPECT(is_busy(p));
 			EXPECT(byteblock_get(p, 0) == 9);
+			if (fork() == 0) { /* its parent is not the owner */
+				EXPECT(is_busy(p));
+				EXPECT(byteblock_get(p, 0) == 9);
+				_exit(0);
+			}
+			expect_ends_well(-1);
 			pmemblk_close(p);
 			_exit(0);
 		}
@@ -255,12 +305,38 @@ static void a_child_made_by_clone_does_not_write(void **state)
 	}
 	pmemblk_close(p);
 	assert_int_equal(pmemblk_check(path, 0), 1);
+	unlink(path);
 }
+
+static void a_child_made_by_clone_does_not_write(void **state)
+{
+	(void)state;
+	if (SUPPORT_SANITIZED)
+		skip(); /* a sanitizer does not know of such a child, either */
+	clone_and_fork();
+	no_segments = true;
+	clone_and_fork();
+	no_segments = false;
+}
+
+/* The number of the parent that the kernel gives; -1: the real one. */
+static pid_t parent = -1;
+
+SUPPORT_INTERPOSE pid_t getppid(void)
+{
+	return parent >= 0 ? parent : (pid_t)syscall(SYS_getppid);
+}
+
+static bool
+    init_adopts; /* orphans become children of process 1, as they do without a subreaper */
 
 /* A child can only find out whether its own parent has ended. */
 static void take_over_from_parent_only(struct family *f)
 {
 	EXPECT(is_busy(f->pool));
+	parent = 0; /* it is in another namespace */
+	EXPECT(is_busy(f->pool));
+	parent = -1;
 	if (fork() == 0) {
 		await_end_of_owner(f);
 		EXPECT(is_busy(f->pool));
@@ -269,7 +345,10 @@ static void take_over_from_parent_only(struct family *f)
 	hand_over(f->turns.to_child[1]);
 	await_end_of_owner(f);
 	expect_ends_well(-1);
+	if (init_adopts)
+		parent = 1;
 	put_soon(f->pool);
+	parent = -1;
 	pmemblk_close(f->pool);
 }
 
@@ -277,7 +356,11 @@ static void without_segments_a_child_takes_over_from_its_parent(void **state)
 {
 	(void)state;
 	no_segments = true;
-	run_family(end_on_demand, take_over_from_parent_only);
+	for (int i = 0; i < 2; i++) {
+		init_adopts = i == 1;
+		run_family(end_on_demand, take_over_from_parent_only);
+		unlink(path);
+	}
 	no_segments = false;
 }
 
@@ -339,6 +422,8 @@ int main(void)
 				   new_path),
 	    cmocka_unit_test_setup(closing_all_descriptors_changes_nothing, new_path),
 	    cmocka_unit_test_setup(a_child_waits_for_a_parent_that_is_about_to_end,
+				   new_path),
+	    cmocka_unit_test_setup(a_child_waits_only_once_and_only_for_its_parent,
 				   new_path),
 	    cmocka_unit_test_setup(forks_leave_no_descriptor_and_closing_leaves_no_memory,
 				   new_path),

@@ -56,39 +56,55 @@ static void workers_read_while_the_owner_writes(void **state)
 	assert_int_equal(pmemblk_check(path, 0), 1);
 }
 
-static void a_worker_s_read_fails_as_the_owner_s_does(void **state)
+static void set_catch(int value)
+{
+	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &value), 0);
+}
+
+/* As byteblock_get(), in one of two ways. */
+static int get(PMEMblkpool *p, long long lba, bool with_vector)
+{
+	unsigned char block[512];
+	const struct pmemblk_iovec iov = {block, lba, 1};
+
+	if (!with_vector)
+		return byteblock_get(p, lba);
+	return pmemblk_readv(p, &iov, 1, NULL) == 0 ? block[0] : -1;
+}
+
+static void fail_to_read(bool with_vector)
 {
 	PMEMblkpool *p = create();
 	pid_t pid;
 
-	(void)state;
 	assert_int_equal(byteblock_put(p, 0, 7), 0);
 	assert_int_equal(pmemblk_set_error(p, 0), 0);
 	pid = fork();
 	if (pid == 0) {
 		errno = 0;
-		EXPECT(byteblock_get(p, 0) == -1 && errno == EIO);
-		EXPECT(byteblock_get(p, 1) == 0);
+		EXPECT(get(p, 0, with_vector) == -1 && errno == EIO);
+		EXPECT(get(p, 1, with_vector) == 0);
 		_exit(0);
 	}
 	assert_ends_well(pid);
 	pmemblk_close(p);
+	unlink(path);
 }
 
-static void a_worker_sees_what_the_owner_writes_first(void **state)
+/* The owner has not laid the pool out when the child looks at it first. */
+static void see_first_write(bool with_vector)
 {
-	PMEMblkpool *p = create(); /* not laid out yet */
+	PMEMblkpool *p = create();
 	struct turns t;
 	pid_t pid;
 
-	(void)state;
 	start_turns(&t);
 	pid = fork();
 	if (pid == 0) {
-		EXPECT(byteblock_get(p, 0) == 0);
+		EXPECT(get(p, 0, with_vector) == 0);
 		hand_over(t.to_parent[1]);
 		EXPECT(await(t.to_child[0]));
-		EXPECT(byteblock_get(p, 0) == 7);
+		EXPECT(get(p, 0, with_vector) == 7);
 		_exit(0);
 	}
 	assert_true(await(t.to_parent[0]));
@@ -96,6 +112,30 @@ static void a_worker_sees_what_the_owner_writes_first(void **state)
 	hand_over(t.to_child[1]);
 	assert_ends_well(pid);
 	pmemblk_close(p);
+	unlink(path);
+}
+
+/* With and without sigbus.catch. Set in the case, because cmocka has a handler in each step. */
+static void in_all_ways(void (*run)(bool with_vector))
+{
+	for (int catches = 0; catches < 2; catches++) {
+		set_catch(catches);
+		run(false);
+		run(true);
+	}
+	set_catch(0);
+}
+
+static void a_worker_s_read_fails_as_the_owner_s_does(void **state)
+{
+	(void)state;
+	in_all_ways(fail_to_read);
+}
+
+static void a_worker_sees_what_the_owner_writes_first(void **state)
+{
+	(void)state;
+	in_all_ways(see_first_write);
 }
 
 /* --- a block that comes back ---------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 
 #include <sys/resource.h>
 
+#include "pool/shutdown_state.h"
+
 static void a_mark_is_flushed_deeply_and_what_it_vouches_for_before_it(void **state)
 {
 	PMEMblkpool *p;
@@ -82,6 +84,7 @@ static void a_pool_that_keeps_no_state_flushes_none(void **state)
 	p = must(pmemblk_create(devices[0].path, 512, 0, 0600));
 	assert_int_equal(pmemblk_ctl_set(NULL, "sds.at_create", &yes), 0);
 	pmemblk_close(p);
+	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
 	assert_string_equal(flushes, "");
 }
 
@@ -222,6 +225,60 @@ static void a_mark_in_a_file_goes_through_msync(void **state)
 	atomic_store(&map_sync_err, EOPNOTSUPP);
 }
 
+#define MODULE "bus/nd/devices/nmem0/nfit"
+
+/* A machine whose region is one module with this counter of unsafe shutdowns. */
+static void make_counting_machine(const char *count)
+{
+	make_machine(1, REGION, "2097152\n");
+	fake_sysfs_file(REGION "/mappings", "1\n");
+	fake_sysfs_file(REGION "/mapping0", "nmem0,0,1,0\n");
+	fake_sysfs_file(MODULE "/dirty_shutdown", count);
+	fake_sysfs_file(MODULE "/id", "8089-a2-1740-00000f57\n");
+}
+
+static void a_pool_that_was_open_at_an_unsafe_shutdown_is_not_opened(void **state)
+{
+	struct shutdown_state now = {0, 0};
+	unsigned char front[PAGE];
+	PMEMblkpool *p;
+
+	(void)state;
+	make_counting_machine("7\n");
+	p = must(pmemblk_create(devices[0].path, 512, 0, 0600));
+	shutdown_state_add(&now, 7, "8089-a2-1740-00000f57");
+	assert_int_equal(image_get64(header, IMAGE_SDS), 7);
+	assert_true(image_get64(header, IMAGE_SDS + 8) == now.uuid);
+	image_read(header, 0, front, sizeof(front));
+	pmemblk_close(p);
+	image_write(header, 0, front, sizeof(front)); /* as if it were still open */
+	fake_sysfs_file(MODULE "/dirty_shutdown", "8\n");
+	assert_not_opened(EINVAL, "count 7");
+	assert_non_null(strstr(pmemblk_errormsg(), "now 8"));
+	assert_int_equal(pmemblk_check(devices[0].path, 0), -1);
+	fake_sysfs_file(MODULE "/dirty_shutdown", "7\n");
+	pmemblk_close(must(pmemblk_open(devices[0].path, 512)));
+	/* when it is closed, the counter does not matter, and is noted again */
+	fake_sysfs_file(MODULE "/dirty_shutdown", "9\n");
+	p = must(pmemblk_open(devices[0].path, 512));
+	assert_int_equal(image_get64(header, IMAGE_SDS), 9);
+	pmemblk_close(p);
+}
+
+static void a_counter_that_cannot_be_read_is_an_error(void **state)
+{
+	(void)state;
+	make_counting_machine("many\n");
+	errno = 0;
+	assert_null(pmemblk_create(devices[0].path, 512, 0, 0600));
+	assert_int_equal(errno, EINVAL);
+	assert_non_null(strstr(pmemblk_errormsg(), devices[0].path));
+	fake_sysfs_file(MODULE "/dirty_shutdown", "7\n");
+	pmemblk_close(must(pmemblk_create(devices[0].path, 512, 0, 0600)));
+	fake_sysfs_file(MODULE "/dirty_shutdown", "many\n");
+	assert_not_opened(EINVAL, "unsafe shutdown counters");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +293,8 @@ int main(void)
 	    cmocka_unit_test(a_pool_is_used_where_deep_flushes_are_not_allowed),
 	    cmocka_unit_test(a_pool_whose_blocks_cannot_be_flushed_stays_marked_as_open),
 	    cmocka_unit_test(a_mark_in_a_file_goes_through_msync),
+	    cmocka_unit_test(a_pool_that_was_open_at_an_unsafe_shutdown_is_not_opened),
+	    cmocka_unit_test(a_counter_that_cannot_be_read_is_an_error),
 	};
 
 	return run_on_durable("devdax", tests, sizeof(tests) / sizeof(tests[0]));

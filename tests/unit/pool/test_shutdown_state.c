@@ -140,25 +140,31 @@ static void a_name_has_the_originals_checksum(void **state)
 
 static char *machine;
 
+/* Makes the machine and the folders above a path in it. */
+static void make_folders(char *full)
+{
+	for (char *c = full + strlen(machine); (c = strchr(c, '/')) != NULL; c++) {
+		*c = '\0';
+		mkdir(full, 0755);
+		*c = '/';
+	}
+}
+
 static void put(const char *path, const char *text)
 {
 	char full[512];
-	char command[1100];
 
 	snprintf(full, sizeof(full), "%s/%s", machine, path);
-	snprintf(command, sizeof(command), "mkdir -p \"$(dirname '%s')\"", full);
-	assert_int_equal(system(command), 0);
+	make_folders(full);
 	support_write_file(full, text, strlen(text));
 }
 
 static void put_link(const char *path, const char *target)
 {
 	char full[512];
-	char command[1100];
 
 	snprintf(full, sizeof(full), "%s/%s", machine, path);
-	snprintf(command, sizeof(command), "mkdir -p \"$(dirname '%s')\"", full);
-	assert_int_equal(system(command), 0);
+	make_folders(full);
 	assert_int_equal(symlink(target, full), 0);
 }
 
@@ -257,6 +263,83 @@ static void devices_without_modules_add_nothing(void **state)
 	assert_memory_equal(&s, &none, sizeof(s));
 }
 
+#define REGION "devices/acpi/ndbus0/region1"
+
+static void put_number(const char *path, unsigned n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u\n", n);
+	put(path, text);
+}
+
+/* The second region gets n modules with counter 1 and names of len letters, the last of last_len. */
+static void make_modules(unsigned n, int len, int last_len)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+
+	for (unsigned i = 0; i < n; i++) {
+		char path[100];
+		char text[100];
+
+		snprintf(path, sizeof(path), REGION "/mapping%u", i);
+		snprintf(text, sizeof(text), "nmem%u,0,1,0\n", 100 + i);
+		put(path, text);
+		snprintf(path, sizeof(path), "bus/nd/devices/nmem%u/nfit/dirty_shutdown",
+			 100 + i);
+		put(path, "1\n");
+		snprintf(path, sizeof(path), "bus/nd/devices/nmem%u/nfit/id", 100 + i);
+		snprintf(text, sizeof(text), "%.*s\n", i + 1 < n ? len : last_len,
+			 letters);
+		put(path, text);
+	}
+	put_number(REGION "/mappings", n);
+}
+
+static int add_second_region(struct shutdown_state *s)
+{
+	*s = none;
+	return shutdown_devices_add(s, "/mnt/file", makedev(259, 1), false);
+}
+
+static void a_region_without_modules_adds_nothing(void **state)
+{
+	struct shutdown_state s;
+
+	(void)state;
+	put(REGION "/mappings", "0\n");
+	assert_int_equal(add_second_region(&s), 0);
+	assert_memory_equal(&s, &none, sizeof(s));
+}
+
+static void more_names_than_can_be_summed_are_an_error(void **state)
+{
+	struct shutdown_state s;
+
+	(void)state;
+	make_modules(171, 24, 15);
+	assert_int_equal(add_second_region(&s), 0);
+	assert_int_equal(s.usc, 171);
+	for (int last = 16; last <= 24; last += 8) {
+		make_modules(171, 24, last);
+		assert_int_equal(add_second_region(&s), -ENAMETOOLONG);
+		assert_memory_equal(&s, &none, sizeof(s));
+		assert_non_null(strstr(errormsg_get(), "/mnt/file"));
+	}
+}
+
+/* No region has so many: the number is not believed. */
+static void of_very_many_modules_the_first_ones_count(void **state)
+{
+	struct shutdown_state s;
+
+	(void)state;
+	make_modules(256, 1, 1);
+	put_number(REGION "/mappings", 300);
+	assert_int_equal(add_second_region(&s), 0);
+	assert_int_equal(s.usc, 256);
+}
+
 /* Files with these descriptors are on the disks of the first two regions. */
 enum { FIRST_DISK = 1000, SECOND_DISK };
 
@@ -339,6 +422,12 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(an_empty_name_adds_nothing, make_machine,
 					    drop_machine),
 	    cmocka_unit_test_setup_teardown(devices_without_modules_add_nothing,
+					    make_machine, drop_machine),
+	    cmocka_unit_test_setup_teardown(a_region_without_modules_adds_nothing,
+					    make_machine, drop_machine),
+	    cmocka_unit_test_setup_teardown(more_names_than_can_be_summed_are_an_error,
+					    make_machine, drop_machine),
+	    cmocka_unit_test_setup_teardown(of_very_many_modules_the_first_ones_count,
 					    make_machine, drop_machine),
 	    cmocka_unit_test_setup_teardown(the_modules_of_all_parts_are_summed,
 					    make_machine, drop_machine),

@@ -6,8 +6,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 static void a_lost_data_page_fails_the_reads_of_its_block_only(void **state)
 {
@@ -297,66 +295,6 @@ static void a_page_that_finds_no_room_is_waited_for_by_nobody(void **state)
 	drop_pool();
 }
 
-/* --- a fork while another thread has replaced a page -------------------------------------- */
-
-enum { TAKING_FREELY, TAKING_ARMED, TAKING_STOPPED, TAKING_ON };
-
-/* The state of the thread that is about to remove a replacement. */
-static atomic_int taking;
-
-SUPPORT_INTERPOSE int memfd_create(const char *name, unsigned flags)
-{
-	int armed = TAKING_ARMED;
-
-	if (atomic_compare_exchange_strong(&taking, &armed, TAKING_STOPPED))
-		while (atomic_load(&taking) == TAKING_STOPPED)
-			sched_yield();
-	return (int)syscall(SYS_memfd_create, name, flags);
-}
-
-static void *read_lost_block(void *arg)
-{
-	(void)arg;
-	return get(7) == -1 ? NULL : (void *)1;
-}
-
-static void a_child_inherits_no_replacement_and_waits_for_nobody(void **state)
-{
-	pthread_t thread;
-	void *failed;
-	int status;
-	pid_t pid;
-
-	(void)state;
-	if (support_is_emulated())
-		skip();
-	make_pool();
-	lose_page(data_off(7));
-	atomic_store(&taking, TAKING_ARMED);
-	assert_int_equal(pthread_create(&thread, NULL, read_lost_block, NULL), 0);
-	while (atomic_load(&taking) != TAKING_STOPPED)
-		sched_yield();
-	pid = fork();
-	if (pid == 0) {
-		alarm(20);
-		atomic_store(&taking, TAKING_ON);
-		for (int round = 0; round < 3; round++)
-			for (int i = 0; i < 100; i++)
-				if (get(i) != (i == 7 ? -1 : i))
-					_exit(1 + i);
-		pmemblk_close(pool);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	atomic_store(&taking, TAKING_ON);
-	assert_int_equal(pthread_join(thread, &failed), 0);
-	assert_null(failed);
-	atomic_store(&taking, TAKING_FREELY);
-	assert_int_equal(get(8), 8);
-	drop_pool();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,7 +309,6 @@ int main(void)
 	    cmocka_unit_test(a_block_of_very_many_lost_pages_fails_and_all_others_too),
 	    cmocka_unit_test(a_huge_page_is_replaced_as_a_whole),
 	    cmocka_unit_test(a_page_that_finds_no_room_is_waited_for_by_nobody),
-	    cmocka_unit_test(a_child_inherits_no_replacement_and_waits_for_nobody),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);
