@@ -153,6 +153,33 @@ static void success_leaves_the_message_and_no_mapping(void **state)
 	free(message);
 }
 
+/* Otherwise it would seem to be no device that has to be flushed. */
+static void a_failing_fstat_leaves_no_flush_out(void **state)
+{
+	unsigned nfailed = 0;
+	unsigned n = 0;
+
+	(void)state;
+	do {
+		PMEMblkpool *p;
+
+		arm(0);
+		failing_fstat = ++n;
+		errno = 0;
+		p = pmemblk_open(device, 512);
+		if (p) {
+			pmemblk_close(p);
+			assert_string_equal(flushes, "110");
+		} else {
+			assert_int_equal(errno, EIO);
+			nfailed++;
+		}
+	} while (nfstat >= failing_fstat && n < 1000);
+	assert_in_range(nfailed, 1, n - 1);
+	arm(0);
+	pmemblk_close(must(pmemblk_open(device, 512)));
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_pool, NULL)
 
 int main(void)
@@ -166,6 +193,7 @@ int main(void)
 	    CASE(a_damaged_header_is_found),
 	    CASE(a_device_is_not_mapped_privately),
 	    CASE(success_leaves_the_message_and_no_mapping),
+	    CASE(a_failing_fstat_leaves_no_flush_out),
 	};
 
 	return run_on_durable("devdax_open", tests, sizeof(tests) / sizeof(tests[0]));
