@@ -66,6 +66,7 @@ static void a_set_has_a_device_once(void **state)
 static void a_device_may_have_the_descriptor_0(void **state)
 {
 	const int input = support_close_input();
+	PMEMblkpool *second = NULL;
 	PMEMblkpool *p;
 
 	(void)state;
@@ -75,10 +76,13 @@ static void a_device_may_have_the_descriptor_0(void **state)
 		pmemblk_close(p);
 		p = pmemblk_open(device, 512);
 	}
-	if (p)
+	if (p) {
+		second = pmemblk_open(device, 512);
 		pmemblk_close(p);
+	}
 	support_restore_input(input);
 	must(p);
+	assert_null(second);
 }
 
 static void the_size_in_a_set_is_that_of_the_device(void **state)
