@@ -185,6 +185,27 @@ static void a_directory_is_no_part(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* The number may be that of another thread's file by then. */
+static void what_is_closed_is_not_closed_again(void **state)
+{
+	const char *path = make_file("closed");
+	struct poolset *set;
+	int fd;
+	int number;
+
+	(void)state;
+	assert_int_equal(poolset_single(path, 0, &set), 0);
+	assert_int_equal(poolset_files_open(set, POOLSET_WRITE), 0);
+	number = set->part[0].fd;
+	poolset_files_close(set);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd, number);
+	poolset_files_unlock_and_close(set);
+	assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(close(fd), 0);
+	poolset_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +215,7 @@ int main(void)
 	    cmocka_unit_test(a_file_that_is_cut_off_while_it_is_read_is_named),
 	    cmocka_unit_test(the_shortest_set_file_is_one),
 	    cmocka_unit_test(a_directory_is_no_part),
+	    cmocka_unit_test(what_is_closed_is_not_closed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
