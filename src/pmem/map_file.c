@@ -220,8 +220,14 @@ static int map(const struct opened *file, enum file_type type, size_t len, size_
 	void *addr;
 	struct stat st;
 	int region = IS_PMEM_FILE;
-	int ret = mapping_reserve(len, unit, &addr);
+	int ret;
 
+	if (type == FILE_DEVDAX) {
+		if (fstat(file->fd, &st) != 0)
+			return errormsg_fail_sys(errno, "cannot stat %s", file->path);
+		region = region_of_device(st.st_rdev);
+	}
+	ret = mapping_reserve(len, unit, &addr);
 	if (ret < 0)
 		return blame_file(file->path, ret);
 	ret = mapping_place(addr, len, file->fd, 0, MAPPING_SHARED, &is_sync, &why);
@@ -231,11 +237,8 @@ static int map(const struct opened *file, enum file_type type, size_t len, size_
 					 file->path);
 	}
 	sync_refused = !is_sync;
-	if (type == FILE_DEVDAX) {
-		region = fstat(file->fd, &st) == 0 ? region_of_device(st.st_rdev)
-						   : IS_PMEM_NO_REGION;
+	if (type == FILE_DEVDAX)
 		is_sync = true;
-	}
 	if (is_sync && !engine.flush_backend->durable) {
 		is_sync = false;
 		why = "this CPU cannot write its caches back to persistent memory";

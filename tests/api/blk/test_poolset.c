@@ -372,6 +372,86 @@ static void inconsistent_directories_are_refused(void **state)
 				  "both claim");
 }
 
+/* Returns the number of blocks of a new pool. */
+static size_t create_set(const char *text)
+{
+	PMEMblkpool *p = set_create(text, 512);
+	size_t n = pmemblk_nblock(p);
+
+	pmemblk_close(p);
+	return n;
+}
+
+static void the_reservation_of_a_directory_is_compared_to_the_byte(void **state)
+{
+	(void)state;
+	for (const char *name = "d\0e\0f\0g\0h\0"; *name; name += 2)
+		assert_int_equal(mkdir(set_path(name), 0755), 0);
+	image_make_zero(set_path("d/000000.pmem"), 20 * MIB);
+	create_set("OPTION SINGLEHDR\n20M @/d\n");
+	image_make_zero(set_path("e/000000.pmem"), 20 * MIB + 1);
+	set_assert_create_refused("OPTION SINGLEHDR\n20M @/e\n", EINVAL,
+				  "reserves 20971520");
+	set_assert_create_refused("OPTION SINGLEHDR\n16785407 @/f\n", EINVAL,
+				  "a pool needs at least");
+	create_set("OPTION SINGLEHDR\n16785408 @/f\n");
+	/* together 2^64 bytes */
+	create_set("OPTION SINGLEHDR\n8192P @/g\n8192P @/h\n");
+}
+
+static void part_files_of_more_than_any_reservation_are_refused(void **state)
+{
+	static const off_t most = (off_t)(((uint64_t)1 << 63) - 4096);
+
+	(void)state;
+	assert_int_equal(mkdir(set_path("d"), 0755), 0);
+	image_make_zero(set_path("d/0.pmem"), 4096);
+	image_make_zero(set_path("d/1.pmem"), 4096);
+	image_make_zero(set_path("d/2.pmem"), 20 * MIB);
+	if (truncate(set_path("d/0.pmem"), most) != 0 ||
+	    truncate(set_path("d/1.pmem"), most) != 0)
+		skip(); /* not on this file system */
+	set_assert_create_refused("OPTION SINGLEHDR\n1G @/d\n", EINVAL,
+				  "have 18446744073709551615");
+}
+
+static void what_is_no_file_in_a_directory_is_no_part(void **state)
+{
+	size_t n;
+
+	(void)state;
+	assert_int_equal(mkdir(set_path("d"), 0755), 0);
+	assert_int_equal(mkdir(set_path("e"), 0755), 0);
+	image_make_zero(set_path("d/000000.pmem"), 20 * MIB);
+	n = create_set("OPTION SINGLEHDR\n1G @/d\n");
+	image_make_zero(set_path("e/000000.pmem"), 20 * MIB);
+	assert_int_equal(mkdir(set_path("e/1.pmem"), 0755), 0);
+	assert_int_equal(symlink("nothing", set_path("e/2.pmem")), 0);
+	assert_int_equal(mkfifo(set_path("e/3.pmem"), 0600), 0);
+	assert_int_equal(create_set("OPTION SINGLEHDR\n1G @/e\n"), n);
+}
+
+static void a_set_with_replicas_makes_no_part_in_a_directory(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(set_path("d"), 0755), 0);
+	set_assert_create_refused("OPTION SINGLEHDR\n20M @/d\nREPLICA\n20M @/b\n",
+				  EOPNOTSUPP, "replica");
+	assert_int_equal(rmdir(set_path("d")), 0);
+	assert_false(set_part_exists("b"));
+}
+
+static void a_number_is_the_same_with_zeros_before_it(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(set_path("d"), 0755), 0);
+	assert_int_equal(mkdir(set_path("e"), 0755), 0);
+	image_make_zero(set_path("d/10.pmem"), 20 * MIB);
+	image_make_zero(set_path("e/010.pmem"), 20 * MIB);
+	set_assert_create_refused("OPTION SINGLEHDR\n40M @/d\n40M @/e\n", EINVAL,
+				  "both claim to be part 10");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +472,11 @@ int main(void)
 	    SET_CASE(a_directory_gets_one_part_of_the_smallest_size),
 	    SET_CASE(part_files_in_directories_are_taken_in_order),
 	    SET_CASE(inconsistent_directories_are_refused),
+	    SET_CASE(the_reservation_of_a_directory_is_compared_to_the_byte),
+	    SET_CASE(part_files_of_more_than_any_reservation_are_refused),
+	    SET_CASE(what_is_no_file_in_a_directory_is_no_part),
+	    SET_CASE(a_set_with_replicas_makes_no_part_in_a_directory),
+	    SET_CASE(a_number_is_the_same_with_zeros_before_it),
 	};
 
 	setenv("PMEM_IS_PMEM_FORCE", "1", 1);

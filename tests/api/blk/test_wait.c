@@ -12,6 +12,18 @@ enum { NTURN = 3 };
 
 static volatile sig_atomic_t ncaught;
 
+/* A clock of the test's own, which only pauses advance; 0: the machine's. */
+static uint64_t fake_ns;
+
+SUPPORT_INTERPOSE int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	if (fake_ns == 0 || clock != CLOCK_MONOTONIC)
+		return (int)syscall(SYS_clock_gettime, clock, t);
+	t->tv_sec = (time_t)(fake_ns / 1000000000);
+	t->tv_nsec = (long)(fake_ns % 1000000000);
+	return 0;
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -138,6 +150,9 @@ static void the_wait_ends_with_the_time_that_was_given(void **state)
 static uint64_t npause;
 static uint64_t longest_pause; /* ns */
 static uint64_t all_pauses;
+static uint64_t shortest_pause; /* without the last one */
+static uint64_t last_pause;
+static unsigned nrepeated; /* pauses that are equal to the one before */
 
 SUPPORT_INTERPOSE int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t,
 			    const sigset_t *mask)
@@ -148,6 +163,14 @@ SUPPORT_INTERPOSE int ppoll(struct pollfd *fds, nfds_t n, const struct timespec 
 	npause++;
 	all_pauses += ns;
 	longest_pause = ns > longest_pause ? ns : longest_pause;
+	if (last_pause > 0 && last_pause < shortest_pause)
+		shortest_pause = last_pause;
+	nrepeated += ns == last_pause;
+	last_pause = ns;
+	if (fake_ns) {
+		fake_ns += ns;
+		return 0;
+	}
 	return (int)syscall(SYS_ppoll, fds, n, &copy, mask, (size_t)8);
 }
 
@@ -166,6 +189,36 @@ static void the_last_pause_ends_with_the_time_that_was_given(void **state)
 		assert_true(all_pauses <= (uint64_t)ms[i] * 1000000);
 		assert_true(longest_pause < 20000000);
 	}
+	pmemblk_close(p);
+}
+
+static void wait_by_a_fake_clock(uint64_t begin_of_wait, int ms)
+{
+	set_wait(ms);
+	npause = longest_pause = all_pauses = last_pause = 0;
+	shortest_pause = UINT64_MAX;
+	nrepeated = 0;
+	fake_ns = begin_of_wait;
+	REQUIRE(!pmemblk_open(fixture_path, 0), "the pool is locked");
+	fake_ns = 0;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(all_pauses, (uint64_t)ms * 1000000);
+	assert_true(longest_pause <= 20000000);
+	assert_in_range(nrepeated, 0, 2);
+}
+
+/* So that many who wait do not all try at the same moments. */
+static void pauses_differ_and_together_they_last_as_long_as_was_given(void **state)
+{
+	PMEMblkpool *p = fixture_create(BSIZE, SIZE, 0600);
+
+	(void)state;
+	wait_by_a_fake_clock(UINT64_C(10900000000), 5000);
+	assert_in_range(shortest_pause, 5000000, 7000000);
+	assert_in_range(longest_pause, 18000000, 20000000);
+	assert_in_range(npause, 250, 1000);
+	/* a second ends */
+	wait_by_a_fake_clock(UINT64_C(950000000), 100);
 	pmemblk_close(p);
 }
 
@@ -391,6 +444,7 @@ int main(void)
 	    CASE(without_the_setting_nobody_waits),
 	    CASE(the_wait_ends_with_the_time_that_was_given),
 	    CASE(the_last_pause_ends_with_the_time_that_was_given),
+	    CASE(pauses_differ_and_together_they_last_as_long_as_was_given),
 	    CASE(a_thread_gets_the_pool_that_another_one_closes),
 	    CASE(create_and_check_wait_as_well),
 	    CASE(a_new_file_that_another_one_has_locked_is_made_again),

@@ -45,8 +45,10 @@ static struct device {
 } devices[NDEVICE] = {
     {.path = "/dev/zero"}, {.path = "/dev/full"}, {.path = "/dev/null"}};
 
-static unsigned opens;	      /* of devices */
-static unsigned failing_open; /* the one that fails, from 1; 0: none */
+static unsigned opens;	       /* of devices */
+static unsigned failing_open;  /* the one that fails, from 1; 0: none */
+static unsigned nfstat;	       /* calls of fstat() for devices */
+static unsigned failing_fstat; /* as failing_open */
 
 static const char *header;     /* the file whose mark is noted */
 static char flushes[64];       /* the mark at each deep flush, '0' or '1' */
@@ -112,6 +114,10 @@ SUPPORT_INTERPOSE int fstat(int fd, struct stat *st)
 		    st->st_dev == devices[i].file.st_dev) {
 			st->st_mode = S_IFCHR | 0600;
 			st->st_rdev = devices[i].number;
+			if (++nfstat == failing_fstat) {
+				errno = EIO;
+				ret = -1;
+			}
 		}
 	return ret;
 }
@@ -134,6 +140,8 @@ static inline void arm(unsigned at)
 	goes_on_failing = false;
 	opens = 0;
 	failing_open = 0;
+	nfstat = 0;
+	failing_fstat = 0;
 	atomic_store(&map_sync_requests, 0);
 	atomic_store(&map_sync_failing, 0);
 }
@@ -232,6 +240,13 @@ static inline void assert_content(int i, size_t zeros)
 	assert_filled(bytes, 0, zeros, 0);
 	assert_filled(bytes, zeros, SIZE, fill_of(i));
 	free(bytes);
+}
+
+/* Mappings of devices, and reserved addresses, of which a sanitizer has some, too. */
+static inline unsigned count_mappings(void)
+{
+	return support_count_mappings("/device") +
+	       (SUPPORT_SANITIZED ? 0 : support_count_mappings(" ---p 00000000 00:00 0"));
 }
 
 /* Runs the cases, also on a CPU that cannot make anything durable. */

@@ -65,17 +65,21 @@ static void only_devices_that_it_wrote_to_are_cleared(void **state)
 	for (at = 1; at < 100; at++) {
 		PMEMblkpool *p;
 		unsigned char byte;
+		unsigned before;
 		bool is_cleared;
 
 		make_machine(3, REGION, "4096\n");
+		before = count_mappings();
 		atomic_store(&map_sync_failing, at);
 		errno = 0;
 		p = pmemblk_create(make_set(""), 512, 0, 0600);
 		if (p) {
 			pmemblk_close(p);
+			assert_int_equal(count_mappings(), before);
 			break;
 		}
 		assert_int_equal(errno, ENOMEM);
+		assert_int_equal(count_mappings(), before);
 		image_read(devices[1].content, START - 1, &byte, 1);
 		is_cleared = byte == 0;
 		ncleared += is_cleared;

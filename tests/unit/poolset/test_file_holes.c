@@ -16,6 +16,7 @@
 #define PAGE 4096
 #define NPAGE 16
 #define SIZE (NPAGE * PAGE)
+#define PATIENCE 30 /* seconds before a call counts as hanging */
 
 static int fd;
 
@@ -75,11 +76,24 @@ static void make_sparse(void)
 	assert_int_equal(ftruncate(fd, SIZE), 0);
 }
 
-/* Every page but `kept` was allocated by the call. */
+static int64_t count_blocks(void)
+{
+	struct stat st;
+
+	assert_int_equal(fsync(fd), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_blocks;
+}
+
+/*
+ * Every page but `kept` was allocated by the call. tmpfs also calls a page a hole that is allocated
+ * and was never written.
+ */
 static void holes_come_back_around(unsigned kept)
 {
 	char byte;
 
+	assert_int_equal(count_blocks(), PAGE / 512);
 	for (unsigned page = 0; page < NPAGE; page++) {
 		assert_int_equal(is_hole(page), page != kept);
 		assert_int_equal(pread(fd, &byte, 1, page * PAGE), 1);
@@ -102,15 +116,6 @@ static void what_was_there_before_stays(void **state)
 		file_holes_free(&holes);
 		holes_come_back_around(kept);
 	}
-}
-
-static int64_t count_blocks(void)
-{
-	struct stat st;
-
-	assert_int_equal(fsync(fd), 0);
-	assert_int_equal(fstat(fd, &st), 0);
-	return st.st_blocks;
 }
 
 static unsigned ngrow; /* calls of fail_to_grow() since it was set to 0 */
@@ -185,16 +190,41 @@ static void what_was_allocated_before_stays_allocated(void **state)
 	close(fd);
 }
 
+/* The same directly behind what was written. */
+static void what_was_allocated_behind_data_stays_allocated(void **state)
+{
+	static const char data[SIZE] = "data";
+	struct file_holes holes = {.n = 0};
+	struct fiemap map = {.fm_length = SIZE};
+	int64_t before;
+
+	(void)state;
+	fd = open(support_path(false, "reserved"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4 * SIZE), 0);
+	if (syscall(SYS_ioctl, fd, FS_IOC_FIEMAP, &map) != 0 ||
+	    fallocate(fd, 0, SIZE, SIZE) != 0) {
+		close(fd);
+		skip(); /* the file system cannot tell, or cannot allocate */
+	}
+	assert_int_equal(pwrite(fd, data, SIZE, 0), SIZE);
+	before = count_blocks();
+	assert_int_equal(file_holes_note(&holes, fd), 0);
+	fill_and_restore(&holes, 4 * SIZE, before + 2 * SIZE / 512);
+	assert_true(count_blocks() >= before);
+	assert_true(count_blocks() < before + SIZE / 512 / 2);
+	close(fd);
+}
+
 /* Then the file has as many blocks as if it had no hole. */
-static void a_hole_comes_back_if_space_is_reserved_behind_the_end(void **state)
+static void only_the_hole_comes_back(unsigned hole)
 {
 	struct file_holes holes = {.n = 0};
 	int64_t before;
 
-	(void)state;
 	make_sparse();
 	for (unsigned page = 0; page < NPAGE; page++)
-		if (page != 3)
+		if (page != hole)
 			store(page, "data");
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, SIZE, 2 * SIZE) != 0) {
 		close(fd);
@@ -206,6 +236,13 @@ static void a_hole_comes_back_if_space_is_reserved_behind_the_end(void **state)
 	fill_and_restore(&holes, SIZE, before + 1);
 	assert_int_equal(count_blocks(), before);
 	close(fd);
+}
+
+static void a_hole_comes_back_if_space_is_reserved_behind_the_end(void **state)
+{
+	(void)state;
+	only_the_hole_comes_back(3);
+	only_the_hole_comes_back(NPAGE - 1);
 }
 
 /* Blocks that were written here and there. */
@@ -238,6 +275,7 @@ static void what_was_stored_meanwhile_stays(void **state)
 			if (allocated)
 				assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
 			store(kept, "data");
+			errno = 0; /* no error of the past */
 			file_holes_restore(&holes, fd);
 			file_holes_free(&holes);
 			holes_come_back_around(kept);
@@ -262,6 +300,50 @@ static void the_end_of_a_page_stays_when_reads_are_short(void **state)
 	assert_int_equal(byte, 'd');
 	for (unsigned page = 0; page < NPAGE; page++)
 		assert_int_equal(is_hole(page), page != 7);
+	close(fd);
+}
+
+/* Whatever else is in the page. */
+static void the_first_and_the_last_byte_of_a_page_count(void **state)
+{
+	(void)state;
+	for (int disturbed = 0; disturbed < 2; disturbed++) {
+		struct file_holes holes = {.n = 0};
+		char byte;
+
+		make_sparse();
+		assert_int_equal(file_holes_note(&holes, fd), 0);
+		assert_int_equal(posix_fallocate(fd, 0, SIZE), 0);
+		store(8, "d");
+		assert_int_equal(pwrite(fd, "d", 1, 11 * PAGE - 1), 1);
+		is_disturbed = disturbed;
+		file_holes_restore(&holes, fd);
+		is_disturbed = false;
+		file_holes_free(&holes);
+		assert_int_equal(pread(fd, &byte, 1, 8 * PAGE), 1);
+		assert_int_equal(byte, 'd');
+		assert_int_equal(pread(fd, &byte, 1, 11 * PAGE - 1), 1);
+		assert_int_equal(byte, 'd');
+		assert_int_equal(count_blocks(), 2 * PAGE / 512);
+		close(fd);
+	}
+}
+
+/* They are no hole: the user has allocated them. */
+static void pages_of_zeros_between_holes_stay(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	const char zero[PAGE] = "";
+	int64_t before;
+
+	(void)state;
+	make_sparse();
+	for (unsigned page = 1; page < NPAGE; page += 2)
+		assert_int_equal(pwrite(fd, zero, PAGE, page * PAGE), PAGE);
+	before = count_blocks();
+	assert_int_equal(file_holes_note(&holes, fd), 0);
+	fill_and_restore(&holes, SIZE, before + SIZE / 2 / 512);
+	assert_int_equal(count_blocks(), before);
 	close(fd);
 }
 
@@ -298,6 +380,17 @@ static void holes_come_back_if_there_is_no_space_at_first(void **state)
 	nfull = 3;
 	only_this_many_stay(0);
 	assert_int_equal(nfull, 0);
+	nfull = 2 * (NPAGE / 2);
+	only_this_many_stay(0);
+	assert_int_equal(nfull, 0);
+}
+
+static void a_disk_that_stays_full_is_tried_three_times(void **state)
+{
+	(void)state;
+	nfull = 3 * (NPAGE / 2);
+	only_this_many_stay(NPAGE / 2);
+	assert_int_equal(nfull, 0);
 }
 
 static void a_hole_that_is_not_freed_keeps_no_other_one(void **state)
@@ -324,10 +417,35 @@ static void a_length_within_a_page_leaves_no_block_there(void **state)
 	assert_int_equal(posix_fallocate(fd, 0, SIZE - 100), 0);
 	/* the page is no hole any more */
 	assert_int_equal(pwrite(fd, "", 1, SIZE - 200), 1);
+	/* interrupted calls before the end is met, which is no interruption */
+	is_punch_interrupted = true;
+	alarm(PATIENCE);
 	file_holes_restore(&holes, fd);
+	alarm(0);
+	is_punch_interrupted = false;
 	file_holes_free(&holes);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_size, SIZE - 100);
+	assert_int_equal(count_blocks(), before);
+	close(fd);
+}
+
+static void a_hole_of_one_byte_in_the_last_page_comes_back(void **state)
+{
+	struct file_holes holes = {.n = 0};
+	const off_t length = SIZE - PAGE + 1;
+	int64_t before;
+
+	(void)state;
+	make_sparse();
+	store(0, "data");
+	assert_int_equal(ftruncate(fd, length), 0);
+	before = count_blocks();
+	alarm(PATIENCE);
+	assert_int_equal(file_holes_note(&holes, fd), 0);
+	alarm(0);
+	assert_int_equal(holes.n, 1);
+	fill_and_restore(&holes, length, before + 1);
 	assert_int_equal(count_blocks(), before);
 	close(fd);
 }
@@ -338,14 +456,19 @@ int main(void)
 	    cmocka_unit_test(what_was_there_before_stays),
 	    cmocka_unit_test(missing_memory_for_any_hole_is_an_error),
 	    cmocka_unit_test(what_was_allocated_before_stays_allocated),
+	    cmocka_unit_test(what_was_allocated_behind_data_stays_allocated),
 	    cmocka_unit_test(a_hole_comes_back_if_space_is_reserved_behind_the_end),
 	    cmocka_unit_test(each_of_a_thousand_holes_comes_back),
 	    cmocka_unit_test(what_was_stored_meanwhile_stays),
 	    cmocka_unit_test(the_end_of_a_page_stays_when_reads_are_short),
+	    cmocka_unit_test(the_first_and_the_last_byte_of_a_page_count),
+	    cmocka_unit_test(pages_of_zeros_between_holes_stay),
 	    cmocka_unit_test(holes_come_back_if_calls_are_interrupted),
 	    cmocka_unit_test(holes_come_back_if_there_is_no_space_at_first),
+	    cmocka_unit_test(a_disk_that_stays_full_is_tried_three_times),
 	    cmocka_unit_test(a_hole_that_is_not_freed_keeps_no_other_one),
 	    cmocka_unit_test(a_length_within_a_page_leaves_no_block_there),
+	    cmocka_unit_test(a_hole_of_one_byte_in_the_last_page_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

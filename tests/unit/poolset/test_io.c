@@ -13,6 +13,8 @@
 #include "poolset/files.h"
 #include "poolset/io.h"
 
+#define PATIENCE 20 /* seconds before a call counts as hanging */
+
 enum { PAGE = 4096, NPART = 3, PAGES = 600, LENGTH = PAGES * PAGE };
 
 /* Writes that store nothing before one fails. */
@@ -186,6 +188,15 @@ static void data_are_found_in_every_part_and_at_their_ends(void **state)
 	check_many();
 }
 
+static void data_at_the_start_are_found_after_another_error(void **state)
+{
+	(void)state;
+	store(0, 0);
+	open_set(POOLSET_READ);
+	errno = ENXIO; /* of a call before */
+	assert_next(0, poolset_files_image_size(set));
+}
+
 static void without_a_standard_input_the_same_is_found(void **state)
 {
 	int input;
@@ -262,11 +273,14 @@ static void a_write_in_small_pieces_is_whole(void **state)
 	open_set(POOLSET_WRITE);
 	for (size_t i = 0; i < sizeof(want); i++)
 		want[i] = (char)(next = (unsigned char)(next * 5 + 1));
-	most = 1000;
-	assert_int_equal(poolset_io_write(set, 1, 100, want, sizeof(want)), 0);
+	for (most = 1; most <= 1000; most += 999) {
+		size_t len = most == 1 ? 10 : sizeof(want);
+
+		assert_int_equal(poolset_io_write(set, 1, 100, want, len), 0);
+		assert_int_equal(poolset_io_read(set, 1, 100, got, len), 0);
+		assert_memory_equal(got, want, len);
+	}
 	most = 0;
-	assert_int_equal(poolset_io_read(set, 1, 100, got, sizeof(got)), 0);
-	assert_memory_equal(got, want, sizeof(want));
 	assert_int_equal(poolset_io_read(set, 1, 0, got, 100), 0);
 	for (size_t i = 0; i < 100; i++)
 		assert_int_equal(got[i], 0);
@@ -293,6 +307,50 @@ static void a_sync_that_is_interrupted_is_repeated(void **state)
 	assert_int_equal(*sync_errors, 0);
 }
 
+static void what_is_open_for_reading_is_not_written(void **state)
+{
+	char page[PAGE] = "text";
+
+	(void)state;
+	open_set(POOLSET_READ);
+	assert_int_equal(poolset_io_write(set, 1, 0, page, sizeof(page)), -EBADF);
+	assert_non_null(strstr(errormsg_get(), "for writing"));
+	assert_false(set->part[1].is_stored);
+	assert_int_equal(poolset_io_read(set, 1, 0, page, 1), 0);
+	assert_int_equal(page[0], 0);
+}
+
+/* Or one that is not there: whoever reads there finds out. */
+static void a_device_is_taken_to_have_data_everywhere(void **state)
+{
+	struct poolset_part *part = &set->part[1];
+
+	(void)state;
+	open_set(POOLSET_READ);
+	for (int i = 0; i < 2; i++) {
+		const int fd = part->fd;
+
+		part->is_devdax = i == 0;
+		part->fd = i == 0 ? fd : -1;
+		for (unsigned page = PAGES; page < 2 * PAGES - 1; page++) {
+			const uint64_t off = (uint64_t)page * PAGE;
+			const uint64_t end = poolset_files_image_size(set);
+
+			assert_int_equal(poolset_io_next_data(set, off, end), off);
+		}
+		part->is_devdax = false;
+		part->fd = fd;
+	}
+}
+
+static void parts_of_more_than_an_image_can_have_make_the_largest_one(void **state)
+{
+	(void)state;
+	set->part[0].length = LENGTH;
+	set->part[1].length = set->part[2].length = UINT64_C(1) << 63;
+	assert_int_equal(poolset_files_image_size(set), UINT64_MAX - PAGE + 1);
+}
+
 static void behind_the_end_a_read_fails(void **state)
 {
 	char page[PAGE];
@@ -300,8 +358,11 @@ static void behind_the_end_a_read_fails(void **state)
 	(void)state;
 	open_set(POOLSET_READ);
 	assert_int_equal(poolset_io_read(set, 2, LENGTH - PAGE, page, sizeof(page)), 0);
+	errno = EINTR; /* of a call before */
+	alarm(PATIENCE);
 	assert_int_equal(poolset_io_read(set, 2, LENGTH - PAGE + 1, page, sizeof(page)),
 			 -EIO);
+	alarm(0);
 	assert_non_null(strstr(errormsg_get(), paths[2]));
 }
 
@@ -313,12 +374,16 @@ int main(void)
 	    CASE(a_set_without_data_has_none),
 	    CASE(a_header_of_a_later_part_is_not_in_the_image),
 	    CASE(data_are_found_in_every_part_and_at_their_ends),
+	    CASE(data_at_the_start_are_found_after_another_error),
 	    CASE(without_a_standard_input_the_same_is_found),
 	    CASE(a_write_that_fails_is_reported),
 	    CASE(a_write_is_read_back_and_marks_its_part),
 	    CASE(clear_removes_the_header_and_nothing_else),
 	    CASE(a_write_in_small_pieces_is_whole),
 	    CASE(a_sync_that_is_interrupted_is_repeated),
+	    CASE(what_is_open_for_reading_is_not_written),
+	    CASE(a_device_is_taken_to_have_data_everywhere),
+	    CASE(parts_of_more_than_an_image_can_have_make_the_largest_one),
 	    CASE(behind_the_end_a_read_fails),
 	};
 

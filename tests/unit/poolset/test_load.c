@@ -133,13 +133,18 @@ static void an_interrupted_read_of_a_set_file_begins_again(void **state)
 
 static void a_file_that_is_cut_off_while_it_is_read_is_named(void **state)
 {
+	static const int past[] = {EIO, EINTR}; /* errors of calls before */
 	struct poolset *set = NULL;
 
 	(void)state;
-	next_read = READ_NOTHING;
-	errno = EIO; /* an error of the past */
-	assert_int_equal(poolset_load(make_file("file"), false, NULL, &set), -EINVAL);
-	assert_non_null(strstr(errormsg_get(), "changed while it was read"));
+	for (size_t i = 0; i < ARRAY_SIZE(past); i++) {
+		const char *path = make_file("file");
+
+		next_read = READ_NOTHING;
+		errno = past[i];
+		assert_int_equal(poolset_load(path, false, NULL, &set), -EINVAL);
+		assert_non_null(strstr(errormsg_get(), "changed while it was read"));
+	}
 }
 
 /* It has a set file's signature, and nothing else. */
@@ -180,6 +185,27 @@ static void a_directory_is_no_part(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+/* The number may be that of another thread's file by then. */
+static void what_is_closed_is_not_closed_again(void **state)
+{
+	const char *path = make_file("closed");
+	struct poolset *set;
+	int fd;
+	int number;
+
+	(void)state;
+	assert_int_equal(poolset_single(path, 0, &set), 0);
+	assert_int_equal(poolset_files_open(set, POOLSET_WRITE), 0);
+	number = set->part[0].fd;
+	poolset_files_close(set);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fd, number);
+	poolset_files_unlock_and_close(set);
+	assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(close(fd), 0);
+	poolset_free(set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +215,7 @@ int main(void)
 	    cmocka_unit_test(a_file_that_is_cut_off_while_it_is_read_is_named),
 	    cmocka_unit_test(the_shortest_set_file_is_one),
 	    cmocka_unit_test(a_directory_is_no_part),
+	    cmocka_unit_test(what_is_closed_is_not_closed_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
