@@ -185,7 +185,7 @@ static void the_last_pause_ends_with_the_time_that_was_given(void **state)
 		npause = longest_pause = all_pauses = 0;
 		assert_null(pmemblk_open(fixture_path, 0));
 		assert_int_equal(errno, EAGAIN);
-		assert_in_range(npause, 0, (uint64_t)ms[i] / 5 + 1);
+		assert_true(npause <= (uint64_t)ms[i] / 5 + 1);
 		assert_true(all_pauses <= (uint64_t)ms[i] * 1000000);
 		assert_true(longest_pause < 20000000);
 	}
@@ -204,7 +204,7 @@ static void wait_by_a_fake_clock(uint64_t begin_of_wait, int ms)
 	assert_int_equal(errno, EAGAIN);
 	assert_int_equal(all_pauses, (uint64_t)ms * 1000000);
 	assert_true(longest_pause <= 20000000);
-	assert_in_range(nrepeated, 0, 2);
+	assert_true(nrepeated <= 2);
 }
 
 /* So that many who wait do not all try at the same moments. */

@@ -59,7 +59,7 @@ SUPPORT_INTERPOSE char *secure_getenv(const char *name)
 
 static int fail_load(const char *what)
 {
-	print_error("%s\n", what);
+	print_message("%s\n", what);
 	return 1;
 }
 
