@@ -63,6 +63,8 @@ static int MUST_CHECK load_set(const char *path, struct poolset **set)
 	do
 		ret = poolset_load(path, false, &wait, set);
 	while (poolset_wait_again(&wait, path, &ret));
+	if (ret == 0)
+		(*set)->wait = NULL;
 	return ret;
 }
 

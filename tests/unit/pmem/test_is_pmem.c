@@ -10,22 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "is_pmem.h"
-#include "support.h"
-
-#define PAGE ((uintptr_t)sysconf(_SC_PAGESIZE))
-#define BASE ((uintptr_t)1 << 40)
-
-static void *at(uintptr_t addr)
-{
-	return (void *)addr;
-}
-
-static int clear(void **state)
-{
-	(void)state;
-	return is_pmem_remove(at(0), SIZE_MAX);
-}
+#include "is_pmem_fixture.h"
 
 static void nothing_is_known_at_first(void **state)
 {
@@ -283,25 +268,6 @@ static void it_agrees_with_a_plain_array(void **state)
 	}
 }
 
-static atomic_bool stop;
-
-/* Changes everything but the first page, all the time, and lets the tables grow. */
-static void *keep_changing(void *arg)
-{
-	uint64_t random = 1;
-
-	(void)arg;
-	while (!atomic_load(&stop)) {
-		uintptr_t page = 2 + support_random(&random) % 2000;
-
-		if (support_random(&random) % 2)
-			assert_int_equal(is_pmem_add(at(BASE + page * PAGE), PAGE, 1), 0);
-		else
-			assert_int_equal(is_pmem_remove(at(BASE + page * PAGE), PAGE), 0);
-	}
-	return NULL;
-}
-
 static void readers_see_whole_changes_only(void **state)
 {
 	void *gap = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -313,7 +279,7 @@ static void readers_see_whole_changes_only(void **state)
 	assert_int_equal(is_pmem_add(gap, PAGE, 6), 0);
 	assert_int_equal(is_pmem_add(at(BASE), PAGE, 4), 0);
 	assert_int_equal(is_pmem_add(at(BASE + 5000 * PAGE), PAGE, 5), 0);
-	atomic_store(&stop, false);
+	atomic_store(&stop_changing, false);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, keep_changing, NULL),
 				 0);
@@ -325,7 +291,7 @@ static void readers_see_whole_changes_only(void **state)
 		assert_true(is_pmem_find(BASE + 4000 * PAGE, &r));
 		assert_int_equal(r.region, 5);
 	}
-	atomic_store(&stop, true);
+	atomic_store(&stop_changing, true);
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 }

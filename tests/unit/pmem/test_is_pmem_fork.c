@@ -9,41 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "is_pmem.h"
-#include "support.h"
-
-#define PAGE ((uintptr_t)sysconf(_SC_PAGESIZE))
-#define BASE ((uintptr_t)1 << 40)
-
-static void *at(uintptr_t addr)
-{
-	return (void *)addr;
-}
-
-static int clear(void **state)
-{
-	(void)state;
-	return is_pmem_remove(at(0), SIZE_MAX);
-}
-
-static atomic_bool stop;
-
-/* Changes everything but the first page, all the time, and lets the tables grow. */
-static void *keep_changing(void *arg)
-{
-	uint64_t random = 1;
-
-	(void)arg;
-	while (!atomic_load(&stop)) {
-		uintptr_t page = 2 + support_random(&random) % 2000;
-
-		if (support_random(&random) % 2)
-			assert_int_equal(is_pmem_add(at(BASE + page * PAGE), PAGE, 1), 0);
-		else
-			assert_int_equal(is_pmem_remove(at(BASE + page * PAGE), PAGE), 0);
-	}
-	return NULL;
-}
+#include "is_pmem_fixture.h"
 
 /* Reads in the middle of changes, when the other copy counts. */
 static volatile sig_atomic_t is_lost;
@@ -86,7 +52,7 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 	if (support_is_emulated())
 		skip();
 	assert_int_equal(is_pmem_add(at(BASE), PAGE, 4), 0);
-	atomic_store(&stop, false);
+	atomic_store(&stop_changing, false);
 	assert_int_equal(pthread_create(&thread, NULL, keep_changing, NULL), 0);
 	for (int i = 0; i < 30; i++) {
 		int status;
@@ -105,7 +71,7 @@ static void a_child_forked_in_the_middle_of_a_change_goes_on(void **state)
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
-	atomic_store(&stop, true);
+	atomic_store(&stop_changing, true);
 	pthread_join(thread, NULL);
 }
 
@@ -156,7 +122,7 @@ enum { NBELOW = 2000 };
 static void *keep_changing_the_highest(void *arg)
 {
 	(void)arg;
-	while (!atomic_load(&stop)) {
+	while (!atomic_load(&stop_changing)) {
 		assert_int_equal(is_pmem_add(at(HIGHEST), PAGE, 1), 0);
 		assert_int_equal(is_pmem_remove(at(HIGHEST), PAGE), 0);
 	}
@@ -208,7 +174,7 @@ static void a_child_forked_in_the_middle_of_a_change_has_two_equal_copies(void *
 		skip(); /* instrumented changes and handlers take too long */
 	for (uintptr_t i = 0; i < NBELOW; i++)
 		assert_int_equal(is_pmem_add(at(BASE + 2 * i * PAGE), PAGE, 1), 0);
-	atomic_store(&stop, false);
+	atomic_store(&stop_changing, false);
 	assert_int_equal(pthread_create(&thread, NULL, keep_changing_the_highest, NULL),
 			 0);
 	for (int i = 0; i < 60; i++) {
@@ -221,7 +187,7 @@ static void a_child_forked_in_the_middle_of_a_change_has_two_equal_copies(void *
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_int_equal(status, 0);
 	}
-	atomic_store(&stop, true);
+	atomic_store(&stop_changing, true);
 	pthread_join(thread, NULL);
 }
 

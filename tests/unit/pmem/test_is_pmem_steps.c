@@ -21,21 +21,8 @@ int main(void)
 }
 #else
 
+#include "is_pmem_fixture.h"
 #include "trap_flag.h"
-
-#define PAGE ((uintptr_t)sysconf(_SC_PAGESIZE))
-#define BASE ((uintptr_t)1 << 40)
-
-static void *at(uintptr_t addr)
-{
-	return (void *)addr;
-}
-
-static int clear(void **state)
-{
-	(void)state;
-	return is_pmem_remove(at(0), SIZE_MAX);
-}
 
 static void (*instead_of_unmap)(void); /* then the call fails */
 

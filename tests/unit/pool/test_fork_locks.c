@@ -14,45 +14,9 @@
 #include <unistd.h>
 
 #include "byteblock.h"
-#include "fork_lock.h"
+#include "held_locks.h"
 
 #define SIZE ((size_t)17 << 20)
-#define NHELD 8
-
-static _Thread_local struct fork_lock *held[NHELD]; /* locks that the thread has */
-
-void __real_fork_lock_acquire(struct fork_lock *l);
-void __real_fork_lock_release(struct fork_lock *l);
-void __wrap_fork_lock_acquire(struct fork_lock *l);
-void __wrap_fork_lock_release(struct fork_lock *l);
-
-static void replace(struct fork_lock *from, struct fork_lock *to, const char *complaint)
-{
-	for (int i = 0; i < NHELD; i++)
-		if (held[i] == from) {
-			held[i] = to;
-			return;
-		}
-	fputs(complaint, stderr);
-	abort();
-}
-
-void __wrap_fork_lock_acquire(struct fork_lock *l)
-{
-	for (int i = 0; i < NHELD; i++)
-		if (held[i] == l) {
-			fputs("a thread waits for a lock that it holds\n", stderr);
-			abort();
-		}
-	__real_fork_lock_acquire(l);
-	replace(NULL, l, "a thread holds too many locks\n");
-}
-
-void __wrap_fork_lock_release(struct fork_lock *l)
-{
-	replace(l, NULL, "a lock is released that the thread does not hold\n");
-	__real_fork_lock_release(l);
-}
 
 static void expect(bool is_so, int line)
 {
@@ -149,8 +113,7 @@ static void whoever_releases_a_lock_holds_it(void **state)
 		assert_int_equal(unlink(path), 0);
 	}
 	assert_int_equal(pmemblk_ctl_set(NULL, "sigbus.catch", &(int){0}), 0);
-	for (int i = 0; i < NHELD; i++)
-		assert_null(held[i]);
+	assert_int_equal(held_locks(), 0);
 	assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "errormsg.h"
-#include "fork_lock.h"
+#include "held_locks.h"
 
 #define MOST 256
 
@@ -25,28 +25,6 @@ int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *));
 int __wrap_pthread_key_create(pthread_key_t *key, void (*end)(void *))
 {
 	return no_keys ? EAGAIN : __real_pthread_key_create(key, end);
-}
-
-static int nheld; /* locks that the process has: it has one thread */
-
-void __real_fork_lock_acquire(struct fork_lock *l);
-void __real_fork_lock_release(struct fork_lock *l);
-void __wrap_fork_lock_acquire(struct fork_lock *l);
-void __wrap_fork_lock_release(struct fork_lock *l);
-
-void __wrap_fork_lock_acquire(struct fork_lock *l)
-{
-	__real_fork_lock_acquire(l);
-	nheld++;
-}
-
-void __wrap_fork_lock_release(struct fork_lock *l)
-{
-	if (nheld-- < 1) {
-		puts("a lock is released that the thread does not hold");
-		abort();
-	}
-	__real_fork_lock_release(l);
 }
 
 SUPPORT_INTERPOSE int sigaction(int sig, const struct sigaction *act,
