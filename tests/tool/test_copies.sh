@@ -231,6 +231,12 @@ cmp -n "$(stat -c %s "$work/few")" "$work/bytes.raw" "$work/few" || fail "a byte
 expect 0 import "$work/few" "$work/bytes"
 expect 0 export --force "$work/bytes" "$work/bytes.raw"
 cmp -n 131072 "$work/bytes.raw" "$work/few" || fail "a byte was lost in a file"
+# A copy that begins with a hole goes over other bytes.
+{ head -c 65536 /dev/zero && printf x; } >"$work/few"
+expect 0 import "$work/few" "$work/bytes"
+head -c 200000 /dev/zero | tr '\0' o >"$work/bytes.raw"
+expect 0 export --force "$work/bytes" "$work/bytes.raw"
+tool export "$work/bytes" - | cmp - "$work/bytes.raw" || fail "old bytes are left in the copy"
 expect 0 create -b 1 "$work/single"
 printf 'a\0b' >"$work/few"
 expect 0 import "$work/few" "$work/single"

@@ -157,6 +157,31 @@ static void the_table(void **state)
 	vectors_close(&v, SUPPORT_SANITIZED ? 8 : 13);
 }
 
+/* A page of the new map that would have initial entries only is not named: it stays a hole. */
+static void the_last_page_with_entries_is_named_last(void **state)
+{
+	static const struct {
+		uint32_t internal_nlba;
+		uint64_t pages; /* of the new map up to the last with an entry */
+	} rows[] = {{32767, 32}, {32768, 32}, {32769, 33}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fixture f;
+		uint64_t end;
+
+		setup(&f, UINT64_C(16) << 20, UINT64_C(48) << 20, 512);
+		f.m.old.internal_nlba = rows[i].internal_nlba;
+		f.m.old.external_nlba = rows[i].internal_nlba - BTT_NFREE;
+		end = f.arena.geo.map_arena_off + rows[i].pages * BTT_PAGE;
+		assert_int_equal(metadata_next(&f.m, &f.s, 0, end - BTT_PAGE),
+				 end - BTT_PAGE);
+		assert_int_equal(metadata_next(&f.m, &f.s, 0, end),
+				 f.arena.geo.flog_arena_off);
+		teardown(&f);
+	}
+}
+
 /* Old entries and the flog move as they are. */
 static void what_was_there_stays(void **state)
 {
@@ -267,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_table),
+	    cmocka_unit_test(the_last_page_with_entries_is_named_last),
 	    cmocka_unit_test(what_was_there_stays),
 	    cmocka_unit_test(slots_that_were_never_used_begin_anew),
 	    cmocka_unit_test(a_new_arena_is_as_laid_out),

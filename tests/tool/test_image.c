@@ -11,7 +11,9 @@
 #include <libpmemblk.h>
 
 #include "errormsg.h"
+#include "image/guard.h"
 #include "image/image.h"
+#include "image/place.h"
 
 #define PAGE UINT64_C(4096)
 #define LENGTH (PMEMBLK_MIN_POOL + 3 * PAGE)
@@ -274,6 +276,40 @@ static void the_file_gets_its_length_with_space_or_as_a_hole(void **state)
 	assert_int_equal(st.st_size, LENGTH);
 }
 
+static int look(void *arg)
+{
+	return *(volatile unsigned char *)arg & 1;
+}
+
+static void a_page_that_cannot_be_accessed_is_named(void **state)
+{
+	static const uint64_t within[] = {0, 24, PAGE - 1};
+	char want[256];
+	char what[128];
+
+	(void)state;
+	if (support_is_emulated()) /* it does not tell the exact address */
+		skip();
+	place_describe(&image.map, LENGTH - PAGE, what, sizeof(what));
+	snprintf(
+	    want, sizeof(want),
+	    "the page at offset %llu of the pool, which holds %s, cannot be accessed",
+	    (unsigned long long)(LENGTH - PAGE), what);
+	assert_int_equal(truncate(path, (off_t)(LENGTH - PAGE)), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(within); i++) {
+		unsigned char *at = image.map.base + LENGTH - PAGE + within[i];
+
+		assert_int_equal(image_run(&image, look, at), -EIO);
+		assert_non_null(strstr(errormsg_get(), want));
+		assert_int_equal(guard_run(path, NULL, look, at), -EIO);
+		assert_non_null(
+		    strstr(errormsg_get(), ": a page of it cannot be accessed"));
+	}
+	assert_int_equal(image_run(&image, look, image.map.base), image.map.base[0] & 1);
+	assert_int_equal(truncate(path, (off_t)LENGTH), 0);
+	open_again();
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_pool, drop_pool)
 
 int main(void)
@@ -286,6 +322,7 @@ int main(void)
 	    CASE(the_rest_of_a_file_begins_the_page_that_is_appended),
 	    CASE(a_shared_image_changes_the_file),
 	    CASE(the_file_gets_its_length_with_space_or_as_a_hole),
+	    CASE(a_page_that_cannot_be_accessed_is_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What each environment variable of libpmem selects. */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "compiler.h"
@@ -150,6 +152,18 @@ static void is_pmem_force_ignores_what_is_no_number(void **state)
 	}
 }
 
+/* It is read at the first call in a process. */
+static void reading_a_number_out_of_range_keeps_errno(void **state)
+{
+	(void)state;
+	assert_int_equal(setenv("PMEM_IS_PMEM_FORCE", "99999999999999999999", 1), 0);
+	for (int i = 0; i < 2; i++) {
+		errno = ENOTTY;
+		assert_int_equal(config_is_pmem_force(), -1);
+		assert_int_equal(errno, ENOTTY);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +174,7 @@ int main(void)
 	    cmocka_unit_test(three_way_switches_keep_their_default),
 	    cmocka_unit_test(the_threshold_is_a_number_not_below_0),
 	    cmocka_unit_test(is_pmem_force_ignores_what_is_no_number),
+	    cmocka_unit_test(reading_a_number_out_of_range_keeps_errno),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
