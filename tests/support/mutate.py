@@ -74,7 +74,8 @@ TOOL_TESTS = ["tool/*", "fuzz/*", "compat/test_repair.sh", "compat/test_grow.sh"
 PMEM_TESTS = ["unit/pmem/*", "unit/common/*", "api/pmem/*", "build/test_symbols.sh",
               "build/test_debug.sh", "build/test_dlopen.sh", "compat/test_fio.sh", "unit/pool/*",
               "machine/test_hugetlbfs.sh", "machine/test_valgrind.sh"]
-FORKING = ["api/blk/test_fork*", "api/blk/test_dropped_pages", "api/blk/test_exit", "concurrency/*"]
+FORKING = ["api/blk/test_fork*", "api/blk/test_alloc", "api/blk/test_dropped_pages", "api/blk/test_exit",
+           "concurrency/*"]
 AREAS = {
     "btt": (["src/blk/btt"], ["unit/btt/*"] + BLK_TESTS + CRASH_TESTS),
     "pool": (["src/blk/pool", "src/blk"], ["unit/pool/*"] + BLK_TESTS),
