@@ -363,6 +363,19 @@ bool output_put(struct output *out, const char *buf, size_t len)
 	return true;
 }
 
+/*
+ * Pipes, terminals and the like have nothing to sync. A regular file or a disk has: with EROFS a
+ * file system says that its journal was aborted and that the copy is lost.
+ */
+static bool has_no_sync(int fd, int ret)
+{
+	struct stat st;
+
+	if (ret != -EINVAL && ret != -EROFS && ret != -ENOTSUP)
+		return false;
+	return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+}
+
 static bool make_durable(struct output *out)
 {
 	int ret;
@@ -370,8 +383,10 @@ static bool make_durable(struct output *out)
 	if (out->has_holes && !set_length(out->fd, out->length))
 		return false;
 	ret = file_sync(out->fd);
+	if (ret == 0 || has_no_sync(out->fd, ret))
+		return true;
 	errno = -ret;
-	return ret == 0 || ret == -EINVAL || ret == -EROFS || ret == -ENOTSUP;
+	return false;
 }
 
 bool output_finish(struct output *out, bool ok)
