@@ -107,7 +107,7 @@ static enum tool_status copy(PMEMblkpool *pool, struct output *out, bool skip_er
 }
 
 static enum tool_status export_pool(PMEMblkpool *pool, const char *file, bool force,
-				    bool skip_errors, const struct output_source *source)
+				    bool skip_errors, const struct own_files *source)
 {
 	enum tool_status status;
 	struct output out;
@@ -127,7 +127,7 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 	enum tool_status status;
 	bool skip_errors = false;
 	bool force = false;
-	struct output_source source;
+	struct own_files source;
 	PMEMblkpool *pool;
 	const char *path;
 	const char *file;
@@ -142,13 +142,13 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
-	if (!output_source_init(&source, path, NULL))
+	if (!own_files_init(&source, path, NULL))
 		return TOOL_FAILED;
 	pool = blocks_open_to_read(path);
 	status =
 	    pool ? export_pool(pool, file, force, skip_errors, &source) : TOOL_FAILED;
 	if (pool)
 		pmemblk_close(pool);
-	output_source_fini(&source);
+	own_files_fini(&source);
 	return status;
 }

@@ -16,7 +16,7 @@
 
 #include "commands/blocks.h"
 #include "commands/interrupt.h"
-#include "commands/output.h"
+#include "commands/own_files.h"
 #include "commands/pieces.h"
 #include "commands/progress.h"
 
@@ -73,13 +73,13 @@ static bool open_input(struct input *in, const char *name)
 /* If the input were a file of the pool, the import would read what it writes. */
 static bool is_foreign(const struct input *in, const char *path)
 {
-	struct output_source source;
+	struct own_files source;
 	bool is_own;
 
-	if (!output_source_init(&source, path, NULL))
+	if (!own_files_init(&source, path, NULL))
 		return false;
-	is_own = output_source_has(&source, &in->st);
-	output_source_fini(&source);
+	is_own = own_files_has(&source, &in->st);
+	own_files_fini(&source);
 	if (is_own)
 		tool_complain("%s is the pool itself, or a file of it: %s is not copied "
 			      "into itself",

@@ -361,7 +361,7 @@ static enum tool_status save_picture(const char *path, struct image *image,
 				     const char *file, bool force)
 {
 	enum tool_status status = TOOL_FAILED;
-	struct output_source source;
+	struct own_files source;
 	struct output out;
 	char *text = NULL;
 	size_t size = 0;
@@ -376,11 +376,11 @@ static enum tool_status save_picture(const char *path, struct image *image,
 		free(text);
 		return TOOL_FAILED;
 	}
-	if (output_source_init(&source, path, image->set)) {
+	if (own_files_init(&source, path, image->set)) {
 		if (output_open(&out, file, force, &source) &&
 		    output_finish(&out, output_put(&out, text, size)))
 			status = TOOL_OK;
-		output_source_fini(&source);
+		own_files_fini(&source);
 	}
 	free(text);
 	return status;

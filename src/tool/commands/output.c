@@ -3,154 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "commands/blocks.h"
 #include "commands/tool.h"
-#include "errormsg.h"
 #include "file.h"
-#include "poolset/load.h"
-#include "poolset/wait.h"
-#include "sysfs.h"
 
 /* The smallest hole that is made. */
 #define PIECE ((size_t)64 << 10)
-
-/* The attribute that is an access control list. */
-#define ACL "system.posix_acl_access"
-
-/* --- the pool ------------------------------------------------------------------------ */
-
-/* If a file has an access control list, its mode tells reliably only about the owner. */
-static void add_part(struct output_source *source, const char *path,
-		     const struct stat *st, bool is_first)
-{
-	mode_t mode = st->st_mode;
-
-	if (getxattr(path, ACL, NULL, 0) > 0)
-		mode &= 0700;
-	if (is_first)
-		source->gid = st->st_gid;
-	else if (source->gid != st->st_gid)
-		source->is_one_group = false;
-	source->mode &= mode;
-	source->others &= mode & mode >> 3;
-}
-
-static bool add_file(struct output_source *source, const char *path)
-{
-	if (stat(path, &source->file[source->n]) != 0) {
-		tool_complain("cannot find %s: %s", path, strerror(errno));
-		return false;
-	}
-	source->n++;
-	return true;
-}
-
-/* Loads the set as an open of the pool does, which may have to wait for it. */
-static int MUST_CHECK load_set(const char *path, struct poolset **set)
-{
-	struct poolset_wait wait;
-	int ret;
-
-	poolset_wait_begin(&wait);
-	do
-		ret = poolset_load(path, false, &wait, set);
-	while (poolset_wait_again(&wait, path, &ret));
-	if (ret == 0)
-		(*set)->wait = NULL;
-	return ret;
-}
-
-static bool add_files(struct output_source *source, const struct poolset *set)
-{
-	source->file = calloc(set->npart + 1, sizeof(*source->file));
-	if (!source->file) {
-		tool_complain("out of memory for the files of %s", source->path);
-		return false;
-	}
-	if (!add_file(source, source->path))
-		return false;
-	for (unsigned i = 0; i < set->npart; i++) {
-		if (!add_file(source, set->part[i].path))
-			return false;
-		add_part(source, set->part[i].path, &source->file[i + 1], i == 0);
-	}
-	return true;
-}
-
-bool output_source_init(struct output_source *source, const char *path,
-			const struct poolset *set)
-{
-	struct poolset *own = NULL;
-	bool is_complete;
-
-	*source = (struct output_source){.path = path,
-					 .mode = 0666,
-					 .others = 06,
-					 .gid = (gid_t)-1,
-					 .is_one_group = true};
-	if (!set && load_set(path, &own) < 0) {
-		tool_complain("%s", errormsg_get());
-		return false;
-	}
-	is_complete = add_files(source, set ? set : own);
-	if (!set)
-		poolset_free(own);
-	if (!is_complete)
-		output_source_fini(source);
-	return is_complete;
-}
-
-void output_source_fini(struct output_source *source)
-{
-	free(source->file);
-}
-
-/* Finds the file of a loop device, or of the loop device of which this is a partition. */
-static bool find_behind_loop(dev_t dev, struct stat *st)
-{
-	static const char *const places[] = {"loop", "../loop"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		char path[PATH_MAX];
-		char name[PATH_MAX + 1];
-		ssize_t n = -1;
-
-		if (sysfs_path(path, "dev/block/%u:%u/%s/backing_file", major(dev),
-			       minor(dev), places[i]) == 0)
-			n = sysfs_read(path, name, sizeof(name) - 1);
-		if (n > 1) {
-			name[n - 1] = '\0'; /* the newline */
-			return stat(name, st) == 0;
-		}
-	}
-	return false;
-}
-
-bool output_source_has(const struct output_source *source, const struct stat *st)
-{
-	struct stat behind;
-
-	if (S_ISBLK(st->st_mode) && find_behind_loop(st->st_rdev, &behind))
-		return output_source_has(source, &behind);
-	for (size_t i = 0; i < source->n; i++) {
-		const struct stat *file = &source->file[i];
-
-		if (file->st_dev == st->st_dev && file->st_ino == st->st_ino)
-			return true;
-		if (S_ISCHR(st->st_mode) && S_ISCHR(file->st_mode) &&
-		    st->st_rdev == file->st_rdev)
-			return true;
-	}
-	return false;
-}
 
 /* --- opening ------------------------------------------------------------------------- */
 
@@ -200,7 +64,7 @@ static int open_existing(const char *name, bool force)
  * the copy a group and an access control list. Until these are known, only the owner has
  * permissions.
  */
-static void set_mode(int fd, const struct stat *st, const struct output_source *source)
+static void set_mode(int fd, const struct stat *st, const struct own_files *source)
 {
 	mode_t mask = umask(077);
 	mode_t mode = source->mode & 0666;
@@ -208,7 +72,7 @@ static void set_mode(int fd, const struct stat *st, const struct output_source *
 	umask(mask);
 	if (!source->is_one_group || st->st_gid != source->gid)
 		mode &= 0600 | source->others;
-	if (fgetxattr(fd, ACL, NULL, 0) > 0)
+	if (fgetxattr(fd, OWN_FILES_ACL, NULL, 0) > 0)
 		mode &= 0600;
 	mode &= ~mask;
 	if (mode != (st->st_mode & 07777))
@@ -216,7 +80,7 @@ static void set_mode(int fd, const struct stat *st, const struct output_source *
 }
 
 /* Signals are blocked until it is known which file a signal has to remove. */
-static int make_new(struct output *out, const struct output_source *source)
+static int make_new(struct output *out, const struct own_files *source)
 {
 	struct stat st;
 	int fd;
@@ -237,7 +101,7 @@ static int make_new(struct output *out, const struct output_source *source)
 	return fd;
 }
 
-static int open_file(struct output *out, bool force, const struct output_source *source)
+static int open_file(struct output *out, bool force, const struct own_files *source)
 {
 	int fd = named_descriptor(out->name);
 	struct stat st;
@@ -247,7 +111,7 @@ static int open_file(struct output *out, bool force, const struct output_source 
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	/* First the errors that --force does not help against. */
-	if (stat(out->name, &st) == 0 && output_source_has(source, &st)) {
+	if (stat(out->name, &st) == 0 && own_files_has(source, &st)) {
 		errno = ETXTBSY;
 		return -1;
 	}
@@ -276,13 +140,13 @@ static bool set_length(int fd, uint64_t len)
 }
 
 /* Empties the file, after another check of what was really opened. */
-static bool prepare(struct output *out, const struct output_source *source)
+static bool prepare(struct output *out, const struct own_files *source)
 {
 	struct stat st;
 
 	if (fstat(out->fd, &st) != 0)
 		return false;
-	if (output_source_has(source, &st)) {
+	if (own_files_has(source, &st)) {
 		errno = ETXTBSY;
 		return false;
 	}
@@ -293,7 +157,7 @@ static bool prepare(struct output *out, const struct output_source *source)
 	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && set_length(out->fd, 0);
 }
 
-static void complain(const struct output *out, const struct output_source *source,
+static void complain(const struct output *out, const struct own_files *source,
 		     const char *what)
 {
 	if (errno == ETXTBSY)
@@ -310,7 +174,7 @@ static void complain(const struct output *out, const struct output_source *sourc
 }
 
 bool output_open(struct output *out, const char *name, bool force,
-		 const struct output_source *source)
+		 const struct own_files *source)
 {
 	*out = (struct output){.name = name};
 	out->fd = open_file(out, force, source);

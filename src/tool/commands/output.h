@@ -8,31 +8,7 @@
 #include <stdint.h>
 
 #include "commands/interrupt.h"
-#include "compiler.h"
-
-struct poolset;
-
-/* The files of a pool, which must not be overwritten. */
-struct output_source {
-	const char *path; /* of the pool */
-	size_t n;
-	struct stat *file; /* path, and the parts */
-	mode_t mode;	   /* the permissions that all parts have */
-	mode_t others;	   /* the bits of others in mode that all groups have as well */
-	gid_t gid;	   /* the group of the first part */
-	bool is_one_group; /* all parts have this group */
-};
-
-/*
- * Finds the files of the pool at path. set: that of a pool that is open, else NULL. Complains and
- * returns false on failure: without one of the files, the copy might be more readable than the
- * pool, or overwrite it.
- */
-bool output_source_init(struct output_source *source, const char *path,
-			const struct poolset *set) MUST_CHECK;
-/* Whether st is one of these files, under any name, or a loop device on one. */
-bool output_source_has(const struct output_source *source, const struct stat *st);
-void output_source_fini(struct output_source *source);
+#include "commands/own_files.h"
 
 struct output {
 	const char *name;
@@ -49,7 +25,7 @@ struct output {
  * refused unless force is true. Complains and returns false on failure.
  */
 bool output_open(struct output *out, const char *name, bool force,
-		 const struct output_source *source);
+		 const struct own_files *source);
 
 /* Complains and returns false on failure. */
 bool output_put(struct output *out, const char *buf, size_t len);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "commands/own_files.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "commands/tool.h"
+#include "errormsg.h"
+#include "poolset/load.h"
+#include "poolset/wait.h"
+#include "sysfs.h"
+
+/* If a file has an access control list, its mode tells reliably only about the owner. */
+static void add_part(struct own_files *files, const char *path, const struct stat *st,
+		     bool is_first)
+{
+	mode_t mode = st->st_mode;
+
+	if (getxattr(path, OWN_FILES_ACL, NULL, 0) > 0)
+		mode &= 0700;
+	if (is_first)
+		files->gid = st->st_gid;
+	else if (files->gid != st->st_gid)
+		files->is_one_group = false;
+	files->mode &= mode;
+	files->others &= mode & mode >> 3;
+}
+
+static bool add_file(struct own_files *files, const char *path)
+{
+	if (stat(path, &files->file[files->n]) != 0) {
+		tool_complain("cannot find %s: %s", path, strerror(errno));
+		return false;
+	}
+	files->n++;
+	return true;
+}
+
+/* Loads the set as an open of the pool does, which may have to wait for it. */
+static int MUST_CHECK load_set(const char *path, struct poolset **set)
+{
+	struct poolset_wait wait;
+	int ret;
+
+	poolset_wait_begin(&wait);
+	do
+		ret = poolset_load(path, false, &wait, set);
+	while (poolset_wait_again(&wait, path, &ret));
+	if (ret == 0)
+		(*set)->wait = NULL;
+	return ret;
+}
+
+static bool add_files(struct own_files *files, const struct poolset *set)
+{
+	files->file = calloc(set->npart + 1, sizeof(*files->file));
+	if (!files->file) {
+		tool_complain("out of memory for the files of %s", files->path);
+		return false;
+	}
+	if (!add_file(files, files->path))
+		return false;
+	for (unsigned i = 0; i < set->npart; i++) {
+		if (!add_file(files, set->part[i].path))
+			return false;
+		add_part(files, set->part[i].path, &files->file[i + 1], i == 0);
+	}
+	return true;
+}
+
+bool own_files_init(struct own_files *files, const char *path, const struct poolset *set)
+{
+	struct poolset *own = NULL;
+	bool is_complete;
+
+	*files = (struct own_files){.path = path,
+				    .mode = 0666,
+				    .others = 06,
+				    .gid = (gid_t)-1,
+				    .is_one_group = true};
+	if (!set && load_set(path, &own) < 0) {
+		tool_complain("%s", errormsg_get());
+		return false;
+	}
+	is_complete = add_files(files, set ? set : own);
+	if (!set)
+		poolset_free(own);
+	if (!is_complete)
+		own_files_fini(files);
+	return is_complete;
+}
+
+void own_files_fini(struct own_files *files)
+{
+	free(files->file);
+}
+
+/* Finds the file of a loop device, or of the loop device of which this is a partition. */
+static bool find_behind_loop(dev_t dev, struct stat *st)
+{
+	static const char *const places[] = {"loop", "../loop"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		char path[PATH_MAX];
+		char name[PATH_MAX + 1];
+		ssize_t n = -1;
+
+		if (sysfs_path(path, "dev/block/%u:%u/%s/backing_file", major(dev),
+			       minor(dev), places[i]) == 0)
+			n = sysfs_read(path, name, sizeof(name) - 1);
+		if (n > 1) {
+			name[n - 1] = '\0'; /* the newline */
+			return stat(name, st) == 0;
+		}
+	}
+	return false;
+}
+
+bool own_files_has(const struct own_files *files, const struct stat *st)
+{
+	struct stat behind;
+
+	if (S_ISBLK(st->st_mode) && find_behind_loop(st->st_rdev, &behind))
+		return own_files_has(files, &behind);
+	for (size_t i = 0; i < files->n; i++) {
+		const struct stat *file = &files->file[i];
+
+		if (file->st_dev == st->st_dev && file->st_ino == st->st_ino)
+			return true;
+		if (S_ISCHR(st->st_mode) && S_ISCHR(file->st_mode) &&
+		    st->st_rdev == file->st_rdev)
+			return true;
+	}
+	return false;
+}
