@@ -135,6 +135,21 @@ cat "$work/set" "$work/part0" "$work/part1" | cmp - "$work/before" || fail "anot
 [ "$(sha256sum <"$p")" = "$sum" ] || fail "the pool was changed"
 case_ok "no file of the pool is overwritten, by whatever name"
 
+# A program that runs cannot be written to. It is called what it is.
+cp "$(command -v cat)" "$work/running"
+coproc RUNNING { exec "$work/running"; }
+if echo line 2>/dev/null >&"${RUNNING[1]}" && read -r _ <&"${RUNNING[0]}"; then
+	for c in "export -f $p $work/running" "info -f -m $work/running $p"; do
+		# shellcheck disable=SC2086
+		expect 3 $c
+		said "^pmemblk: cannot open $work/running: Text file busy\$"
+	done
+	kill "$RUNNING_PID"
+	case_ok "a running program is not called a file of the pool"
+else
+	echo "not tested: no program runs from $work"
+fi
+
 # --- who may read the copy ------------------------------------------------------------------------
 
 # MODE UMASK WANTED
@@ -227,9 +242,43 @@ case_ok "a block device needs no --force"
 
 own=$(losetup -f --show "$work/part1" 2>/dev/null) || skip "no second loop device can be had here"
 sum=$(sha256sum <"$work/part1")
+# is_refused DEVICE: also as a descriptor
+is_refused()
+{
+	expect 3 export "$work/set" "$1"
+	said "^pmemblk: $1 is the pool itself, or a file of it"
+	expect 3 import "$1" "$work/set"
+	said "^pmemblk: $1 is the pool itself, or a file of it"
+	expect 3 info --map="$1" "$work/set"
+	said "^pmemblk: $1 is the pool itself, or a file of it"
+	tool export "$work/set" - 1<>"$1" 2>"$work/err" && fail "$1 as standard output"
+	said "^pmemblk: the standard output is the pool itself, or a file of it"
+	tool import - "$work/set" <"$1" >"$work/out" 2>"$work/err" && fail "$1 as standard input"
+	said "^pmemblk: the standard input is the pool itself, or a file of it"
+}
+is_refused "$own"
+# The name under which the device was set up is gone. Then it is another file's.
+ln "$work/part1" "$work/part1.other"
+rm "$work/part1"
+mv "$work/part1.other" "$work/part1"
+is_refused "$own"
+mv "$work/part1" "$work/part1.moved"
+head -c 9M /dev/zero >"$work/part1"
+sed -i "s/part1\$/part1.moved/" "$work/set"
+is_refused "$own"
+if over=$(losetup -f --show "$own" 2>/dev/null); then
+	own="$own $over"
+	is_refused "$over"
+	losetup -d "$over"
+	over=$(losetup -f --show "$loop")
+	own="${own%% *} $over"
+	expect 0 export "$p" "$over"
+	losetup -d "$over"
+	own=${own%% *}
+fi
+[ "$(sha256sum <"$work/part1.moved")" = "$sum" ] || fail "the part under a block device was changed"
+losetup -d "$own"
 expect 3 export "$work/set" "$own"
-said "^pmemblk: $own is the pool itself, or a file of it"
-expect 3 import "$own" "$work/set"
-said "^pmemblk: $own is the pool itself, or a file of it"
-[ "$(sha256sum <"$work/part1")" = "$sum" ] || fail "the part under a block device was changed"
+said "^pmemblk: $own is a loop device, and the kernel does not tell which file is behind it: "
+own=
 case_ok "a block device that is a file of the pool is not written to"

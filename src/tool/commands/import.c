@@ -73,18 +73,16 @@ static bool open_input(struct input *in, const char *name)
 /* If the input were a file of the pool, the import would read what it writes. */
 static bool is_foreign(const struct input *in, const char *path)
 {
-	struct own_files source;
-	bool is_own;
+	enum own_files_answer answer;
+	struct own_files files;
 
-	if (!own_files_init(&source, path, NULL))
+	if (!own_files_init(&files, path, NULL))
 		return false;
-	is_own = own_files_has(&source, &in->st);
-	own_files_fini(&source);
-	if (is_own)
-		tool_complain("%s is the pool itself, or a file of it: %s is not copied "
-			      "into itself",
-			      in->name, path);
-	return !is_own;
+	answer = own_files_look(&files, in->fd, &in->st);
+	if (answer != OWN_FILES_NO)
+		own_files_complain(&files, answer, in->name);
+	own_files_fini(&files);
+	return answer == OWN_FILES_NO;
 }
 
 /* --- pieces -------------------------------------------------------------------------- */

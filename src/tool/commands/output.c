@@ -16,6 +16,14 @@
 /* The smallest hole that is made. */
 #define PIECE ((size_t)64 << 10)
 
+/* Why nothing is written to a file. */
+enum refusal {
+	REFUSED_BY_SYSTEM, /* errno */
+	REFUSED_OWN,	   /* a file of the pool */
+	REFUSED_UNKNOWN,   /* perhaps one; errno */
+	REFUSED_LOCKED,
+};
+
 /* --- opening ------------------------------------------------------------------------- */
 
 /* The descriptor for which a name like /dev/stdout stands; -1 for other names. */
@@ -101,18 +109,20 @@ static int make_new(struct output *out, const struct own_files *source)
 	return fd;
 }
 
-static int open_file(struct output *out, bool force, const struct own_files *source)
+static int open_file(struct output *out, bool force, const struct own_files *source,
+		     enum refusal *why)
 {
 	int fd = named_descriptor(out->name);
 	struct stat st;
 
+	*why = REFUSED_BY_SYSTEM;
 	if (fd >= 0) {
 		out->is_given = true;
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	/* First the errors that --force does not help against. */
 	if (stat(out->name, &st) == 0 && own_files_has(source, &st)) {
-		errno = ETXTBSY;
+		*why = REFUSED_OWN;
 		return -1;
 	}
 	fd = make_new(out, source);
@@ -139,53 +149,71 @@ static bool set_length(int fd, uint64_t len)
 	return ret == 0;
 }
 
-/* Empties the file, after another check of what was really opened. */
-static bool prepare(struct output *out, const struct own_files *source)
+/* The files of an open pool are locked, so an export cannot overwrite them. */
+static bool lock(const struct output *out, enum refusal *why)
 {
+	if (flock(out->fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	*why = errno == EWOULDBLOCK ? REFUSED_LOCKED : REFUSED_BY_SYSTEM;
+	return false;
+}
+
+/* Empties the file, after another check of what was really opened. */
+static bool prepare(struct output *out, const struct own_files *source, enum refusal *why)
+{
+	enum own_files_answer answer;
 	struct stat st;
 
+	*why = REFUSED_BY_SYSTEM;
 	if (fstat(out->fd, &st) != 0)
 		return false;
-	if (own_files_has(source, &st)) {
-		errno = ETXTBSY;
+	answer = own_files_look(source, out->fd, &st);
+	if (answer != OWN_FILES_NO) {
+		*why = answer == OWN_FILES_YES ? REFUSED_OWN : REFUSED_UNKNOWN;
 		return false;
 	}
 	if (!S_ISREG(st.st_mode) || out->is_given)
 		return true;
 	out->has_holes = true;
-	/* The files of an open pool are locked, so an export cannot overwrite them. */
-	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && set_length(out->fd, 0);
+	return lock(out, why) && set_length(out->fd, 0);
 }
 
 static void complain(const struct output *out, const struct own_files *source,
-		     const char *what)
+		     enum refusal why, const char *what)
 {
-	if (errno == ETXTBSY)
-		tool_complain("%s is the pool itself, or a file of it: %s is not "
-			      "copied into itself",
-			      out->name, source->path);
-	else if (errno == EWOULDBLOCK)
+	switch (why) {
+	case REFUSED_OWN:
+		own_files_complain(source, OWN_FILES_YES, out->name);
+		break;
+	case REFUSED_UNKNOWN:
+		own_files_complain(source, OWN_FILES_UNKNOWN, out->name);
+		break;
+	case REFUSED_LOCKED:
 		tool_complain("cannot write to %s: it is locked, perhaps as a pool "
 			      "that is open",
 			      out->name);
-	else
+		break;
+	case REFUSED_BY_SYSTEM:
 		tool_complain("cannot %s %s: %s%s", what, out->name, strerror(errno),
 			      errno == EEXIST ? " (--force overwrites it)" : "");
+	}
 }
 
 bool output_open(struct output *out, const char *name, bool force,
 		 const struct own_files *source)
 {
+	enum refusal why;
+
 	*out = (struct output){.name = name};
-	out->fd = open_file(out, force, source);
+	out->fd = open_file(out, force, source, &why);
 	if (strcmp(name, "-") == 0)
 		out->name = "the standard output";
 	if (out->fd < 0) {
-		complain(out, source, "open");
+		complain(out, source, why, "open");
 		return false;
 	}
-	if (!prepare(out, source)) {
-		complain(out, source, "write to");
+	if (!prepare(out, source, &why)) {
+		complain(out, source, why, "write to");
 		finish(out, false);
 		return false;
 	}

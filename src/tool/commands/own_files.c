@@ -2,17 +2,15 @@
 #include "commands/own_files.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include "commands/loop.h"
 #include "commands/tool.h"
 #include "errormsg.h"
 #include "poolset/load.h"
 #include "poolset/wait.h"
-#include "sysfs.h"
 
 /* If a file has an access control list, its mode tells reliably only about the owner. */
 static void add_part(struct own_files *files, const char *path, const struct stat *st,
@@ -99,33 +97,8 @@ void own_files_fini(struct own_files *files)
 	free(files->file);
 }
 
-/* Finds the file of a loop device, or of the loop device of which this is a partition. */
-static bool find_behind_loop(dev_t dev, struct stat *st)
-{
-	static const char *const places[] = {"loop", "../loop"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		char path[PATH_MAX];
-		char name[PATH_MAX + 1];
-		ssize_t n = -1;
-
-		if (sysfs_path(path, "dev/block/%u:%u/%s/backing_file", major(dev),
-			       minor(dev), places[i]) == 0)
-			n = sysfs_read(path, name, sizeof(name) - 1);
-		if (n > 1) {
-			name[n - 1] = '\0'; /* the newline */
-			return stat(name, st) == 0;
-		}
-	}
-	return false;
-}
-
 bool own_files_has(const struct own_files *files, const struct stat *st)
 {
-	struct stat behind;
-
-	if (S_ISBLK(st->st_mode) && find_behind_loop(st->st_rdev, &behind))
-		return own_files_has(files, &behind);
 	for (size_t i = 0; i < files->n; i++) {
 		const struct stat *file = &files->file[i];
 
@@ -136,4 +109,33 @@ bool own_files_has(const struct own_files *files, const struct stat *st)
 			return true;
 	}
 	return false;
+}
+
+enum own_files_answer own_files_look(const struct own_files *files, int fd,
+				     const struct stat *st)
+{
+	struct stat behind;
+	int ret;
+
+	if (own_files_has(files, st))
+		return OWN_FILES_YES;
+	ret = S_ISBLK(st->st_mode) ? loop_find(fd, st->st_rdev, &behind) : 0;
+	if (ret < 0) {
+		errno = -ret;
+		return OWN_FILES_UNKNOWN;
+	}
+	return ret > 0 && own_files_has(files, &behind) ? OWN_FILES_YES : OWN_FILES_NO;
+}
+
+void own_files_complain(const struct own_files *files, enum own_files_answer answer,
+			const char *name)
+{
+	if (answer == OWN_FILES_YES)
+		tool_complain("%s is the pool itself, or a file of it: %s is not "
+			      "copied into itself",
+			      name, files->path);
+	else
+		tool_complain("%s is a loop device, and the kernel does not tell which "
+			      "file is behind it: %s; it may be a file of %s",
+			      name, strerror(errno), files->path);
 }

@@ -32,8 +32,23 @@ struct own_files {
  */
 bool own_files_init(struct own_files *files, const char *path,
 		    const struct poolset *set) MUST_CHECK;
-/* Whether st is one of these files, under any name, or a loop device on one. */
-bool own_files_has(const struct own_files *files, const struct stat *st);
 void own_files_fini(struct own_files *files);
+
+/* Whether st is one of these files, under any name. */
+bool own_files_has(const struct own_files *files, const struct stat *st);
+
+enum own_files_answer {
+	OWN_FILES_NO,
+	OWN_FILES_YES,
+	OWN_FILES_UNKNOWN, /* a loop device whose file is not known; errno tells why */
+};
+
+/* The same for a file that fd has open; it may also be a loop device on one of these files. */
+enum own_files_answer own_files_look(const struct own_files *files, int fd,
+				     const struct stat *st) MUST_CHECK;
+
+/* Says that name is refused because the answer is not OWN_FILES_NO. */
+void own_files_complain(const struct own_files *files, enum own_files_answer answer,
+			const char *name);
 
 #endif
