@@ -60,6 +60,8 @@ done
 expect 3 import "$work" "$work/io"
 said "^pmemblk: cannot read $work: Is a directory\$"
 [ "$(wc -l <"$work/err")" = 1 ] || fail "more than a message"
+tool import - "$work/io" <"$work" 2>"$work/err" && fail "a folder as standard input"
+said '^pmemblk: cannot read the standard input: Is a directory$'
 expect 3 dump -r "$nblock" "$work/io"
 for bad in x 5-3 -1 1-2-3 ''; do expect 2 dump --range="$bad" "$work/io"; done
 expect 2 import -f x "$work/raw" "$work/io"

@@ -39,9 +39,9 @@ printf before >"$work/out3"
 tool export "$p" /dev/stderr 2>>"$work/out3" || fail "/dev/stderr"
 { printf before; cat "$work/all"; } | cmp - "$work/out3" || fail "/dev/stderr emptied the file"
 # Only a number names a descriptor.
-for name in /dev/fd/ /dev/fd/7x /dev/fd/-1 /dev/fd/4294967303; do
+for name in /dev/fd/ /dev/fd/7x /dev/fd/-1 /dev/fd/4294967303 '/dev/fd/ 7' /dev/fd/+7 '/proc/self/fd/ 7'; do
 	tool export "$p" "$name" 7>"$work/out3" >"$work/out" 2>"$work/err" && fail "$name"
-	said "^pmemblk: cannot (open|write to) $name: "
+	said "^pmemblk: cannot (open|write to) ${name/+/[+]}: "
 	[ ! -s "$work/out3" ] || fail "$name is descriptor 7"
 done
 (cd "$work" && expect 0 export "$p" dev_fd_7) 7>"$work/out3"
@@ -55,8 +55,16 @@ same "$work/out4"
 tool export "$p" >(cat >"$work/out5"; echo done >"$work/done") || fail "a process substitution"
 until [ -s "$work/done" ]; do sleep 0.01; done
 same "$work/out5"
-tool export "$p" /dev/fd/9 9>&- 2>"$work/err" && fail "a closed descriptor"
-said 'cannot open /dev/fd/9: Bad file descriptor'
+# The number of a closed descriptor is also that of the next file that is opened.
+for n in 3 4 5 6 7 8 9; do
+	for c in "export $p /dev/fd/$n" "info --map=/dev/fd/$n $p" "import /dev/fd/$n $p"; do
+		# shellcheck disable=SC2086
+		tool $c >"$work/out" 2>"$work/err" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- && fail "$c: a closed descriptor"
+		said "^pmemblk: cannot open /dev/fd/$n: Bad file descriptor\$"
+		[ "$(wc -l <"$work/err")" = 1 ] || fail "more than a message"
+	done
+done
+[ "$(sha256sum <"$p")" = "$sum" ] || fail "the pool was changed"
 if [ -w /dev/full ]; then
 	expect 3 export "$p" /dev/full
 	said 'cannot write to /dev/full: No space left on device'

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "commands/blocks.h"
+#include "commands/descriptor.h"
 #include "commands/interrupt.h"
 #include "commands/own_files.h"
 #include "commands/pieces.h"
@@ -25,8 +26,9 @@
 #define NBLOCK (3 * BLOCKS_BATCH)
 
 struct input {
-	const char *name;
+	const char *name; /* for messages */
 	int fd;
+	bool is_given; /* was open already */
 	struct stat st;
 	uint64_t length; /* bytes; 0: not known */
 };
@@ -49,22 +51,30 @@ struct import_job {
 	struct progress progress;
 };
 
+static void close_input(const struct input *in)
+{
+	if (!in->is_given)
+		close(in->fd);
+}
+
 static bool open_input(struct input *in, const char *name)
 {
-	*in = (struct input){.name = name, .fd = STDIN_FILENO};
+	int fd = descriptor_of(name, STDIN_FILENO);
+
+	*in = (struct input){.name = name, .fd = fd, .is_given = fd >= 0};
 	if (strcmp(name, "-") == 0)
 		in->name = "the standard input";
-	else
+	if (!in->is_given)
 		in->fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0 || fstat(in->fd, &in->st) != 0) {
-		tool_complain("cannot open %s: %s", name, strerror(errno));
+		tool_complain("cannot open %s: %s", in->name, strerror(errno));
 		return false;
 	}
 	if (S_ISREG(in->st.st_mode) && in->st.st_size > 0) {
 		in->length = (uint64_t)in->st.st_size;
 	} else if (S_ISDIR(in->st.st_mode)) {
-		tool_complain("cannot read %s: %s", name, strerror(EISDIR));
-		close(in->fd);
+		tool_complain("cannot read %s: %s", in->name, strerror(EISDIR));
+		close_input(in);
 		return false;
 	}
 	return true;
@@ -347,13 +357,13 @@ enum tool_status cmd_import(const struct tool_command *self, int argc, char **ar
 	status = TOOL_FAILED;
 	if (!open_input(&in, file))
 		return TOOL_FAILED;
-	pool = is_foreign(&in, path) ? blocks_open(path) : NULL;
+	pool = blocks_open(path);
 	if (pool) {
-		status = import(pool, path, &in, first);
+		if (is_foreign(&in, path))
+			status = import(pool, path, &in, first);
 		pmemblk_close(pool);
 		interrupt_release(); /* the pool is closed properly first */
 	}
-	if (in.fd != STDIN_FILENO)
-		close(in.fd);
+	close_input(&in);
 	return status;
 }

@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "commands/blocks.h"
+#include "commands/descriptor.h"
 #include "commands/tool.h"
 #include "file.h"
 
@@ -25,29 +25,6 @@ enum refusal {
 };
 
 /* --- opening ------------------------------------------------------------------------- */
-
-/* The descriptor for which a name like /dev/stdout stands; -1 for other names. */
-static int named_descriptor(const char *name)
-{
-	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
-
-	if (strcmp(name, "-") == 0 || strcmp(name, "/dev/stdout") == 0)
-		return STDOUT_FILENO;
-	if (strcmp(name, "/dev/stderr") == 0)
-		return STDERR_FILENO;
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		size_t len = strlen(folders[i]);
-		char *end;
-		long fd;
-
-		if (strncmp(name, folders[i], len) != 0)
-			continue;
-		fd = strtol(name + len, &end, 10);
-		if (end > name + len && !*end && fd >= 0 && fd <= INT32_MAX)
-			return (int)fd;
-	}
-	return -1;
-}
 
 /*
  * Opens an existing file. A regular file needs force. Devices and pipes do not, but a disk that
@@ -112,14 +89,10 @@ static int make_new(struct output *out, const struct own_files *source)
 static int open_file(struct output *out, bool force, const struct own_files *source,
 		     enum refusal *why)
 {
-	int fd = named_descriptor(out->name);
 	struct stat st;
+	int fd;
 
 	*why = REFUSED_BY_SYSTEM;
-	if (fd >= 0) {
-		out->is_given = true;
-		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	}
 	/* First the errors that --force does not help against. */
 	if (stat(out->name, &st) == 0 && own_files_has(source, &st)) {
 		*why = REFUSED_OWN;
@@ -129,15 +102,6 @@ static int open_file(struct output *out, bool force, const struct own_files *sou
 	if (fd < 0 && errno == EEXIST)
 		fd = open_existing(out->name, force);
 	return fd;
-}
-
-/* Closes the file. If keep is false, a file that was made here is removed first. */
-static void finish(struct output *out, bool keep)
-{
-	if (!keep && out->is_new)
-		file_remove_made(out->file.path, out->fd);
-	interrupt_keep();
-	close(out->fd);
 }
 
 /* false: errno tells why */
@@ -199,22 +163,33 @@ static void complain(const struct output *out, const struct own_files *source,
 	}
 }
 
-bool output_open(struct output *out, const char *name, bool force,
-		 const struct own_files *source)
+bool output_begin(struct output *out, const char *name)
+{
+	int fd = descriptor_of(name, STDOUT_FILENO);
+
+	*out = (struct output){.name = name, .fd = -1, .is_given = fd >= 0};
+	if (strcmp(name, "-") == 0)
+		out->name = "the standard output";
+	if (fd < 0)
+		return true;
+	out->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (out->fd < 0)
+		tool_complain("cannot open %s: %s", out->name, strerror(errno));
+	return out->fd >= 0;
+}
+
+bool output_open(struct output *out, bool force, const struct own_files *source)
 {
 	enum refusal why;
 
-	*out = (struct output){.name = name};
-	out->fd = open_file(out, force, source, &why);
-	if (strcmp(name, "-") == 0)
-		out->name = "the standard output";
+	if (!out->is_given)
+		out->fd = open_file(out, force, source, &why);
 	if (out->fd < 0) {
 		complain(out, source, why, "open");
 		return false;
 	}
 	if (!prepare(out, source, &why)) {
 		complain(out, source, why, "write to");
-		finish(out, false);
 		return false;
 	}
 	return true;
@@ -287,6 +262,10 @@ bool output_finish(struct output *out, bool ok)
 		tool_complain("cannot write to %s: %s", out->name, strerror(errno));
 		ok = false;
 	}
-	finish(out, ok);
+	if (!ok && out->is_new)
+		file_remove_made(out->file.path, out->fd);
+	interrupt_keep();
+	if (out->fd >= 0)
+		close(out->fd);
 	return ok;
 }

@@ -11,8 +11,8 @@
 #include "commands/own_files.h"
 
 struct output {
-	const char *name;
-	int fd;
+	const char *name; /* for messages */
+	int fd;		  /* -1: not open */
 	bool is_given;	 /* a descriptor that was open already; its file is not emptied */
 	bool is_new;	 /* made by us: removed if the export fails */
 	bool has_holes;	 /* zeros need not be written */
@@ -21,18 +21,26 @@ struct output {
 };
 
 /*
- * Opens a file for the copy of a pool; "-" is the standard output. An existing regular file is
- * refused unless force is true. Complains and returns false on failure.
+ * The target of a copy has this name; "-" is the standard output. Only looks whether that is an open
+ * descriptor, which has to be done before other files are opened. Complains and returns false if the
+ * name is that of a closed one. Otherwise output_finish() follows in the end.
  */
-bool output_open(struct output *out, const char *name, bool force,
-		 const struct own_files *source);
+bool output_begin(struct output *out, const char *name) MUST_CHECK;
+
+/*
+ * Opens the file for the copy of a pool, whose files are source. An existing regular file is refused
+ * unless force is true. Complains and returns false on failure.
+ */
+bool output_open(struct output *out, bool force,
+		 const struct own_files *source) MUST_CHECK;
 
 /* Complains and returns false on failure. */
 bool output_put(struct output *out, const char *buf, size_t len);
 
 /*
  * If ok is true, makes the copy durable (not in pipes and the like). If ok is false, or if that
- * fails, removes a file that was made. Returns whether everything succeeded.
+ * fails, removes a file that was made. Closes the file, if it is open. Returns whether everything
+ * succeeded.
  */
 bool output_finish(struct output *out, bool ok);
 

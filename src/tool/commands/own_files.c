@@ -10,7 +10,6 @@
 #include "commands/tool.h"
 #include "errormsg.h"
 #include "poolset/load.h"
-#include "poolset/wait.h"
 
 /* If a file has an access control list, its mode tells reliably only about the owner. */
 static void add_part(struct own_files *files, const char *path, const struct stat *st,
@@ -36,21 +35,6 @@ static bool add_file(struct own_files *files, const char *path)
 	}
 	files->n++;
 	return true;
-}
-
-/* Loads the set as an open of the pool does, which may have to wait for it. */
-static int MUST_CHECK load_set(const char *path, struct poolset **set)
-{
-	struct poolset_wait wait;
-	int ret;
-
-	poolset_wait_begin(&wait);
-	do
-		ret = poolset_load(path, false, &wait, set);
-	while (poolset_wait_again(&wait, path, &ret));
-	if (ret == 0)
-		(*set)->wait = NULL;
-	return ret;
 }
 
 static bool add_files(struct own_files *files, const struct poolset *set)
@@ -80,7 +64,7 @@ bool own_files_init(struct own_files *files, const char *path, const struct pool
 				    .others = 06,
 				    .gid = (gid_t)-1,
 				    .is_one_group = true};
-	if (!set && load_set(path, &own) < 0) {
+	if (!set && poolset_load_again(path, &own) < 0) {
 		tool_complain("%s", errormsg_get());
 		return false;
 	}

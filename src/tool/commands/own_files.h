@@ -26,9 +26,10 @@ struct own_files {
 };
 
 /*
- * Finds the files of the pool at path. set: that of a pool that is open, else NULL. Complains and
- * returns false on failure: without one of the files, the copy might be more readable than the
- * pool, or overwrite it.
+ * Finds the files of the pool at path, which this process has open: while it was waiting for the
+ * pool, other files may have come, or other permissions. set: its set; NULL if only the library has
+ * it. Complains and returns false on failure: without one of the files, the copy might be more
+ * readable than the pool, or overwrite it.
  */
 bool own_files_init(struct own_files *files, const char *path,
 		    const struct poolset *set) MUST_CHECK;
