@@ -30,7 +30,7 @@ struct input {
 	int fd;
 	bool is_given; /* was open already */
 	struct stat st;
-	uint64_t length; /* bytes; 0: not known */
+	uint64_t length; /* bytes from the present offset on; 0: not known */
 };
 
 struct import_job {
@@ -57,6 +57,16 @@ static void close_input(const struct input *in)
 		close(in->fd);
 }
 
+/* A descriptor that somebody else has read from stands in the middle of its file. */
+static uint64_t bytes_left(const struct input *in)
+{
+	off_t at = lseek(in->fd, 0, SEEK_CUR);
+
+	if (at < 0)
+		at = 0;
+	return in->st.st_size > at ? (uint64_t)(in->st.st_size - at) : 0;
+}
+
 static bool open_input(struct input *in, const char *name)
 {
 	int fd = descriptor_of(name, STDIN_FILENO);
@@ -70,8 +80,8 @@ static bool open_input(struct input *in, const char *name)
 		tool_complain("cannot open %s: %s", in->name, strerror(errno));
 		return false;
 	}
-	if (S_ISREG(in->st.st_mode) && in->st.st_size > 0) {
-		in->length = (uint64_t)in->st.st_size;
+	if (S_ISREG(in->st.st_mode)) {
+		in->length = bytes_left(in);
 	} else if (S_ISDIR(in->st.st_mode)) {
 		tool_complain("cannot read %s: %s", in->name, strerror(EISDIR));
 		close_input(in);

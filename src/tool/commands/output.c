@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/xattr.h>
@@ -197,6 +198,16 @@ bool output_open(struct output *out, bool force, const struct own_files *source)
 
 /* --- writing ------------------------------------------------------------------------- */
 
+/* For a pipe that does not block. */
+static void wait_for_room(int fd)
+{
+	struct pollfd fds = {.fd = fd, .events = POLLOUT};
+
+	while (poll(&fds, 1, -1) < 0 && errno == EINTR)
+		;
+	errno = EAGAIN;
+}
+
 static bool put_piece(struct output *out, const char *buf, size_t len)
 {
 	if (out->has_holes && blocks_are_zero(buf, len)) {
@@ -208,7 +219,9 @@ static bool put_piece(struct output *out, const char *buf, size_t len)
 	while (len > 0) {
 		ssize_t n = write(out->fd, buf, len);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EAGAIN)
+			wait_for_room(out->fd);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			goto fail;
