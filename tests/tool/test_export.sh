@@ -108,6 +108,29 @@ said 'Is a directory'
 expect 3 export -f "$p" "$work"
 case_ok "a regular file needs --force"
 
+is_empty()
+{
+	[ -e "$work/old" ] && [ ! -s "$work/old" ] || fail "an existing file after an error: $(stat -c %s "$work/old")"
+	said "^pmemblk: $work/old, which existed before, is left empty\$"
+}
+echo old >"$work/old"
+expect 1 export -f "$work/damaged" "$work/old"
+said 'block 2: .*marked as bad$'
+is_empty
+echo old >"$work/old"
+(ulimit -f 1024 && tool export -f "$p" "$work/old" 2>"$work/err") && fail "a file longer than the limit"
+said '/old: File too large'
+is_empty
+# What is refused is not changed.
+echo old >"$work/old"
+expect 3 export -f "$work/absent" "$work/old"
+(
+	flock -x 9
+	expect 3 export -f "$p" "$work/old"
+) 9<"$work/old"
+[ "$(cat "$work/old")" = old ] || fail "a file that was not written to was changed"
+case_ok "after an error an existing file is empty"
+
 # --- the pool itself ------------------------------------------------------------------------------
 
 printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"

@@ -140,7 +140,14 @@ static bool prepare(struct output *out, const struct own_files *source, enum ref
 	if (!S_ISREG(st.st_mode) || out->is_given)
 		return true;
 	out->has_holes = true;
-	return lock(out, why) && set_length(out->fd, 0);
+	if (!out->is_new) {
+		out->is_held = true;
+		interrupt_hold();
+	}
+	if (!lock(out, why) || !set_length(out->fd, 0))
+		return false;
+	out->is_overwritten = !out->is_new;
+	return true;
 }
 
 static void complain(const struct output *out, const struct own_files *source,
@@ -198,6 +205,15 @@ bool output_open(struct output *out, bool force, const struct own_files *source)
 
 /* --- writing ------------------------------------------------------------------------- */
 
+/*
+ * A signal leaves a file that existed empty. Threads that write at this moment would fill it again
+ * behind the back of a signal handler. So the signal is held, and the writer looks for it.
+ */
+static bool is_interrupted(const struct output *out)
+{
+	return out->is_overwritten && interrupt_has_come();
+}
+
 /* For a pipe that does not block. */
 static void wait_for_room(int fd)
 {
@@ -210,6 +226,8 @@ static void wait_for_room(int fd)
 
 static bool put_piece(struct output *out, const char *buf, size_t len)
 {
+	if (is_interrupted(out))
+		return false; /* output_finish() says so */
 	if (out->has_holes && blocks_are_zero(buf, len)) {
 		if (lseek(out->fd, (off_t)len, SEEK_CUR) < 0)
 			goto fail;
@@ -269,16 +287,34 @@ static bool make_durable(struct output *out)
 	return false;
 }
 
+/* What a file held before cannot come back, but half of a copy must not be taken for a copy. */
+static void empty(const struct output *out)
+{
+	const char *begin = is_interrupted(out) ? "interrupted: " : "";
+
+	if (set_length(out->fd, 0))
+		tool_complain("%s%s, which existed before, is left empty", begin,
+			      out->name);
+	else
+		tool_complain("%s%s holds a part of the copy and cannot be emptied: %s",
+			      begin, out->name, strerror(errno));
+}
+
 bool output_finish(struct output *out, bool ok)
 {
 	if (ok && !make_durable(out)) {
 		tool_complain("cannot write to %s: %s", out->name, strerror(errno));
 		ok = false;
 	}
+	ok = ok && !is_interrupted(out);
 	if (!ok && out->is_new)
 		file_remove_made(out->file.path, out->fd);
+	if (!ok && out->is_overwritten)
+		empty(out);
 	interrupt_keep();
 	if (out->fd >= 0)
 		close(out->fd);
+	if (out->is_held)
+		interrupt_release();
 	return ok;
 }

@@ -13,10 +13,12 @@
 struct output {
 	const char *name; /* for messages */
 	int fd;		  /* -1: not open */
-	bool is_given;	 /* a descriptor that was open already; its file is not emptied */
-	bool is_new;	 /* made by us: removed if the export fails */
-	bool has_holes;	 /* zeros need not be written */
-	uint64_t length; /* bytes so far */
+	bool is_given; /* a descriptor that was open already; its file is not emptied */
+	bool is_new;   /* made by us: removed if the export fails */
+	bool is_overwritten; /* existed and was emptied: left empty if the export fails */
+	bool is_held;	     /* signals are held */
+	bool has_holes;	     /* zeros need not be written */
+	uint64_t length;     /* bytes so far */
 	struct interrupt_file file;
 };
 
@@ -39,7 +41,7 @@ bool output_put(struct output *out, const char *buf, size_t len);
 
 /*
  * If ok is true, makes the copy durable (not in pipes and the like). If ok is false, or if that
- * fails, removes a file that was made. Closes the file, if it is open. Returns whether everything
+ * fails, removes a file that was made, and empties one that existed. Closes the file, if it is open. Returns whether everything
  * succeeded.
  */
 bool output_finish(struct output *out, bool ok);
