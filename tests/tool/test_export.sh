@@ -127,7 +127,7 @@ expect 3 export -f "$work/absent" "$work/old"
 (
 	flock -x 9
 	expect 3 export -f "$p" "$work/old"
-) 9<"$work/old"
+) 9<"$work/old" || exit 1
 [ "$(cat "$work/old")" = old ] || fail "a file that was not written to was changed"
 case_ok "after an error an existing file is empty"
 
@@ -283,6 +283,8 @@ is_refused()
 	expect 3 info --map="$1" "$work/set"
 	said "^pmemblk: $1 is the pool itself, or a file of it"
 	tool export "$work/set" - 1<>"$1" 2>"$work/err" && fail "$1 as standard output"
+	said "^pmemblk: the standard output is the pool itself, or a file of it"
+	tool info "$work/set" 1<>"$1" 2>"$work/err" && fail "$1 as standard output of info"
 	said "^pmemblk: the standard output is the pool itself, or a file of it"
 	tool import - "$work/set" <"$1" >"$work/out" 2>"$work/err" && fail "$1 as standard input"
 	said "^pmemblk: the standard input is the pool itself, or a file of it"

@@ -188,7 +188,7 @@ bool output_begin(struct output *out, const char *name)
 
 bool output_open(struct output *out, bool force, const struct own_files *source)
 {
-	enum refusal why;
+	enum refusal why = REFUSED_BY_SYSTEM;
 
 	if (!out->is_given)
 		out->fd = open_file(out, force, source, &why);
