@@ -14,8 +14,12 @@
  *
  * FAIL_MSYNC: all calls of msync fail with EIO from that one on, counted from 1.
  *
+ * FAIL_FSYNC: all calls of fsync fail with this errno.
+ *
  * BUSY_READ: the first so many reads of the standard input find nothing: it does not block, and
  * somebody else was faster.
+ *
+ * NONBLOCKING_OUTPUT: the standard output does not block.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -32,6 +36,12 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+__attribute__((constructor)) static void begin(void)
+{
+	if (getenv("NONBLOCKING_OUTPUT"))
+		fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK);
+}
 
 static atomic_int nmsync;
 
@@ -56,13 +66,19 @@ __attribute__((destructor)) static void write_count(void)
 	fclose(f);
 }
 
-static int is_failing(const char *name)
+/* The errno of a call that is to fail, or 0. */
+static int failure_of(const char *name)
 {
 	static atomic_int n;
 	const char *first = getenv("FAIL_MSYNC");
+	const char *error = getenv("FAIL_FSYNC");
 
+	if (error && strcmp(name, "fsync") == 0)
+		return atoi(error);
 	return first && strcmp(name, "msync") == 0 &&
-	       atomic_fetch_add(&n, 1) + 1 >= atoi(first);
+		       atomic_fetch_add(&n, 1) + 1 >= atoi(first)
+		   ? EIO
+		   : 0;
 }
 
 static void called(const char *name)
@@ -111,10 +127,12 @@ ssize_t read(int fd, void *buf, size_t len)
 	type name parameters                                                             \
 	{                                                                                \
 		type(*next) parameters = (type(*) parameters)dlsym(RTLD_NEXT, #name);    \
+		int error;                                                               \
                                                                                          \
 		called(#name);                                                           \
-		if (is_failing(#name)) {                                                 \
-			errno = EIO;                                                     \
+		error = failure_of(#name);                                               \
+		if (error) {                                                             \
+			errno = error;                                                   \
 			return -1;                                                       \
 		}                                                                        \
 		return next arguments;                                                   \

@@ -60,6 +60,8 @@ done
 expect 3 import "$work" "$work/io"
 said "^pmemblk: cannot read $work: Is a directory\$"
 [ "$(wc -l <"$work/err")" = 1 ] || fail "more than a message"
+tool import - "$work/io" <"$work" 2>"$work/err" && fail "a folder as standard input"
+said '^pmemblk: cannot read the standard input: Is a directory$'
 expect 3 dump -r "$nblock" "$work/io"
 for bad in x 5-3 -1 1-2-3 ''; do expect 2 dump --range="$bad" "$work/io"; done
 expect 2 import -f x "$work/raw" "$work/io"
@@ -156,6 +158,20 @@ said '^pmemblk: the standard input does not fit the pool: the blocks up to its e
 [ ! -s "$work/out" ] || fail "too long a stream is a success"
 expect 0 dump -r $((nblock - 2))- "$work/short"
 [ "$(grep -c '|x*|$' "$work/out")" = 4 ] || fail "the blocks up to the end"
+# What was read before does not count.
+{ dd bs=42 count=1 of=/dev/null 2>/dev/null && tool import -f $((nblock - 1)) - "$work/short"; } <"$work/two" >"$work/out" 2>"$work/err" ||
+	fail "the end of a file"
+printed '^41 bytes in 1 block$'
+{ dd bs=1 count=1 of=/dev/null 2>/dev/null && tool import -f $((nblock - 2)) /dev/fd/7 "$work/short" 7<&0; } <"$work/two" >"$work/out" ||
+	fail "the end of a file, as a descriptor"
+printed '^82 bytes in 2 blocks$'
+{ dd bs=200 count=1 of=/dev/null 2>/dev/null && tool import -f $((nblock - 2)) - "$work/short"; } <"$work/two" >"$work/out" ||
+	fail "a file that was read to its end"
+printed '^0 bytes in 0 blocks$'
+rc=0
+{ dd bs=1 count=41 of=/dev/null 2>/dev/null && tool import -f $((nblock - 1)) - "$work/short"; } <"$work/two" >"$work/out" 2>"$work/err" || rc=$?
+[ $rc = 3 ] || fail "too long an end of a file: $rc"
+said '^pmemblk: the standard input has 42 bytes, but there is room for 41; nothing was written$'
 expect 3 import -f "$nblock" "$work/two" "$work/short"
 said "^pmemblk: there is no block $nblock: "
 if [ -r /proc/self/mem ]; then
@@ -265,6 +281,10 @@ if command -v script >/dev/null && [ -z "${RUNNER:-}" ]; then
 	script -qec "$BUILD/bin/pmemblk import $work/ttyraw2 $work/laid" /dev/null </dev/null >"$work/out"
 	grep -q 'import .*% \[' "$work/out" || fail "no progress bar of import on a terminal"
 	grep -q $'\r\e\\[K31676000 bytes in 7919 blocks' "$work/out" || fail "the bar is not removed before the last line"
+	# The first 21 of 31 MB do not count: a batch of 64 blocks is 2% of the rest.
+	script -qec "{ dd bs=1M count=20 of=/dev/null 2>/dev/null && $BUILD/bin/pmemblk import - $work/laid; } <$work/ttyraw2" \
+		/dev/null </dev/null >"$work/out"
+	grep -q 'import   2% \[' "$work/out" || fail "the bar is that of the whole file"
 	script -qec "$BUILD/bin/pmemblk export -e $work/bad $work/ttyraw4" /dev/null </dev/null >"$work/out" || [ $? = 1 ]
 	grep -q '% \[' "$work/out" || fail "no progress bar beside messages"
 	script -qec "$BUILD/bin/pmemblk export -e $work/bad2 $work/ttyraw5" /dev/null </dev/null >"$work/out" || [ $? = 1 ]
@@ -361,4 +381,11 @@ if [ -z "${RUNNER:-}${SAN:-}" ]; then
 	printed '^3145728 bytes in 768 blocks$'
 	tool export "$work/busy" - 2>/dev/null | cmp -n 3145728 - "$work/raw" || fail "what was imported"
 	case_ok "import waits for a standard input that does not block"
+
+	# The reader is so slow at first that the pipe is full.
+	tool export "$work/busy" "$work/wanted"
+	NONBLOCKING_OUTPUT=1 LD_PRELOAD=$work/shim.so tool export "$work/busy" - 2>"$work/err" |
+		(dd bs=1 count=100000 2>/dev/null && cat) | cmp - "$work/wanted" || fail "a pipe that does not block"
+	[ ! -s "$work/err" ] || fail "a message about a pipe that does not block"
+	case_ok "export waits for a standard output that does not block"
 fi

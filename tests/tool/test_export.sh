@@ -39,9 +39,9 @@ printf before >"$work/out3"
 tool export "$p" /dev/stderr 2>>"$work/out3" || fail "/dev/stderr"
 { printf before; cat "$work/all"; } | cmp - "$work/out3" || fail "/dev/stderr emptied the file"
 # Only a number names a descriptor.
-for name in /dev/fd/ /dev/fd/7x /dev/fd/-1 /dev/fd/4294967303; do
+for name in /dev/fd/ /dev/fd/7x /dev/fd/-1 /dev/fd/4294967303 '/dev/fd/ 7' /dev/fd/+7 '/proc/self/fd/ 7'; do
 	tool export "$p" "$name" 7>"$work/out3" >"$work/out" 2>"$work/err" && fail "$name"
-	said "^pmemblk: cannot (open|write to) $name: "
+	said "^pmemblk: cannot (open|write to) ${name/+/[+]}: "
 	[ ! -s "$work/out3" ] || fail "$name is descriptor 7"
 done
 (cd "$work" && expect 0 export "$p" dev_fd_7) 7>"$work/out3"
@@ -55,8 +55,16 @@ same "$work/out4"
 tool export "$p" >(cat >"$work/out5"; echo done >"$work/done") || fail "a process substitution"
 until [ -s "$work/done" ]; do sleep 0.01; done
 same "$work/out5"
-tool export "$p" /dev/fd/9 9>&- 2>"$work/err" && fail "a closed descriptor"
-said 'cannot open /dev/fd/9: Bad file descriptor'
+# The number of a closed descriptor is also that of the next file that is opened.
+for n in 3 4 5 6 7 8 9; do
+	for c in "export $p /dev/fd/$n" "info --map=/dev/fd/$n $p" "import /dev/fd/$n $p"; do
+		# shellcheck disable=SC2086
+		tool $c >"$work/out" 2>"$work/err" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- && fail "$c: a closed descriptor"
+		said "^pmemblk: cannot open /dev/fd/$n: Bad file descriptor\$"
+		[ "$(wc -l <"$work/err")" = 1 ] || fail "more than a message"
+	done
+done
+[ "$(sha256sum <"$p")" = "$sum" ] || fail "the pool was changed"
 if [ -w /dev/full ]; then
 	expect 3 export "$p" /dev/full
 	said 'cannot write to /dev/full: No space left on device'
@@ -100,6 +108,29 @@ said 'Is a directory'
 expect 3 export -f "$p" "$work"
 case_ok "a regular file needs --force"
 
+is_empty()
+{
+	[ -e "$work/old" ] && [ ! -s "$work/old" ] || fail "an existing file after an error: $(stat -c %s "$work/old")"
+	said "^pmemblk: $work/old, which existed before, is left empty\$"
+}
+echo old >"$work/old"
+expect 1 export -f "$work/damaged" "$work/old"
+said 'block 2: .*marked as bad$'
+is_empty
+echo old >"$work/old"
+(ulimit -f 1024 && tool export -f "$p" "$work/old" 2>"$work/err") && fail "a file longer than the limit"
+said '/old: File too large'
+is_empty
+# What is refused is not changed.
+echo old >"$work/old"
+expect 3 export -f "$work/absent" "$work/old"
+(
+	flock -x 9
+	expect 3 export -f "$p" "$work/old"
+) 9<"$work/old" || exit 1
+[ "$(cat "$work/old")" = old ] || fail "a file that was not written to was changed"
+case_ok "after an error an existing file is empty"
+
 # --- the pool itself ------------------------------------------------------------------------------
 
 printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$work/part0" "$work/part1" >"$work/set"
@@ -134,6 +165,21 @@ cat "$work/set" "$work/part0" "$work/part1" | cmp - "$work/before" || fail "a fi
 cat "$work/set" "$work/part0" "$work/part1" | cmp - "$work/before" || fail "another pool was changed"
 [ "$(sha256sum <"$p")" = "$sum" ] || fail "the pool was changed"
 case_ok "no file of the pool is overwritten, by whatever name"
+
+# A program that runs cannot be written to. It is called what it is.
+cp "$(command -v cat)" "$work/running"
+coproc RUNNING { exec "$work/running"; }
+if echo line 2>/dev/null >&"${RUNNING[1]}" && read -r _ <&"${RUNNING[0]}"; then
+	for c in "export -f $p $work/running" "info -f -m $work/running $p"; do
+		# shellcheck disable=SC2086
+		expect 3 $c
+		said "^pmemblk: cannot open $work/running: Text file busy\$"
+	done
+	kill "$RUNNING_PID"
+	case_ok "a running program is not called a file of the pool"
+else
+	echo "not tested: no program runs from $work"
+fi
 
 # --- who may read the copy ------------------------------------------------------------------------
 
@@ -227,9 +273,45 @@ case_ok "a block device needs no --force"
 
 own=$(losetup -f --show "$work/part1" 2>/dev/null) || skip "no second loop device can be had here"
 sum=$(sha256sum <"$work/part1")
+# is_refused DEVICE: also as a descriptor
+is_refused()
+{
+	expect 3 export "$work/set" "$1"
+	said "^pmemblk: $1 is the pool itself, or a file of it"
+	expect 3 import "$1" "$work/set"
+	said "^pmemblk: $1 is the pool itself, or a file of it"
+	expect 3 info --map="$1" "$work/set"
+	said "^pmemblk: $1 is the pool itself, or a file of it"
+	tool export "$work/set" - 1<>"$1" 2>"$work/err" && fail "$1 as standard output"
+	said "^pmemblk: the standard output is the pool itself, or a file of it"
+	tool info "$work/set" 1<>"$1" 2>"$work/err" && fail "$1 as standard output of info"
+	said "^pmemblk: the standard output is the pool itself, or a file of it"
+	tool import - "$work/set" <"$1" >"$work/out" 2>"$work/err" && fail "$1 as standard input"
+	said "^pmemblk: the standard input is the pool itself, or a file of it"
+}
+is_refused "$own"
+# The name under which the device was set up is gone. Then it is another file's.
+ln "$work/part1" "$work/part1.other"
+rm "$work/part1"
+mv "$work/part1.other" "$work/part1"
+is_refused "$own"
+mv "$work/part1" "$work/part1.moved"
+head -c 9M /dev/zero >"$work/part1"
+sed -i "s/part1\$/part1.moved/" "$work/set"
+is_refused "$own"
+if over=$(losetup -f --show "$own" 2>/dev/null); then
+	own="$own $over"
+	is_refused "$over"
+	losetup -d "$over"
+	over=$(losetup -f --show "$loop")
+	own="${own%% *} $over"
+	expect 0 export "$p" "$over"
+	losetup -d "$over"
+	own=${own%% *}
+fi
+[ "$(sha256sum <"$work/part1.moved")" = "$sum" ] || fail "the part under a block device was changed"
+losetup -d "$own"
 expect 3 export "$work/set" "$own"
-said "^pmemblk: $own is the pool itself, or a file of it"
-expect 3 import "$own" "$work/set"
-said "^pmemblk: $own is the pool itself, or a file of it"
-[ "$(sha256sum <"$work/part1")" = "$sum" ] || fail "the part under a block device was changed"
+said "^pmemblk: $own is a loop device, and the kernel does not tell which file is behind it: "
+own=
 case_ok "a block device that is a file of the pool is not written to"

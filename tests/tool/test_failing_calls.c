@@ -201,6 +201,32 @@ static void check_export(bool is_done)
 	free(p);
 }
 
+static const char old_text[] = "what the file held before";
+
+static void have_old(void)
+{
+	have_pool();
+	support_write_file(other, old_text, sizeof(old_text));
+}
+
+/* After an error it is as before or empty, unless it cannot be emptied. Messages may be lost, too. */
+static void check_overwritten(bool is_done)
+{
+	unsigned char *p = support_read_file(other, &(size_t){0});
+	struct stat st;
+
+	assert_int_equal(stat(other, &st), 0);
+	if (is_done)
+		assert_memory_equal(p, "<?xml ", 6);
+	else if (st.st_size == 0)
+		assert_true(failing_calls_last.number == SYS_write ||
+			    strstr(outcome->said, "is left empty"));
+	else if (!strstr(outcome->said, "cannot be emptied"))
+		assert_memory_equal(p, old_text, sizeof(old_text));
+	free(p);
+	check_blocks(base_nblock, 0, false);
+}
+
 static void check_picture(bool is_done)
 {
 	check_blocks(base_nblock, 0, false);
@@ -284,6 +310,7 @@ static const struct step {
     {"info", cmd_info, {"P"}, have_pool, check_unchanged, 0},
     {"info -s", cmd_info, {"-s", "P"}, have_pool, check_unchanged, 0},
     {"info -m", cmd_info, {"-m", "O", "P"}, have_pool, check_picture, 0},
+    {"info -f -m", cmd_info, {"-f", "-m", "O", "P"}, have_old, check_overwritten, 0},
     {"check", cmd_check, {"P"}, have_pool, check_unchanged, 0},
     {"check of a damaged pool", cmd_check, {"-q", "P"}, have_damaged, check_damaged, 0},
     {"dump", cmd_dump, {"-r", "0-3", "P"}, have_pool, check_unchanged, 0},

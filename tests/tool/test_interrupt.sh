@@ -119,12 +119,32 @@ interrupted 2 unlink 1 export "$work/damaged" "$work/copy"
 absent "$work/copy"
 printf old >"$work/copy"
 interrupted 2 write 50 export --force "$p" "$work/copy"
-[ -e "$work/copy" ] || fail "a file that was there before was removed"
+emptied()
+{
+	[ -e "$1" ] || fail "a file that was there before was removed"
+	[ ! -s "$1" ] || fail "a part of the copy was left in a file that was there before: $(stat -c %s "$1")"
+	said "^pmemblk: interrupted: $2, which existed before, is left empty\$"
+	[ "$(wc -l <"$work/err")" = 1 ] || fail "more than a message"
+}
+emptied "$work/copy" "$work/copy"
+for signal in 2 15 1; do
+	# The signal comes during the copy, or when all was written.
+	for call in 'write 1' 'write 50' 'fsync 1'; do
+		printf old >"$work/copy"
+		# shellcheck disable=SC2086
+		interrupted $signal $call export --force "$p" "$work/copy"
+		emptied "$work/copy" "$work/copy"
+	done
+	printf old >"$work/copy"
+	interrupted $signal fsync 1 info --force --map="$work/copy" "$p"
+	emptied "$work/copy" "$work/copy"
+done
 # A file that got the name meanwhile belongs to somebody else. This tests only that a link stays.
 ln -s "$work/real" "$work/link"
 : >"$work/real"
 interrupted 2 write 50 export --force "$p" "$work/link"
 [ -L "$work/link" ] && [ -e "$work/real" ] || fail "a link, or what it leads to, was removed"
+emptied "$work/real" "$work/link"
 expect 0 check "$p"
 case_ok "export removes its partial file, and no other"
 

@@ -63,26 +63,28 @@ static int parse_fd(int fd, const char *path, off_t size, struct poolset **out)
 	return ret;
 }
 
-static int lock_fd(int fd, const char *path, struct poolset_wait *wait)
+static int check_regular(int fd, const char *path)
 {
 	struct stat st;
-	int ret;
 
 	if (fstat(fd, &st) != 0)
 		return errormsg_fail_sys(errno, "cannot stat %s", path);
 	if (!S_ISREG(st.st_mode))
 		return errormsg_fail(EINVAL, "%s is not a regular file any more", path);
-	ret = poolset_lock_shared(fd);
+	return 0;
+}
+
+static int lock_fd(int fd, const char *path, struct poolset_wait *wait)
+{
+	int ret = poolset_lock_shared(fd);
+
 	if (ret == -EWOULDBLOCK)
 		return poolset_fail_locked(wait, path);
 	return ret < 0 ? errormsg_fail_sys(-ret, "cannot lock %s", path) : 0;
 }
 
-/*
- * Parses a set file, which begins with its signature; any other file becomes a set of one. The
- * file is locked.
- */
-static int load_locked(int fd, const char *path, struct poolset **out)
+/* Parses a set file, which begins with its signature; any other file becomes a set of one. */
+static int load_fd(int fd, const char *path, struct poolset **out)
 {
 	char signature[POOLSET_SIGNATURE_LEN];
 	struct stat st;
@@ -362,12 +364,42 @@ static int resolve(struct poolset *set, bool for_create)
 	return 0;
 }
 
-int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
-		 struct poolset **out)
+static int load_locked(int fd, const char *path, struct poolset_wait *wait,
+		       struct poolset **out)
+{
+	int ret = lock_fd(fd, path, wait);
+
+	if (ret < 0)
+		return ret;
+	ret = load_fd(fd, path, out);
+	/* a child that was forked meanwhile may have a copy of fd */
+	flock(fd, LOCK_UN);
+	return ret;
+}
+
+static int load_file(const char *path, bool is_locked, struct poolset_wait *wait,
+		     struct poolset **out)
+{
+	/* If the file has become a fifo meanwhile, the open must not wait. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return errormsg_fail_sys(errno, "cannot open %s", path);
+	ret = check_regular(fd, path);
+	if (ret == 0)
+		ret =
+		    is_locked ? load_fd(fd, path, out) : load_locked(fd, path, wait, out);
+	close(fd);
+	return ret;
+}
+
+/* is_locked: by this process, so that nothing is locked here */
+static int load(const char *path, bool for_create, bool is_locked,
+		struct poolset_wait *wait, struct poolset **out)
 {
 	enum file_type type;
 	int ret = file_classify(path, &type);
-	int fd;
 
 	if (ret < 0)
 		return ret;
@@ -375,21 +407,10 @@ int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
 		return errormsg_fail_sys(ENOENT, "cannot find %s", path);
 	if (type == FILE_DIRECTORY)
 		return errormsg_fail(EINVAL, "%s is a directory", path);
-	if (type == FILE_DEVDAX) {
+	if (type == FILE_DEVDAX)
 		ret = poolset_single(path, 0, out);
-	} else {
-		/* If the file has become a fifo meanwhile, the open must not wait. */
-		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-		if (fd < 0)
-			return errormsg_fail_sys(errno, "cannot open %s", path);
-		ret = lock_fd(fd, path, wait);
-		if (ret == 0) {
-			ret = load_locked(fd, path, out);
-			/* a child that was forked meanwhile may have a copy of fd */
-			flock(fd, LOCK_UN);
-		}
-		close(fd);
-	}
+	else
+		ret = load_file(path, is_locked, wait, out);
 	if (ret < 0)
 		return ret;
 	(*out)->wait = wait;
@@ -400,4 +421,15 @@ int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
 		*out = NULL;
 	}
 	return ret;
+}
+
+int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
+		 struct poolset **out)
+{
+	return load(path, for_create, false, wait, out);
+}
+
+int poolset_load_again(const char *path, struct poolset **out)
+{
+	return load(path, false, true, NULL, out);
 }

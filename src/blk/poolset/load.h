@@ -22,4 +22,10 @@
 int poolset_load(const char *path, bool for_create, struct poolset_wait *wait,
 		 struct poolset **out) MUST_CHECK;
 
+/*
+ * The same, without looking at locks: for a pool that this process has open, whose files are locked
+ * for that reason.
+ */
+int poolset_load_again(const char *path, struct poolset **out) MUST_CHECK;
+
 #endif

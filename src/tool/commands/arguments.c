@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands/own_files.h"
 #include "commands/values.h"
 #include "commands/wait.h"
 #include "errormsg.h"
@@ -186,15 +187,11 @@ static bool read_options(const struct tool_command *self, int argc, char **argv,
 	return true;
 }
 
-bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
-			 const struct tool_option *options,
-			 const struct tool_operand *operands, enum tool_status *status)
+static bool read_operands(const struct tool_command *self, int argc, char **argv,
+			  const struct tool_operand *operands)
 {
 	int i;
 
-	if (!read_options(self, argc, argv, options, status))
-		return false;
-	*status = TOOL_USAGE;
 	for (i = optind; operands->name; operands++, i++) {
 		if (i >= argc) {
 			tool_usage_error(self, "%s is missing", operands->name);
@@ -213,6 +210,29 @@ bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
 		return false;
 	}
 	return true;
+}
+
+/* Whether the command would print over its own pool. */
+static bool prints_over_pool(const struct tool_operand *operands)
+{
+	for (; operands->name; operands++)
+		if (strcmp(operands->name, "PATH") == 0 &&
+		    own_files_are_output(*operands->target))
+			return true;
+	return false;
+}
+
+bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
+			 const struct tool_option *options,
+			 const struct tool_operand *operands, enum tool_status *status)
+{
+	if (!read_options(self, argc, argv, options, status))
+		return false;
+	*status = TOOL_USAGE;
+	if (!read_operands(self, argc, argv, operands))
+		return false;
+	*status = TOOL_FAILED;
+	return !prints_over_pool(operands);
 }
 
 enum tool_status tool_finish_output(enum tool_status status)

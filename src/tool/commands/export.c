@@ -106,19 +106,30 @@ static enum tool_status copy(PMEMblkpool *pool, struct output *out, bool skip_er
 	return e.status;
 }
 
-static enum tool_status export_pool(PMEMblkpool *pool, const char *file, bool force,
-				    bool skip_errors, const struct output_source *source)
+/* What must not be overwritten is known when the pool is open. */
+static bool open_output(struct output *out, const char *path, bool force)
 {
-	enum tool_status status;
-	struct output out;
-	bool complete;
+	struct own_files source;
+	bool ok;
 
-	if (!output_open(&out, file, force, source))
+	if (!own_files_init(&source, path, NULL))
+		return false;
+	ok = output_open(out, force, &source);
+	own_files_fini(&source);
+	return ok;
+}
+
+static enum tool_status export_pool(const char *path, struct output *out, bool force,
+				    bool skip_errors)
+{
+	enum tool_status status = TOOL_FAILED;
+	PMEMblkpool *pool = blocks_open_to_read(path);
+
+	if (!pool)
 		return TOOL_FAILED;
-	status = copy(pool, &out, skip_errors);
-	complete = status == TOOL_OK || (status == TOOL_DAMAGED && skip_errors);
-	if (!output_finish(&out, complete) && complete)
-		status = TOOL_FAILED;
+	if (open_output(out, path, force))
+		status = copy(pool, out, skip_errors);
+	pmemblk_close(pool);
 	return status;
 }
 
@@ -127,8 +138,8 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 	enum tool_status status;
 	bool skip_errors = false;
 	bool force = false;
-	struct output_source source;
-	PMEMblkpool *pool;
+	bool complete;
+	struct output out;
 	const char *path;
 	const char *file;
 	const struct tool_option options[] = {
@@ -142,13 +153,11 @@ enum tool_status cmd_export(const struct tool_command *self, int argc, char **ar
 
 	if (!tool_read_arguments(self, argc, argv, options, operands, &status))
 		return status;
-	if (!output_source_init(&source, path, NULL))
+	if (!output_begin(&out, file))
 		return TOOL_FAILED;
-	pool = blocks_open_to_read(path);
-	status =
-	    pool ? export_pool(pool, file, force, skip_errors, &source) : TOOL_FAILED;
-	if (pool)
-		pmemblk_close(pool);
-	output_source_fini(&source);
+	status = export_pool(path, &out, force, skip_errors);
+	complete = status == TOOL_OK || (status == TOOL_DAMAGED && skip_errors);
+	if (!output_finish(&out, complete) && complete)
+		status = TOOL_FAILED;
 	return status;
 }

@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #include "commands/blocks.h"
+#include "commands/descriptor.h"
 #include "commands/interrupt.h"
-#include "commands/output.h"
+#include "commands/own_files.h"
 #include "commands/pieces.h"
 #include "commands/progress.h"
 
@@ -25,10 +26,11 @@
 #define NBLOCK (3 * BLOCKS_BATCH)
 
 struct input {
-	const char *name;
+	const char *name; /* for messages */
 	int fd;
+	bool is_given; /* was open already */
 	struct stat st;
-	uint64_t length; /* bytes; 0: not known */
+	uint64_t length; /* bytes from the present offset on; 0: not known */
 };
 
 struct import_job {
@@ -49,22 +51,40 @@ struct import_job {
 	struct progress progress;
 };
 
+static void close_input(const struct input *in)
+{
+	if (!in->is_given)
+		close(in->fd);
+}
+
+/* A descriptor that somebody else has read from stands in the middle of its file. */
+static uint64_t bytes_left(const struct input *in)
+{
+	off_t at = lseek(in->fd, 0, SEEK_CUR);
+
+	if (at < 0)
+		at = 0;
+	return in->st.st_size > at ? (uint64_t)(in->st.st_size - at) : 0;
+}
+
 static bool open_input(struct input *in, const char *name)
 {
-	*in = (struct input){.name = name, .fd = STDIN_FILENO};
+	int fd = descriptor_of(name, STDIN_FILENO);
+
+	*in = (struct input){.name = name, .fd = fd, .is_given = fd >= 0};
 	if (strcmp(name, "-") == 0)
 		in->name = "the standard input";
-	else
+	if (!in->is_given)
 		in->fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0 || fstat(in->fd, &in->st) != 0) {
-		tool_complain("cannot open %s: %s", name, strerror(errno));
+		tool_complain("cannot open %s: %s", in->name, strerror(errno));
 		return false;
 	}
-	if (S_ISREG(in->st.st_mode) && in->st.st_size > 0) {
-		in->length = (uint64_t)in->st.st_size;
+	if (S_ISREG(in->st.st_mode)) {
+		in->length = bytes_left(in);
 	} else if (S_ISDIR(in->st.st_mode)) {
-		tool_complain("cannot read %s: %s", name, strerror(EISDIR));
-		close(in->fd);
+		tool_complain("cannot read %s: %s", in->name, strerror(EISDIR));
+		close_input(in);
 		return false;
 	}
 	return true;
@@ -73,18 +93,16 @@ static bool open_input(struct input *in, const char *name)
 /* If the input were a file of the pool, the import would read what it writes. */
 static bool is_foreign(const struct input *in, const char *path)
 {
-	struct output_source source;
-	bool is_own;
+	enum own_files_answer answer;
+	struct own_files files;
 
-	if (!output_source_init(&source, path, NULL))
+	if (!own_files_init(&files, path, NULL))
 		return false;
-	is_own = output_source_has(&source, &in->st);
-	output_source_fini(&source);
-	if (is_own)
-		tool_complain("%s is the pool itself, or a file of it: %s is not copied "
-			      "into itself",
-			      in->name, path);
-	return !is_own;
+	answer = own_files_look(&files, in->fd, &in->st);
+	if (answer != OWN_FILES_NO)
+		own_files_complain(&files, answer, in->name);
+	own_files_fini(&files);
+	return answer == OWN_FILES_NO;
 }
 
 /* --- pieces -------------------------------------------------------------------------- */
@@ -349,13 +367,13 @@ enum tool_status cmd_import(const struct tool_command *self, int argc, char **ar
 	status = TOOL_FAILED;
 	if (!open_input(&in, file))
 		return TOOL_FAILED;
-	pool = is_foreign(&in, path) ? blocks_open(path) : NULL;
+	pool = blocks_open(path);
 	if (pool) {
-		status = import(pool, path, &in, first);
+		if (is_foreign(&in, path))
+			status = import(pool, path, &in, first);
 		pmemblk_close(pool);
 		interrupt_release(); /* the pool is closed properly first */
 	}
-	if (in.fd != STDIN_FILENO)
-		close(in.fd);
+	close_input(&in);
 	return status;
 }

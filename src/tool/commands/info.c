@@ -358,11 +358,10 @@ static int draw(FILE *out, struct image *image)
 }
 
 static enum tool_status save_picture(const char *path, struct image *image,
-				     const char *file, bool force)
+				     struct output *out, bool force)
 {
 	enum tool_status status = TOOL_FAILED;
-	struct output_source source;
-	struct output out;
+	struct own_files source;
 	char *text = NULL;
 	size_t size = 0;
 	FILE *memory = open_memstream(&text, &size);
@@ -376,11 +375,10 @@ static enum tool_status save_picture(const char *path, struct image *image,
 		free(text);
 		return TOOL_FAILED;
 	}
-	if (output_source_init(&source, path, image->set)) {
-		if (output_open(&out, file, force, &source) &&
-		    output_finish(&out, output_put(&out, text, size)))
+	if (own_files_init(&source, path, image->set)) {
+		if (output_open(out, force, &source) && output_put(out, text, size))
 			status = TOOL_OK;
-		output_source_fini(&source);
+		own_files_fini(&source);
 	}
 	free(text);
 	return status;
@@ -401,8 +399,7 @@ static int MUST_CHECK check_drawable(struct image *image)
 	return -EINVAL;
 }
 
-/* Draws the pool at path, also a damaged one. */
-static enum tool_status draw_map(const char *path, const char *file, bool force)
+static enum tool_status draw_pool(const char *path, struct output *out, bool force)
 {
 	enum tool_status status;
 	struct image image;
@@ -412,9 +409,21 @@ static enum tool_status draw_map(const char *path, const char *file, bool force)
 	if (check_drawable(&image) < 0)
 		status = tool_failed();
 	else
-		status = save_picture(path, &image, file, force);
+		status = save_picture(path, &image, out, force);
 	image_close(&image);
 	return status;
+}
+
+/* Draws the pool at path, also a damaged one. */
+static enum tool_status draw_map(const char *path, const char *file, bool force)
+{
+	enum tool_status status;
+	struct output out;
+
+	if (!output_begin(&out, file))
+		return TOOL_FAILED;
+	status = draw_pool(path, &out, force);
+	return output_finish(&out, status == TOOL_OK) ? TOOL_OK : TOOL_FAILED;
 }
 
 /* Prints one JSON object, or lines, also if there is an error. */

@@ -3,179 +3,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdlib.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "commands/blocks.h"
+#include "commands/descriptor.h"
 #include "commands/tool.h"
-#include "errormsg.h"
 #include "file.h"
-#include "poolset/load.h"
-#include "poolset/wait.h"
-#include "sysfs.h"
 
 /* The smallest hole that is made. */
 #define PIECE ((size_t)64 << 10)
 
-/* The attribute that is an access control list. */
-#define ACL "system.posix_acl_access"
-
-/* --- the pool ------------------------------------------------------------------------ */
-
-/* If a file has an access control list, its mode tells reliably only about the owner. */
-static void add_part(struct output_source *source, const char *path,
-		     const struct stat *st, bool is_first)
-{
-	mode_t mode = st->st_mode;
-
-	if (getxattr(path, ACL, NULL, 0) > 0)
-		mode &= 0700;
-	if (is_first)
-		source->gid = st->st_gid;
-	else if (source->gid != st->st_gid)
-		source->is_one_group = false;
-	source->mode &= mode;
-	source->others &= mode & mode >> 3;
-}
-
-static bool add_file(struct output_source *source, const char *path)
-{
-	if (stat(path, &source->file[source->n]) != 0) {
-		tool_complain("cannot find %s: %s", path, strerror(errno));
-		return false;
-	}
-	source->n++;
-	return true;
-}
-
-/* Loads the set as an open of the pool does, which may have to wait for it. */
-static int MUST_CHECK load_set(const char *path, struct poolset **set)
-{
-	struct poolset_wait wait;
-	int ret;
-
-	poolset_wait_begin(&wait);
-	do
-		ret = poolset_load(path, false, &wait, set);
-	while (poolset_wait_again(&wait, path, &ret));
-	if (ret == 0)
-		(*set)->wait = NULL;
-	return ret;
-}
-
-static bool add_files(struct output_source *source, const struct poolset *set)
-{
-	source->file = calloc(set->npart + 1, sizeof(*source->file));
-	if (!source->file) {
-		tool_complain("out of memory for the files of %s", source->path);
-		return false;
-	}
-	if (!add_file(source, source->path))
-		return false;
-	for (unsigned i = 0; i < set->npart; i++) {
-		if (!add_file(source, set->part[i].path))
-			return false;
-		add_part(source, set->part[i].path, &source->file[i + 1], i == 0);
-	}
-	return true;
-}
-
-bool output_source_init(struct output_source *source, const char *path,
-			const struct poolset *set)
-{
-	struct poolset *own = NULL;
-	bool is_complete;
-
-	*source = (struct output_source){.path = path,
-					 .mode = 0666,
-					 .others = 06,
-					 .gid = (gid_t)-1,
-					 .is_one_group = true};
-	if (!set && load_set(path, &own) < 0) {
-		tool_complain("%s", errormsg_get());
-		return false;
-	}
-	is_complete = add_files(source, set ? set : own);
-	if (!set)
-		poolset_free(own);
-	if (!is_complete)
-		output_source_fini(source);
-	return is_complete;
-}
-
-void output_source_fini(struct output_source *source)
-{
-	free(source->file);
-}
-
-/* Finds the file of a loop device, or of the loop device of which this is a partition. */
-static bool find_behind_loop(dev_t dev, struct stat *st)
-{
-	static const char *const places[] = {"loop", "../loop"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		char path[PATH_MAX];
-		char name[PATH_MAX + 1];
-		ssize_t n = -1;
-
-		if (sysfs_path(path, "dev/block/%u:%u/%s/backing_file", major(dev),
-			       minor(dev), places[i]) == 0)
-			n = sysfs_read(path, name, sizeof(name) - 1);
-		if (n > 1) {
-			name[n - 1] = '\0'; /* the newline */
-			return stat(name, st) == 0;
-		}
-	}
-	return false;
-}
-
-bool output_source_has(const struct output_source *source, const struct stat *st)
-{
-	struct stat behind;
-
-	if (S_ISBLK(st->st_mode) && find_behind_loop(st->st_rdev, &behind))
-		return output_source_has(source, &behind);
-	for (size_t i = 0; i < source->n; i++) {
-		const struct stat *file = &source->file[i];
-
-		if (file->st_dev == st->st_dev && file->st_ino == st->st_ino)
-			return true;
-		if (S_ISCHR(st->st_mode) && S_ISCHR(file->st_mode) &&
-		    st->st_rdev == file->st_rdev)
-			return true;
-	}
-	return false;
-}
+/* Why nothing is written to a file. */
+enum refusal {
+	REFUSED_BY_SYSTEM, /* errno */
+	REFUSED_OWN,	   /* a file of the pool */
+	REFUSED_UNKNOWN,   /* perhaps one; errno */
+	REFUSED_LOCKED,
+};
 
 /* --- opening ------------------------------------------------------------------------- */
-
-/* The descriptor for which a name like /dev/stdout stands; -1 for other names. */
-static int named_descriptor(const char *name)
-{
-	static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
-
-	if (strcmp(name, "-") == 0 || strcmp(name, "/dev/stdout") == 0)
-		return STDOUT_FILENO;
-	if (strcmp(name, "/dev/stderr") == 0)
-		return STDERR_FILENO;
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		size_t len = strlen(folders[i]);
-		char *end;
-		long fd;
-
-		if (strncmp(name, folders[i], len) != 0)
-			continue;
-		fd = strtol(name + len, &end, 10);
-		if (end > name + len && !*end && fd >= 0 && fd <= INT32_MAX)
-			return (int)fd;
-	}
-	return -1;
-}
 
 /*
  * Opens an existing file. A regular file needs force. Devices and pipes do not, but a disk that
@@ -200,7 +50,7 @@ static int open_existing(const char *name, bool force)
  * the copy a group and an access control list. Until these are known, only the owner has
  * permissions.
  */
-static void set_mode(int fd, const struct stat *st, const struct output_source *source)
+static void set_mode(int fd, const struct stat *st, const struct own_files *source)
 {
 	mode_t mask = umask(077);
 	mode_t mode = source->mode & 0666;
@@ -208,7 +58,7 @@ static void set_mode(int fd, const struct stat *st, const struct output_source *
 	umask(mask);
 	if (!source->is_one_group || st->st_gid != source->gid)
 		mode &= 0600 | source->others;
-	if (fgetxattr(fd, ACL, NULL, 0) > 0)
+	if (fgetxattr(fd, OWN_FILES_ACL, NULL, 0) > 0)
 		mode &= 0600;
 	mode &= ~mask;
 	if (mode != (st->st_mode & 07777))
@@ -216,7 +66,7 @@ static void set_mode(int fd, const struct stat *st, const struct output_source *
 }
 
 /* Signals are blocked until it is known which file a signal has to remove. */
-static int make_new(struct output *out, const struct output_source *source)
+static int make_new(struct output *out, const struct own_files *source)
 {
 	struct stat st;
 	int fd;
@@ -237,33 +87,22 @@ static int make_new(struct output *out, const struct output_source *source)
 	return fd;
 }
 
-static int open_file(struct output *out, bool force, const struct output_source *source)
+static int open_file(struct output *out, bool force, const struct own_files *source,
+		     enum refusal *why)
 {
-	int fd = named_descriptor(out->name);
 	struct stat st;
+	int fd;
 
-	if (fd >= 0) {
-		out->is_given = true;
-		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	}
+	*why = REFUSED_BY_SYSTEM;
 	/* First the errors that --force does not help against. */
-	if (stat(out->name, &st) == 0 && output_source_has(source, &st)) {
-		errno = ETXTBSY;
+	if (stat(out->name, &st) == 0 && own_files_has(source, &st)) {
+		*why = REFUSED_OWN;
 		return -1;
 	}
 	fd = make_new(out, source);
 	if (fd < 0 && errno == EEXIST)
 		fd = open_existing(out->name, force);
 	return fd;
-}
-
-/* Closes the file. If keep is false, a file that was made here is removed first. */
-static void finish(struct output *out, bool keep)
-{
-	if (!keep && out->is_new)
-		file_remove_made(out->file.path, out->fd);
-	interrupt_keep();
-	close(out->fd);
 }
 
 /* false: errno tells why */
@@ -275,54 +114,90 @@ static bool set_length(int fd, uint64_t len)
 	return ret == 0;
 }
 
-/* Empties the file, after another check of what was really opened. */
-static bool prepare(struct output *out, const struct output_source *source)
+/* The files of an open pool are locked, so an export cannot overwrite them. */
+static bool lock(const struct output *out, enum refusal *why)
 {
+	if (flock(out->fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	*why = errno == EWOULDBLOCK ? REFUSED_LOCKED : REFUSED_BY_SYSTEM;
+	return false;
+}
+
+/* Empties the file, after another check of what was really opened. */
+static bool prepare(struct output *out, const struct own_files *source, enum refusal *why)
+{
+	enum own_files_answer answer;
 	struct stat st;
 
+	*why = REFUSED_BY_SYSTEM;
 	if (fstat(out->fd, &st) != 0)
 		return false;
-	if (output_source_has(source, &st)) {
-		errno = ETXTBSY;
+	answer = own_files_look(source, out->fd, &st);
+	if (answer != OWN_FILES_NO) {
+		*why = answer == OWN_FILES_YES ? REFUSED_OWN : REFUSED_UNKNOWN;
 		return false;
 	}
 	if (!S_ISREG(st.st_mode) || out->is_given)
 		return true;
 	out->has_holes = true;
-	/* The files of an open pool are locked, so an export cannot overwrite them. */
-	return flock(out->fd, LOCK_EX | LOCK_NB) == 0 && set_length(out->fd, 0);
+	if (!out->is_new) {
+		out->is_held = true;
+		interrupt_hold();
+	}
+	if (!lock(out, why) || !set_length(out->fd, 0))
+		return false;
+	out->is_overwritten = !out->is_new;
+	return true;
 }
 
-static void complain(const struct output *out, const struct output_source *source,
-		     const char *what)
+static void complain(const struct output *out, const struct own_files *source,
+		     enum refusal why, const char *what)
 {
-	if (errno == ETXTBSY)
-		tool_complain("%s is the pool itself, or a file of it: %s is not "
-			      "copied into itself",
-			      out->name, source->path);
-	else if (errno == EWOULDBLOCK)
+	switch (why) {
+	case REFUSED_OWN:
+		own_files_complain(source, OWN_FILES_YES, out->name);
+		break;
+	case REFUSED_UNKNOWN:
+		own_files_complain(source, OWN_FILES_UNKNOWN, out->name);
+		break;
+	case REFUSED_LOCKED:
 		tool_complain("cannot write to %s: it is locked, perhaps as a pool "
 			      "that is open",
 			      out->name);
-	else
+		break;
+	case REFUSED_BY_SYSTEM:
 		tool_complain("cannot %s %s: %s%s", what, out->name, strerror(errno),
 			      errno == EEXIST ? " (--force overwrites it)" : "");
+	}
 }
 
-bool output_open(struct output *out, const char *name, bool force,
-		 const struct output_source *source)
+bool output_begin(struct output *out, const char *name)
 {
-	*out = (struct output){.name = name};
-	out->fd = open_file(out, force, source);
+	int fd = descriptor_of(name, STDOUT_FILENO);
+
+	*out = (struct output){.name = name, .fd = -1, .is_given = fd >= 0};
 	if (strcmp(name, "-") == 0)
 		out->name = "the standard output";
+	if (fd < 0)
+		return true;
+	out->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (out->fd < 0)
+		tool_complain("cannot open %s: %s", out->name, strerror(errno));
+	return out->fd >= 0;
+}
+
+bool output_open(struct output *out, bool force, const struct own_files *source)
+{
+	enum refusal why = REFUSED_BY_SYSTEM;
+
+	if (!out->is_given)
+		out->fd = open_file(out, force, source, &why);
 	if (out->fd < 0) {
-		complain(out, source, "open");
+		complain(out, source, why, "open");
 		return false;
 	}
-	if (!prepare(out, source)) {
-		complain(out, source, "write to");
-		finish(out, false);
+	if (!prepare(out, source, &why)) {
+		complain(out, source, why, "write to");
 		return false;
 	}
 	return true;
@@ -330,8 +205,29 @@ bool output_open(struct output *out, const char *name, bool force,
 
 /* --- writing ------------------------------------------------------------------------- */
 
+/*
+ * A signal leaves a file that existed empty. Threads that write at this moment would fill it again
+ * behind the back of a signal handler. So the signal is held, and the writer looks for it.
+ */
+static bool is_interrupted(const struct output *out)
+{
+	return out->is_overwritten && interrupt_has_come();
+}
+
+/* For a pipe that does not block. */
+static void wait_for_room(int fd)
+{
+	struct pollfd fds = {.fd = fd, .events = POLLOUT};
+
+	while (poll(&fds, 1, -1) < 0 && errno == EINTR)
+		;
+	errno = EAGAIN;
+}
+
 static bool put_piece(struct output *out, const char *buf, size_t len)
 {
+	if (is_interrupted(out))
+		return false; /* output_finish() says so */
 	if (out->has_holes && blocks_are_zero(buf, len)) {
 		if (lseek(out->fd, (off_t)len, SEEK_CUR) < 0)
 			goto fail;
@@ -341,7 +237,9 @@ static bool put_piece(struct output *out, const char *buf, size_t len)
 	while (len > 0) {
 		ssize_t n = write(out->fd, buf, len);
 
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EAGAIN)
+			wait_for_room(out->fd);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n < 0)
 			goto fail;
@@ -363,6 +261,19 @@ bool output_put(struct output *out, const char *buf, size_t len)
 	return true;
 }
 
+/*
+ * Pipes, terminals and the like have nothing to sync. A regular file or a disk has: with EROFS a
+ * file system says that its journal was aborted and that the copy is lost.
+ */
+static bool has_no_sync(int fd, int ret)
+{
+	struct stat st;
+
+	if (ret != -EINVAL && ret != -EROFS && ret != -ENOTSUP)
+		return false;
+	return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode);
+}
+
 static bool make_durable(struct output *out)
 {
 	int ret;
@@ -370,8 +281,23 @@ static bool make_durable(struct output *out)
 	if (out->has_holes && !set_length(out->fd, out->length))
 		return false;
 	ret = file_sync(out->fd);
+	if (ret == 0 || has_no_sync(out->fd, ret))
+		return true;
 	errno = -ret;
-	return ret == 0 || ret == -EINVAL || ret == -EROFS || ret == -ENOTSUP;
+	return false;
+}
+
+/* What a file held before cannot come back, but half of a copy must not be taken for a copy. */
+static void empty(const struct output *out)
+{
+	const char *begin = is_interrupted(out) ? "interrupted: " : "";
+
+	if (set_length(out->fd, 0))
+		tool_complain("%s%s, which existed before, is left empty", begin,
+			      out->name);
+	else
+		tool_complain("%s%s holds a part of the copy and cannot be emptied: %s",
+			      begin, out->name, strerror(errno));
 }
 
 bool output_finish(struct output *out, bool ok)
@@ -380,6 +306,15 @@ bool output_finish(struct output *out, bool ok)
 		tool_complain("cannot write to %s: %s", out->name, strerror(errno));
 		ok = false;
 	}
-	finish(out, ok);
+	ok = ok && !is_interrupted(out);
+	if (!ok && out->is_new)
+		file_remove_made(out->file.path, out->fd);
+	if (!ok && out->is_overwritten)
+		empty(out);
+	interrupt_keep();
+	if (out->fd >= 0)
+		close(out->fd);
+	if (out->is_held)
+		interrupt_release();
 	return ok;
 }

@@ -88,7 +88,7 @@ struct tool_blocks {
 	uint64_t last;
 };
 
-/* An argument that is not an option. All are required. */
+/* An argument that is not an option. All are required. The one that is named PATH is a pool. */
 struct tool_operand {
 	const char *name;
 	const char **target;
@@ -97,7 +97,7 @@ struct tool_operand {
 /*
  * Reads the arguments. Both lists end with a member whose name is NULL. Returns false if the
  * command has to end: *status is TOOL_OK after the help was printed, TOOL_USAGE after an error in
- * the arguments.
+ * the arguments, TOOL_FAILED if the command would print over its own pool.
  */
 bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
 			 const struct tool_option *options,
