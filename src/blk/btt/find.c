@@ -13,8 +13,9 @@
  * data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged. A
  * first layout writes maps and flogs before it writes info blocks. So the pool counts as not laid
  * out only if
- *   - flogs and maps hold only values with which a layout begins (each 8-byte word of a slot may
- *     have reached the medium or not), or
+ *   - flogs and maps hold only values with which a layout begins. Each 8-byte word of a slot may
+ *     have reached the medium or not, but not in an arena that has a valid info block: both
+ *     libraries make the flog durable before they write that. Or
  *   - the user supplied the file, no block anywhere has our signature, and the bytes in the place
  *     of the flogs were not written by a block translation table of this pool;
  * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
@@ -121,9 +122,12 @@ static bool find_copy(struct search *search, uint64_t start, struct btt_info *in
 	return false;
 }
 
-/* Whether each word of the slot is what a layout writes there, or zero. */
+/*
+ * Whether each word of the slot is what a layout writes there. If the slot is not complete, words
+ * may be zero instead.
+ */
 static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
-			  uint32_t nlba)
+			  uint32_t nlba, bool is_complete)
 {
 	struct btt_flog_slot_media pristine;
 	const char *a = (const char *)slot;
@@ -132,7 +136,8 @@ static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 
 	btt_flog_encode_pristine(n, nlba, &pristine);
 	for (size_t i = 0; i < sizeof(pristine); i += 8)
-		if (memcmp(a + i, b + i, 8) != 0 && memcmp(a + i, zero, 8) != 0)
+		if (memcmp(a + i, b + i, 8) != 0 &&
+		    (is_complete || memcmp(a + i, zero, 8) != 0))
 			return false;
 	return true;
 }
@@ -155,7 +160,11 @@ static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
 }
 
 struct traces {
-	bool fresh; /* flog and map hold only initial values or zeros */
+	/*
+	 * Flog and map hold only initial values. Behind a lost info block, words of the flog may be
+	 * zero instead.
+	 */
+	bool fresh;
 	/*
 	 * The flog looks as if a table of this geometry had used it. A flog that no write has
 	 * used yet does not count: if a layout over a user's old content was interrupted, it
@@ -180,9 +189,12 @@ static bool is_initial_map(struct storage *s, uint64_t map, uint32_t nentry)
 	return true;
 }
 
-/* Reads the areas of an arena without a valid info block, or of an unfinished layout. */
+/*
+ * Reads the areas of an arena of a layout that is lost or unfinished. valid: the arena has a valid
+ * info block.
+ */
 static struct traces find_traces(struct storage *s, uint64_t off,
-				 const struct btt_geometry *geo)
+				 const struct btt_geometry *geo, bool valid)
 {
 	uint64_t flog = off + geo->flog_arena_off;
 	uint64_t map = off + geo->map_arena_off;
@@ -196,7 +208,7 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 		    storage_at(s, flog + (uint64_t)n * sizeof(*slot));
 		bool used = false;
 
-		if (!is_fresh_slot(slot, n, geo->external_nlba))
+		if (!is_fresh_slot(slot, n, geo->external_nlba, valid))
 			all_fresh = false;
 		if (!is_plausible_slot(slot, geo, &used))
 			t.plausible = false;
@@ -247,7 +259,7 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 			geo = info.geo;
 		else if (btt_geometry_arena(size, p->bsize, &geo))
 			break;
-		t = find_traces(search->s, p->data_off + start, &geo);
+		t = find_traces(search->s, p->data_off + start, &geo, valid);
 		fresh = fresh && t.fresh;
 		found->untouched = found->untouched && t.untouched;
 		found->maps_are_holes = found->maps_are_holes && t.map_is_hole;
@@ -267,11 +279,11 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 	else if (fresh || (p->user_file && !search->signature_seen && !plausible))
 		found->layout = BTT_LAYOUT_NONE;
 	else
-		errormsg_set(
-		    "%s: arena %u at offset %#llx: both info blocks are damaged "
-		    "although the pool was written to; pmemblk repair can often rebuild "
-		    "them, or restore a backup",
-		    p->name, found->narena, ULL(p->data_off + lost_at));
+		errormsg_set("%s: arena %u at offset %#llx: both info blocks are damaged "
+			     "although the pool was written to, or the file has lost its "
+			     "end; pmemblk repair can often rebuild "
+			     "them, or restore a backup",
+			     p->name, found->narena, ULL(p->data_off + lost_at));
 }
 
 static int add_arena(struct btt_found *found, const struct btt_found_arena *arena)
@@ -296,7 +308,7 @@ static bool is_layout_unfinished(struct storage *s, const struct btt_found *foun
 		const struct btt_found_arena *a = &found->arena[i];
 
 		if (!a->primary_valid || !a->copy_fits ||
-		    !find_traces(s, a->off, &a->info.geo).fresh)
+		    !find_traces(s, a->off, &a->info.geo, true).fresh)
 			return false;
 	}
 	return true;
