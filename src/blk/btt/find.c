@@ -341,8 +341,10 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 		}
 		copy_at = start + arena.info.geo.info_arena_off;
 		arena.copy_fits = copy_at + BTT_INFO_SIZE <= params->data_size;
-		arena.copy_valid = arena.copy_fits &&
-				   look(&search, start, copy_at, &copy) == BTT_INFO_VALID;
+		arena.copy_valid =
+		    arena.copy_fits &&
+		    look(&search, start, copy_at, &copy) == BTT_INFO_VALID &&
+		    copy.has_next == arena.info.has_next;
 		ret = add_arena(found, &arena);
 		if (ret) {
 			btt_find_free(found);

@@ -20,6 +20,10 @@ struct btt_found_arena {
 	uint64_t off; /* from the start of the storage */
 	struct btt_info info;
 	bool primary_valid;
+	/*
+	 * Sound, and with as many arenas behind it as the primary. Layouts that were interrupted
+	 * can leave a copy with another uuid.
+	 */
 	bool copy_valid;
 	bool copy_fits; /* false if the file ends before the copy */
 };

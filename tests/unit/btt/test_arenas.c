@@ -291,6 +291,55 @@ static void the_copy_of_any_arena_may_be_missing_from_a_layout(void **state)
 	}
 }
 
+/* The disk fails while the pool is opened, at the first fence. */
+static unsigned char *lost_at_fence;
+
+static void lose_at_fence(void)
+{
+	memset(lost_at_fence, 0xff, 4096);
+}
+
+/* It is sound, but if the primary were restored from it, the pool would become smaller. */
+static void a_copy_that_knows_no_second_arena_is_restored_from_the_primary(void **state)
+{
+	unsigned char good[4096];
+	struct btt_info info;
+	uint64_t nblock;
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init_two_arenas(&f);
+	memcpy(good, copy_of(&f, 0), sizeof(good));
+	assert_int_equal(
+	    btt_info_decode(good, &f.params.parent, 512, TERABYTE / 2, &info),
+	    BTT_INFO_VALID);
+	assert_true(info.has_next);
+	info.has_next = false;
+	btt_info_encode(&info, &f.params.parent, (void *)copy_of(&f, 0));
+	assert_int_equal(btt_check(&f.ram.s, &f.params), 0);
+	if (!strstr(errormsg_get(), "arena 0 at offset 0x2000: the info block's copy"))
+		fail_msg("%s", errormsg_get());
+
+	btt_info_encode(&info, &f.params.parent, (void *)copy_of(&f, 0));
+	lost_at_fence = f.ram.s.base + DATA_OFF;
+	f.ram.at_fence = lose_at_fence;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EIO);
+	assert_non_null(strstr(errormsg_get(), "is no longer what it was"));
+	f.ram.at_fence = NULL;
+	memcpy(lost_at_fence, good, sizeof(good));
+
+	btt = fixture_open(&f);
+	nblock = btt_nblock(btt);
+	assert_memory_equal(copy_of(&f, 0), good, sizeof(good));
+	btt_close(btt);
+	memset(f.ram.s.base + DATA_OFF, 0, 4096);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_nblock(btt), nblock);
+	btt_close(btt);
+	fixture_fini(&f);
+}
+
 /* The disk fails while the pool is opened. */
 static void lose_last_arena_when_renewed(struct storage *s, struct storage_step *step,
 					 uint64_t off, const void *seen, size_t len)
@@ -389,6 +438,8 @@ int main(void)
 	    cmocka_unit_test(a_tail_that_is_lost_leaves_no_empty_pool),
 	    cmocka_unit_test(the_layout_of_the_original_may_end_behind_an_arena),
 	    cmocka_unit_test(the_copy_of_any_arena_may_be_missing_from_a_layout),
+	    cmocka_unit_test(
+		a_copy_that_knows_no_second_arena_is_restored_from_the_primary),
 	    cmocka_unit_test(an_open_fails_if_an_arena_is_lost_meanwhile),
 	    cmocka_unit_test(calls_on_many_blocks_name_those_of_the_last_arena),
 	};

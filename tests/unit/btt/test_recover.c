@@ -217,6 +217,37 @@ static void a_copy_that_states_another_size_is_restored_from_the_primary(void **
 	}
 }
 
+/*
+ * A layout that was interrupted leaves a copy with another uuid, and the original stores the error flag
+ * in one block after the other. If the primary is lost one day, it must not be restored from these.
+ */
+static void a_sound_copy_that_differs_is_replaced_and_is_no_damage(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct btt_info_media *first = (void *)(f.ram.s.base + DATA_OFF);
+		struct btt_info_media *copy = (void *)(f.ram.s.base + COPY_OFF);
+		struct btt_info info;
+
+		assert_int_equal(btt_info_decode(first, &f.params.parent, 512,
+						 POOL_SIZE - DATA_OFF, &info),
+				 BTT_INFO_VALID);
+		if (i == 0)
+			info.uuid.bytes[3] ^= 1;
+		info.error = i > 0;
+		/* in the last round the primary has got the flag */
+		btt_info_encode(&info, &f.params.parent, i == 2 ? first : copy);
+		assert_memory_not_equal(first, copy, sizeof(*first));
+		assert_int_equal(fixture_check(&f), 1);
+		open_and_expect_block_0(0xa5);
+		assert_memory_equal(first, copy, sizeof(*first));
+		assert_int_equal(btt_info_decode(first, &f.params.parent, 512,
+						 POOL_SIZE - DATA_OFF, &info),
+				 BTT_INFO_VALID);
+		assert_true(info.error == (i == 2));
+	}
+}
+
 /* The disk fails while the pool is opened. */
 static bool has_lost_both;
 
@@ -387,6 +418,7 @@ int main(void)
 	    ON_WRITTEN(a_damaged_copy_is_restored_from_the_primary),
 	    cmocka_unit_test(
 		a_copy_that_states_another_size_is_restored_from_the_primary),
+	    ON_WRITTEN(a_sound_copy_that_differs_is_replaced_and_is_no_damage),
 	    ON_WRITTEN(info_blocks_that_are_lost_meanwhile_are_not_stored_again),
 	    ON_FRESH(a_copy_that_was_never_written_is_no_damage),
 	    ON_WRITTEN(a_copy_that_was_cut_off_is_damage_but_no_obstacle),
