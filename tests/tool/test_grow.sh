@@ -224,8 +224,19 @@ page "${copied% *}" | cmp - <(page "${copied#* }") || fail "the copy of the aren
 expect 0 grow -u "$big.undo" "$big"
 for n in "${pages[@]}"; do page "$n"; done | cmp - "$work/pages" || fail "an undo"
 [ "$(stat -c %s "$big")" = $(((1 << 39) + 8192 + (1 << 25))) ] || fail "the length"
-rm "$big" "$big.undo"
 case_ok "a layout without copies in an arena that stays as it is"
+
+# Without the info block of the second arena, there is no layout yet. The first arena does not count.
+dd if=/dev/zero of="$big" bs=4096 seek=$((off / 4096)) count=1 conv=notrunc status=none
+expect 0 check "$big"
+expect 0 info "$big"
+printed 'layout: +none yet'
+! grep -qi '^ *arena' "$work/out" || fail "an arena of no layout"
+expect 0 grow -s $(((1 << 39) + (1 << 26))) "$big"
+printed ', [0-9]+ blocks instead of [0-9]+; nothing was ever written to it$'
+expect 0 check "$big"
+rm "$big" "$big.undo"
+case_ok "a layout that was interrupted between the info blocks of two arenas"
 
 # If a grown pool has lost both info blocks, repair computes them from the sizes, as for any pool.
 dd if=/dev/zero of="$p" bs=4096 seek=2 count=1 conv=notrunc status=none

@@ -269,21 +269,24 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 	}
 
 	found->layout = BTT_LAYOUT_LOST;
-	if (search->misfit_seen)
+	if (search->misfit_seen) {
 		errormsg_set(
 		    "%s: arena %u at offset %#llx: the info block does not fit a data "
 		    "area of %llu bytes with blocks of %u bytes; the file was cut off or "
 		    "its descriptor is damaged",
 		    p->name, found->narena, ULL(p->data_off + lost_at), ULL(p->data_size),
 		    p->bsize);
-	else if (fresh || (p->user_file && !search->signature_seen && !plausible))
+	} else if (fresh || (p->user_file && !search->signature_seen && !plausible)) {
 		found->layout = BTT_LAYOUT_NONE;
-	else
+		/* arenas whose info blocks an interrupted layout has stored */
+		btt_find_free(found);
+	} else {
 		errormsg_set("%s: arena %u at offset %#llx: both info blocks are damaged "
 			     "although the pool was written to, or the file has lost its "
-			     "end; pmemblk repair can often rebuild "
-			     "them, or restore a backup",
+			     "end; pmemblk repair can often rebuild them, or restore a "
+			     "backup",
 			     p->name, found->narena, ULL(p->data_off + lost_at));
+	}
 }
 
 static int add_arena(struct btt_found *found, const struct btt_found_arena *arena)

@@ -30,7 +30,10 @@ struct btt_found_arena {
 
 struct btt_found {
 	enum btt_layout layout;
-	/* all arenas of a valid layout; freed by btt_find_free */
+	/*
+	 * All arenas of a valid layout; of a lost one, those before the first arena that is lost;
+	 * otherwise none. Freed by btt_find_free.
+	 */
 	struct btt_found_arena *arena;
 	unsigned narena;
 	/* valid, but a first layout was interrupted before it had written all copies */

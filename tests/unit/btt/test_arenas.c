@@ -3,6 +3,7 @@
 #include "btt_fixture.h"
 
 #include "btt/batch.h"
+#include "btt/find.h"
 #include "btt/flog.h"
 #include "btt/geometry.h"
 #include "btt/open.h"
@@ -247,6 +248,7 @@ static void the_layout_of_the_original_may_end_behind_an_arena(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
+		struct btt_found found;
 		struct btt_geometry geo;
 		struct fixture f;
 		struct btt *btt;
@@ -267,6 +269,10 @@ static void the_layout_of_the_original_may_end_behind_an_arena(void **state)
 		btt = fixture_open(&f);
 		assert_false(btt_is_laid_out(btt));
 		btt_close(btt);
+		assert_int_equal(btt_find_layout(&f.ram.s, &f.params, &found), 0);
+		assert_int_equal(found.layout, BTT_LAYOUT_NONE);
+		assert_int_equal(found.narena, 0);
+		assert_null(found.arena);
 		fixture_fini(&f);
 	}
 }
