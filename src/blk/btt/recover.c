@@ -201,6 +201,12 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 			 rec->old_map);
 		return;
 	}
+	if (rec->old_map != rec->new_map && !btt_flog_is_write(rec)) {
+		distrust(btt, arena, damaged, n,
+			 "has a map entry that no write leaves there",
+			 btt_map_is_initial(rec->old_map) ? rec->old_map : rec->new_map);
+		return;
+	}
 	slot->free_block = btt_map_postmap(rec->old_map);
 	if (rec->old_map == rec->new_map)
 		return;
