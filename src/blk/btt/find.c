@@ -44,6 +44,7 @@ struct search {
 	 * the blocks, or that says that another arena follows, for which the file has no room
 	 */
 	bool misfit_seen;
+	bool first_misfits; /* that block, or one of them, is an arena's first one */
 };
 
 static bool is_zero(struct storage *s, uint64_t off, uint64_t len)
@@ -64,8 +65,10 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 		v = BTT_INFO_MISFIT;
 	if (v == BTT_INFO_MISFIT ||
 	    (v == BTT_INFO_VALID && info->has_next &&
-	     btt_geometry_arena_size(p->data_size, start + info->geo.size) == 0))
+	     btt_geometry_arena_size(p->data_size, start + info->geo.size) == 0)) {
 		search->misfit_seen = true;
+		search->first_misfits = search->first_misfits || at == start;
+	}
 	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
 		search->signature_seen = true;
 	return v;
@@ -269,7 +272,14 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 	}
 
 	found->layout = BTT_LAYOUT_LOST;
-	if (search->misfit_seen) {
+	if (search->misfit_seen && !search->first_misfits) {
+		errormsg_set(
+		    "%s: arena %u at offset %#llx: the info block is damaged, and a copy "
+		    "does not fit a data area of %llu bytes with blocks of %u bytes; the "
+		    "copy or the descriptor is damaged, too, or the file was cut off",
+		    p->name, found->narena, ULL(p->data_off + lost_at), ULL(p->data_size),
+		    p->bsize);
+	} else if (search->misfit_seen) {
 		errormsg_set(
 		    "%s: arena %u at offset %#llx: the info block does not fit a data "
 		    "area of %llu bytes with blocks of %u bytes; the file was cut off or "

@@ -129,15 +129,19 @@ static void report_infos(const struct btt *btt, const struct btt_found *found,
 {
 	for (unsigned i = 0; i < found->narena && !found->unfinished; i++) {
 		const struct btt_found_arena *a = &found->arena[i];
+		const char *what = "the info block is damaged; its copy is intact";
 
 		if (a->primary_valid && a->copy_valid)
 			continue;
 		*damaged = true;
-		errormsg_set("%s: arena %u at offset %#llx: the info block%s is damaged; "
-			     "%s is intact",
-			     btt->params.name, i, ULL(a->off),
-			     a->primary_valid ? "'s copy in the last page" : "",
-			     a->primary_valid ? "the info block itself" : "its copy");
+		if (a->primary_valid)
+			what = a->copy_fits
+				   ? "the info block's copy in the last page is "
+				     "damaged; the info block itself is intact"
+				   : "the info block's copy in the last page was "
+				     "cut off; the info block itself is intact";
+		errormsg_set("%s: arena %u at offset %#llx: %s", btt->params.name, i,
+			     ULL(a->off), what);
 	}
 }
 
