@@ -16,8 +16,8 @@
  *   - flogs and maps hold only values with which a layout begins. Each 8-byte word of a slot may
  *     have reached the medium or not, but not in an arena that has a valid info block: both
  *     libraries make the flog durable before they write that. Or
- *   - the user supplied the file, no block anywhere has our signature, and the bytes in the place
- *     of the flogs were not written by a block translation table of this pool;
+ *   - the user supplied the file, no block anywhere may be an info block of this pool, and the
+ *     bytes in the place of the flogs were not written by a block translation table of this pool;
  * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
  * Everything else is damage: it is reported, and nothing is changed.
  */
@@ -38,7 +38,7 @@
 struct search {
 	struct storage *s;
 	const struct btt_params *params;
-	bool signature_seen; /* there is an info block that may be of this pool */
+	bool info_seen; /* there is an info block that may be of this pool */
 	/*
 	 * there is a sound info block of this pool that does not fit the size of the file or of
 	 * the blocks, or that says that another arena follows, for which the file has no room
@@ -69,8 +69,10 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 		search->misfit_seen = true;
 		search->first_misfits = search->first_misfits || at == start;
 	}
-	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
-		search->signature_seen = true;
+	if (v == BTT_INFO_VALID || v == BTT_INFO_MISFIT ||
+	    (v == BTT_INFO_BROKEN &&
+	     btt_info_may_be_of(storage_at(search->s, p->data_off + at), &p->parent)))
+		search->info_seen = true;
 	return v;
 }
 
@@ -286,10 +288,15 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		    "its descriptor is damaged",
 		    p->name, found->narena, ULL(p->data_off + lost_at), ULL(p->data_size),
 		    p->bsize);
-	} else if (fresh || (p->user_file && !search->signature_seen && !plausible)) {
+	} else if (fresh || (p->user_file && !search->info_seen && !plausible)) {
 		found->layout = BTT_LAYOUT_NONE;
 		/* arenas whose info blocks an interrupted layout has stored */
 		btt_find_free(found);
+	} else if (p->is_created) {
+		errormsg_set("%s holds what another pool has left in place of its flog, "
+			     "which would be taken for this pool's; fill the file with "
+			     "zeros",
+			     p->name);
 	} else {
 		errormsg_set("%s: arena %u at offset %#llx: both info blocks are damaged "
 			     "although the pool was written to, or the file has lost its "
