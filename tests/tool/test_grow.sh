@@ -73,12 +73,17 @@ case_ok "a grow, and back"
 
 # The old copy of the info block does not stay in the new data blocks, where it would be found one day. Its
 # metadata are older than the writes that follow.
-for size in 64M 20150000; do # the latter over the old metadata
+# A pool that an earlier version has made larger still has it. A write to a new block shows that it is old.
+old_copy=$((20000000 / 4096 - 1))
+for size in 64M 20150000 earlier; do # the second one over the old metadata
 	cp "$work/before" "$p"
-	expect 0 grow -s $size "$p"
+	expect 0 grow -s ${size/earlier/64M} "$p"
 	rm "$p.undo"
+	[ $size != earlier ] ||
+		dd if="$work/before" of="$p" bs=4096 skip=$old_copy seek=$old_copy count=1 conv=notrunc status=none
 	head -c 40960 /dev/urandom >"$work/newer"
 	expect 0 import "$work/newer" "$p"
+	printf new | tool import -f 38500 - "$p" >"$work/out"
 	tool export -f "$p" "$work/want"
 	dd if=/dev/zero of="$p" bs=4096 seek=2 count=1 conv=notrunc status=none
 	dd if=/dev/zero of="$p" bs=4096 seek=$(($(stat -c %s "$p") / 4096 - 1)) count=1 conv=notrunc status=none

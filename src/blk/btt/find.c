@@ -6,8 +6,10 @@
  * search then goes backwards from the end, for a block that states its own place.
  *
  * If the primary is sound, but states a larger arena than the file has room for, the file was cut
- * off, and no copy counts. A pool that has grown (pmemblk(1)) may still have its old copy somewhere
- * in its data blocks. If the file ends there now, that copy would make it a pool with old metadata.
+ * off, and no copy counts. A pool that has grown by an earlier version of pmemblk(1) may still have
+ * its old copy somewhere in its data blocks. If the file ends there now, that copy would make it a
+ * pool with old metadata. If the file does not end there, but has lost the newer info blocks, the old
+ * copy does not count if the flog at the present end shows that the larger pool was used.
  *
  * If an arena has no valid info block, there are three possibilities, and confusing them loses
  * data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged. A
@@ -107,6 +109,52 @@ static bool search_chunk(struct search *search, uint64_t start, uint64_t lo, uin
 	return found;
 }
 
+/* Finds a slot's current record. False: there is none, or it does not fit the geometry. */
+static bool find_current(const struct btt_flog_slot_media *slot,
+			 const struct btt_geometry *geo, struct btt_flog_record *current)
+{
+	struct btt_flog_record r[2];
+	int cur;
+
+	btt_flog_decode(slot, r);
+	cur = btt_flog_find_current(r[0].seq, r[1].seq);
+	if (cur < 0 || r[cur].premap >= geo->external_nlba ||
+	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
+	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
+		return false;
+	*current = r[cur];
+	return true;
+}
+
+/*
+ * Whether a pool that has grown was used since: the flog that follows from the present size tells of
+ * a block, or of a data block, that the arena of the info block `old` does not have. A grow that was
+ * interrupted may have stored such a flog, too, but nobody has used it.
+ */
+static bool was_used_larger(struct search *search, uint64_t start, uint64_t size,
+			    const struct btt_geometry *old)
+{
+	bool used = false;
+	struct btt_geometry geo;
+
+	if (old->size >= size || btt_geometry_arena(size, search->params->bsize, &geo))
+		return false;
+	for (uint32_t n = 0; n < BTT_NFREE; n++) {
+		struct btt_flog_record r;
+		uint64_t off = search->params->data_off + start + geo.flog_arena_off +
+			       (uint64_t)n * BTT_FLOG_SLOT_SIZE;
+
+		if (!find_current(storage_at(search->s, off), &geo, &r))
+			return false;
+		if (r.old_map != r.new_map &&
+		    (r.premap >= old->external_nlba ||
+		     btt_map_postmap(r.old_map) >= old->internal_nlba ||
+		     btt_map_postmap(r.new_map) >= old->internal_nlba))
+			used = true;
+	}
+	return used;
+}
+
 static bool find_copy(struct search *search, uint64_t start, struct btt_info *info)
 {
 	uint64_t size = btt_geometry_arena_size(search->params->data_size, start);
@@ -121,7 +169,7 @@ static bool find_copy(struct search *search, uint64_t start, struct btt_info *in
 		uint64_t from = hi - lo > SEARCH_CHUNK ? hi - SEARCH_CHUNK : lo;
 
 		if (search_chunk(search, start, from, hi, info))
-			return true;
+			return !was_used_larger(search, start, size, &info->geo);
 		hi = from;
 	}
 	return false;
@@ -144,23 +192,6 @@ static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 		if (memcmp(a + i, b + i, 8) != 0 &&
 		    (is_complete || memcmp(a + i, zero, 8) != 0))
 			return false;
-	return true;
-}
-
-/* *used: whether a write has used the slot. */
-static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
-			      const struct btt_geometry *geo, bool *used)
-{
-	struct btt_flog_record r[2];
-	int cur;
-
-	btt_flog_decode(slot, r);
-	cur = btt_flog_find_current(r[0].seq, r[1].seq);
-	if (cur < 0 || r[cur].premap >= geo->external_nlba ||
-	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
-	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
-		return false;
-	*used = r[cur].old_map != r[cur].new_map;
 	return true;
 }
 
@@ -211,13 +242,14 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 	for (uint32_t n = 0; n < BTT_NFREE; n++) {
 		const struct btt_flog_slot_media *slot =
 		    storage_at(s, flog + (uint64_t)n * sizeof(*slot));
-		bool used = false;
+		struct btt_flog_record r;
 
 		if (!is_fresh_slot(slot, n, geo->external_nlba, valid))
 			all_fresh = false;
-		if (!is_plausible_slot(slot, geo, &used))
+		if (!find_current(slot, geo, &r))
 			t.plausible = false;
-		any_used = any_used || used;
+		else if (r.old_map != r.new_map)
+			any_used = true;
 	}
 	t.plausible = t.plausible && any_used;
 	t.fresh = all_fresh && is_initial_map(s, map, geo->external_nlba);
