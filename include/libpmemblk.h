@@ -124,8 +124,8 @@ typedef struct pmemblk PMEMblkpool;
  * MiB of the device are zero afterwards.
  *
  *	EINVAL	bsize or poolsize is out of range; fewer than 256 blocks; not a file that can
- *		hold a pool; on hugetlbfs, a size that is not a multiple of the huge page;
- *		an error in the pool set file or in PMEMBLK_CONF(_FILE)
+ *		hold a pool, or that holds the flog of another one; on hugetlbfs, a size that
+ *		is not a multiple of the huge page; an error in the pool set file or in PMEMBLK_CONF(_FILE)
  *	EEXIST	poolsize is not 0 and path exists; the file's first 4096 bytes are not zero
  *	ENOENT	poolsize is 0 and path does not exist; a folder does not exist
  *	EAGAIN	a file is locked, most often because another process has the pool open; a

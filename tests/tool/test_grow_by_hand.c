@@ -149,8 +149,8 @@ a_pool_that_was_cut_off_in_an_undo_is_the_old_one_or_stays_locked(void **state)
 }
 
 /*
- * Here old and new metadata do not overlap, and the old copy is left in the data blocks. Later writes
- * have changed the new map only.
+ * Here old and new metadata do not overlap, and the old map and flog are left in the data blocks. Later
+ * writes have changed the new ones only.
  */
 static void a_grown_pool_that_was_cut_off_is_not_the_old_one(void **state)
 {

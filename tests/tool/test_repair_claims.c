@@ -452,6 +452,21 @@ static void bad_slots_get_back_the_blocks_that_they_had(void **state)
 	assert_entry(10, NORMAL(E + 9));
 }
 
+/* Block 0 was never written. Slot 5, which was never used, has lost the first half of its record. */
+static void a_record_that_no_write_leaves_claims_nothing(void **state)
+{
+	(void)state;
+	put32(&now, record_off(&now, 5, 0), 0);
+	put32(&now, record_off(&now, 5, 0) + 4, 0);
+	repair(0);
+	assert_said(
+	    "arena 0: flog slot %d has a map entry that no write leaves there; it "
+	    "gets another free block",
+	    5);
+	assert_int_equal(free_block(5), E + 5);
+	assert_entry(0, NORMAL(0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,6 +496,7 @@ int main(void)
 	    CASE(C15_a_block_that_came_back_is_not_taken_away_again),
 	    CASE(C16_a_block_that_another_slot_has_is_not_given_away),
 	    CASE(bad_slots_get_back_the_blocks_that_they_had),
+	    CASE(a_record_that_no_write_leaves_claims_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, make_fresh, free_fresh);

@@ -31,7 +31,7 @@ static void slots_in_unusual_forms_get_that_of_the_layout(void **state)
 	    {{{0, BTT_MAP_ZERO | E, BTT_MAP_ZERO | E, 5}, zero}},
 	    {{{0, E, E, 0x101}, zero}},
 	    {{zero, {0, BTT_MAP_ZERO | E, BTT_MAP_ZERO | E, 1}}},
-	    {{zero, {7, NORMAL(E), BTT_MAP_ZERO | E, 7}}},
+	    {{zero, {7, BTT_MAP_ZERO | E, NORMAL(E), 7}}},
 	    {{{0, BTT_MAP_ZERO | E, BTT_MAP_ZERO | E, 1}, {0, BTT_MAP_ZERO, 0, 0}}},
 	    {{{0, BTT_MAP_ZERO | E, BTT_MAP_ZERO | E, 1}, {7, NORMAL(7), NORMAL(9), 3}}},
 	    {{{7, NORMAL(7), NORMAL(E), 2}, {8, NORMAL(E), NORMAL(E), 3}}},

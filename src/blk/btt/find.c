@@ -6,17 +6,20 @@
  * search then goes backwards from the end, for a block that states its own place.
  *
  * If the primary is sound, but states a larger arena than the file has room for, the file was cut
- * off, and no copy counts. A pool that has grown (pmemblk(1)) may still have its old copy somewhere
- * in its data blocks. If the file ends there now, that copy would make it a pool with old metadata.
+ * off, and no copy counts. A pool that has grown by an earlier version of pmemblk(1) may still have
+ * its old copy somewhere in its data blocks. If the file ends there now, that copy would make it a
+ * pool with old metadata. If the file does not end there, but has lost the newer info blocks, the old
+ * copy does not count if the flog at the present end shows that the larger pool was used.
  *
  * If an arena has no valid info block, there are three possibilities, and confusing them loses
  * data: nothing was ever laid out, a first layout was interrupted, or a layout is damaged. A
  * first layout writes maps and flogs before it writes info blocks. So the pool counts as not laid
  * out only if
- *   - flogs and maps hold only values with which a layout begins (each 8-byte word of a slot may
- *     have reached the medium or not), or
- *   - the user supplied the file, no block anywhere has our signature, and the bytes in the place
- *     of the flogs were not written by a block translation table of this pool;
+ *   - flogs and maps hold only values with which a layout begins. Each 8-byte word of a slot may
+ *     have reached the medium or not, but not in an arena that has a valid info block: both
+ *     libraries make the flog durable before they write that. Or
+ *   - the user supplied the file, no block anywhere may be an info block of this pool, and the
+ *     bytes in the place of the flogs were not written by a block translation table of this pool;
  * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
  * Everything else is damage: it is reported, and nothing is changed.
  */
@@ -37,12 +40,13 @@
 struct search {
 	struct storage *s;
 	const struct btt_params *params;
-	bool signature_seen; /* there is an info block that may be of this pool */
+	bool info_seen; /* there is an info block that may be of this pool */
 	/*
 	 * there is a sound info block of this pool that does not fit the size of the file or of
 	 * the blocks, or that says that another arena follows, for which the file has no room
 	 */
 	bool misfit_seen;
+	bool first_misfits; /* that block, or one of them, is an arena's first one */
 };
 
 static bool is_zero(struct storage *s, uint64_t off, uint64_t len)
@@ -63,10 +67,14 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 		v = BTT_INFO_MISFIT;
 	if (v == BTT_INFO_MISFIT ||
 	    (v == BTT_INFO_VALID && info->has_next &&
-	     btt_geometry_arena_size(p->data_size, start + info->geo.size) == 0))
+	     btt_geometry_arena_size(p->data_size, start + info->geo.size) == 0)) {
 		search->misfit_seen = true;
-	if (v != BTT_INFO_NONE && v != BTT_INFO_FOREIGN)
-		search->signature_seen = true;
+		search->first_misfits = search->first_misfits || at == start;
+	}
+	if (v == BTT_INFO_VALID || v == BTT_INFO_MISFIT ||
+	    (v == BTT_INFO_BROKEN &&
+	     btt_info_may_be_of(storage_at(search->s, p->data_off + at), &p->parent)))
+		search->info_seen = true;
 	return v;
 }
 
@@ -101,6 +109,52 @@ static bool search_chunk(struct search *search, uint64_t start, uint64_t lo, uin
 	return found;
 }
 
+/* Finds a slot's current record. False: there is none, or it does not fit the geometry. */
+static bool find_current(const struct btt_flog_slot_media *slot,
+			 const struct btt_geometry *geo, struct btt_flog_record *current)
+{
+	struct btt_flog_record r[2];
+	int cur;
+
+	btt_flog_decode(slot, r);
+	cur = btt_flog_find_current(r[0].seq, r[1].seq);
+	if (cur < 0 || r[cur].premap >= geo->external_nlba ||
+	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
+	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
+		return false;
+	*current = r[cur];
+	return true;
+}
+
+/*
+ * Whether a pool that has grown was used since: the flog that follows from the present size tells of
+ * a block, or of a data block, that the arena of the info block `old` does not have. A grow that was
+ * interrupted may have stored such a flog, too, but nobody has used it.
+ */
+static bool was_used_larger(struct search *search, uint64_t start, uint64_t size,
+			    const struct btt_geometry *old)
+{
+	bool used = false;
+	struct btt_geometry geo;
+
+	if (old->size >= size || btt_geometry_arena(size, search->params->bsize, &geo))
+		return false;
+	for (uint32_t n = 0; n < BTT_NFREE; n++) {
+		struct btt_flog_record r;
+		uint64_t off = search->params->data_off + start + geo.flog_arena_off +
+			       (uint64_t)n * BTT_FLOG_SLOT_SIZE;
+
+		if (!find_current(storage_at(search->s, off), &geo, &r))
+			return false;
+		if (r.old_map != r.new_map &&
+		    (r.premap >= old->external_nlba ||
+		     btt_map_postmap(r.old_map) >= old->internal_nlba ||
+		     btt_map_postmap(r.new_map) >= old->internal_nlba))
+			used = true;
+	}
+	return used;
+}
+
 static bool find_copy(struct search *search, uint64_t start, struct btt_info *info)
 {
 	uint64_t size = btt_geometry_arena_size(search->params->data_size, start);
@@ -115,15 +169,18 @@ static bool find_copy(struct search *search, uint64_t start, struct btt_info *in
 		uint64_t from = hi - lo > SEARCH_CHUNK ? hi - SEARCH_CHUNK : lo;
 
 		if (search_chunk(search, start, from, hi, info))
-			return true;
+			return !was_used_larger(search, start, size, &info->geo);
 		hi = from;
 	}
 	return false;
 }
 
-/* Whether each word of the slot is what a layout writes there, or zero. */
+/*
+ * Whether each word of the slot is what a layout writes there. If the slot is not complete, words
+ * may be zero instead.
+ */
 static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
-			  uint32_t nlba)
+			  uint32_t nlba, bool is_complete)
 {
 	struct btt_flog_slot_media pristine;
 	const char *a = (const char *)slot;
@@ -132,30 +189,18 @@ static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 
 	btt_flog_encode_pristine(n, nlba, &pristine);
 	for (size_t i = 0; i < sizeof(pristine); i += 8)
-		if (memcmp(a + i, b + i, 8) != 0 && memcmp(a + i, zero, 8) != 0)
+		if (memcmp(a + i, b + i, 8) != 0 &&
+		    (is_complete || memcmp(a + i, zero, 8) != 0))
 			return false;
 	return true;
 }
 
-/* *used: whether a write has used the slot. */
-static bool is_plausible_slot(const struct btt_flog_slot_media *slot,
-			      const struct btt_geometry *geo, bool *used)
-{
-	struct btt_flog_record r[2];
-	int cur;
-
-	btt_flog_decode(slot, r);
-	cur = btt_flog_find_current(r[0].seq, r[1].seq);
-	if (cur < 0 || r[cur].premap >= geo->external_nlba ||
-	    btt_map_postmap(r[cur].old_map) >= geo->internal_nlba ||
-	    btt_map_postmap(r[cur].new_map) >= geo->internal_nlba)
-		return false;
-	*used = r[cur].old_map != r[cur].new_map;
-	return true;
-}
-
 struct traces {
-	bool fresh; /* flog and map hold only initial values or zeros */
+	/*
+	 * Flog and map hold only initial values. Behind a lost info block, words of the flog may be
+	 * zero instead.
+	 */
+	bool fresh;
 	/*
 	 * The flog looks as if a table of this geometry had used it. A flog that no write has
 	 * used yet does not count: if a layout over a user's old content was interrupted, it
@@ -180,9 +225,12 @@ static bool is_initial_map(struct storage *s, uint64_t map, uint32_t nentry)
 	return true;
 }
 
-/* Reads the areas of an arena without a valid info block, or of an unfinished layout. */
+/*
+ * Reads the areas of an arena of a layout that is lost or unfinished. valid: the arena has a valid
+ * info block.
+ */
 static struct traces find_traces(struct storage *s, uint64_t off,
-				 const struct btt_geometry *geo)
+				 const struct btt_geometry *geo, bool valid)
 {
 	uint64_t flog = off + geo->flog_arena_off;
 	uint64_t map = off + geo->map_arena_off;
@@ -194,13 +242,14 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 	for (uint32_t n = 0; n < BTT_NFREE; n++) {
 		const struct btt_flog_slot_media *slot =
 		    storage_at(s, flog + (uint64_t)n * sizeof(*slot));
-		bool used = false;
+		struct btt_flog_record r;
 
-		if (!is_fresh_slot(slot, n, geo->external_nlba))
+		if (!is_fresh_slot(slot, n, geo->external_nlba, valid))
 			all_fresh = false;
-		if (!is_plausible_slot(slot, geo, &used))
+		if (!find_current(slot, geo, &r))
 			t.plausible = false;
-		any_used = any_used || used;
+		else if (r.old_map != r.new_map)
+			any_used = true;
 	}
 	t.plausible = t.plausible && any_used;
 	t.fresh = all_fresh && is_initial_map(s, map, geo->external_nlba);
@@ -247,7 +296,7 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 			geo = info.geo;
 		else if (btt_geometry_arena(size, p->bsize, &geo))
 			break;
-		t = find_traces(search->s, p->data_off + start, &geo);
+		t = find_traces(search->s, p->data_off + start, &geo, valid);
 		fresh = fresh && t.fresh;
 		found->untouched = found->untouched && t.untouched;
 		found->maps_are_holes = found->maps_are_holes && t.map_is_hole;
@@ -257,21 +306,36 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 	}
 
 	found->layout = BTT_LAYOUT_LOST;
-	if (search->misfit_seen)
+	if (search->misfit_seen && !search->first_misfits) {
+		errormsg_set(
+		    "%s: arena %u at offset %#llx: the info block is damaged, and a copy "
+		    "does not fit a data area of %llu bytes with blocks of %u bytes; the "
+		    "copy or the descriptor is damaged, too, or the file was cut off",
+		    p->name, found->narena, ULL(p->data_off + lost_at), ULL(p->data_size),
+		    p->bsize);
+	} else if (search->misfit_seen) {
 		errormsg_set(
 		    "%s: arena %u at offset %#llx: the info block does not fit a data "
 		    "area of %llu bytes with blocks of %u bytes; the file was cut off or "
 		    "its descriptor is damaged",
 		    p->name, found->narena, ULL(p->data_off + lost_at), ULL(p->data_size),
 		    p->bsize);
-	else if (fresh || (p->user_file && !search->signature_seen && !plausible))
+	} else if (fresh || (p->user_file && !search->info_seen && !plausible)) {
 		found->layout = BTT_LAYOUT_NONE;
-	else
-		errormsg_set(
-		    "%s: arena %u at offset %#llx: both info blocks are damaged "
-		    "although the pool was written to; pmemblk repair can often rebuild "
-		    "them, or restore a backup",
-		    p->name, found->narena, ULL(p->data_off + lost_at));
+		/* arenas whose info blocks an interrupted layout has stored */
+		btt_find_free(found);
+	} else if (p->is_created) {
+		errormsg_set("%s holds what another pool has left in place of its flog, "
+			     "which would be taken for this pool's; fill the file with "
+			     "zeros",
+			     p->name);
+	} else {
+		errormsg_set("%s: arena %u at offset %#llx: both info blocks are damaged "
+			     "although the pool was written to, or the file has lost its "
+			     "end; pmemblk repair can often rebuild them, or restore a "
+			     "backup",
+			     p->name, found->narena, ULL(p->data_off + lost_at));
+	}
 }
 
 static int add_arena(struct btt_found *found, const struct btt_found_arena *arena)
@@ -296,7 +360,7 @@ static bool is_layout_unfinished(struct storage *s, const struct btt_found *foun
 		const struct btt_found_arena *a = &found->arena[i];
 
 		if (!a->primary_valid || !a->copy_fits ||
-		    !find_traces(s, a->off, &a->info.geo).fresh)
+		    !find_traces(s, a->off, &a->info.geo, true).fresh)
 			return false;
 	}
 	return true;
@@ -329,8 +393,10 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 		}
 		copy_at = start + arena.info.geo.info_arena_off;
 		arena.copy_fits = copy_at + BTT_INFO_SIZE <= params->data_size;
-		arena.copy_valid = arena.copy_fits &&
-				   look(&search, start, copy_at, &copy) == BTT_INFO_VALID;
+		arena.copy_valid =
+		    arena.copy_fits &&
+		    look(&search, start, copy_at, &copy) == BTT_INFO_VALID &&
+		    copy.has_next == arena.info.has_next;
 		ret = add_arena(found, &arena);
 		if (ret) {
 			btt_find_free(found);

@@ -20,13 +20,20 @@ struct btt_found_arena {
 	uint64_t off; /* from the start of the storage */
 	struct btt_info info;
 	bool primary_valid;
+	/*
+	 * Sound, and with as many arenas behind it as the primary. Layouts that were interrupted
+	 * can leave a copy with another uuid.
+	 */
 	bool copy_valid;
 	bool copy_fits; /* false if the file ends before the copy */
 };
 
 struct btt_found {
 	enum btt_layout layout;
-	/* all arenas of a valid layout; freed by btt_find_free */
+	/*
+	 * All arenas of a valid layout; of a lost one, those before the first arena that is lost;
+	 * otherwise none. Freed by btt_find_free.
+	 */
 	struct btt_found_arena *arena;
 	unsigned narena;
 	/* valid, but a first layout was interrupted before it had written all copies */

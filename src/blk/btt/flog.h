@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "btt/format.h"
+#include "btt/map.h"
 #include "compiler.h"
 
 struct btt_flog_record {
@@ -55,6 +56,16 @@ static inline int btt_flog_find_current(uint32_t seq0, uint32_t seq1)
 	if (seq1 == 0)
 		return 0;
 	return btt_flog_next_seq(seq0) == seq1 ? 1 : 0;
+}
+
+/*
+ * Whether a record that tells of a write names map entries that a write can have replaced and
+ * installed. An initial entry is recorded as normal, and what is installed is normal.
+ */
+static inline bool btt_flog_is_write(const struct btt_flog_record *r)
+{
+	return !btt_map_is_initial(r->old_map) &&
+	       (r->new_map & BTT_MAP_NORMAL) == BTT_MAP_NORMAL;
 }
 
 /* The halves of a record, in host order, for two aligned stores of 8 bytes. */

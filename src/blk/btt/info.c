@@ -67,6 +67,16 @@ enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *pare
 	return BTT_INFO_VALID;
 }
 
+bool btt_info_may_be_of(const void *block, const struct uuid *parent)
+{
+	const size_t half = sizeof(*parent) / 2;
+	struct btt_info_media m;
+
+	memcpy(&m, block, sizeof(m));
+	return memcmp(m.parent_uuid.bytes, parent->bytes, half) == 0 ||
+	       memcmp(m.parent_uuid.bytes + half, parent->bytes + half, half) == 0;
+}
+
 void btt_info_encode(const struct btt_info *info, const struct uuid *parent,
 		     struct btt_info_media *m)
 {

@@ -37,6 +37,9 @@ enum btt_info_verdict btt_info_decode(const void *block, const struct uuid *pare
 				      uint32_t bsize, uint64_t room,
 				      struct btt_info *info);
 
+/* Whether a page that is broken names parent, at least in a half that is not damaged. */
+bool btt_info_may_be_of(const void *block, const struct uuid *parent);
+
 /* Makes the page as it is stored on the medium. */
 void btt_info_encode(const struct btt_info *info, const struct uuid *parent,
 		     struct btt_info_media *block);

@@ -69,6 +69,7 @@ struct btt_params {
 	struct uuid parent; /* the pool's uuid: info blocks of other pools are not ours */
 	bool zeroed;	    /* the data area was all zeros when the pool was created */
 	bool user_file;	    /* is_zeroed is 0: the file was supplied by the user */
+	bool is_created;    /* just now, so nothing in the file is of this pool */
 	unsigned nlane;	    /* flog slots to use, 1 to BTT_MAX_LANES */
 	/*
 	 * An enum btt_progress that is kept up to date, with release: it is BTT_BEING_LAID_OUT

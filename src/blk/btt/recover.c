@@ -56,7 +56,7 @@ static int check_flog_blocks(struct btt *btt, const struct btt_found_arena *aren
 	return 0;
 }
 
-/* Whether a block is sound, and states the size of its arena. */
+/* Whether a block is sound, and states the size of its arena and whether another one follows. */
 static bool load_info(const struct btt *btt, const struct btt_found_arena *a,
 		      uint64_t off, struct btt_info_media *block)
 {
@@ -67,34 +67,61 @@ static bool load_info(const struct btt *btt, const struct btt_found_arena *a,
 	memcpy(block, storage_at(btt->storage, off), sizeof(*block));
 	return btt_info_decode(block, &p->parent, p->bsize, size, &info) ==
 		   BTT_INFO_VALID &&
-	       info.geo.size == size;
+	       info.geo.size == size && info.has_next == a->info.has_next;
 }
 
-/*
- * Stores an info block again, or writes it from its twin. A first block comes before its copy, as
- * in a layout. Both were looked at before, but the disk may be failing.
- */
-static int renew_info(struct btt *btt, const struct btt_found_arena *a, bool first,
-		      struct storage_step *step)
+static int fail_to_renew(const struct btt *btt, uint64_t off)
 {
-	uint64_t copy_off = a->off + a->info.geo.info_arena_off;
-	uint64_t off = first ? a->off : copy_off;
-	struct btt_info_media block;
-
-	if (!first && !a->copy_fits)
-		return 0;
-	if (load_info(btt, a, off, &block)) {
-		storage_renew(btt->storage, step, off, &block, sizeof(block));
-		return 0;
-	}
-	if (a->copy_fits && load_info(btt, a, first ? copy_off : a->off, &block)) {
-		storage_write(btt->storage, step, off, &block, sizeof(block));
-		return 0;
-	}
 	return errormsg_fail(EIO,
 			     "%s: the info block at offset %#llx is no longer what it "
 			     "was a moment ago",
 			     btt->params.name, ULL(off));
+}
+
+/*
+ * Stores a first info block again, or writes it from its copy. Both were looked at before, but the
+ * disk may be failing.
+ */
+static int renew_info(struct btt *btt, const struct btt_found_arena *a,
+		      struct storage_step *step)
+{
+	uint64_t copy = a->off + a->info.geo.info_arena_off;
+	struct btt_info_media block;
+
+	if (load_info(btt, a, a->off, &block))
+		storage_renew(btt->storage, step, a->off, &block, sizeof(block));
+	else if (a->copy_fits && load_info(btt, a, copy, &block))
+		storage_write(btt->storage, step, a->off, &block, sizeof(block));
+	else
+		return fail_to_renew(btt, a->off);
+	return 0;
+}
+
+/*
+ * The same for the copy. One that differs is replaced, even if it is sound: it would be believed when
+ * the first block is lost. It comes after the first block, as in a layout.
+ */
+static int renew_copy(struct btt *btt, const struct btt_found_arena *a,
+		      struct storage_step *step)
+{
+	uint64_t off = a->off + a->info.geo.info_arena_off;
+	struct btt_info_media block;
+	struct btt_info_media copy;
+	bool has_copy;
+
+	if (!a->copy_fits)
+		return 0;
+	has_copy = load_info(btt, a, off, &copy);
+	if (!load_info(btt, a, a->off, &block)) {
+		if (!has_copy)
+			return fail_to_renew(btt, off);
+		block = copy;
+	}
+	if (has_copy && memcmp(&block, &copy, sizeof(block)) == 0)
+		storage_renew(btt->storage, step, off, &block, sizeof(block));
+	else
+		storage_write(btt->storage, step, off, &block, sizeof(block));
+	return 0;
 }
 
 static void report_infos(const struct btt *btt, const struct btt_found *found,
@@ -102,15 +129,19 @@ static void report_infos(const struct btt *btt, const struct btt_found *found,
 {
 	for (unsigned i = 0; i < found->narena && !found->unfinished; i++) {
 		const struct btt_found_arena *a = &found->arena[i];
+		const char *what = "the info block is damaged; its copy is intact";
 
 		if (a->primary_valid && a->copy_valid)
 			continue;
 		*damaged = true;
-		errormsg_set("%s: arena %u at offset %#llx: the info block%s is damaged; "
-			     "%s is intact",
-			     btt->params.name, i, ULL(a->off),
-			     a->primary_valid ? "'s copy in the last page" : "",
-			     a->primary_valid ? "the info block itself" : "its copy");
+		if (a->primary_valid)
+			what = a->copy_fits
+				   ? "the info block's copy in the last page is "
+				     "damaged; the info block itself is intact"
+				   : "the info block's copy in the last page was "
+				     "cut off; the info block itself is intact";
+		errormsg_set("%s: arena %u at offset %#llx: %s", btt->params.name, i,
+			     ULL(a->off), what);
 	}
 }
 
@@ -172,6 +203,12 @@ static void recover_slot(struct btt *btt, struct btt_arena *arena, unsigned n,
 	if (btt_map_postmap(rec->old_map) >= geo->internal_nlba) {
 		distrust(btt, arena, damaged, n, "frees a block out of range",
 			 rec->old_map);
+		return;
+	}
+	if (rec->old_map != rec->new_map && !btt_flog_is_write(rec)) {
+		distrust(btt, arena, damaged, n,
+			 "has a map entry that no write leaves there",
+			 btt_map_is_initial(rec->old_map) ? rec->old_map : rec->new_map);
 		return;
 	}
 	slot->free_block = btt_map_postmap(rec->old_map);
@@ -248,14 +285,14 @@ int btt_recover(struct btt *btt, const struct btt_found *found, bool *damaged)
 
 	report_infos(btt, found, damaged);
 	for (unsigned i = 0; i < found->narena; i++) {
-		ret = renew_info(btt, &found->arena[i], true, &step);
+		ret = renew_info(btt, &found->arena[i], &step);
 		if (ret)
 			return ret;
 		renew_flog(btt, &btt->arena[i], &step);
 	}
 	ret = storage_fence(btt->storage, &step);
 	for (unsigned i = 0; !ret && i < found->narena; i++) {
-		ret = renew_info(btt, &found->arena[i], false, &step);
+		ret = renew_copy(btt, &found->arena[i], &step);
 		btt_recover_flog(btt, &btt->arena[i], &step, damaged);
 	}
 	return ret ? ret : storage_fence(btt->storage, &step);

@@ -239,7 +239,9 @@ static int map_pool(struct poolset *set, struct pmemblk *pool)
 	pool_enter(pool);
 	if (ctl_value(CTL_PREFAULT_AT_CREATE))
 		poolset_map_prefault(&pool->map);
+	pool->params.is_created = true;
 	ret = pool_attach(pool, set);
+	pool->params.is_created = false;
 	return pool_leave(pool, ret);
 }
 

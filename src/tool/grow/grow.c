@@ -33,7 +33,11 @@
  *      one day, it would be restored from the new copy, with the metadata of long ago.
  *   6. PLAN_INFO: the first info block is replaced.
  *   7. PLAN_INFO_COPY: its copy is replaced, if the arena keeps its size and gets a successor. If
- *      the arena grows, its new copy has another place, and was stored before.
+ *      the arena grows, its new copy has another place, and was stored before. Then the old copy
+ *      is cleared, unless new metadata are in its place. It is among the new data blocks now,
+ *      none of which was written yet. If it stayed there until its block is written, and the new
+ *      info block and the new copy were both damaged, the pool would be restored from it, with
+ *      metadata of long ago.
  *   8. PLAN_GROW_UNLOCK: the header gets its old bytes back.
  *
  * What a power cut leaves:
@@ -298,9 +302,31 @@ static int MUST_CHECK plan_lock(struct grow *g, struct plan *plan)
 	return ret == 0 ? plan_header(g, plan, &before, PLAN_GROW_UNLOCK) : ret;
 }
 
+/*
+ * Plans the last info block, and its copy: the new one, if the arena keeps its size. If the arena
+ * grows, the old copy is cleared where new metadata do not replace it.
+ */
+static int MUST_CHECK plan_info(struct grow *g, struct plan *plan)
+{
+	static const unsigned char zeros[BTT_INFO_SIZE];
+	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
+	uint64_t copy = g->metadata.old.info_arena_off;
+	int ret =
+	    plan_change(plan, g->image, PLAN_INFO, last->off, &g->last, sizeof(g->last));
+
+	if (ret < 0)
+		return ret;
+	if (!g->metadata.moves)
+		return plan_change(plan, g->image, PLAN_INFO_COPY, last->off + copy,
+				   &g->last, sizeof(g->last));
+	if (copy >= g->metadata.arena[0].geo.map_arena_off)
+		return 0;
+	return plan_change(plan, g->image, PLAN_INFO_COPY, last->off + copy, zeros,
+			   sizeof(zeros));
+}
+
 static int MUST_CHECK plan_all(struct grow *g, struct plan *plan)
 {
-	const struct btt_found_arena *last = &g->found.arena[g->found.narena - 1];
 	int ret = add_basis(g, plan);
 
 	if (ret == 0)
@@ -311,14 +337,7 @@ static int MUST_CHECK plan_all(struct grow *g, struct plan *plan)
 		ret = plan_pages(g, plan, i);
 	if (ret == 0)
 		ret = plan_lock(g, plan);
-	if (ret == 0)
-		ret = plan_change(plan, g->image, PLAN_INFO, last->off, &g->last,
-				  sizeof(g->last));
-	if (ret == 0 && !g->metadata.moves)
-		ret = plan_change(plan, g->image, PLAN_INFO_COPY,
-				  last->off + g->metadata.old.info_arena_off, &g->last,
-				  sizeof(g->last));
-	return ret;
+	return ret == 0 ? plan_info(g, plan) : ret;
 }
 
 static int allocate_ahead(void *arg, struct image *image)

@@ -8,6 +8,8 @@
  *   2. The slots that were never used must agree with the computed number of blocks: slot n names
  *      data block external_nlba + n.
  *   3. The remains of the info blocks must not name another block size.
+ *   4. The info block must not be sound and state a larger arena. Then the file was cut off. If the
+ *      pool had grown before, the flog that is there now may be the old one.
  */
 #include "repair/infos.h"
 
@@ -179,12 +181,28 @@ static bool decode(const struct image *image, uint64_t off, uint64_t at,
 	       (at == off || at == off + info->geo.info_arena_off);
 }
 
+/* Whether the arena's info block is sound, but the file is too short for it. */
+static bool is_cut_off(const struct image *image, uint64_t off)
+{
+	const struct btt_params *p = &image->params;
+	struct btt_info info;
+
+	return btt_info_decode(storage_at(&image->storage, off), &p->parent, p->bsize,
+			       BTT_ARENA_MAX_SIZE, &info) == BTT_INFO_VALID;
+}
+
 static int MUST_CHECK rebuild_one(struct image *image, struct plan *plan, uint64_t off,
 				  const struct btt_info *info, unsigned number)
 {
 	struct btt_info_media block;
 	int ret;
 
+	if (is_cut_off(image, off))
+		return plan_note_hopeless(plan,
+					  "arena %u: the file was cut off: its info "
+					  "block is intact, but states "
+					  "a larger arena",
+					  number);
 	if (!has_flog(image, off, &info->geo))
 		return plan_note_hopeless(
 		    plan,

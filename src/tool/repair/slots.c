@@ -26,6 +26,8 @@ static const char *judge(const struct claims *t, struct claims_slot *slot)
 		return "a block number out of range";
 	if (r->old_map == r->new_map)
 		return NULL;
+	if (!btt_flog_is_write(r))
+		return "a map entry that no write leaves there";
 	if (r->premap >= t->geo->external_nlba)
 		return "a block number out of range";
 	if (btt_map_postmap(r->new_map) >= t->geo->internal_nlba)

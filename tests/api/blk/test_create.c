@@ -134,6 +134,51 @@ static void whatever_a_file_held_the_next_open_finds_its_blocks_zero(void **stat
 	pmemblk_close(p);
 }
 
+/* Old info blocks are damaged, and there is something in place of the map. */
+static void what_looks_like_info_blocks_in_a_file_is_no_obstacle(void **state)
+{
+	static const size_t place[] = {8192, SIZE - 4096};
+	PMEMblkpool *p;
+
+	(void)state;
+	image_make_zero(fixture_path, SIZE);
+	for (size_t off = 4096; off < SIZE; off += 1000)
+		image_write(fixture_path, off, "garbage", 7);
+	for (size_t i = 0; i < 2; i++)
+		image_write(fixture_path, place[i], "BTT_ARENA_INFO\0", 16);
+	pmemblk_close(fixture_create(512, 0, 0));
+	assert_int_equal(pmemblk_check(fixture_path, 512), 1);
+	p = fixture_open();
+	assert_int_equal(byteblock_get(p, 5), 0);
+	assert_int_equal(byteblock_put(p, 5, 7), 0);
+	pmemblk_close(p);
+	assert_int_equal(pmemblk_check(fixture_path, 512), 1);
+}
+
+/* If the new pool lost its info blocks one day, the flog would be taken for its own. */
+static void the_flog_of_another_pool_in_a_file_is_named(void **state)
+{
+	static const char zeros[4096];
+	PMEMblkpool *p = fixture_create(512, SIZE, 0600);
+
+	(void)state;
+	assert_int_equal(byteblock_put(p, 5, 7), 0);
+	pmemblk_close(p);
+	image_write(fixture_path, 0, zeros, sizeof(zeros));
+	image_write(fixture_path, 8192, zeros, sizeof(zeros));
+	image_write(fixture_path, SIZE - 4096, zeros, sizeof(zeros));
+	errno = 0;
+	assert_null(pmemblk_create(fixture_path, 512, 0, 0600));
+	assert_int_equal(errno, EINVAL);
+	if (!strstr(pmemblk_errormsg(), "holds what another pool has left in place of "
+					"its flog"))
+		fail_msg("%s", pmemblk_errormsg());
+	/* a file of zeros */
+	assert_int_equal(truncate(fixture_path, 0), 0);
+	assert_int_equal(truncate(fixture_path, SIZE), 0);
+	pmemblk_close(fixture_create(512, 0, 0));
+}
+
 /* A flag is enough for a layout. If that is lost, the pool is no new one. */
 static void a_new_file_that_holds_only_a_flag_is_not_laid_out_anew(void **state)
 {
@@ -285,6 +330,8 @@ int main(void)
 	    FIXTURE_CASE(an_existing_file_keeps_mode_and_owner),
 	    FIXTURE_CASE(an_existing_file_is_allocated_unless_told_otherwise),
 	    FIXTURE_CASE(B19_whatever_an_existing_file_holds_its_blocks_are_zero),
+	    FIXTURE_CASE(what_looks_like_info_blocks_in_a_file_is_no_obstacle),
+	    FIXTURE_CASE(the_flog_of_another_pool_in_a_file_is_named),
 	    FIXTURE_CASE(whatever_a_file_held_the_next_open_finds_its_blocks_zero),
 	    FIXTURE_CASE(a_new_file_that_holds_only_a_flag_is_not_laid_out_anew),
 	    FIXTURE_CASE(a_file_that_was_another_pool_is_a_new_one_after_create),

@@ -3,6 +3,7 @@
 #include "btt_fixture.h"
 
 #include "btt/batch.h"
+#include "btt/find.h"
 #include "btt/flog.h"
 #include "btt/geometry.h"
 #include "btt/open.h"
@@ -209,6 +210,73 @@ static void writes_to_any_arena_show_that_the_pool_was_used(void **state)
 	}
 }
 
+/*
+ * Somebody has cut off the file, and made it as long again as before. What is left of the first arena
+ * is its info block, and perhaps a part of its map and flog. As an empty pool, it would be written over.
+ */
+static void a_tail_that_is_lost_leaves_no_empty_pool(void **state)
+{
+	struct btt_geometry geo;
+
+	(void)state;
+	assert_int_equal(btt_geometry_arena(TERABYTE / 2, 512, &geo), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		const uint64_t left[] = {4096, geo.map_arena_off + 4096,
+					 geo.flog_arena_off, geo.flog_arena_off + 8192};
+		bool is_written = i % 2;
+		unsigned long stores;
+		struct fixture f;
+		struct btt *btt;
+
+		fixture_init_two_arenas(&f);
+		if (!is_written)
+			forget_the_write(&f);
+		assert_int_equal(ftruncate(f.ram.fd, (off_t)(DATA_OFF + left[i / 2])), 0);
+		assert_int_equal(ftruncate(f.ram.fd, (off_t)f.ram.s.size), 0);
+		stores = f.ram.stores;
+		assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
+		if (!strstr(errormsg_get(), "arena 1 at offset 0x8000002000"))
+			fail_msg("%s", errormsg_get());
+		assert_int_equal(btt_check(&f.ram.s, &f.params), 0);
+		assert_int_equal(f.ram.stores, stores);
+		fixture_fini(&f);
+	}
+}
+
+/* The original completes an arena, with its copy, before it begins the next one. */
+static void the_layout_of_the_original_may_end_behind_an_arena(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct btt_found found;
+		struct btt_geometry geo;
+		struct fixture f;
+		struct btt *btt;
+		uint64_t flog;
+
+		assert_int_equal(btt_geometry_arena(64u << 20, 512, &geo), 0);
+		fixture_init_two_arenas(&f);
+		forget_the_write(&f);
+		if (i % 2) /* its copy, which is stored last, is missing */
+			memset(copy_of(&f, 0), 0, 4096);
+		memset(last_arena(&f), 0, 4096);
+		memset(copy_of(&f, 1), 0, 4096);
+		flog = geo.flog_arena_off;
+		if (i / 2) /* it had stored some slots, and half of another one */
+			flog += 5 * BTT_FLOG_SLOT_SIZE + 8;
+		memset(last_arena(&f) + flog, 0, geo.info_arena_off - flog);
+		assert_int_equal(btt_check(&f.ram.s, &f.params), 1);
+		btt = fixture_open(&f);
+		assert_false(btt_is_laid_out(btt));
+		btt_close(btt);
+		assert_int_equal(btt_find_layout(&f.ram.s, &f.params, &found), 0);
+		assert_int_equal(found.layout, BTT_LAYOUT_NONE);
+		assert_int_equal(found.narena, 0);
+		assert_null(found.arena);
+		fixture_fini(&f);
+	}
+}
+
 /* A layout stores the copies of all arenas in one step. After a write a missing copy is damage. */
 static void the_copy_of_any_arena_may_be_missing_from_a_layout(void **state)
 {
@@ -227,6 +295,55 @@ static void the_copy_of_any_arena_may_be_missing_from_a_layout(void **state)
 		btt_close(btt);
 		fixture_fini(&f);
 	}
+}
+
+/* The disk fails while the pool is opened, at the first fence. */
+static unsigned char *lost_at_fence;
+
+static void lose_at_fence(void)
+{
+	memset(lost_at_fence, 0xff, 4096);
+}
+
+/* It is sound, but if the primary were restored from it, the pool would become smaller. */
+static void a_copy_that_knows_no_second_arena_is_restored_from_the_primary(void **state)
+{
+	unsigned char good[4096];
+	struct btt_info info;
+	uint64_t nblock;
+	struct fixture f;
+	struct btt *btt;
+
+	(void)state;
+	fixture_init_two_arenas(&f);
+	memcpy(good, copy_of(&f, 0), sizeof(good));
+	assert_int_equal(
+	    btt_info_decode(good, &f.params.parent, 512, TERABYTE / 2, &info),
+	    BTT_INFO_VALID);
+	assert_true(info.has_next);
+	info.has_next = false;
+	btt_info_encode(&info, &f.params.parent, (void *)copy_of(&f, 0));
+	assert_int_equal(btt_check(&f.ram.s, &f.params), 0);
+	if (!strstr(errormsg_get(), "arena 0 at offset 0x2000: the info block's copy"))
+		fail_msg("%s", errormsg_get());
+
+	btt_info_encode(&info, &f.params.parent, (void *)copy_of(&f, 0));
+	lost_at_fence = f.ram.s.base + DATA_OFF;
+	f.ram.at_fence = lose_at_fence;
+	assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EIO);
+	assert_non_null(strstr(errormsg_get(), "is no longer what it was"));
+	f.ram.at_fence = NULL;
+	memcpy(lost_at_fence, good, sizeof(good));
+
+	btt = fixture_open(&f);
+	nblock = btt_nblock(btt);
+	assert_memory_equal(copy_of(&f, 0), good, sizeof(good));
+	btt_close(btt);
+	memset(f.ram.s.base + DATA_OFF, 0, 4096);
+	btt = fixture_open(&f);
+	assert_int_equal(btt_nblock(btt), nblock);
+	btt_close(btt);
+	fixture_fini(&f);
 }
 
 /* The disk fails while the pool is opened. */
@@ -324,7 +441,11 @@ int main(void)
 	    cmocka_unit_test(an_arena_lost_among_others_is_reported_and_kept),
 	    cmocka_unit_test(a_pool_that_has_lost_its_last_arena_is_no_smaller_pool),
 	    cmocka_unit_test(writes_to_any_arena_show_that_the_pool_was_used),
+	    cmocka_unit_test(a_tail_that_is_lost_leaves_no_empty_pool),
+	    cmocka_unit_test(the_layout_of_the_original_may_end_behind_an_arena),
 	    cmocka_unit_test(the_copy_of_any_arena_may_be_missing_from_a_layout),
+	    cmocka_unit_test(
+		a_copy_that_knows_no_second_arena_is_restored_from_the_primary),
 	    cmocka_unit_test(an_open_fails_if_an_arena_is_lost_meanwhile),
 	    cmocka_unit_test(calls_on_many_blocks_name_those_of_the_last_arena),
 	};

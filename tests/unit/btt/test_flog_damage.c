@@ -66,6 +66,50 @@ static void a_free_block_out_of_range_makes_the_arena_read_only(void **state)
 	assert_int_equal(fixture_get32(&f, MAP_OFF), NORMAL | EXT_NLBA);
 }
 
+/*
+ * A block that was never written is recorded as normal. Else a slot that was never used, and has lost the
+ * first half of its record, would free data block 0, which belongs to a block.
+ */
+static void a_record_that_no_write_leaves_makes_the_arena_read_only(void **state)
+{
+	static const struct {
+		uint32_t old, new, wrong;
+	} row[] = {
+	    {0, ZERO | (EXT_NLBA + 5), 0},
+	    {0, NORMAL | (EXT_NLBA + 5), 0},
+	    {7, NORMAL | (EXT_NLBA + 5), 7},
+	    {NORMAL | 7, ZERO | (EXT_NLBA + 5), ZERO | (EXT_NLBA + 5)},
+	    {NORMAL | 7, 0x40000000 | (EXT_NLBA + 5), 0x40000000 | (EXT_NLBA + 5)},
+	    {NORMAL | 7, EXT_NLBA + 5, EXT_NLBA + 5},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		char why[80];
+
+		put_record(5, 0, 7, row[i].old, row[i].new, 1);
+		snprintf(why, sizeof(why),
+			 "slot 5 has a map entry that no write leaves there (%#x)",
+			 row[i].wrong);
+		arena_is_read_only(why);
+		assert_int_equal(fixture_get32(&f, MAP_OFF + 28), 0);
+	}
+}
+
+/* A write may replace an entry in any of the other states. */
+static void a_record_of_a_write_is_no_damage(void **state)
+{
+	static const uint32_t old[] = {NORMAL, ZERO, 0x40000000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(old); i++) {
+		fixture_put32(&f, MAP_OFF + 28, NORMAL | (EXT_NLBA + 5));
+		put_record(5, 1, 7, old[i] | 7, NORMAL | (EXT_NLBA + 5), 2);
+		if (fixture_check(&f) != 1)
+			fail_msg("%s", errormsg_get());
+	}
+}
+
 static void a_new_block_out_of_range_is_not_installed(void **state)
 {
 	(void)state;
@@ -184,6 +228,8 @@ int main(void)
 	    ON_WRITTEN(slots_without_a_current_record_have_no_block_in_common),
 	    ON_WRITTEN(a_sequence_number_without_successor_makes_the_arena_read_only),
 	    ON_WRITTEN(a_free_block_out_of_range_makes_the_arena_read_only),
+	    ON_WRITTEN(a_record_that_no_write_leaves_makes_the_arena_read_only),
+	    ON_WRITTEN(a_record_of_a_write_is_no_damage),
 	    ON_WRITTEN(a_new_block_out_of_range_is_not_installed),
 	    cmocka_unit_test(a_free_block_of_two_slots_makes_the_arena_read_only),
 	    ON_WRITTEN(free_blocks_at_equal_distances_are_no_damage),

@@ -392,6 +392,33 @@ static void a_damaged_info_block_shows_that_there_was_a_layout(void **state)
 	}
 }
 
+/* It is damaged, too, but not as much as to hide that. */
+static void a_damaged_info_block_of_another_pool_shows_nothing(void **state)
+{
+	static const uint64_t place[] = {DATA_OFF, COPY_OFF};
+
+	(void)state;
+	fixture_put32(&f, FLOG_OFF + 7 * 64 + 12, 0);
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	lose_info_blocks();
+	for (size_t i = 0; i < ARRAY_SIZE(place); i++) {
+		unsigned char *block = f.ram.s.base + place[i];
+		unsigned char *parent = block + 32;
+
+		memset(block, 0x77, 4096);
+		memcpy(block, "BTT_ARENA_INFO\0", 16);
+		assert_false(is_lost());
+		memcpy(parent, f.params.parent.bytes, 8);
+		assert_true(is_lost());
+		memset(parent, 0, 16);
+		assert_false(is_lost());
+		memcpy(parent + 8, f.params.parent.bytes + 8, 8);
+		assert_true(is_lost());
+		memset(block, 0, 4096);
+	}
+}
+
 /* One of them says whose flog it is. */
 static void one_info_block_of_another_pool_is_enough(void **state)
 {
@@ -449,6 +476,7 @@ int main(void)
 	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
 	    ON_FRESH(a_map_entry_alone_shows_that_the_pool_was_used),
 	    ON_WRITTEN(a_damaged_info_block_shows_that_there_was_a_layout),
+	    ON_WRITTEN(a_damaged_info_block_of_another_pool_shows_nothing),
 	    ON_WRITTEN(one_info_block_of_another_pool_is_enough),
 	    ON_FRESH(only_copies_may_be_missing_from_an_unfinished_layout),
 	};

@@ -217,6 +217,37 @@ static void a_copy_that_states_another_size_is_restored_from_the_primary(void **
 	}
 }
 
+/*
+ * A layout that was interrupted leaves a copy with another uuid, and the original stores the error flag
+ * in one block after the other. If the primary is lost one day, it must not be restored from these.
+ */
+static void a_sound_copy_that_differs_is_replaced_and_is_no_damage(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct btt_info_media *first = (void *)(f.ram.s.base + DATA_OFF);
+		struct btt_info_media *copy = (void *)(f.ram.s.base + COPY_OFF);
+		struct btt_info info;
+
+		assert_int_equal(btt_info_decode(first, &f.params.parent, 512,
+						 POOL_SIZE - DATA_OFF, &info),
+				 BTT_INFO_VALID);
+		if (i == 0)
+			info.uuid.bytes[3] ^= 1;
+		info.error = i > 0;
+		/* in the last round the primary has got the flag */
+		btt_info_encode(&info, &f.params.parent, i == 2 ? first : copy);
+		assert_memory_not_equal(first, copy, sizeof(*first));
+		assert_int_equal(fixture_check(&f), 1);
+		open_and_expect_block_0(0xa5);
+		assert_memory_equal(first, copy, sizeof(*first));
+		assert_int_equal(btt_info_decode(first, &f.params.parent, 512,
+						 POOL_SIZE - DATA_OFF, &info),
+				 BTT_INFO_VALID);
+		assert_true(info.error == (i == 2));
+	}
+}
+
 /* The disk fails while the pool is opened. */
 static bool has_lost_both;
 
@@ -277,6 +308,9 @@ static void a_copy_that_was_cut_off_is_damage_but_no_obstacle(void **state)
 	(void)state;
 	f.params.data_size -= 4096;
 	assert_int_equal(fixture_check(&f), 0);
+	assert_non_null(strstr(errormsg_get(),
+			       "arena 0 at offset 0x2000: the info block's copy in the "
+			       "last page was cut off; the info block itself is intact"));
 	open_and_expect_block_0(0xa5);
 	f.params.data_size -= 4096;
 	fixture_open_fails(&f, -EINVAL, "cut off");
@@ -290,6 +324,26 @@ static void another_block_size_in_the_descriptor_is_no_reason_to_format(void **s
 	(void)state;
 	f.params.bsize = 1024;
 	fixture_open_fails(&f, -EINVAL, "1024");
+	assert_int_equal(fixture_check(&f), 0);
+}
+
+/* The file has all its pages, so it was not cut off. */
+static void a_copy_that_does_not_fit_beside_a_damaged_primary(void **state)
+{
+	struct btt_info_media *copy = (void *)(f.ram.s.base + COPY_OFF);
+	struct btt_info info;
+
+	(void)state;
+	assert_int_equal(
+	    btt_info_decode(copy, &f.params.parent, 512, POOL_SIZE - DATA_OFF, &info),
+	    BTT_INFO_VALID);
+	assert_int_equal(btt_geometry_arena(POOL_SIZE - DATA_OFF + 4096, 512, &info.geo),
+			 0);
+	btt_info_encode(&info, &f.params.parent, copy);
+	memset(f.ram.s.base + DATA_OFF, 0, 4096);
+	fixture_open_fails(&f, -EINVAL,
+			   "the info block is damaged, and a copy does not fit a data "
+			   "area of 16777216 bytes");
 	assert_int_equal(fixture_check(&f), 0);
 }
 
@@ -387,10 +441,12 @@ int main(void)
 	    ON_WRITTEN(a_damaged_copy_is_restored_from_the_primary),
 	    cmocka_unit_test(
 		a_copy_that_states_another_size_is_restored_from_the_primary),
+	    ON_WRITTEN(a_sound_copy_that_differs_is_replaced_and_is_no_damage),
 	    ON_WRITTEN(info_blocks_that_are_lost_meanwhile_are_not_stored_again),
 	    ON_FRESH(a_copy_that_was_never_written_is_no_damage),
 	    ON_WRITTEN(a_copy_that_was_cut_off_is_damage_but_no_obstacle),
 	    ON_WRITTEN(another_block_size_in_the_descriptor_is_no_reason_to_format),
+	    ON_WRITTEN(a_copy_that_does_not_fit_beside_a_damaged_primary),
 	    ON_WRITTEN(lost_info_blocks_are_never_formatted_over),
 	    ON_WRITTEN(a_grown_file_finds_the_copy_where_it_was),
 	    cmocka_unit_test(
