@@ -298,10 +298,21 @@ static void a_program_with_many_actions_is_told(void **state)
 	drop_pool();
 }
 
+/* sysv_signal(3), which not every C library has. */
+static void (*set_once(int sig, void (*function)(int)))(int)
+{
+	struct sigaction sa = {.sa_handler = function};
+	struct sigaction old;
+
+	sa.sa_flags = (int)SA_RESETHAND | SA_NODEFER;
+	real_sigaction(sig, &sa, &old);
+	return old.sa_handler;
+}
+
 /* They restore a handler without SA_SIGINFO. */
 static void our_handler_recovers_if_signal_installs_it_again(void **state)
 {
-	void (*(*const set[])(int, void (*)(int)))(int) = {signal, sysv_signal};
+	void (*(*const set[])(int, void (*)(int)))(int) = {signal, set_once};
 	pid_t pid;
 	int status;
 
@@ -449,7 +460,7 @@ static void a_handler_that_runs_during_the_last_close_installs_nothing(void **st
 		skip(); /* sanitizers keep actions of their own */
 	make_pool();
 	CHILD({
-		sysv_signal(SIGBUS, ignore);
+		set_once(SIGBUS, ignore);
 		create_pool("own");
 		raise(SIGBUS);
 		just_before = close_pool;
