@@ -341,7 +341,10 @@ bool sigbus_is_hit(struct sigbus_watch *w)
 	return sigbus_changed(w, c->epoch);
 }
 
-/* A pool that was not closed must not leave a handler behind whose code is unmapped. */
+/*
+ * A pool that was not closed must not leave a handler behind whose code is unmapped. The program may
+ * also have put it back after the last close.
+ */
 __attribute__((destructor)) static void unload(void)
 {
 	if (!unload_is_exit())
