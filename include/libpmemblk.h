@@ -341,7 +341,8 @@ void pmemblk_set_funcs(void *(*malloc_func)(size_t size), void (*free_func)(void
  * that its own functions make to these pools; every other SIGBUS goes to the handler that
  * was installed before the first of these pools was opened. A program that installs
  * another handler while they are open has to call the old one for each SIGBUS that is not
- * its own.
+ * its own, with all three arguments, and must not unload the library before it has
+ * restored the old one. Threads that use these pools must not block SIGBUS.
  *
  * Waiting. A pool that is open, in another process or in this one, is locked. lock.wait is the
  * number of milliseconds that create, open and check wait for such a pool before they fail with

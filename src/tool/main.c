@@ -95,6 +95,19 @@ static void occupy_closed_streams(void)
 			open("/", O_PATH); /* if there is no /dev */
 }
 
+/*
+ * The program that has started the tool may have blocked SIGBUS, and the mask is inherited. Then an
+ * access to a lost page would end the process, whatever the handler is.
+ */
+static void unblock_lost_pages(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGBUS);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* The value of --wait, if word is this option before the command; else NULL. */
 static const char *value_of_wait(const char *word)
 {
@@ -147,6 +160,7 @@ static enum tool_status run(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	occupy_closed_streams();
+	unblock_lost_pages();
 	/* The file size limit is an error with a message instead of a signal. */
 	signal(SIGXFSZ, SIG_IGN);
 	return (int)tool_finish_output(run(argc, argv));

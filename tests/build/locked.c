@@ -2,7 +2,8 @@
 /*
  * usage: locked FILE kill|refuse CALL... Opens a pool, starts threads, and installs a filter that
  * allows only the named system calls and those that a program needs to end. Other calls end the
- * process, or fail with EPERM. Then the threads read and write.
+ * process, or fail with EPERM. Then the threads read and write. If memfd_create is named, the pool
+ * survives media errors, and its file is cut off instead: then all reads have to fail.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,6 +37,11 @@ static const struct {
     {"madvise", SYS_madvise},
     {"sysinfo", SYS_sysinfo},
     {"sched_yield", SYS_sched_yield},
+    {"memfd_create", SYS_memfd_create},
+    {"mremap", SYS_mremap},
+    {"close", SYS_close},
+    {"rt_sigaction", SYS_rt_sigaction},
+    {"rt_sigreturn", SYS_rt_sigreturn},
     /* for the program itself: to end, and for what the C library does at a thread's end */
     {"write", SYS_write},
     {"exit", SYS_exit},
@@ -45,6 +51,7 @@ static const struct {
 
 static PMEMblkpool *pool;
 static pthread_barrier_t barrier;
+static int is_cut; /* the file */
 
 static int number_of(const char *name)
 {
@@ -96,7 +103,9 @@ static void *use(void *arg)
 	(void)arg;
 	pthread_barrier_wait(&barrier); /* all threads have started */
 	pthread_barrier_wait(&barrier); /* the filter is installed */
-	for (int i = 0; i < WRITES; i++) {
+	for (int i = 0; is_cut && i < WRITES; i++)
+		failed += pmemblk_read(pool, buf, i) == 0 || errno != EIO;
+	for (int i = 0; !is_cut && i < WRITES; i++) {
 		failed += pmemblk_write(pool, buf, i % 3) != 0;
 		failed += pmemblk_read(pool, buf, i % 3) != 0;
 		failed += pmemblk_set_zero(pool, 5) != 0;
@@ -113,12 +122,16 @@ static void *use(void *arg)
 int main(int argc, char **argv)
 {
 	pthread_t thread[THREADS];
-	char text[64];
+	char text[BSIZE] = "text";
 	long failed = 0;
 	int ret;
 
 	if (argc < 4)
 		return 2;
+	for (int i = 3; i < argc; i++)
+		is_cut |= strcmp(argv[i], "memfd_create") == 0;
+	if (pmemblk_ctl_set(NULL, "sigbus.catch", &is_cut))
+		return 1;
 	pool = pmemblk_create(argv[1], BSIZE, PMEMBLK_MIN_POOL, 0600);
 	if (!pool || pthread_barrier_init(&barrier, NULL, THREADS + 1))
 		return 1;
@@ -126,6 +139,10 @@ int main(int argc, char **argv)
 		if (pthread_create(&thread[i], NULL, use, NULL))
 			return 1;
 	pthread_barrier_wait(&barrier);
+	/* reads of a pool that nobody has written to access no page */
+	if (is_cut &&
+	    (pmemblk_write(pool, text, 0) || truncate(argv[1], PMEMBLK_MIN_POOL / 2)))
+		return 1;
 	ret = lock_up(strcmp(argv[2], "kill") == 0, argv + 3, argc - 3);
 	if (ret)
 		_exit(ret == 77 ? 77 : 2);

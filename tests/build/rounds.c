@@ -5,7 +5,8 @@
  * in every round each of these has a failure and writes. In some rounds the process also forks,
  * and a handler uses the library meanwhile. At the end there must be as many pthread keys as
  * before, and not much more memory in use, nor many more mappings. Last of all it unloads them with
- * an open pool; then the action of SIGBUS must be that of before.
+ * a handler of SIGBUS that the program has put back, and with an open pool; then the action must be
+ * that of before.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -158,25 +159,52 @@ static size_t memory_in_use(void)
 #endif
 }
 
-static void leave_a_pool_open(const char *const *path)
+static void load_and_open(const char *const *path)
 {
-	struct sigaction was;
-	struct sigaction now;
 	int on = 1;
 
-	CHECK(sigaction(SIGBUS, NULL, &was) == 0);
 	CHECK(pmem = dlopen(path[0], RTLD_NOW | RTLD_LOCAL));
 	CHECK(blk = dlopen(path[1], RTLD_NOW | RTLD_LOCAL));
 	CHECK(CALL(blk, pmemblk_ctl_set)(NULL, "sigbus.catch", &on) == 0);
-	CHECK(CALL(blk, pmemblk_open)(path[2], 512));
+	CHECK(pool = CALL(blk, pmemblk_open)(path[2], 512));
+}
+
+static void unload_and_compare(const char *const *path, const struct sigaction *was)
+{
+	struct sigaction now;
+
 	CHECK(sigaction(SIGBUS, NULL, &now) == 0);
-	CHECK(now.sa_handler != was.sa_handler);
+	CHECK(now.sa_handler != was->sa_handler);
 	CHECK(dlclose(blk) == 0);
 	CHECK(dlclose(pmem) == 0);
 	CHECK(sigaction(SIGBUS, NULL, &now) == 0);
 	/* musl never unloads */
-	CHECK(now.sa_handler == was.sa_handler ||
+	CHECK(now.sa_handler == was->sa_handler ||
 	      dlopen(path[1], RTLD_NOW | RTLD_NOLOAD));
+}
+
+/* A handler that was on top of the library's is removed when all pools are closed. */
+static void restore_the_handler(const char *const *path)
+{
+	const struct sigaction own = {.sa_handler = SIG_IGN};
+	struct sigaction was;
+	struct sigaction ours;
+
+	CHECK(sigaction(SIGBUS, NULL, &was) == 0);
+	load_and_open(path);
+	CHECK(sigaction(SIGBUS, &own, &ours) == 0);
+	CALL(blk, pmemblk_close)(pool);
+	CHECK(sigaction(SIGBUS, &ours, NULL) == 0);
+	unload_and_compare(path, &was);
+}
+
+static void leave_a_pool_open(const char *const *path)
+{
+	struct sigaction was;
+
+	CHECK(sigaction(SIGBUS, NULL, &was) == 0);
+	load_and_open(path);
+	unload_and_compare(path, &was);
 }
 
 int main(int argc, char **argv)
@@ -215,6 +243,7 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&begin);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
+	restore_the_handler((const char *const *)argv + 1);
 	leave_a_pool_open((const char *const *)argv + 1);
 	printf("%d rounds beside %d libraries, %ld bytes more in use\n", ROUNDS, argc - 4,
 	       (long)(after - before));

@@ -52,3 +52,31 @@ written=$((bytes / 4096))
 [ $(($(count data) + $(count never_written))) = 9965 ] || fail "not all blocks are counted"
 printed '^}$'
 case_ok "info counts the blocks of a sparse pool when there is no room for its holes"
+
+# A mask is inherited: by the tool, and by the shell that runs it here.
+blocked()
+{
+	set -eu
+	local rc=0
+	mount -t tmpfs -o size=21M none "$1"
+	head -c 1M /dev/zero >"$1/filler"
+	truncate -s 40M "$1/pool"
+	PMEMBLK_CONF='fallocate.at_create=0' "$BUILD/bin/pmemblk" create -b 4K -s 0 "$1/pool"
+	"$BUILD/bin/pmemblk" import "$2" "$1/pool" || rc=$?
+	[ "$rc" = 3 ] || exit "$((rc + 1))"
+	rc=0
+	"$BUILD/bin/pmemblk" check "$1/pool" || rc=$?
+	[ "$rc" -le 3 ] || exit "$rc"
+}
+export -f blocked
+if ! env --block-signal=BUS true 2>/dev/null; then
+	echo "skipped: a blocked SIGBUS: env knows no --block-signal"
+	exit 0
+fi
+mkdir "$work/blocked"
+rc=0
+env --block-signal=BUS unshare -m bash -c 'blocked "$@"' - "$work/blocked" "$work/raw" \
+	>"$work/out" 2>"$work/err" || rc=$?
+[ $rc = 0 ] || fail "exit status $rc where the caller has blocked SIGBUS"
+said 'the file system is full$'
+case_ok "so it does where the caller has blocked SIGBUS"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The handler runs in the thread that made the access, so the state of a call is kept in the
- * thread's own memory. The handler uses only mmap(2), mremap(2), munmap(2), memset, atomics and
- * pthread_getspecific(3), which only loads here.
+ * The handler (storage/sigbus_action.c) runs in the thread that made the access, so the state of a
+ * call is kept in the thread's own memory. What is here of the handler uses only mmap(2),
+ * mremap(2), munmap(2), memset, atomics and pthread_getspecific(3), which only loads here.
  *
  * The original mapping of a lost page cannot be restored, because no descriptor is open. Instead
  * a page behind the end of an empty file is mapped there: each access raises SIGBUS, as before.
@@ -24,6 +24,7 @@
 
 #include "errormsg.h"
 #include "fork_lock.h"
+#include "storage/sigbus_action.h"
 #include "thread_memory.h"
 #include "unload.h"
 
@@ -42,12 +43,10 @@ static struct {
 
 static void mend(void);
 
-static struct fork_lock lock = {.mend = mend}; /* guards the variables below */
+/* guards the variables below, and sigbus_action.c */
+static struct fork_lock lock = {.mend = mend};
 static unsigned nwatched;
 static uint64_t last_serial; /* of the watches */
-static bool is_installed;
-/* the action of SIGBUS before ours; read by the handler */
-static struct sigaction before;
 
 /* The state of one thread between sigbus_enter() and sigbus_leave(). */
 struct call {
@@ -90,59 +89,6 @@ static bool is_watched(const struct call *c, uintptr_t addr)
 	return is_there(c) &&
 	       addr < atomic_load_explicit(&watched[i].end, memory_order_acquire) &&
 	       addr >= atomic_load_explicit(&watched[i].base, memory_order_relaxed);
-}
-
-/* Calls the program's handler with the mask and flags that it asked for. */
-static void call_program(int sig, siginfo_t *info, void *context)
-{
-	struct sigaction program = before;
-	sigset_t mask = before.sa_mask;
-	sigset_t now;
-
-	if (program.sa_flags & (int)SA_RESETHAND)
-		before = (struct sigaction){.sa_handler = SIG_DFL};
-	if (!(program.sa_flags & SA_NODEFER))
-		sigaddset(&mask, sig);
-	pthread_sigmask(SIG_BLOCK, &mask, &now);
-	if (program.sa_flags & SA_NODEFER) {
-		sigset_t own;
-
-		sigemptyset(&own);
-		sigaddset(&own, sig);
-		pthread_sigmask(SIG_UNBLOCK, &own, NULL);
-	}
-	if (program.sa_flags & SA_SIGINFO)
-		program.sa_sigaction(sig, info, context);
-	else
-		program.sa_handler(sig);
-	pthread_sigmask(SIG_SETMASK, &now, NULL);
-}
-
-/* The kernel, too, does not look at SA_SIGINFO for these two. */
-static bool is_handler(const struct sigaction *sa)
-{
-	return sa->sa_handler != SIG_DFL && sa->sa_handler != SIG_IGN;
-}
-
-/* Whether a process sent it, or the kernel because of memory that nobody has accessed. */
-static bool is_sent(const siginfo_t *info)
-{
-	return info->si_code <= 0 || info->si_code == BUS_MCEERR_AO;
-}
-
-static void pass_on(int sig, siginfo_t *info, void *context)
-{
-	if (is_handler(&before)) {
-		call_program(sig, info, context);
-	} else if (before.sa_handler == SIG_DFL || !is_sent(info)) {
-		/*
-		 * The access is repeated after the return and ends the process: a program cannot
-		 * ignore the SIGBUS of an access.
-		 */
-		signal(sig, SIG_DFL);
-		if (is_sent(info))
-			raise(sig);
-	}
 }
 
 /*
@@ -200,89 +146,35 @@ static bool replace(struct call *c, uintptr_t addr)
 	return false;
 }
 
-static void handle(int sig, siginfo_t *info, void *context)
+/* Called by the handler of SIGBUS. */
+static bool serve(const siginfo_t *info)
 {
-	int err = errno;
 	struct call *c = current();
 	uintptr_t addr = (uintptr_t)info->si_addr;
 
-	if (!c || info->si_code <= 0 || !is_watched(c, addr) || !replace(c, addr))
-		pass_on(sig, info, context);
-	errno = err;
+	return c && info->si_code > 0 && is_watched(c, addr) && replace(c, addr);
 }
 
 static int install_locked(void)
 {
-	struct sigaction sa = {.sa_flags = SA_SIGINFO};
-
-	if (is_installed)
-		return 0;
-	sigemptyset(&sa.sa_mask);
-	sa.sa_sigaction = handle;
 	if (!calls.has_key && thread_memory_load(&calls) < 0)
-		return -ENOMEM;
-	if (sigaction(SIGBUS, NULL, &before) != 0)
-		return -errno;
-	/* an ignored signal interrupts no system call, so ours must not either */
-	if (before.sa_handler == SIG_IGN)
-		sa.sa_flags |= SA_RESTART;
-	sa.sa_flags |= before.sa_flags & SA_RESTART;
-	/* the program's handler runs on the stack that it asked for */
-	sa.sa_flags |= is_handler(&before) ? before.sa_flags & SA_ONSTACK : SA_ONSTACK;
-	if (sigaction(SIGBUS, &sa, &before) != 0)
-		return -errno;
-	is_installed = true;
-	return 0;
+		return errormsg_fail_sys(ENOMEM, "cannot handle SIGBUS");
+	return sigbus_action_install();
 }
 
-/* Also if the program has installed it again by signal(). */
-static bool is_ours(const struct sigaction *sa)
-{
-	return sa->sa_sigaction == handle;
-}
-
-static void remove_locked(void)
-{
-	struct sigaction now;
-
-	if (sigaction(SIGBUS, NULL, &now) != 0 || !is_ours(&now))
-		return; /* a handler that was installed later may call ours: it has to stay */
-	sigaction(SIGBUS, &before, NULL);
-	is_installed = false;
-}
-
-static bool is_same_action(const struct sigaction *a, const struct sigaction *b)
-{
-	return (a->sa_flags & SA_SIGINFO) == (b->sa_flags & SA_SIGINFO) &&
-	       (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
-					 : a->sa_handler == b->sa_handler);
-}
-
-/*
- * In a new process, which another thread may have been watching or unwatching in. The kernel
- * copies handlers before memory, so they may not agree.
- */
+/* In a new process, which another thread may have been watching or unwatching in. */
 static void mend(void)
 {
-	struct sigaction now;
-
 	nwatched = 0;
 	for (unsigned i = 0; i < MAX_WATCHED; i++)
 		if (atomic_load_explicit(&watched[i].end, memory_order_relaxed) != 0)
 			nwatched++;
-	if (sigaction(SIGBUS, NULL, &now) != 0)
-		return;
-	if (is_ours(&now)) {
-		is_installed = true;
-	} else if (is_installed && is_same_action(&now, &before)) {
-		is_installed = false; /* else another one's, which may call ours */
-		if (nwatched != 0)
-			install_locked(); /* if it fails, errors go to the program */
-	}
+	sigbus_action_mend(nwatched != 0);
 }
 
 void sigbus_setup(void)
 {
+	sigbus_action_setup(serve);
 	fork_lock_setup(&lock);
 }
 
@@ -295,7 +187,7 @@ int sigbus_watch(struct sigbus_watch *w, void *base, uint64_t size, size_t unit)
 	ret = install_locked();
 	if (ret < 0) {
 		fork_lock_release(&lock);
-		return errormsg_fail_sys(-ret, "cannot handle SIGBUS");
+		return ret;
 	}
 	for (unsigned i = 0; i < MAX_WATCHED && w->slot == 0; i++)
 		if (atomic_load_explicit(&watched[i].end, memory_order_relaxed) == 0) {
@@ -329,7 +221,7 @@ void sigbus_unwatch(struct sigbus_watch *w)
 	atomic_store_explicit(&watched[w->slot - 1].end, 0, memory_order_release);
 	w->slot = 0;
 	if (--nwatched == 0)
-		remove_locked();
+		sigbus_action_remove();
 	fork_lock_release(&lock);
 }
 
@@ -449,10 +341,13 @@ bool sigbus_is_hit(struct sigbus_watch *w)
 	return sigbus_changed(w, c->epoch);
 }
 
-/* A pool that was not closed must not leave a handler behind whose code is unmapped. */
+/*
+ * A pool that was not closed must not leave a handler behind whose code is unmapped. The program may
+ * also have put it back after the last close.
+ */
 __attribute__((destructor)) static void unload(void)
 {
-	if (!unload_is_exit() && is_installed)
-		remove_locked();
+	if (!unload_is_exit())
+		sigbus_action_remove();
 	thread_memory_unload(&calls);
 }

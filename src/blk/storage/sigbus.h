@@ -11,7 +11,7 @@
  *
  * Every other SIGBUS goes to the handler that was installed before. The handler is installed with
  * the first watched mapping. It is removed with the last one, unless somebody has installed
- * another handler meanwhile.
+ * another handler meanwhile. With the next first one it is installed on top again.
  */
 #ifndef SIGBUS_H
 #define SIGBUS_H 1
