@@ -24,6 +24,8 @@
 #define MIN_ARENA (UINT64_C(16) << 20)
 #define MAX_ARENA (UINT64_C(1) << 39)
 
+static uint64_t
+    old_copy; /* offset of the base's last copy of an info block; 0: it stays one */
 static bool replaces_tail; /* what is behind the old arena */
 static struct recording growing;
 static struct recording undoing;
@@ -167,6 +169,22 @@ static bool has_equal_copies(struct image *image)
 	return equal;
 }
 
+/* In a new data block it might be found one day. */
+static bool has_old_copy(const char *path)
+{
+	static const char signature[] = "BTT_ARENA_INFO";
+	char found[sizeof(signature)];
+	int fd;
+
+	if (!old_copy)
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, found, sizeof(found), (off_t)old_copy), sizeof(found));
+	close(fd);
+	return memcmp(found, signature, sizeof(found)) == 0;
+}
+
 /*
  * Repairs what a power cut has left locked. The result is the new pool. The backups of the repair
  * and of the grow take it back. Returns false if the repair refuses the pool.
@@ -187,6 +205,7 @@ static bool unlock_cut(const char *cut, const char *backup)
 	}
 	assert_int_equal(verdict, REPAIR_MENDABLE);
 	keep_for_original(path);
+	assert_false(has_old_copy(path));
 	copy_sparse(path, support_path(true, "used"));
 	assert_int_equal(open_file(support_path(true, "used")), grown_nblock);
 	assert_int_equal(image_open(path, POOLSET_MEND, &image), 0);
@@ -247,8 +266,11 @@ static bool record_grow(const char *path, const char *backup)
 	replaces_tail = false;
 	for (size_t i = 0; i < plan.nchange; i++) {
 		replaces_tail = replaces_tail || plan.change[i].phase == PLAN_GROW_BEHIND;
-		moves = moves || plan.change[i].phase == PLAN_GROW_OLD_COPY;
+		moves = moves || plan.change[i].phase == PLAN_GROW_MOVE;
 	}
+	old_copy = grow.metadata.moves ? grow.found.arena[grow.found.narena - 1].off +
+					     grow.metadata.old.info_arena_off
+				       : 0;
 	grow.watch = &watch;
 	record_planned(path, backup, &image, &grow, &plan, &growing);
 	assert_int_equal(done, grow.nstore);

@@ -16,8 +16,8 @@
  * first layout writes maps and flogs before it writes info blocks. So the pool counts as not laid
  * out only if
  *   - flogs and maps hold only values with which a layout begins. Each 8-byte word of a slot may
- *     have reached the medium or not, but not in an arena that has a valid info block: both
- *     libraries make the flog durable before they write that. Or
+ *     have reached the medium or not, but not in an arena that has an info block, or the remains of
+ *     one: both libraries make the flog durable before they write that. Or
  *   - the user supplied the file, no block anywhere may be an info block of this pool, and the
  *     bytes in the place of the flogs were not written by a block translation table of this pool;
  * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
@@ -54,6 +54,15 @@ static bool is_zero(struct storage *s, uint64_t off, uint64_t len)
 	return btt_nonzero_find(s, off, off + len) == off + len;
 }
 
+/* Whether a block with this verdict is damaged, and may have been an info block of this pool. */
+static bool is_remains(const struct search *search, uint64_t at, enum btt_info_verdict v)
+{
+	const struct btt_params *p = search->params;
+
+	return v == BTT_INFO_BROKEN &&
+	       btt_info_may_be_of(storage_at(search->s, p->data_off + at), &p->parent);
+}
+
 /* Judges the info block at offset `at` of the data area, of the arena that begins at `start`. */
 static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_t at,
 				  struct btt_info *info)
@@ -71,9 +80,7 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 		search->misfit_seen = true;
 		search->first_misfits = search->first_misfits || at == start;
 	}
-	if (v == BTT_INFO_VALID || v == BTT_INFO_MISFIT ||
-	    (v == BTT_INFO_BROKEN &&
-	     btt_info_may_be_of(storage_at(search->s, p->data_off + at), &p->parent)))
+	if (v == BTT_INFO_VALID || v == BTT_INFO_MISFIT || is_remains(search, at, v))
 		search->info_seen = true;
 	return v;
 }
@@ -177,18 +184,20 @@ static bool find_copy(struct search *search, uint64_t start, struct btt_info *in
 
 /*
  * Whether each word of the slot is what a layout writes there. If the slot is not complete, words
- * may be zero instead.
+ * may be zero instead. If the user supplied the file, what stands behind the records does not count,
+ * because the original does not write it.
  */
 static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
-			  uint32_t nlba, bool is_complete)
+			  uint32_t nlba, bool is_complete, bool user_file)
 {
 	struct btt_flog_slot_media pristine;
 	const char *a = (const char *)slot;
 	const char *b = (const char *)&pristine;
+	size_t len = user_file ? sizeof(pristine.record) : sizeof(pristine);
 	static const char zero[8];
 
 	btt_flog_encode_pristine(n, nlba, &pristine);
-	for (size_t i = 0; i < sizeof(pristine); i += 8)
+	for (size_t i = 0; i < len; i += 8)
 		if (memcmp(a + i, b + i, 8) != 0 &&
 		    (is_complete || memcmp(a + i, zero, 8) != 0))
 			return false;
@@ -197,8 +206,8 @@ static bool is_fresh_slot(const struct btt_flog_slot_media *slot, uint32_t n,
 
 struct traces {
 	/*
-	 * Flog and map hold only initial values. Behind a lost info block, words of the flog may be
-	 * zero instead.
+	 * Flog and map hold only initial values. If no info block was stored yet, words of the flog
+	 * may be zero instead.
 	 */
 	bool fresh;
 	/*
@@ -226,11 +235,12 @@ static bool is_initial_map(struct storage *s, uint64_t map, uint32_t nentry)
 }
 
 /*
- * Reads the areas of an arena of a layout that is lost or unfinished. valid: the arena has a valid
- * info block.
+ * Reads the areas of an arena of a layout that is lost or unfinished. has_info: the arena has an info
+ * block, or had one.
  */
-static struct traces find_traces(struct storage *s, uint64_t off,
-				 const struct btt_geometry *geo, bool valid)
+static struct traces find_traces(struct storage *s, const struct btt_params *p,
+				 uint64_t off, const struct btt_geometry *geo,
+				 bool has_info)
 {
 	uint64_t flog = off + geo->flog_arena_off;
 	uint64_t map = off + geo->map_arena_off;
@@ -244,7 +254,7 @@ static struct traces find_traces(struct storage *s, uint64_t off,
 		    storage_at(s, flog + (uint64_t)n * sizeof(*slot));
 		struct btt_flog_record r;
 
-		if (!is_fresh_slot(slot, n, geo->external_nlba, valid))
+		if (!is_fresh_slot(slot, n, geo->external_nlba, has_info, p->user_file))
 			all_fresh = false;
 		if (!find_current(slot, geo, &r))
 			t.plausible = false;
@@ -268,6 +278,17 @@ static bool is_foreign(struct search *search, uint64_t start, uint64_t size)
 	return look(search, start, start, &info) == BTT_INFO_FOREIGN ||
 	       look(search, start, start + size - BTT_INFO_SIZE, &info) ==
 		   BTT_INFO_FOREIGN;
+}
+
+/* Whether an info block of the arena was stored, and is damaged. */
+static bool has_remains(struct search *search, uint64_t start,
+			const struct btt_geometry *geo)
+{
+	uint64_t copy = start + geo->info_arena_off;
+	struct btt_info info;
+
+	return is_remains(search, start, look(search, start, start, &info)) ||
+	       is_remains(search, copy, look(search, start, copy, &info));
 }
 
 /*
@@ -296,7 +317,8 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 			geo = info.geo;
 		else if (btt_geometry_arena(size, p->bsize, &geo))
 			break;
-		t = find_traces(search->s, p->data_off + start, &geo, valid);
+		t = find_traces(search->s, p, p->data_off + start, &geo,
+				valid || has_remains(search, start, &geo));
 		fresh = fresh && t.fresh;
 		found->untouched = found->untouched && t.untouched;
 		found->maps_are_holes = found->maps_are_holes && t.map_is_hole;
@@ -325,10 +347,10 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		/* arenas whose info blocks an interrupted layout has stored */
 		btt_find_free(found);
 	} else if (p->is_created) {
-		errormsg_set("%s holds what another pool has left in place of its flog, "
-			     "which would be taken for this pool's; fill the file with "
-			     "zeros",
-			     p->name);
+		errormsg_set(
+		    "%s: what another pool has left in the place of the flog would be "
+		    "taken for this pool's; use new files, or clear the data area",
+		    p->name);
 	} else {
 		errormsg_set("%s: arena %u at offset %#llx: both info blocks are damaged "
 			     "although the pool was written to, or the file has lost its "
@@ -354,13 +376,14 @@ static int add_arena(struct btt_found *found, const struct btt_found_arena *aren
  * Whether the missing copies may just not have been written yet: a layout writes the copies last,
  * so this is possible if nothing was ever written to the pool.
  */
-static bool is_layout_unfinished(struct storage *s, const struct btt_found *found)
+static bool is_layout_unfinished(struct storage *s, const struct btt_params *p,
+				 const struct btt_found *found)
 {
 	for (unsigned i = 0; i < found->narena; i++) {
 		const struct btt_found_arena *a = &found->arena[i];
 
 		if (!a->primary_valid || !a->copy_fits ||
-		    !find_traces(s, a->off, &a->info.geo, true).fresh)
+		    !find_traces(s, p, a->off, &a->info.geo, true).fresh)
 			return false;
 	}
 	return true;
@@ -407,7 +430,7 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 			break;
 		start += arena.info.geo.size;
 	}
-	found->unfinished = !complete && is_layout_unfinished(s, found);
+	found->unfinished = !complete && is_layout_unfinished(s, params, found);
 	return 0;
 }
 

@@ -23,21 +23,21 @@
  *      arena. There are such bytes if the length of the file is not a multiple of the page, or if
  *      an interrupted grow has made the file longer.
  *   4. PLAN_GROW_LOCK: the header is locked.
- *   5. If old and new metadata overlap:
- *      PLAN_GROW_OLD_COPY: the old copy of the info block is overwritten. This tells a repair that
- *      other old metadata may be overwritten, too, even if somebody gives the file its old length
- *      back (repair/locked.h).
- *      PLAN_GROW_MOVE: the other new metadata are stored over the old ones.
+ *   5. If the last arena grows:
+ *      PLAN_GROW_OLD_COPY: the old copy of the info block is overwritten, with new metadata or with
+ *      zeros. This tells a repair that other old metadata may be overwritten, too, even if somebody
+ *      gives the file its old length back (repair/locked.h). Zeros are stored where a new data block
+ *      will be. If the old copy stayed there until this block is written, and the new info block and
+ *      the new copy were both damaged, the pool would be restored from it, with metadata of long
+ *      ago.
+ *      PLAN_GROW_MOVE: if old and new metadata overlap, the other new ones are stored over the old
+ *      ones.
  *      In either case the new copy of the info block is stored then. If it were there earlier,
  *      and the power failed, the pool would go on as the old one. If its info block were damaged
  *      one day, it would be restored from the new copy, with the metadata of long ago.
  *   6. PLAN_INFO: the first info block is replaced.
  *   7. PLAN_INFO_COPY: its copy is replaced, if the arena keeps its size and gets a successor. If
- *      the arena grows, its new copy has another place, and was stored before. Then the old copy
- *      is cleared, unless new metadata are in its place. It is among the new data blocks now,
- *      none of which was written yet. If it stayed there until its block is written, and the new
- *      info block and the new copy were both damaged, the pool would be restored from it, with
- *      metadata of long ago.
+ *      the arena grows, its new copy has another place, and was stored before.
  *   8. PLAN_GROW_UNLOCK: the header gets its old bytes back.
  *
  * What a power cut leaves:
@@ -321,7 +321,7 @@ static int MUST_CHECK plan_info(struct grow *g, struct plan *plan)
 				   &g->last, sizeof(g->last));
 	if (copy >= g->metadata.arena[0].geo.map_arena_off)
 		return 0;
-	return plan_change(plan, g->image, PLAN_INFO_COPY, last->off + copy, zeros,
+	return plan_change(plan, g->image, PLAN_GROW_OLD_COPY, last->off + copy, zeros,
 			   sizeof(zeros));
 }
 

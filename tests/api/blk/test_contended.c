@@ -16,7 +16,7 @@
 #include "pool_fixture.h"
 #include "support.h"
 
-enum { THREADS = 4, BSIZE = 4096, WAITS = 100, MOST = 300000, BEFORE = 1234 };
+enum { THREADS = 4, BSIZE = 4096, WAITS = 20, MOST = 1000000, BEFORE = 1234 };
 
 static atomic_int nwait;
 static atomic_int ncall;

@@ -170,8 +170,8 @@ static void the_flog_of_another_pool_in_a_file_is_named(void **state)
 	errno = 0;
 	assert_null(pmemblk_create(fixture_path, 512, 0, 0600));
 	assert_int_equal(errno, EINVAL);
-	if (!strstr(pmemblk_errormsg(), "holds what another pool has left in place of "
-					"its flog"))
+	if (!strstr(pmemblk_errormsg(), "what another pool has left in the place of "
+					"the flog"))
 		fail_msg("%s", pmemblk_errormsg());
 	/* a file of zeros */
 	assert_int_equal(truncate(fixture_path, 0), 0);

@@ -36,8 +36,8 @@ static void a_fresh_pool_has_no_layout(void **state)
 }
 
 /*
- * After a crash any words of the first layout may be missing. Without a valid info block the pool
- * must open as an empty, usable one.
+ * After a crash any words of the flog may be missing, or, as that is durable before it is stored, of the
+ * info block. Without a valid info block the pool must open as an empty, usable one.
  */
 static void an_interrupted_first_layout_is_no_layout(void **state)
 {
@@ -58,7 +58,7 @@ static void an_interrupted_first_layout_is_no_layout(void **state)
 			if (i % 2 && support_random(&seed) % 3 == 0)
 				memset(f.ram.s.base + off, 0, 8);
 		for (uint64_t off = 0; off < 4096; off += 8) {
-			if (i % 4 == 0 || support_random(&seed) % 2)
+			if (i % 4 != 2 || support_random(&seed) % 2)
 				memset(f.ram.s.base + DATA_OFF + off, 0, 8);
 			memset(f.ram.s.base + COPY_OFF + off, 0, 8);
 		}
@@ -323,6 +323,48 @@ static void every_word_of_the_flog_may_show_that_the_pool_was_written(void **sta
 		}
 }
 
+/* The original writes the records only, and leaves what the user's file had behind them. */
+static void behind_the_records_a_users_file_may_hold_anything(void **state)
+{
+	struct btt *btt;
+
+	(void)state;
+	f.params.user_file = true;
+	f.params.zeroed = false;
+	btt = fixture_open(&f);
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	fixture_put32(&f, MAP_OFF + 20, 0);
+	for (unsigned n = 0; n < BTT_NFREE; n++)
+		for (unsigned at = 32; at < BTT_FLOG_SLOT_SIZE; at += 4)
+			fixture_put32(&f, FLOG_OFF + n * BTT_FLOG_SLOT_SIZE + at,
+				      n * 64 + at);
+	/* the copy is still missing */
+	memset(f.ram.s.base + POOL_SIZE - 4096, 0, 4096);
+	assert_int_equal(fixture_check(&f), 1);
+	/* the info block is torn */
+	memset(f.ram.s.base + DATA_OFF + 512, 0xa5, 4096 - 512);
+	assert_false(is_lost());
+	assert_int_equal(fixture_check(&f), 1);
+}
+
+/* Somebody has cut the file off in the middle of the first info block, and made it as long again. */
+static void the_remains_of_an_info_block_show_that_there_was_a_layout(void **state)
+{
+	static const unsigned left[] = {40, 48, 64, 1000, 4088};
+	struct btt *btt = fixture_open(&f);
+
+	(void)state;
+	assert_int_equal(btt_set_error(btt, 5), 0);
+	btt_close(btt);
+	for (size_t i = ARRAY_SIZE(left); i-- > 0;) {
+		memset(f.ram.s.base + DATA_OFF + left[i], 0,
+		       POOL_SIZE - DATA_OFF - left[i]);
+		assert_true(is_lost());
+		assert_int_equal(fixture_check(&f), 0);
+	}
+}
+
 /*
  * In the place of the map there is something that the user's file held before: the layout lost power
  * before it had cleared that.
@@ -472,6 +514,8 @@ int main(void)
 	    ON_WRITTEN(a_flog_counts_if_each_slot_makes_sense),
 	    ON_WRITTEN(a_record_alone_shows_that_the_pool_was_written),
 	    ON_FRESH(every_word_of_the_flog_may_show_that_the_pool_was_written),
+	    ON_FRESH(behind_the_records_a_users_file_may_hold_anything),
+	    ON_FRESH(the_remains_of_an_info_block_show_that_there_was_a_layout),
 	    ON_FRESH(a_flog_that_no_write_has_used_does_not_count),
 	    cmocka_unit_test(only_what_may_have_been_something_else_is_cleared_again),
 	    ON_FRESH(a_map_entry_alone_shows_that_the_pool_was_used),
