@@ -24,8 +24,8 @@
 #define MIN_ARENA (UINT64_C(16) << 20)
 #define MAX_ARENA (UINT64_C(1) << 39)
 
-static uint64_t
-    old_copy; /* offset of the base's last copy of an info block; 0: it stays one */
+/* Where the base has its last copy of an info block; 0: that arena keeps its size. */
+static uint64_t old_copy;
 static bool replaces_tail; /* what is behind the old arena */
 static struct recording growing;
 static struct recording undoing;
