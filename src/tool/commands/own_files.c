@@ -126,40 +126,30 @@ void own_files_complain(const struct own_files *files, enum own_files_answer ans
 }
 
 /* Files that do not exist are left out. */
-static enum own_files_answer look_for_output(const char *path, const struct poolset *set,
-					     const struct stat *st)
+static enum own_files_answer
+look_for_output(struct own_files *files, const struct poolset *set, const struct stat *st)
+{
+	if (stat(files->path, &files->file[0]) == 0)
+		files->n++;
+	for (unsigned i = 0; set && i < set->npart; i++)
+		if (stat(set->part[i].path, &files->file[files->n]) == 0)
+			files->n++;
+	return own_files_look(files, STDOUT_FILENO, st);
+}
+
+static bool is_output(const char *path, const struct poolset *set, const struct stat *st)
 {
 	unsigned npart = set ? set->npart : 0;
 	struct own_files files = {.path = path,
 				  .file = calloc(npart + 1, sizeof(*files.file))};
 	enum own_files_answer answer;
 
-	if (!files.file)
-		return OWN_FILES_NO; /* the command will not get far */
-	if (stat(path, &files.file[0]) == 0)
-		files.n++;
-	for (unsigned i = 0; i < npart; i++)
-		if (stat(set->part[i].path, &files.file[files.n]) == 0)
-			files.n++;
-	answer = own_files_look(&files, STDOUT_FILENO, st);
+	if (!files.file) {
+		tool_complain("out of memory for the files of %s", path);
+		return true;
+	}
+	answer = look_for_output(&files, set, st);
 	own_files_fini(&files);
-	return answer;
-}
-
-bool own_files_are_output(const char *path)
-{
-	enum own_files_answer answer;
-	struct poolset *set = NULL;
-	struct stat st;
-
-	if (fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) ||
-	    S_ISSOCK(st.st_mode))
-		return false;
-	/* What is wrong with the set is for the command to say. */
-	if (poolset_load_again(path, &set) < 0)
-		set = NULL;
-	answer = look_for_output(path, set, &st);
-	poolset_free(set);
 	if (answer != OWN_FILES_NO)
 		tool_complain("the standard output is %s: what is printed would be "
 			      "written over it",
@@ -168,4 +158,26 @@ bool own_files_are_output(const char *path)
 				  : "a loop device on an unknown file, perhaps one of "
 				    "the pool");
 	return answer != OWN_FILES_NO;
+}
+
+bool own_files_are_output(const char *path)
+{
+	struct poolset *set = NULL;
+	struct stat st;
+	bool ret;
+	int err;
+
+	if (fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) ||
+	    S_ISSOCK(st.st_mode))
+		return false;
+	err = poolset_load_again(path, &set);
+	if (err == -ENOMEM) {
+		tool_complain("%s", errormsg_get());
+		return true;
+	}
+	/* Anything else that is wrong with the set is for the command to say. */
+	ret = is_output(path, err < 0 ? NULL : set, &st);
+	if (err == 0)
+		poolset_free(set);
+	return ret;
 }

@@ -50,7 +50,8 @@ enum own_files_answer own_files_look(const struct own_files *files, int fd,
 
 /*
  * Whether the standard output is a file of the pool at path, or may be: what a command prints would be
- * written over it. Complains if so. It does not matter whether the pool is open, or is one.
+ * written over it. Complains if so, or if there is no memory to find out. It does not matter whether
+ * the pool is open, or is one.
  */
 bool own_files_are_output(const char *path);
 
