@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 #include "commands/loop.h"
 #include "commands/tool.h"
@@ -123,61 +122,4 @@ void own_files_complain(const struct own_files *files, enum own_files_answer ans
 		tool_complain("%s is a loop device, and the kernel does not tell which "
 			      "file is behind it: %s; it may be a file of %s",
 			      name, strerror(errno), files->path);
-}
-
-/* Files that do not exist are left out. */
-static enum own_files_answer
-look_for_output(struct own_files *files, const struct poolset *set, const struct stat *st)
-{
-	if (stat(files->path, &files->file[0]) == 0)
-		files->n++;
-	for (unsigned i = 0; set && i < set->npart; i++)
-		if (stat(set->part[i].path, &files->file[files->n]) == 0)
-			files->n++;
-	return own_files_look(files, STDOUT_FILENO, st);
-}
-
-static bool is_output(const char *path, const struct poolset *set, const struct stat *st)
-{
-	unsigned npart = set ? set->npart : 0;
-	struct own_files files = {.path = path,
-				  .file = calloc(npart + 1, sizeof(*files.file))};
-	enum own_files_answer answer;
-
-	if (!files.file) {
-		tool_complain("out of memory for the files of %s", path);
-		return true;
-	}
-	answer = look_for_output(&files, set, st);
-	own_files_fini(&files);
-	if (answer != OWN_FILES_NO)
-		tool_complain("the standard output is %s: what is printed would be "
-			      "written over it",
-			      answer == OWN_FILES_YES
-				  ? "the pool itself, or a file of it"
-				  : "a loop device on an unknown file, perhaps one of "
-				    "the pool");
-	return answer != OWN_FILES_NO;
-}
-
-bool own_files_are_output(const char *path)
-{
-	struct poolset *set = NULL;
-	struct stat st;
-	bool ret;
-	int err;
-
-	if (fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) ||
-	    S_ISSOCK(st.st_mode))
-		return false;
-	err = poolset_load_again(path, &set);
-	if (err == -ENOMEM) {
-		tool_complain("%s", errormsg_get());
-		return true;
-	}
-	/* Anything else that is wrong with the set is for the command to say. */
-	ret = is_output(path, err < 0 ? NULL : set, &st);
-	if (err == 0)
-		poolset_free(set);
-	return ret;
 }
