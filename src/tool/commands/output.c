@@ -13,6 +13,7 @@
 #include "commands/descriptor.h"
 #include "commands/tool.h"
 #include "file.h"
+#include "image/folder.h"
 
 /* The smallest hole that is made. */
 #define PIECE ((size_t)64 << 10)
@@ -281,10 +282,12 @@ static bool make_durable(struct output *out)
 	if (out->has_holes && !set_length(out->fd, out->length))
 		return false;
 	ret = file_sync(out->fd);
-	if (ret == 0 || has_no_sync(out->fd, ret))
+	if (has_no_sync(out->fd, ret))
 		return true;
+	if (ret == 0 && out->is_new)
+		ret = folder_sync(out->name, out->fd);
 	errno = -ret;
-	return false;
+	return ret == 0;
 }
 
 /* What a file held before cannot come back, but half of a copy must not be taken for a copy. */

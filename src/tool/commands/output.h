@@ -40,9 +40,9 @@ bool output_open(struct output *out, bool force,
 bool output_put(struct output *out, const char *buf, size_t len);
 
 /*
- * If ok is true, makes the copy durable (not in pipes and the like). If ok is false, or if that
- * fails, removes a file that was made, and empties one that existed. Closes the file, if it is open. Returns whether everything
- * succeeded.
+ * If ok is true, makes the copy durable (not in pipes and the like), and the name of a file that was
+ * made. If ok is false, or if that fails, removes a file that was made, and empties one that existed.
+ * Closes the file, if it is open. Returns whether everything succeeded.
  */
 bool output_finish(struct output *out, bool ok);
 
