@@ -16,6 +16,8 @@
  *
  * FAIL_FSYNC: all calls of fsync fail with this errno; FAIL_FOLDER_FSYNC: those of folders.
  *
+ * FAIL_UNLINK: all calls of unlink fail with this errno.
+ *
  * FAIL_SYNCFS: all calls of syncfs fail with this errno.
  *
  * COUNT_FOLDER_SYNC: a file that gets a line for each call of fsync for a folder, or of syncfs: the path.
@@ -107,6 +109,8 @@ static int failure_of(const char *name)
 	static atomic_int n;
 	const char *first = getenv("FAIL_MSYNC");
 
+	if (strcmp(name, "unlink") == 0)
+		return error_in("FAIL_UNLINK");
 	return first && strcmp(name, "msync") == 0 &&
 		       atomic_fetch_add(&n, 1) + 1 >= atoi(first)
 		   ? EIO

@@ -77,6 +77,34 @@ done
 unset COUNT_FOLDER_SYNC
 case_ok "the name of a new file is durable"
 
+# A part of a copy that cannot be removed, or was renamed, is left empty.
+left_empty()
+{
+	[ -e "$1" ] && [ ! -s "$1" ] || fail "a part of a copy was left: $(stat -c %s "$1")"
+	said "^pmemblk: cannot remove $work/copy: $2; it is left empty\$"
+	[ "$(wc -l <"$work/err")" = 2 ] || fail "other messages"
+	rm "$1"
+}
+for c in "export $p $work/copy" "info --map=$work/copy $p"; do
+	# shellcheck disable=SC2086
+	FAIL_FSYNC=5 FAIL_UNLINK=1 expect 3 $c
+	left_empty "$work/copy" 'Operation not permitted'
+	export INTERRUPT_CALL=fsync INTERRUPT_COUNT=1 INTERRUPT_SIGNAL=0 INTERRUPT_RENAME=$work/copy INTERRUPT_TO=$work/moved
+	# shellcheck disable=SC2086
+	FAIL_FSYNC=5 expect 3 $c
+	left_empty "$work/moved" 'No such file or directory'
+	# Somebody else's file takes the place, and nothing is left of the copy.
+	echo other >"$work/other"
+	export INTERRUPT_RENAME=$work/other INTERRUPT_TO=$work/copy
+	# shellcheck disable=SC2086
+	FAIL_FSYNC=5 expect 3 $c
+	[ "$(cat "$work/copy")" = other ] || fail "another file was removed or emptied"
+	[ "$(wc -l <"$work/err")" = 1 ] || fail "a message about a file that is removed already"
+	rm "$work/copy"
+	unset INTERRUPT_CALL INTERRUPT_COUNT INTERRUPT_SIGNAL INTERRUPT_RENAME INTERRUPT_TO
+done
+case_ok "no part of a copy is left that cannot be removed"
+
 # --- a wait --------------------------------------------------------------------------------------
 
 command -v flock >/dev/null || skip "there is no flock(1)"
