@@ -144,7 +144,7 @@ done
 long=$(printf '/%05000d' 1)
 printf 'PMEMPOOLSET\n9M %s # %s\n9M part1 ./part1\n9M %s%s\n9M %s\n' "$work/part0" "$work/part1" "$long" \
 	"$work/part1" "$work/folder" >"$work/others"
-: >"$work/folder/notes" >"$work/folder/pmem"
+touch "$work/folder/notes" "$work/folder/pmem"
 for f in part1 others.json folder/notes folder/pmem; do
 	(cd "$work" && tool info --json others 1<>$f 2>"$work/err") && fail "a set with wrong lines"
 	grep -q 'standard output' "$work/err" && fail "$f counts as a file of the pool"
