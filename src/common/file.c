@@ -219,16 +219,17 @@ int file_allocate(int fd, uint64_t len)
 	return ret;
 }
 
-void file_remove_made(const char *path, int fd)
+int file_remove_made(const char *path, int fd)
 {
 	char real[PATH_MAX];
 	struct stat mine;
 	struct stat named;
 
 	if (!realpath(path, real) || fstat(fd, &mine) != 0 || lstat(real, &named) != 0)
-		return;
-	if (mine.st_dev == named.st_dev && mine.st_ino == named.st_ino)
-		unlink(real);
+		return -errno;
+	if (mine.st_dev != named.st_dev || mine.st_ino != named.st_ino)
+		return -ENOENT;
+	return unlink(real) == 0 ? 0 : -errno;
 }
 
 int file_check_size_limit(uint64_t len)

@@ -56,9 +56,10 @@ int file_allocate(int fd, uint64_t len) MUST_CHECK;
 
 /*
  * Removes the file that the caller has made at path, also through symbolic links, and
- * that fd has open. A file that somebody else has put there meanwhile stays.
+ * that fd has open. A file that somebody else has put there meanwhile stays. Returns 0 or
+ * -errno, -ENOENT if path names no file or another one; sets no message.
  */
-void file_remove_made(const char *path, int fd);
+int file_remove_made(const char *path, int fd);
 
 /*
  * Checks that the process may make files of len bytes. -EFBIG if off_t or RLIMIT_FSIZE

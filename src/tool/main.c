@@ -11,6 +11,7 @@
 #include <libpmemblk.h>
 
 #include "commands/library.h"
+#include "commands/streams.h"
 #include "commands/wait.h"
 
 static const struct tool_command commands[] = {
@@ -54,6 +55,7 @@ static enum tool_status no_command(const char *name)
 {
 	if (*name)
 		tool_complain("there is no command '%s'", name);
+	streams_guard_error();
 	print_usage(stderr);
 	return TOOL_USAGE;
 }
@@ -143,6 +145,8 @@ static enum tool_status run(int argc, char **argv)
 	}
 	name = argc > 1 ? argv[1] : "";
 	command = find_command(name);
+	if (!command && !streams_guard_output())
+		return TOOL_FAILED;
 	if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
 		printf("pmemblk %s\n", SRCVERSION);
 		library_print();
@@ -163,5 +167,6 @@ int main(int argc, char **argv)
 	unblock_lost_pages();
 	/* The file size limit is an error with a message instead of a signal. */
 	signal(SIGXFSZ, SIG_IGN);
+	streams_begin(argc > 0 ? argv + 1 : argv);
 	return (int)tool_finish_output(run(argc, argv));
 }

@@ -14,7 +14,13 @@
  *
  * FAIL_MSYNC: all calls of msync fail with EIO from that one on, counted from 1.
  *
- * FAIL_FSYNC: all calls of fsync fail with this errno.
+ * FAIL_FSYNC: all calls of fsync fail with this errno; FAIL_FOLDER_FSYNC: those of folders.
+ *
+ * FAIL_UNLINK: all calls of unlink fail with this errno.
+ *
+ * FAIL_SYNCFS: all calls of syncfs fail with this errno.
+ *
+ * COUNT_FOLDER_SYNC: a file that gets a line for each call of fsync for a folder, or of syncfs: the path.
  *
  * BUSY_READ: the first so many reads of the standard input find nothing: it does not block, and
  * somebody else was faster.
@@ -66,15 +72,45 @@ __attribute__((destructor)) static void write_count(void)
 	fclose(f);
 }
 
+static int is_folder(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void note_folder_sync(const char *name, int fd)
+{
+	const char *notes = getenv("COUNT_FOLDER_SYNC");
+	char link[64];
+	char path[4096];
+	FILE *f = notes ? fopen(notes, "ae") : NULL;
+	ssize_t n;
+
+	if (!f)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	fprintf(f, "%s %.*s\n", name, n < 0 ? 0 : (int)n, path);
+	fclose(f);
+}
+
+/* The errno in this variable, or 0. */
+static int error_in(const char *variable)
+{
+	const char *error = getenv(variable);
+
+	return error ? atoi(error) : 0;
+}
+
 /* The errno of a call that is to fail, or 0. */
 static int failure_of(const char *name)
 {
 	static atomic_int n;
 	const char *first = getenv("FAIL_MSYNC");
-	const char *error = getenv("FAIL_FSYNC");
 
-	if (error && strcmp(name, "fsync") == 0)
-		return atoi(error);
+	if (strcmp(name, "unlink") == 0)
+		return error_in("FAIL_UNLINK");
 	return first && strcmp(name, "msync") == 0 &&
 		       atomic_fetch_add(&n, 1) + 1 >= atoi(first)
 		   ? EIO
@@ -122,6 +158,29 @@ ssize_t read(int fd, void *buf, size_t len)
 	return syscall(SYS_read, fd, buf, len);
 }
 
+int fsync(int fd)
+{
+	int error = error_in("FAIL_FSYNC");
+
+	called("fsync");
+	if (is_folder(fd)) {
+		note_folder_sync("fsync", fd);
+		if (!error)
+			error = error_in("FAIL_FOLDER_FSYNC");
+	}
+	errno = error;
+	return error ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+	int error = error_in("FAIL_SYNCFS");
+
+	note_folder_sync("syncfs", fd);
+	errno = error;
+	return error ? -1 : (int)syscall(SYS_syncfs, fd);
+}
+
 #define INTERPOSE(type, name, parameters, arguments)                                     \
 	type name parameters;                                                            \
 	type name parameters                                                             \
@@ -140,7 +199,6 @@ ssize_t read(int fd, void *buf, size_t len)
 
 INTERPOSE(int, posix_fallocate, (int fd, off_t off, off_t len), (fd, off, len))
 INTERPOSE(int, fchmod, (int fd, mode_t mode), (fd, mode))
-INTERPOSE(int, fsync, (int fd), (fd))
 INTERPOSE(int, msync, (void *addr, size_t len, int flags), (addr, len, flags))
 INTERPOSE(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len))
 INTERPOSE(int, flock, (int fd, int operation), (fd, operation))

@@ -33,6 +33,78 @@ done
 unset FAIL_FSYNC
 case_ok "a copy that a failed sync has lost is an error, whatever the error is"
 
+# The name of a new file is made durable, too.
+export COUNT_FOLDER_SYNC=$work/syncs
+mkdir "$work/folder"
+real=$(realpath "$work") # as the kernel names it
+for c in "export $p" "info $p --map"; do
+	for name in copy ./copy folder/copy "$work/copy" "$work/folder/copy"; do
+		rm -f "$work/syncs"
+		# shellcheck disable=SC2086
+		(cd "$work" && expect 0 $c "$name") || exit 1
+		folder=$real
+		[[ "$name" = *folder/* ]] && folder=$real/folder
+		[ "$(cat "$work/syncs")" = "fsync $folder" ] || fail "$c $name: $(cat "$work/syncs")"
+		rm -f "$work/copy" "$work/folder/copy"
+	done
+	for error in 22 95; do
+		rm -f "$work/syncs"
+		# shellcheck disable=SC2086
+		FAIL_FOLDER_FSYNC=$error FAIL_SYNCFS=0 expect 0 $c "$work/copy"
+		printf 'fsync %s\nsyncfs %s/copy\n' "$real" "$real" | cmp - "$work/syncs" || fail "the file system is not synced"
+		rm "$work/copy"
+		# shellcheck disable=SC2086
+		FAIL_FOLDER_FSYNC=$error FAIL_SYNCFS=5 expect 3 $c "$work/copy"
+		said "^pmemblk: cannot write to $work/copy: Input/output error\$"
+		[ ! -e "$work/copy" ] || fail "a file whose name is not durable was left"
+	done
+	for error in 5:'Input/output error' 30:'Read-only file system'; do
+		# shellcheck disable=SC2086
+		FAIL_FOLDER_FSYNC=${error%%:*} expect 3 $c "$work/copy"
+		said "^pmemblk: cannot write to $work/copy: ${error#*:}\$"
+		[ ! -e "$work/copy" ] || fail "a file whose name is not durable was left"
+	done
+	# One that exists has a name already. Pipes have none.
+	rm "$work/syncs"
+	: >"$work/copy"
+	# shellcheck disable=SC2086
+	expect 0 $c "$work/copy" --force
+	# shellcheck disable=SC2086
+	tool $c - | cat >"$work/out"
+	[ ! -e "$work/syncs" ] || fail "$c: $(cat "$work/syncs")"
+	rm "$work/copy"
+done
+unset COUNT_FOLDER_SYNC
+case_ok "the name of a new file is durable"
+
+# A part of a copy that cannot be removed, or was renamed, is left empty.
+left_empty()
+{
+	[ -e "$1" ] && [ ! -s "$1" ] || fail "a part of a copy was left: $(stat -c %s "$1")"
+	said "^pmemblk: cannot remove $work/copy: $2; it is left empty\$"
+	[ "$(wc -l <"$work/err")" = 2 ] || fail "other messages"
+	rm "$1"
+}
+for c in "export $p $work/copy" "info --map=$work/copy $p"; do
+	# shellcheck disable=SC2086
+	FAIL_FSYNC=5 FAIL_UNLINK=1 expect 3 $c
+	left_empty "$work/copy" 'Operation not permitted'
+	export INTERRUPT_CALL=fsync INTERRUPT_COUNT=1 INTERRUPT_SIGNAL=0 INTERRUPT_RENAME=$work/copy INTERRUPT_TO=$work/moved
+	# shellcheck disable=SC2086
+	FAIL_FSYNC=5 expect 3 $c
+	left_empty "$work/moved" 'No such file or directory'
+	# Somebody else's file takes the place, and nothing is left of the copy.
+	echo other >"$work/other"
+	export INTERRUPT_RENAME=$work/other INTERRUPT_TO=$work/copy
+	# shellcheck disable=SC2086
+	FAIL_FSYNC=5 expect 3 $c
+	[ "$(cat "$work/copy")" = other ] || fail "another file was removed or emptied"
+	[ "$(wc -l <"$work/err")" = 1 ] || fail "a message about a file that is removed already"
+	rm "$work/copy"
+	unset INTERRUPT_CALL INTERRUPT_COUNT INTERRUPT_SIGNAL INTERRUPT_RENAME INTERRUPT_TO
+done
+case_ok "no part of a copy is left that cannot be removed"
+
 # --- a wait --------------------------------------------------------------------------------------
 
 command -v flock >/dev/null || skip "there is no flock(1)"

@@ -102,6 +102,16 @@ for signal in 2 15 1; do
 	interrupted $signal write 50 export "$p" "$work/copy"
 	absent "$work/copy"
 done
+# Somebody has renamed it: then it is empty, whoever is writing at the moment.
+for signal in 2 15 1; do
+	for call in 'write 1' 'write 50' 'fsync 1'; do
+		# shellcheck disable=SC2086
+		INTERRUPT_RENAME=$work/copy INTERRUPT_TO=$work/moved interrupted $signal $call export "$p" "$work/copy"
+		[ -e "$work/moved" ] && [ ! -s "$work/moved" ] || fail "a part of a copy was left: $(stat -c %s "$work/moved")"
+		said "^pmemblk: interrupted: cannot remove $work/copy: No such file or directory; it is left empty\$"
+		rm "$work/moved"
+	done
+done
 # The first lock is taken on the pool, the second one on the new file.
 interrupted 2 flock 2 export "$p" "$work/copy"
 absent "$work/copy"

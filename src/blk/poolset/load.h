@@ -6,6 +6,9 @@
 #include "poolset/poolset.h"
 #include "poolset/wait.h"
 
+/* The names of part files in directories end with it. */
+#define POOLSET_PART_SUFFIX ".pmem"
+
 /*
  * Makes a set from path. A set file is parsed; any other file becomes a set of one part.
  *

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands/own_files.h"
+#include "commands/streams.h"
 #include "commands/values.h"
 #include "commands/wait.h"
 #include "errormsg.h"
@@ -41,6 +41,7 @@ void tool_say(const char *fmt, ...)
 static void PRINTF_LIKE(1, 0) complain(const char *fmt, va_list ap)
 {
 	fflush(stdout);
+	streams_guard_error();
 	print_line(stderr, "pmemblk: ", fmt, ap);
 }
 
@@ -165,6 +166,9 @@ static bool read_options(const struct tool_command *self, int argc, char **argv,
 		const struct tool_option *o = find_option(options, c);
 
 		if (c == 'h') {
+			*status = TOOL_FAILED;
+			if (!streams_guard_output())
+				return false;
 			print_help(self, options);
 			*status = TOOL_OK;
 			return false;
@@ -212,14 +216,12 @@ static bool read_operands(const struct tool_command *self, int argc, char **argv
 	return true;
 }
 
-/* Whether the command would print over its own pool. */
-static bool prints_over_pool(const struct tool_operand *operands)
+/* Whether nothing that the command prints gets into its own pool. */
+static bool check_streams(const struct tool_operand *operands)
 {
-	for (; operands->name; operands++)
-		if (strcmp(operands->name, "PATH") == 0 &&
-		    own_files_are_output(*operands->target))
-			return true;
-	return false;
+	while (strcmp(operands->name, "PATH") != 0)
+		operands++;
+	return streams_check(*operands->target);
 }
 
 bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
@@ -232,14 +234,14 @@ bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
 	if (!read_operands(self, argc, argv, operands))
 		return false;
 	*status = TOOL_FAILED;
-	return !prints_over_pool(operands);
+	return check_streams(operands);
 }
 
 enum tool_status tool_finish_output(enum tool_status status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	fprintf(stderr, "pmemblk: cannot write to the standard output: %s\n",
-		strerror(errno));
-	return TOOL_FAILED;
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		tool_complain("cannot write to the standard output: %s", strerror(errno));
+		return TOOL_FAILED;
+	}
+	return streams_are_silent() ? TOOL_FAILED : status;
 }

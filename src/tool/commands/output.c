@@ -11,8 +11,10 @@
 
 #include "commands/blocks.h"
 #include "commands/descriptor.h"
+#include "commands/interrupt.h"
 #include "commands/tool.h"
 #include "file.h"
+#include "image/folder.h"
 
 /* The smallest hole that is made. */
 #define PIECE ((size_t)64 << 10)
@@ -24,6 +26,33 @@ enum refusal {
 	REFUSED_UNKNOWN,   /* perhaps one; errno */
 	REFUSED_LOCKED,
 };
+
+/* --- signals --------------------------------------------------------------------------- */
+
+/*
+ * A signal leaves no part of a copy behind. Threads that write at this moment would fill the file again
+ * behind the back of a signal handler, whether it empties it or removes its name. So the signal is held,
+ * and the writer looks for it.
+ */
+static void hold(struct output *out)
+{
+	if (!out->is_held)
+		interrupt_hold();
+	out->is_held = true;
+}
+
+/* If a signal has come, the process dies here. */
+static void release(struct output *out)
+{
+	if (out->is_held)
+		interrupt_release();
+	out->is_held = false;
+}
+
+static bool is_interrupted(const struct output *out)
+{
+	return out->is_held && interrupt_has_come();
+}
 
 /* --- opening ------------------------------------------------------------------------- */
 
@@ -65,25 +94,19 @@ static void set_mode(int fd, const struct stat *st, const struct own_files *sour
 		fchmod(fd, mode);
 }
 
-/* Signals are blocked until it is known which file a signal has to remove. */
 static int make_new(struct output *out, const struct own_files *source)
 {
 	struct stat st;
 	int fd;
 
-	interrupt_hold();
+	hold(out);
 	fd =
 	    open(out->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, source->mode & 0600);
-	if (fd >= 0 && fstat(fd, &st) == 0) {
-		out->is_new = true;
-		out->file = (struct interrupt_file){.path = out->name,
-						    .is_known = true,
-						    .dev = st.st_dev,
-						    .ino = st.st_ino};
-		interrupt_remove(&out->file, 1);
+	out->is_new = fd >= 0;
+	if (fd < 0)
+		release(out);
+	else if (fstat(fd, &st) == 0)
 		set_mode(fd, &st, source);
-	}
-	interrupt_release();
 	return fd;
 }
 
@@ -140,10 +163,7 @@ static bool prepare(struct output *out, const struct own_files *source, enum ref
 	if (!S_ISREG(st.st_mode) || out->is_given)
 		return true;
 	out->has_holes = true;
-	if (!out->is_new) {
-		out->is_held = true;
-		interrupt_hold();
-	}
+	hold(out);
 	if (!lock(out, why) || !set_length(out->fd, 0))
 		return false;
 	out->is_overwritten = !out->is_new;
@@ -205,15 +225,6 @@ bool output_open(struct output *out, bool force, const struct own_files *source)
 
 /* --- writing ------------------------------------------------------------------------- */
 
-/*
- * A signal leaves a file that existed empty. Threads that write at this moment would fill it again
- * behind the back of a signal handler. So the signal is held, and the writer looks for it.
- */
-static bool is_interrupted(const struct output *out)
-{
-	return out->is_overwritten && interrupt_has_come();
-}
-
 /* For a pipe that does not block. */
 static void wait_for_room(int fd)
 {
@@ -227,7 +238,7 @@ static void wait_for_room(int fd)
 static bool put_piece(struct output *out, const char *buf, size_t len)
 {
 	if (is_interrupted(out))
-		return false; /* output_finish() says so */
+		return false; /* for output_finish() */
 	if (out->has_holes && blocks_are_zero(buf, len)) {
 		if (lseek(out->fd, (off_t)len, SEEK_CUR) < 0)
 			goto fail;
@@ -281,10 +292,12 @@ static bool make_durable(struct output *out)
 	if (out->has_holes && !set_length(out->fd, out->length))
 		return false;
 	ret = file_sync(out->fd);
-	if (ret == 0 || has_no_sync(out->fd, ret))
+	if (has_no_sync(out->fd, ret))
 		return true;
+	if (ret == 0 && out->is_new)
+		ret = folder_sync(out->name, out->fd);
 	errno = -ret;
-	return false;
+	return ret == 0;
 }
 
 /* What a file held before cannot come back, but half of a copy must not be taken for a copy. */
@@ -300,6 +313,24 @@ static void empty(const struct output *out)
 			      begin, out->name, strerror(errno));
 }
 
+/*
+ * Whoever has renamed the file, or gives it another name, must not have half of a copy either. If
+ * somebody has removed it, there is nothing to say.
+ */
+static void discard(const struct output *out)
+{
+	int emptied = file_set_length(out->fd, 0);
+	int removed = file_remove_made(out->name, out->fd);
+	struct stat st;
+
+	if (removed == 0 || (fstat(out->fd, &st) == 0 && st.st_nlink == 0))
+		return;
+	tool_complain("%scannot remove %s: %s; it %s",
+		      is_interrupted(out) ? "interrupted: " : "", out->name,
+		      strerror(-removed),
+		      emptied == 0 ? "is left empty" : "holds a part of the copy");
+}
+
 bool output_finish(struct output *out, bool ok)
 {
 	if (ok && !make_durable(out)) {
@@ -308,13 +339,11 @@ bool output_finish(struct output *out, bool ok)
 	}
 	ok = ok && !is_interrupted(out);
 	if (!ok && out->is_new)
-		file_remove_made(out->file.path, out->fd);
+		discard(out);
 	if (!ok && out->is_overwritten)
 		empty(out);
-	interrupt_keep();
 	if (out->fd >= 0)
 		close(out->fd);
-	if (out->is_held)
-		interrupt_release();
+	release(out);
 	return ok;
 }

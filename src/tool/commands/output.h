@@ -7,19 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "commands/interrupt.h"
 #include "commands/own_files.h"
 
 struct output {
 	const char *name; /* for messages */
 	int fd;		  /* -1: not open */
 	bool is_given; /* a descriptor that was open already; its file is not emptied */
-	bool is_new;   /* made by us: removed if the export fails */
+	bool is_new;   /* made by us: emptied and removed if the export fails */
 	bool is_overwritten; /* existed and was emptied: left empty if the export fails */
-	bool is_held;	     /* signals are held */
+	bool is_held;	     /* signals are held: no part of a copy is left */
 	bool has_holes;	     /* zeros need not be written */
 	uint64_t length;     /* bytes so far */
-	struct interrupt_file file;
 };
 
 /*
@@ -40,9 +38,9 @@ bool output_open(struct output *out, bool force,
 bool output_put(struct output *out, const char *buf, size_t len);
 
 /*
- * If ok is true, makes the copy durable (not in pipes and the like). If ok is false, or if that
- * fails, removes a file that was made, and empties one that existed. Closes the file, if it is open. Returns whether everything
- * succeeded.
+ * If ok is true, makes the copy durable (not in pipes and the like), and the name of a file that was
+ * made. If ok is false, or if that fails, or if a signal has come, removes a file that was made, and
+ * empties one that existed. Closes the file, if it is open. Returns whether everything succeeded.
  */
 bool output_finish(struct output *out, bool ok);
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 #include "commands/loop.h"
 #include "commands/tool.h"
@@ -123,49 +122,4 @@ void own_files_complain(const struct own_files *files, enum own_files_answer ans
 		tool_complain("%s is a loop device, and the kernel does not tell which "
 			      "file is behind it: %s; it may be a file of %s",
 			      name, strerror(errno), files->path);
-}
-
-/* Files that do not exist are left out. */
-static enum own_files_answer look_for_output(const char *path, const struct poolset *set,
-					     const struct stat *st)
-{
-	unsigned npart = set ? set->npart : 0;
-	struct own_files files = {.path = path,
-				  .file = calloc(npart + 1, sizeof(*files.file))};
-	enum own_files_answer answer;
-
-	if (!files.file)
-		return OWN_FILES_NO; /* the command will not get far */
-	if (stat(path, &files.file[0]) == 0)
-		files.n++;
-	for (unsigned i = 0; i < npart; i++)
-		if (stat(set->part[i].path, &files.file[files.n]) == 0)
-			files.n++;
-	answer = own_files_look(&files, STDOUT_FILENO, st);
-	own_files_fini(&files);
-	return answer;
-}
-
-bool own_files_are_output(const char *path)
-{
-	enum own_files_answer answer;
-	struct poolset *set = NULL;
-	struct stat st;
-
-	if (fstat(STDOUT_FILENO, &st) != 0 || S_ISFIFO(st.st_mode) ||
-	    S_ISSOCK(st.st_mode))
-		return false;
-	/* What is wrong with the set is for the command to say. */
-	if (poolset_load_again(path, &set) < 0)
-		set = NULL;
-	answer = look_for_output(path, set, &st);
-	poolset_free(set);
-	if (answer != OWN_FILES_NO)
-		tool_complain("the standard output is %s: what is printed would be "
-			      "written over it",
-			      answer == OWN_FILES_YES
-				  ? "the pool itself, or a file of it"
-				  : "a loop device on an unknown file, perhaps one of "
-				    "the pool");
-	return answer != OWN_FILES_NO;
 }

@@ -48,12 +48,6 @@ enum own_files_answer {
 enum own_files_answer own_files_look(const struct own_files *files, int fd,
 				     const struct stat *st) MUST_CHECK;
 
-/*
- * Whether the standard output is a file of the pool at path, or may be: what a command prints would be
- * written over it. Complains if so. It does not matter whether the pool is open, or is one.
- */
-bool own_files_are_output(const char *path);
-
 /* Says that name is refused because the answer is not OWN_FILES_NO. */
 void own_files_complain(const struct own_files *files, enum own_files_answer answer,
 			const char *name);

@@ -57,7 +57,8 @@ enum tool_status tool_usage_error(const struct tool_command *self, const char *f
 
 /*
  * Checks that all output has been written. If not (a full disk, a closed pipe), complains and
- * returns TOOL_FAILED; otherwise returns status.
+ * returns TOOL_FAILED. Returns TOOL_FAILED also if messages were not printed (streams.h), otherwise
+ * status.
  */
 enum tool_status tool_finish_output(enum tool_status status);
 
@@ -88,7 +89,7 @@ struct tool_blocks {
 	uint64_t last;
 };
 
-/* An argument that is not an option. All are required. The one that is named PATH is a pool. */
+/* An argument that is not an option. All are required. One is named PATH: the pool. */
 struct tool_operand {
 	const char *name;
 	const char **target;
@@ -97,7 +98,7 @@ struct tool_operand {
 /*
  * Reads the arguments. Both lists end with a member whose name is NULL. Returns false if the
  * command has to end: *status is TOOL_OK after the help was printed, TOOL_USAGE after an error in
- * the arguments, TOOL_FAILED if the command would print over its own pool.
+ * the arguments, TOOL_FAILED if the command would print into its own pool (streams.h).
  */
 bool tool_read_arguments(const struct tool_command *self, int argc, char **argv,
 			 const struct tool_option *options,

@@ -14,6 +14,7 @@
 #include "btt/nonzero.h"
 #include "errormsg.h"
 #include "file.h"
+#include "image/folder.h"
 #include "poolset/io.h"
 
 #define MAX_NAMES 1000
@@ -184,31 +185,6 @@ static int MUST_CHECK print_all(struct sink *s, const struct plan *plan,
 	return ret;
 }
 
-/*
- * Makes the backup's name durable by a sync of its folder. If the folder cannot be opened because
- * it may not be read, or if its file system cannot sync folders, syncs the whole file system.
- */
-static int MUST_CHECK sync_folder(const char *name, int backup)
-{
-	char *copy = strdup(name);
-	char *slash = copy ? strrchr(copy, '/') : NULL;
-	int fd;
-	int ret;
-
-	if (!copy)
-		return -ENOMEM;
-	if (slash)
-		slash[slash == copy] = '\0';
-	fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ret = fd < 0 ? -errno : file_sync(fd);
-	free(copy);
-	if (ret == (fd < 0 ? -EACCES : -EINVAL))
-		ret = syncfs(backup) == 0 ? 0 : -errno;
-	if (fd >= 0)
-		close(fd);
-	return ret;
-}
-
 static int MUST_CHECK finish(struct sink *s, const char *name)
 {
 	int ret;
@@ -219,7 +195,7 @@ static int MUST_CHECK finish(struct sink *s, const char *name)
 	else
 		ret = file_sync(fileno(s->f));
 	if (ret == 0)
-		ret = sync_folder(name, fileno(s->f));
+		ret = folder_sync(name, fileno(s->f));
 	return ret ? errormsg_fail_sys(-ret, "cannot write the backup %s", name) : 0;
 }
 

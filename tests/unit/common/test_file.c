@@ -361,14 +361,14 @@ static void only_the_file_that_was_made_is_removed(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(symlink(made, to_made), 0);
-	file_remove_made(to_made, fd);
+	assert_int_equal(file_remove_made(to_made, fd), 0);
 	assert_int_equal(faccessat(AT_FDCWD, made, F_OK, 0), -1);
-	file_remove_made(made, fd); /* it is removed already */
+	assert_int_equal(file_remove_made(made, fd), -ENOENT); /* it is removed already */
 	/* Another process has put another file there. */
 	support_write_file(other, "x", 1);
 	assert_int_equal(rename(other, made), 0);
-	file_remove_made(made, fd);
-	file_remove_made(to_made, fd);
+	assert_int_equal(file_remove_made(made, fd), -ENOENT);
+	assert_int_equal(file_remove_made(to_made, fd), -ENOENT);
 	assert_int_equal(faccessat(AT_FDCWD, made, F_OK, 0), 0);
 	assert_int_equal(unlink(made), 0);
 	close(fd);
