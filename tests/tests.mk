@@ -138,7 +138,8 @@ NOT_EMULATED := base/test_fork_memory base/test_fork_memory_clear blk/test_alloc
 	blk/test_full_disk blk/test_memory_bounds blk/test_msync blk/test_read_sizes blk/test_settings blk/test_shared_syncs \
 	blk/test_sync_order blk/test_wait blk/test_wait_sets btt/test_arenas btt/test_flog_damage \
 	common/test_mapping_space pmem/test_failing_calls pool/test_fork_locks pool/test_takeover \
-	storage/test_sigbus_actions storage/test_sigbus_chain storage/test_sigbus_flags storage/test_sigbus_signals \
+	storage/test_sigbus_actions storage/test_sigbus_callers storage/test_sigbus_chain storage/test_sigbus_flags \
+	storage/test_sigbus_once storage/test_sigbus_signals \
 	crash/test_mutants crash/test_original tool/test_failing_calls tool/test_grow_power \
 	tool/test_grow_trouble tool/test_repair_undo
 ifneq ($(CROSS),)

@@ -17,6 +17,8 @@
 static void (*just_before)(void);
 static void (*just_after)(void);
 
+static bool is_refused; /* as if by a filter of system calls */
+
 static inline void call_once(void (**function)(void))
 {
 	void (*f)(void) = *function;
@@ -42,6 +44,10 @@ SUPPORT_INTERPOSE int sigaction(int sig, const struct sigaction *act,
 	bool is_query = sig == SIGBUS && !act;
 	int ret;
 
+	if (is_refused) {
+		errno = EPERM;
+		return -1;
+	}
 	if (is_query)
 		call_once(&just_before);
 	ret = real_sigaction(sig, act, old);
@@ -67,6 +73,14 @@ static inline bool is_action(const struct sigaction *want)
 		if (sigismember(&now.sa_mask, sig) != sigismember(&want->sa_mask, sig))
 			return false;
 	return now.sa_handler == want->sa_handler && now.sa_flags == want->sa_flags;
+}
+
+/* What it has installed. */
+static struct sigaction of_other_thread;
+
+static inline void act_as_other_thread(void)
+{
+	real_sigaction(SIGBUS, &of_other_thread, NULL);
 }
 
 static volatile sig_atomic_t calls[4];	 /* of the handlers below */
@@ -121,6 +135,25 @@ static inline void install(int i)
 
 	sa.sa_sigaction = handlers[i];
 	real_sigaction(SIGBUS, &sa, &older[i]);
+}
+
+#define ONCE (SA_SIGINFO | SA_NODEFER | (int)SA_RESETHAND)
+
+static inline void install_last(int flags, int masked)
+{
+	struct sigaction sa = {.sa_flags = flags};
+
+	sa.sa_sigaction = last;
+	if (masked)
+		sigaddset(&sa.sa_mask, masked);
+	real_sigaction(SIGBUS, &sa, NULL);
+}
+
+/* The kernel changes only the handler. */
+static inline struct sigaction as_reset(struct sigaction sa)
+{
+	sa.sa_handler = SIG_DFL;
+	return sa;
 }
 
 static inline void forget_calls(void)

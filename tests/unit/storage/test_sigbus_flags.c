@@ -63,13 +63,6 @@ static void our_handler_recovers_if_signal_installs_it_again(void **state)
 	drop_pool();
 }
 
-static struct sigaction recovered;
-
-static void recover(void)
-{
-	real_sigaction(SIGBUS, &recovered, NULL);
-}
-
 static void replace_it(void)
 {
 	install(0);
@@ -93,14 +86,15 @@ static void our_handler_sees_that_another_thread_has_recovered_it(void **state)
 		signal(SIGBUS, ours);
 		if (fault() != 1000)
 			_exit(2);
-		recovered = action();
-		if (recovered.sa_handler == ours)
+		of_other_thread = action();
+		if (of_other_thread.sa_handler == ours)
 			_exit(4);
 		/* without information, ours looks when all is well, or installs itself too late */
 		for (int too_late = 0; too_late < 2; too_late++) {
 			signal(SIGBUS, ours);
-			*(too_late ? &just_after : &just_before) = recover;
-			if (fault() != 1000 || good_infos != 1 || !is_action(&recovered))
+			*(too_late ? &just_after : &just_before) = act_as_other_thread;
+			if (fault() != 1000 || good_infos != 1 ||
+			    !is_action(&of_other_thread))
 				_exit(5);
 		}
 		/* the program has installed its own by then */
