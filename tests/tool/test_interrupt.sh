@@ -187,15 +187,16 @@ for signal in 2 15 1; do
 done
 case_ok "grow leaves the pool as it was, or grown"
 
-# The process is killed right after it has locked the pool, or when all but the unlocking is done.
-for count in 4 5; do
+# The process is killed right after it has locked the pool, after it has cleared the old copy of the info
+# block, or when all but the unlocking is done.
+for count in 4 5 6; do
 	interrupted 9 msync $count grow -s 64M "$p"
 	for command in check 'grow -s 64M' 'repair -n' "import $work/raw" dump; do
 		status=3
-		case $count$command in 5[cgr]*) status=1 ;; esac
+		case $count$command in 6[cgr]*) status=1 ;; esac
 		# shellcheck disable=SC2086
 		expect $status $command "$p"
-		[ "$count$command" = '5repair -n' ] ||
+		[ "$count$command" = '6repair -n' ] ||
 			said 'was interrupted when it grew; pmemblk grow --undo=BACKUP takes that back$'
 	done
 	cp "$p" "$work/locked"
