@@ -219,6 +219,24 @@ int file_allocate(int fd, uint64_t len)
 	return ret;
 }
 
+ssize_t file_read(int fd, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, (char *)buf + done, len - done);
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 int file_remove_made(const char *path, int fd)
 {
 	char real[PATH_MAX];

@@ -55,6 +55,12 @@ int file_sync(int fd) MUST_CHECK;
 int file_allocate(int fd, uint64_t len) MUST_CHECK;
 
 /*
+ * Reads len bytes; fewer only at the end of the file. Goes on after signals. Returns their number
+ * or -errno; sets no message.
+ */
+ssize_t file_read(int fd, void *buf, size_t len) MUST_CHECK;
+
+/*
  * Removes the file that the caller has made at path, also through symbolic links, and
  * that fd has open. A file that somebody else has put there meanwhile stays. Returns 0 or
  * -errno, -ENOENT if path names no file or another one; sets no message.

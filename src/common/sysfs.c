@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
+
 const char *sysfs_root = "/sys";
 
 int sysfs_path(char path[PATH_MAX], const char *fmt, ...)
@@ -28,17 +30,11 @@ int sysfs_path(char path[PATH_MAX], const char *fmt, ...)
 ssize_t sysfs_read(const char *path, void *buf, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t done = 0;
 	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	do {
-		n = read(fd, (char *)buf + done, size - done);
-		if (n > 0)
-			done += (size_t)n;
-	} while ((n > 0 && done < size) || (n < 0 && errno == EINTR));
-	n = n < 0 ? -errno : (ssize_t)done;
+	n = file_read(fd, buf, size);
 	close(fd);
 	return n;
 }

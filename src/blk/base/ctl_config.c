@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/ctl.h"
 #include "errormsg.h"
+#include "file.h"
 
 /* Why the configuration is invalid; "" if it is valid. Written before main() only. */
 static char complaint[1024];
@@ -89,25 +90,6 @@ void ctl_config_strip(char *text)
 	*out = '\0';
 }
 
-/* Reads up to max bytes; returns their number or -errno. */
-static ssize_t read_all(int fd, char *buf, size_t max)
-{
-	size_t done = 0;
-
-	while (done < max) {
-		ssize_t n = read(fd, buf + done, max - done);
-
-		if (n == 0)
-			break;
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 int ctl_config_apply_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -122,7 +104,7 @@ int ctl_config_apply_file(const char *path)
 		close(fd);
 		return errormsg_fail(ENOMEM, "out of memory for %s", path);
 	}
-	n = read_all(fd, text, CTL_CONFIG_MAX + 1);
+	n = file_read(fd, text, CTL_CONFIG_MAX + 1);
 	close(fd);
 	if (n < 0) {
 		ret = errormsg_fail_sys((int)-n, "cannot read %s", path);

@@ -85,14 +85,13 @@ static enum btt_info_verdict look(struct search *search, uint64_t start, uint64_
 	return v;
 }
 
-/* Whether the arena's primary, which does not fit, would do so in a longer file. */
-static bool is_cut_off(const struct search *search, uint64_t start)
+bool btt_find_is_cut_off(const struct storage *s, const struct btt_params *params,
+			 uint64_t off)
 {
-	const struct btt_params *p = search->params;
 	struct btt_info info;
 
-	return btt_info_decode(storage_at(search->s, p->data_off + start), &p->parent,
-			       p->bsize, BTT_ARENA_MAX_SIZE, &info) == BTT_INFO_VALID;
+	return btt_info_decode(storage_at(s, off), &params->parent, params->bsize,
+			       BTT_ARENA_MAX_SIZE, &info) == BTT_INFO_VALID;
 }
 
 /* Searches the pages [lo, hi) of the data area for a copy and takes the last one. */
@@ -409,8 +408,9 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 		}
 		arena.primary_valid =
 		    look(&search, start, start, &arena.info) == BTT_INFO_VALID;
-		if (!arena.primary_valid && (is_cut_off(&search, start) ||
-					     !find_copy(&search, start, &arena.info))) {
+		if (!arena.primary_valid &&
+		    (btt_find_is_cut_off(s, params, params->data_off + start) ||
+		     !find_copy(&search, start, &arena.info))) {
 			judge_incomplete(&search, found, start);
 			return 0;
 		}

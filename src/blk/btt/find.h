@@ -42,6 +42,13 @@ struct btt_found {
 	bool maps_are_holes; /* no layout, and nothing was ever stored in the maps */
 };
 
+/*
+ * Whether the first info block of the arena at offset off of the storage is sound in a file that is long
+ * enough. If it is not valid, the file was cut off.
+ */
+bool btt_find_is_cut_off(const struct storage *s, const struct btt_params *params,
+			 uint64_t off);
+
 /* 0, or -ENOMEM. For BTT_LAYOUT_LOST the message says what is wrong and what to do. */
 int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found) MUST_CHECK;

@@ -21,6 +21,8 @@
 /* A longer set file is refused. */
 #define MAX_SET_FILE ((off_t)64 << 20)
 
+#define PART_SUFFIX ".pmem"
+
 /* Reads exactly len bytes. If there are fewer, somebody has shortened the file meanwhile. */
 static int read_exactly(int fd, const char *path, char *buf, size_t len)
 {
@@ -145,6 +147,13 @@ static int add_found(struct found_list *list, const char *dir, const char *name,
 	return 0;
 }
 
+bool poolset_is_part_name(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && strcmp(dot, PART_SUFFIX) == 0;
+}
+
 static int scan_directory(const char *dir, struct found_list *list)
 {
 	DIR *d = opendir(dir);
@@ -154,7 +163,6 @@ static int scan_directory(const char *dir, struct found_list *list)
 		return errormsg_fail_sys(errno, "cannot read directory %s", dir);
 	while (ret == 0) {
 		const struct dirent *entry;
-		const char *dot;
 		struct stat st;
 
 		errno = 0;
@@ -165,8 +173,7 @@ static int scan_directory(const char *dir, struct found_list *list)
 							dir);
 			break;
 		}
-		dot = strrchr(entry->d_name, '.');
-		if (!dot || strcmp(dot, POOLSET_PART_SUFFIX) != 0)
+		if (!poolset_is_part_name(entry->d_name))
 			continue;
 		if (fstatat(dirfd(d), entry->d_name, &st, 0) != 0 || !S_ISREG(st.st_mode))
 			continue;
@@ -298,13 +305,13 @@ static int replace_parts(struct poolset *set, struct found_list *list, bool for_
 		ret = poolset_add_part(set, path, list->item[i].length, 0);
 	}
 	if (list->n == 0 && for_create) {
-		char *path = join(first_dir, "000000" POOLSET_PART_SUFFIX);
+		char *path = join(first_dir, "000000" PART_SUFFIX);
 
 		ret = path ? poolset_add_part(set, path, POOL_MIN_SIZE, 0)
 			   : errormsg_fail(ENOMEM, "out of memory for %s", set->path);
 	} else if (list->n == 0) {
 		ret = errormsg_fail(ENOENT,
-				    "there is no part file (*" POOLSET_PART_SUFFIX
+				    "there is no part file (*" PART_SUFFIX
 				    ") in the directories of %s",
 				    set->path);
 	}

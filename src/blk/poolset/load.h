@@ -6,8 +6,8 @@
 #include "poolset/poolset.h"
 #include "poolset/wait.h"
 
-/* The names of part files in directories end with it. */
-#define POOLSET_PART_SUFFIX ".pmem"
+/* Whether a file in a directory of a set is a part by its name, which ends with .pmem. */
+bool poolset_is_part_name(const char *name);
 
 /*
  * Makes a set from path. A set file is parsed; any other file becomes a set of one part.

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "poolset/parse.h"
 
 struct scan {
@@ -54,36 +55,17 @@ static void add(struct scan *s, char c)
 	}
 }
 
-/* As read(2), but less than len bytes are the last ones. */
-static ssize_t fill(int fd, char *buf, size_t len)
-{
-	size_t done = 0;
-
-	while (done < len) {
-		ssize_t n = read(fd, buf + done, len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += (size_t)n;
-	}
-	return (ssize_t)done;
-}
-
 static int MUST_CHECK scan_file(struct scan *s, int fd)
 {
 	char buf[4096];
-	ssize_t n = fill(fd, buf, POOLSET_SIGNATURE_LEN);
+	ssize_t n = file_read(fd, buf, POOLSET_SIGNATURE_LEN);
 
 	if (n < 0)
 		return (int)n;
 	if (n < POOLSET_SIGNATURE_LEN ||
 	    memcmp(buf, POOLSET_SIGNATURE, POOLSET_SIGNATURE_LEN) != 0)
 		return 0;
-	while ((n = fill(fd, buf, sizeof(buf))) > 0)
+	while ((n = file_read(fd, buf, sizeof(buf))) > 0)
 		for (ssize_t i = 0; i < n; i++)
 			add(s, buf[i]);
 	end_word(s);

@@ -52,13 +52,6 @@ static void compare(struct search *s, const char *name, struct stat *st)
 		s->answer = answer;
 }
 
-static bool is_part(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot && strcmp(dot, POOLSET_PART_SUFFIX) == 0;
-}
-
 /* A set may list directories. */
 static void look_into(struct search *s, const char *name)
 {
@@ -72,7 +65,7 @@ static void look_into(struct search *s, const char *name)
 		entry = readdir(d);
 		if (!entry)
 			break;
-		if (!is_part(entry->d_name))
+		if (!poolset_is_part_name(entry->d_name))
 			continue;
 		if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0)
 			compare(s, entry->d_name, &st);

@@ -181,23 +181,13 @@ static bool decode(const struct image *image, uint64_t off, uint64_t at,
 	       (at == off || at == off + info->geo.info_arena_off);
 }
 
-/* Whether the arena's info block is sound, but the file is too short for it. */
-static bool is_cut_off(const struct image *image, uint64_t off)
-{
-	const struct btt_params *p = &image->params;
-	struct btt_info info;
-
-	return btt_info_decode(storage_at(&image->storage, off), &p->parent, p->bsize,
-			       BTT_ARENA_MAX_SIZE, &info) == BTT_INFO_VALID;
-}
-
 static int MUST_CHECK rebuild_one(struct image *image, struct plan *plan, uint64_t off,
 				  const struct btt_info *info, unsigned number)
 {
 	struct btt_info_media block;
 	int ret;
 
-	if (is_cut_off(image, off))
+	if (btt_find_is_cut_off(&image->storage, &image->params, off))
 		return plan_note_hopeless(plan,
 					  "arena %u: the file was cut off: its info "
 					  "block is intact, but states "
