@@ -192,7 +192,8 @@ int pmem_deep_persist(const void *addr, size_t len);
  *	NOFLUSH		only store; do not flush, do not wait
  *
  * Without a flag the library chooses by length: from PMEM_MOVNT_THRESHOLD bytes on it
- * uses non-temporal stores.
+ * uses non-temporal stores. Moves by less than 512 bytes may use ordinary stores whatever
+ * the flags say: they overwrite lines that they have just brought into the cache.
  */
 #define PMEM_F_MEM_NODRAIN (1U << 0)
 #define PMEM_F_MEM_NONTEMPORAL (1U << 1)

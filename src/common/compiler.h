@@ -12,6 +12,9 @@
 /* The function is never inlined, so that the frequent path of its callers stays short. */
 #define NOINLINE __attribute__((noinline))
 
+/* The function is inlined at all its calls: for constant arguments that select a path. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -7,6 +7,8 @@
  *	flushing	NOFLUSH	> NONTEMPORAL, WC > TEMPORAL, WB > length >= threshold
  *	not flushing	NOFLUSH > NONTEMPORAL; everything else is cached
  *
+ * Overlapping moves by little are cached, too: see ENGINE_NT_NEAR.
+ *
  * Only whole lines are stored non-temporally. The beginning of a copy, up to the first line
  * boundary, and its end are stored through the cache and flushed, and so is a copy of less
  * than a line. Measured on Sapphire Rapids: a non-temporal store to a part of a line takes 80 ns,
@@ -81,6 +83,14 @@ static inline bool copy_is_nt(const struct engine *e, size_t len, unsigned flags
 	       !(flags & PMEM_F_MEM_NOFLUSH) && len >= ENGINE_LINE && e->nt;
 }
 
+/* Whether a copy that no flag decides is long enough to be non-temporal. */
+static inline bool copy_is_nt_by_length(const struct engine *e, size_t len,
+					unsigned flags)
+{
+	return !(flags & (PMEM_F_MEM_NOFLUSH | PMEM_F_MEM_TEMPORAL | PMEM_F_MEM_WB)) &&
+	       len >= ENGINE_LINE && len >= e->nt_threshold && e->nt;
+}
+
 static inline void *copy_move(const struct engine *e, void *dest, const void *src,
 			      size_t len, unsigned flags)
 {
@@ -91,6 +101,8 @@ static inline void *copy_move(const struct engine *e, void *dest, const void *sr
 		copy_finish(e, dest, len, flags);
 		return dest;
 	}
+	if (copy_is_nt_by_length(e, len, flags))
+		return copy_move_nt(e, dest, src, len, flags);
 	if (copy_is_plain(len, flags))
 		return e->kernel->move(dest, src, len);
 	return copy_move_long(e, dest, src, len, flags);
@@ -106,6 +118,8 @@ static inline void *copy_set(const struct engine *e, void *dest, int c, size_t l
 		copy_finish(e, dest, len, flags);
 		return dest;
 	}
+	if (copy_is_nt_by_length(e, len, flags))
+		return copy_set_nt(e, dest, c, len, flags);
 	if (copy_is_plain(len, flags))
 		return e->kernel->set(dest, c, len);
 	return copy_set_long(e, dest, c, len, flags);

@@ -29,4 +29,5 @@ void engine_select(struct engine *e, const struct engine_cpu *cpu,
 	e->flush = e->flushing ? (*f)->flush : flush_none.flush;
 	e->nt = e->flushing && (*k)->set_nt;
 	e->clwb = e->flushing && (*f)->needs & ENGINE_CLWB;
+	e->keeps_lines = e->clwb || !e->flushing;
 }

@@ -16,6 +16,8 @@
  *	VEC_FLUSH_SPLIT	a flush waits long for a store that is not aligned to so many bytes;
  *			left out where it does not
  *	VEC_WC_BURSTS	true if the stores suffer from early eviction
+ *	VEC_NEAR	the moves that are better cached, a struct engine_near; left out for the
+ *			values of Intel's CPUs
  *
  * and includes this file. For short lengths all bytes are loaded before the first store,
  * and two stores may overlap. The barriers keep compilers from turning a loop into a call
@@ -26,6 +28,13 @@
 #include "compiler.h"
 #include "engine.h"
 #include "small.h"
+
+#ifndef VEC_NEAR
+#define VEC_NEAR                                                                         \
+	{                                                                                \
+		.forward = 512, .backward = 512, .fenced = false                         \
+	}
+#endif
 
 #define V ((size_t)VEC_BYTES)
 /* Vectors of a non-temporal block: half of the registers. */
@@ -157,7 +166,28 @@ static void move_forward(char *dest, const char *src, size_t len)
 {
 	size_t i = -(uintptr_t)dest & (V - 1);
 
-	small_move(dest, src, i);
+	if (i)
+		small_move(dest, src, i);
+	for (; i + 8 * V <= len; i += 8 * V) {
+		vec a = load(src + i);
+		vec b = load(src + i + V);
+		vec c = load(src + i + 2 * V);
+		vec d = load(src + i + 3 * V);
+		vec w = load(src + i + 4 * V);
+		vec x = load(src + i + 5 * V);
+		vec y = load(src + i + 6 * V);
+		vec z = load(src + i + 7 * V);
+
+		BARRIER();
+		store_aligned(dest + i, a);
+		store_aligned(dest + i + V, b);
+		store_aligned(dest + i + 2 * V, c);
+		store_aligned(dest + i + 3 * V, d);
+		store_aligned(dest + i + 4 * V, w);
+		store_aligned(dest + i + 5 * V, x);
+		store_aligned(dest + i + 6 * V, y);
+		store_aligned(dest + i + 7 * V, z);
+	}
 	for (; i + 4 * V <= len; i += 4 * V) {
 		vec a = load(src + i);
 		vec b = load(src + i + V);
@@ -174,7 +204,8 @@ static void move_forward(char *dest, const char *src, size_t len)
 		store_aligned(dest + i, load(src + i));
 		BARRIER();
 	}
-	small_move(dest + i, src + i, len - i);
+	if (len != i)
+		small_move(dest + i, src + i, len - i);
 }
 
 static void move_backward(char *dest, const char *src, size_t len)
@@ -225,7 +256,19 @@ static void set_aligned(char *dest, int c, vec v, size_t len)
 {
 	size_t i = -(uintptr_t)dest & (V - 1);
 
-	small_set(dest, c, i);
+	if (i)
+		small_set(dest, c, i);
+	for (; i + 8 * V <= len; i += 8 * V) {
+		store_aligned(dest + i, v);
+		store_aligned(dest + i + V, v);
+		store_aligned(dest + i + 2 * V, v);
+		store_aligned(dest + i + 3 * V, v);
+		store_aligned(dest + i + 4 * V, v);
+		store_aligned(dest + i + 5 * V, v);
+		store_aligned(dest + i + 6 * V, v);
+		store_aligned(dest + i + 7 * V, v);
+		BARRIER();
+	}
 	for (; i + 4 * V <= len; i += 4 * V) {
 		store_aligned(dest + i, v);
 		store_aligned(dest + i + V, v);
@@ -237,7 +280,8 @@ static void set_aligned(char *dest, int c, vec v, size_t len)
 		store_aligned(dest + i, v);
 		BARRIER();
 	}
-	small_set(dest + i, c, len - i);
+	if (len != i)
+		small_set(dest + i, c, len - i);
 }
 
 static void *set(char *dest, int c, size_t len)
@@ -439,6 +483,7 @@ const struct engine_kernel VEC_NAME = {
     .name = VEC_LABEL,
     .needs = VEC_NEEDS,
     .wc_bursts = VEC_WC_BURSTS,
+    .near = VEC_NEAR,
     .move = move,
     .set = set,
 #ifdef VEC_FLUSH_SPLIT

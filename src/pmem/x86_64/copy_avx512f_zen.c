@@ -15,6 +15,10 @@
 #define VEC_WC_BURSTS false
 #define VEC_NT(p, v) _mm512_stream_si512((__m512i *)(void *)(p), (__m512i)(v))
 #define VEC_NT_WORD(p, w) _mm_stream_si64((long long *)(void *)(p), w)
+#define VEC_NEAR                                                                         \
+	{                                                                                \
+		.forward = 256 << 10, .backward = 4 << 10, .fenced = true                \
+	}
 #define VEC_FLUSH_SPLIT 32
 
 #include "generic/copy_vector.h"

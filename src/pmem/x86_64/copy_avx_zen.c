@@ -12,6 +12,10 @@
 #define VEC_SPLAT(c) _mm256_set1_epi8(c)
 #define VEC_NT(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 #define VEC_NT_WORD(p, w) _mm_stream_si64((long long *)(void *)(p), w)
+#define VEC_NEAR                                                                         \
+	{                                                                                \
+		.forward = 256 << 10, .backward = 4 << 10, .fenced = true                \
+	}
 #define VEC_FLUSH_SPLIT 32
 
 #include "generic/copy_vector.h"

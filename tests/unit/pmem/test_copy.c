@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs every kernel that the CPU has, through the driver, and compares it with the C library. A
- * model of the media shows what would survive a power loss: a flush copies its lines to a
- * snapshot, a non-temporal store goes to the snapshot directly, and a fence makes the snapshot
- * durable.
+ * Runs every kernel that the CPU has, through the driver, and compares it with the C library and
+ * with a model of the media.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,162 +9,33 @@
 #include <unistd.h>
 
 #include "compiler.h"
-#include "copy.h"
-#include "engine_select.h"
-#include "generic/kernels.h"
-#include "support.h"
+#include "copy_model.h"
 #include "usable_kernel.h"
 
 #define NFLAGS 64u
 
-/* --- the model ----------------------------------------------------------------------- */
-
-#define AREA ((size_t)32768)
-
-static char *memory;	    /* what programs see */
-static char snapshot[AREA]; /* written back, not durable yet */
-static char media[AREA];    /* durable */
-static unsigned nfences;
-static unsigned nflushes;
-static size_t nt_bytes;
-static const struct engine_kernel *real;
-
-static void model_flush(const void *addr, size_t len)
-{
-	size_t from = (size_t)((const char *)addr - memory) & ~(ENGINE_LINE - 1);
-	size_t to = (size_t)((const char *)addr - memory) + len;
-
-	nflushes++;
-	for (; len && from < to; from += ENGINE_LINE)
-		memcpy(snapshot + from, memory + from, ENGINE_LINE);
-}
-
-static void model_fence(void)
-{
-	nfences++;
-	memcpy(media, snapshot, sizeof(media));
-}
-
-static const struct engine_flush model_backend = {
-    .name = "model",
-    .durable = true,
-    .flush = model_flush,
-    .deep_flush = model_flush,
-    .fence = model_fence,
-};
-
-static void model_nt(const char *dest, size_t len)
-{
-	assert_int_equal((uintptr_t)dest % ENGINE_LINE, 0);
-	assert_int_equal(len % ENGINE_LINE, 0);
-	assert_true(len > 0);
-	memcpy(snapshot + (dest - memory), dest, len);
-	nt_bytes += len;
-}
-
-static void model_move_nt_forward(char *dest, const char *src, size_t len)
-{
-	real->move_nt_forward(dest, src, len);
-	model_nt(dest, len);
-}
-
-static void model_move_nt_backward(char *dest, const char *src, size_t len)
-{
-	real->move_nt_backward(dest, src, len);
-	model_nt(dest, len);
-}
-
-static void model_set_nt(char *dest, int c, size_t len)
-{
-	real->set_nt(dest, c, len);
-	model_nt(dest, len);
-}
-
-static void model_part(const char *dest, size_t len)
-{
-	assert_int_equal(((uintptr_t)dest | len) % 8, 0);
-	assert_true((uintptr_t)dest % ENGINE_LINE + len <= ENGINE_LINE);
-	memcpy(snapshot + (dest - memory), dest, len);
-	nt_bytes += len;
-}
-
-static void model_move_nt_part(char *dest, const char *src, size_t len)
-{
-	real->move_nt_part(dest, src, len);
-	model_part(dest, len);
-}
-
-static void model_set_nt_part(char *dest, int c, size_t len)
-{
-	real->set_nt_part(dest, c, len);
-	model_part(dest, len);
-}
-
-static struct engine_kernel model_kernel;
-
-static struct engine model_engine(const struct engine_kernel *kernel, bool flushing)
-{
-	real = kernel;
-	model_kernel = *kernel;
-	if (kernel->set_nt) {
-		model_kernel.move_nt_forward = model_move_nt_forward;
-		model_kernel.move_nt_backward = model_move_nt_backward;
-		model_kernel.set_nt = model_set_nt;
-	}
-	if (kernel->move_nt_part) {
-		model_kernel.move_nt_part = model_move_nt_part;
-		model_kernel.set_nt_part = model_set_nt_part;
-	}
-	return (struct engine){
-	    .flush_backend = &model_backend,
-	    .kernel = &model_kernel,
-	    .flush = flushing ? model_flush : flush_none.flush,
-	    .fence = model_fence,
-	    .nt = flushing && kernel->set_nt,
-	    .flushing = flushing,
-	    .nt_threshold = 256,
-	    .nt_burst = SIZE_MAX,
-	};
-}
-
-/* Begins an operation: the whole memory is durable. */
-static void model_begin(void)
-{
-	memcpy(snapshot, memory, AREA);
-	memcpy(media, memory, AREA);
-	nfences = nflushes = 0;
-	nt_bytes = 0;
-}
-
 /* --- helpers ------------------------------------------------------------------------- */
 
-static void fill(char *p, size_t len, uint64_t seed)
+/* Whether a move is by so little that its lines are better kept in the cache. */
+static bool expect_near(const struct engine *e, const char *dest, const char *src,
+			size_t len, unsigned flags)
 {
-	for (size_t i = 0; i + 8 <= len; i += 8) {
-		uint64_t v = support_random(&seed);
+	size_t distance = dest < src ? (size_t)(src - dest) : (size_t)(dest - src);
 
-		memcpy(p + i, &v, 8);
-	}
+	if (distance >= len || distance >= 512 || !e->keeps_lines)
+		return false;
+	if (!real->near.fenced && !(flags & PMEM_F_MEM_NODRAIN))
+		return false;
+	return len <= (dest < src ? real->near.forward : real->near.backward);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	memory = aligned_alloc(4096, AREA);
-	return memory ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	free(memory);
-	return 0;
-}
-
-/* A second implementation of the contract's rule. */
-static bool expect_nt(const struct engine *e, size_t len, unsigned flags)
+/* A second implementation of the contract's rule. src is NULL for sets. */
+static bool expect_nt(const struct engine *e, const char *dest, const char *src,
+		      size_t len, unsigned flags)
 {
 	if (!real->set_nt || (flags & PMEM_F_MEM_NOFLUSH))
+		return false;
+	if (src && expect_near(e, dest, src, len, flags))
 		return false;
 	if (flags & PMEM_F_MEM_NONTEMPORAL)
 		return true;
@@ -179,36 +48,32 @@ static bool expect_nt(const struct engine *e, size_t len, unsigned flags)
 	return len >= e->nt_threshold;
 }
 
-/* The bytes of whole lines in a range. */
-static size_t whole_lines(const char *dest, size_t len)
-{
-	size_t head = -(uintptr_t)dest % ENGINE_LINE;
-	size_t rest = len > head ? len - head : 0;
-
-	return rest - rest % ENGINE_LINE;
-}
-
 /*
- * The bytes of a copy that are stored non-temporally: those of whole lines, and the others, too, if
- * the kernel prefers it, they are words, and a fence follows.
+ * The bytes of a copy that are stored non-temporally: those of whole lines, and if the kernel
+ * prefers it, words at both ends that a fence follows, and 8, 16 or 32 bytes at the end of a long copy.
  */
 static size_t nt_part(const char *dest, size_t len, bool drains)
 {
-	if (real->move_nt_part && drains && len >= ENGINE_LINE &&
-	    ((uintptr_t)dest | len) % 8 == 0)
+	size_t tail = ((uintptr_t)dest + len) % ENGINE_LINE;
+
+	if (!real->move_nt_part || len < ENGINE_LINE)
+		return whole_lines(dest, len);
+	if (drains && ((uintptr_t)dest | len) % 8 == 0)
 		return len;
+	if (len >= 2048 && (tail == 8 || tail == 16 || tail == 32))
+		return whole_lines(dest, len) + tail;
 	return whole_lines(dest, len);
 }
 
-static void check_op(const struct engine *e, const char *dest, size_t len, unsigned flags,
-		     const char *expected)
+static void check_op(const struct engine *e, const char *dest, const char *src,
+		     size_t len, unsigned flags, const char *expected)
 {
 	bool drains = !(flags & (PMEM_F_MEM_NODRAIN | PMEM_F_MEM_NOFLUSH));
 
 	if (memcmp(memory, expected, AREA) != 0)
 		fail_msg("%s: wrong bytes: dest +%zu, len %zu, flags %#x", real->name,
 			 (size_t)(dest - memory), len, flags);
-	if (nt_bytes != (expect_nt(e, len, flags)
+	if (nt_bytes != (expect_nt(e, dest, src, len, flags)
 			     ? nt_part(dest, len, !(flags & PMEM_F_MEM_NODRAIN))
 			     : 0))
 		fail_msg("%s: %zu bytes past the caches: dest +%zu, len %zu, flags %#x",
@@ -247,6 +112,11 @@ static void every_flag_stores_flushes_and_drains_as_promised(void **state)
 					size_t from = support_random(&random) % 8192;
 					int c = (int)support_random(&random);
 
+					if (random % 3 == 0)
+						from = to + random % 1400 % (8192 - to);
+					else if (random % 3 == 1)
+						from = to - random % 1400 % (to + 1);
+					e.keeps_lines = !flushing || random % 4 != 0;
 					if (l % 3 == 0)
 						to &= ~(ENGINE_LINE - 1);
 					else if (l % 3 == 1)
@@ -257,13 +127,61 @@ static void every_flag_stores_flushes_and_drains_as_promised(void **state)
 					model_begin();
 					copy_move(&e, memory + to, memory + from, len,
 						  flags);
-					check_op(&e, memory + to, len, flags, expected);
+					check_op(&e, memory + to, memory + from, len,
+						 flags, expected);
 
 					memset(expected + to, c, len);
 					model_begin();
 					copy_set(&e, memory + to, c, len, flags);
-					check_op(&e, memory + to, len, flags, expected);
+					check_op(&e, memory + to, NULL, len, flags,
+						 expected);
 				}
+}
+
+/* With limits that fit in the model's memory; the kernels' own are up to 256 KiB. */
+static void moves_by_little_are_cached_up_to_the_limits(void **state)
+{
+	static const struct {
+		size_t to, len;
+		unsigned flags;
+		bool fenced, keeps_lines;
+		bool cached;
+	} rows[] = {{4000, 1024, PMEM_F_MEM_NODRAIN, false, true, true}, /* forward */
+		    {4000, 1025, PMEM_F_MEM_NODRAIN, false, true, false},
+		    {4192, 512, PMEM_F_MEM_NODRAIN, false, true, true}, /* backward */
+		    {4192, 513, PMEM_F_MEM_NODRAIN, false, true, false},
+		    {4096 - 511, 1024, PMEM_F_MEM_NODRAIN, false, true, true},
+		    {4096 - 512, 1024, PMEM_F_MEM_NODRAIN, false, true, false},
+		    {4096 + 511, 512, PMEM_F_MEM_NODRAIN, false, true, true},
+		    {4096 + 512, 512, PMEM_F_MEM_NODRAIN, false, true, false},
+		    {4096 + 300, 300, PMEM_F_MEM_NODRAIN, false, true, false},
+		    {4096 - 300, 300, PMEM_F_MEM_NODRAIN, false, true, false},
+		    {4096 - 299, 300, PMEM_F_MEM_NODRAIN, false, true, true},
+		    {4000, 1024, PMEM_F_MEM_NODRAIN | PMEM_F_MEM_WC, false, true, true},
+		    {4000, 300, 0, false, true, false},
+		    {4000, 300, 0, true, true, true},
+		    {4000, 300, PMEM_F_MEM_NONTEMPORAL, true, true, true},
+		    {4000, 300, PMEM_F_MEM_NODRAIN, true, false, false}};
+	const struct engine_kernel *k;
+
+	(void)state;
+	for (size_t i = 0; (k = usable_kernel(&i)) != NULL;)
+		for (size_t r = 0; k->set_nt && r < ARRAY_SIZE(rows); r++) {
+			struct engine e = model_engine(k, true);
+
+			model_kernel.near.forward = 1024;
+			model_kernel.near.backward = 512;
+			model_kernel.near.fenced = rows[r].fenced;
+			e.keeps_lines = rows[r].keeps_lines;
+			model_begin();
+			copy_move(&e, memory + rows[r].to, memory + 4096, rows[r].len,
+				  rows[r].flags);
+			if ((nt_bytes == 0) != rows[r].cached)
+				fail_msg("%s: row %zu: %zu bytes past the caches",
+					 k->name, r, nt_bytes);
+			assert_int_equal(nfences, !(rows[r].flags & PMEM_F_MEM_NODRAIN));
+			assert_memory_equal(snapshot, memory, AREA);
+		}
 }
 
 static void moving_a_range_onto_itself_makes_it_durable(void **state)
@@ -280,9 +198,10 @@ static void moving_a_range_onto_itself_makes_it_durable(void **state)
 			fill(memory, AREA, l);
 			memcpy(expected, memory, AREA);
 			model_begin();
+			e.keeps_lines = l % 2;
 			memset(snapshot + 128, 0, len); /* stored, but not flushed yet */
 			copy_move(&e, memory + 128, memory + 128, len, 0);
-			check_op(&e, memory + 128, len, 0, expected);
+			check_op(&e, memory + 128, memory + 128, len, 0, expected);
 		}
 }
 
@@ -487,6 +406,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_flag_stores_flushes_and_drains_as_promised),
+	    cmocka_unit_test(moves_by_little_are_cached_up_to_the_limits),
 	    cmocka_unit_test(moving_a_range_onto_itself_makes_it_durable),
 	    cmocka_unit_test(the_workaround_fences_after_each_burst),
 	    cmocka_unit_test(all_lengths_and_alignments_between_guard_pages),

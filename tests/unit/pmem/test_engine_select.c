@@ -320,6 +320,7 @@ static void copies_use_what_the_chosen_backend_and_kernel_have(void **state)
 				    e.clwb,
 				    !no_flush && !strcmp(e.flush_backend->name, "clwb"));
 				assert_int_equal(e.nt, !no_flush && e.kernel->set_nt);
+				assert_int_equal(e.keeps_lines, no_flush || e.clwb);
 			}
 }
 
