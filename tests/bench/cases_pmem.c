@@ -24,7 +24,7 @@
 #define SMALL ((size_t)4096)
 #define RING ((size_t)16 << 10)
 
-/* One for the process: making it takes much longer than a case. */
+/* One of each for the process: making them takes much longer than a case. */
 static char *area; /* AREA / 2 for each thread */
 static char *source;
 
@@ -106,21 +106,28 @@ static const struct {
     {"noflush", PMEM_F_MEM_NOFLUSH},
 };
 
-static void map_areas(const char *dir)
+/*
+ * All parties work on the same pages, in turns, so that it makes no difference where these lie: for
+ * copies of 16 MiB this was a quarter of the time.
+ */
+static void map_areas(const char *dir, enum turns_party party)
 {
 	char path[4096];
 
 	if (area)
 		return;
-	snprintf(path, sizeof(path), "%s/area", dir);
-	area = pmem_map_file(path, AREA, PMEM_FILE_CREATE | PMEM_FILE_EXCL, 0600, NULL,
-			     NULL);
+	snprintf(path, sizeof(path), "%s/%s" TURNS_SHARED, dir,
+		 turns_is_party() ? "../" : "");
+	if (party == TURNS_OURS)
+		area = pmem_map_file(path, 2 * AREA, PMEM_FILE_CREATE | PMEM_FILE_EXCL,
+				     0600, NULL, NULL);
+	else
+		area = pmem_map_file(path, 0, 0, 0, NULL, NULL);
 	if (!area)
 		bench_die(path, pmem_errormsg());
-	unlink(path);
-	source = aligned_alloc(4096, AREA);
-	if (!source)
-		bench_die("the source", "out of memory");
+	if (!turns_is_party())
+		unlink(path);
+	source = area + AREA;
 	memset(area, 1, AREA);
 	memset(source, 2, AREA);
 }
@@ -145,7 +152,7 @@ static void *prepare(const struct turns_case *c, const char *dir, enum turns_par
 
 	if (!w)
 		bench_die("a case", "out of memory");
-	map_areas(dir);
+	map_areas(dir, party);
 	w->c = c;
 	w->size = c->bsize;
 	w->flags = variants[c->variant].flags;

@@ -290,6 +290,9 @@ static void print_row(const struct turns_plan *plan, size_t ncase, struct figure
 static void run_pool(const struct turns_plan *plan, unsigned pool, int fd, char **argv,
 		     struct figures *figures)
 {
+	char shared[4096];
+
+	snprintf(shared, sizeof(shared), "%s/" TURNS_SHARED, plan->dir);
 	memset(seats, 0, TURNS_NPARTY * sizeof(*seats));
 	for (int i = 0; i < TURNS_NPARTY; i++)
 		start_party(plan, i, fd, argv);
@@ -300,6 +303,7 @@ static void run_pool(const struct turns_plan *plan, unsigned pool, int fd, char 
 		waitpid(child[i], NULL, 0);
 		child[i] = 0;
 	}
+	unlink(shared);
 	fprintf(stderr, "pools %u of %u\n", pool + 1, plan->pools);
 }
 

@@ -87,6 +87,12 @@ struct turns_column {
 	bool bounds;	       /* two more columns: the 95 % interval of the ratio */
 };
 
+/*
+ * The name of a file beside the parties' folders that they may share. Our party is the first to
+ * prepare a case, so it makes the file. It is removed when the processes end.
+ */
+#define TURNS_SHARED "shared"
+
 struct turns_plan {
 	const struct turns_case *cases;
 	size_t ncase;

@@ -166,8 +166,7 @@ static void move_forward(char *dest, const char *src, size_t len)
 {
 	size_t i = -(uintptr_t)dest & (V - 1);
 
-	if (i)
-		small_move(dest, src, i);
+	small_move(dest, src, i);
 	for (; i + 8 * V <= len; i += 8 * V) {
 		vec a = load(src + i);
 		vec b = load(src + i + V);
@@ -204,8 +203,7 @@ static void move_forward(char *dest, const char *src, size_t len)
 		store_aligned(dest + i, load(src + i));
 		BARRIER();
 	}
-	if (len != i)
-		small_move(dest + i, src + i, len - i);
+	small_move(dest + i, src + i, len - i);
 }
 
 static void move_backward(char *dest, const char *src, size_t len)
@@ -256,8 +254,7 @@ static void set_aligned(char *dest, int c, vec v, size_t len)
 {
 	size_t i = -(uintptr_t)dest & (V - 1);
 
-	if (i)
-		small_set(dest, c, i);
+	small_set(dest, c, i);
 	for (; i + 8 * V <= len; i += 8 * V) {
 		store_aligned(dest + i, v);
 		store_aligned(dest + i + V, v);
@@ -280,8 +277,7 @@ static void set_aligned(char *dest, int c, vec v, size_t len)
 		store_aligned(dest + i, v);
 		BARRIER();
 	}
-	if (len != i)
-		small_set(dest + i, c, len - i);
+	small_set(dest + i, c, len - i);
 }
 
 static void *set(char *dest, int c, size_t len)
@@ -298,6 +294,17 @@ static void *set(char *dest, int c, size_t len)
 		store(dest + V, v);
 		store(dest + len - 2 * V, v);
 		store(dest + len - V, v);
+		return dest;
+	}
+	if (len <= 8 * V && (((uintptr_t)dest | len) & (V - 1)) == 0) {
+		store_aligned(dest, v);
+		store_aligned(dest + V, v);
+		store_aligned(dest + 2 * V, v);
+		store_aligned(dest + 3 * V, v);
+		store_aligned(dest + len - 4 * V, v);
+		store_aligned(dest + len - 3 * V, v);
+		store_aligned(dest + len - 2 * V, v);
+		store_aligned(dest + len - V, v);
 		return dest;
 	}
 	set_aligned(dest, c, v, len);
