@@ -125,6 +125,41 @@ scale_table()
 			for (i = 1; i <= nlow; i++) print "  " low[i] }' "$1"
 }
 
+# Operations per microsecond against the number of threads.
+chart_scale()
+{
+	local data plots=() op party dashes title color=0
+	command -v gnuplot >/dev/null || return 0
+	data=$(mktemp -d)
+	for op in write/512 write/4096 read/512 read/4096 mix/512 mix/4096; do
+		color=$((color + 1))
+		for party in ours original; do
+			awk -F, -v op="$op/" -v column=$([ $party = ours ] && echo 3 || echo 2) '
+				index($1, op) == 1 { split($1, part, "/"); print part[3], 1000 / $column }' \
+				"$out/scale.csv" >"$data/$party-${op/\//-}"
+			dashes=$([ $party = ours ] && echo 1 || echo 2)
+			title=${op/\// }
+			[ $party = ours ] || title="original, $title"
+			plots+=("'$data/$party-${op/\//-}' with linespoints lc $color dt $dashes lw 2 title '$title',")
+		done
+	done
+	gnuplot <<-END
+		set terminal svg size 900,480 font "sans,11" background "white"
+		set output "$out/scale.svg"
+		set title "Threads on one pool on persistent memory\n{/*0.7 $(head -n 1 "$out/scale.txt")}"
+		set logscale xy
+		set xtics (1, 2, 4, 8, 16, 200)
+		set xrange [0.9:250]
+		set yrange [0.5:*]
+		set xlabel "threads"
+		set ylabel "operations per microsecond"
+		set grid
+		set key outside
+		plot ${plots[*]} 1 / 0 notitle
+	END
+	rm -rf "$data"
+}
+
 # Writers beside readers: operations per second, and the longest write.
 beside_table()
 {
@@ -148,6 +183,7 @@ scale()
 	done
 	PMEM_IS_PMEM_FORCE=1 POOLS=${POOLS:-3} run scale "$shm" "${cases[@]}"
 	scale_table "$out/scale.csv"
+	chart_scale
 	POOLS=${POOLS:-2} run scale-disk "$disk" "${cases[@]}"
 	scale_table "$out/scale-disk.csv"
 	PMEM_IS_PMEM_FORCE=1 POOLS=${POOLS:-3} run beside "$shm" beside/512/60/60/400 beside/4096/60/60/400
