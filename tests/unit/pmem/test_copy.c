@@ -98,6 +98,7 @@ static const size_t interesting[] = {
 static void every_flag_stores_flushes_and_drains_as_promised(void **state)
 {
 	static char expected[AREA];
+	static const size_t thresholds[] = {256, 0, 64, 65, SIZE_MAX};
 	const struct engine_kernel *k;
 	uint64_t random = 11;
 
@@ -117,22 +118,28 @@ static void every_flag_stores_flushes_and_drains_as_promised(void **state)
 					else if (random % 3 == 1)
 						from = to - random % 1400 % (to + 1);
 					e.keeps_lines = !flushing || random % 4 != 0;
-					if (l % 3 == 0)
+					e.nt_threshold =
+					    thresholds[random % ARRAY_SIZE(thresholds)];
+					if ((l + flags) % 3 == 0)
 						to &= ~(ENGINE_LINE - 1);
-					else if (l % 3 == 1)
+					else if ((l + flags) % 3 == 1)
 						to &= ~(size_t)7;
 					fill(memory, AREA, flags + l);
 					memcpy(expected, memory, AREA);
 					memmove(expected + to, expected + from, len);
 					model_begin();
-					copy_move(&e, memory + to, memory + from, len,
-						  flags);
+					assert_ptr_equal(copy_move(&e, memory + to,
+								   memory + from, len,
+								   flags),
+							 memory + to);
 					check_op(&e, memory + to, memory + from, len,
 						 flags, expected);
 
 					memset(expected + to, c, len);
 					model_begin();
-					copy_set(&e, memory + to, c, len, flags);
+					assert_ptr_equal(
+					    copy_set(&e, memory + to, c, len, flags),
+					    memory + to);
 					check_op(&e, memory + to, NULL, len, flags,
 						 expected);
 				}
@@ -169,6 +176,8 @@ static void moves_by_little_are_cached_up_to_the_limits(void **state)
 		for (size_t r = 0; k->set_nt && r < ARRAY_SIZE(rows); r++) {
 			struct engine e = model_engine(k, true);
 
+			assert_true(k->near.forward >= ENGINE_NT_NEAR);
+			assert_true(k->near.backward >= ENGINE_NT_NEAR);
 			model_kernel.near.forward = 1024;
 			model_kernel.near.backward = 512;
 			model_kernel.near.fenced = rows[r].fenced;
@@ -205,43 +214,49 @@ static void moving_a_range_onto_itself_makes_it_durable(void **state)
 		}
 }
 
-static void the_workaround_fences_after_each_burst(void **state)
+/* A move downwards, or a set, fences after each whole burst, and a move upwards between bursts. */
+static void check_bursts(const struct engine_kernel *k, size_t to, size_t len)
 {
 	static char expected[AREA];
+	const size_t from = 4096;
+	struct engine e = model_engine(k, true);
+	size_t nt_len = whole_lines(memory + to, len);
+	unsigned bursts = (unsigned)(nt_len / ENGINE_WC_BURST);
+	bool up = to >= from && to - from < len;
+
+	e.nt_burst = ENGINE_WC_BURST;
+	fill(memory, AREA, to);
+	memcpy(expected, memory, AREA);
+	memmove(expected + to, expected + from, len);
+	model_begin();
+	copy_move(&e, memory + to, memory + from, len, PMEM_F_MEM_NODRAIN);
+	assert_int_equal(nfences,
+			 up && nt_len % ENGINE_WC_BURST == 0 ? bursts - 1 : bursts);
+	assert_memory_equal(memory, expected, AREA);
+	assert_memory_equal(snapshot, expected, AREA);
+	memset(expected + to, 7, len);
+	model_begin();
+	copy_set(&e, memory + to, 7, len, PMEM_F_MEM_NODRAIN);
+	assert_int_equal(nfences, bursts);
+	assert_memory_equal(memory, expected, AREA);
+	assert_memory_equal(snapshot, expected, AREA);
+	model_begin();
+	copy_set(&e, memory + to, 8, len, 0);
+	assert_int_equal(nfences, bursts + 1);
+}
+
+static void the_workaround_fences_after_each_burst(void **state)
+{
+	static const size_t places[] = {100, 4096, 4096 + 64, 12000, 16384};
+	static const size_t lens[] = {767,  768,  769,	831,  832,  1535,
+				      1536, 2047, 2048, 2304, 4096, 8000};
 	const struct engine_kernel *k;
 
 	(void)state;
-	for (size_t i = 0; (k = usable_kernel(&i)) != NULL;) {
-		static const size_t offsets[] = {100, 4096, 4096 + 64, 12000};
-
-		if (!k->set_nt)
-			continue;
-		for (size_t o = 0; o < ARRAY_SIZE(offsets); o++) {
-			struct engine e = model_engine(k, true);
-			size_t len = 8000;
-			size_t bursts;
-
-			e.nt_burst = ENGINE_WC_BURST;
-			bursts = whole_lines(memory + offsets[o], len) / ENGINE_WC_BURST;
-			fill(memory, AREA, o);
-			memcpy(expected, memory, AREA);
-			memmove(expected + offsets[o], expected + 4096, len);
-			model_begin();
-			copy_move(&e, memory + offsets[o], memory + 4096, len,
-				  PMEM_F_MEM_NODRAIN);
-			assert_int_equal(nfences, bursts);
-			assert_memory_equal(memory, expected, AREA);
-			memset(expected + offsets[o], 7, len);
-			model_begin();
-			copy_set(&e, memory + offsets[o], 7, len, PMEM_F_MEM_NODRAIN);
-			assert_int_equal(nfences, bursts);
-			assert_memory_equal(memory, expected, AREA);
-			assert_memory_equal(snapshot, expected, AREA);
-			model_begin();
-			copy_set(&e, memory + offsets[o], 8, len, 0);
-			assert_int_equal(nfences, bursts + 1);
-		}
-	}
+	for (size_t i = 0; (k = usable_kernel(&i)) != NULL;)
+		for (size_t p = 0; k->set_nt && p < ARRAY_SIZE(places); p++)
+			for (size_t l = 0; l < ARRAY_SIZE(lens); l++)
+				check_bursts(k, places[p], lens[l]);
 }
 
 /* This machine's engine, with another kernel. */
