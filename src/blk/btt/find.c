@@ -22,6 +22,9 @@
  *     bytes in the place of the flogs were not written by a block translation table of this pool;
  * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
  * Everything else is damage: it is reported, and nothing is changed.
+ *
+ * An arena with a valid info block had a complete flog once. If only zeros are left of flog and map,
+ * all its blocks would read as zeros, whatever was written to them. So it counts as lost, too.
  */
 #include "btt/find.h"
 
@@ -388,6 +391,23 @@ static bool is_layout_unfinished(struct storage *s, const struct btt_params *p,
 	return true;
 }
 
+/*
+ * In a sound arena the first slot tells. The flog is read also where the file seems to have a hole: if
+ * somebody cuts the file off at this moment, that is an error of the medium.
+ */
+static bool has_lost_tables(struct storage *s, const struct btt_found_arena *arena)
+{
+	static const struct btt_flog_slot_media zeros;
+	const struct btt_geometry *geo = &arena->info.geo;
+	const struct btt_flog_slot_media *slot =
+	    storage_at(s, arena->off + geo->flog_arena_off);
+
+	for (uint32_t n = 0; n < BTT_NFREE; n++)
+		if (memcmp(&slot[n], &zeros, sizeof(zeros)) != 0)
+			return false;
+	return is_zero(s, arena->off + geo->map_arena_off, geo->map_size);
+}
+
 int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found)
 {
@@ -412,6 +432,14 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    (btt_find_is_cut_off(s, params, params->data_off + start) ||
 		     !find_copy(&search, start, &arena.info))) {
 			judge_incomplete(&search, found, start);
+			return 0;
+		}
+		if (has_lost_tables(s, &arena)) {
+			found->layout = BTT_LAYOUT_LOST;
+			errormsg_set("%s: arena %u at offset %#llx: the map and the flog "
+				     "hold only zeros, but there is an info block; the "
+				     "file has lost its end, or they were cleared",
+				     params->name, found->narena, ULL(arena.off));
 			return 0;
 		}
 		copy_at = start + arena.info.geo.info_arena_off;

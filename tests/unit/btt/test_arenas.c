@@ -235,7 +235,8 @@ static void a_tail_that_is_lost_leaves_no_empty_pool(void **state)
 		assert_int_equal(ftruncate(f.ram.fd, (off_t)f.ram.s.size), 0);
 		stores = f.ram.stores;
 		assert_int_equal(btt_open(&f.ram.s, &f.params, &btt), -EINVAL);
-		if (!strstr(errormsg_get(), "arena 1 at offset 0x8000002000"))
+		if (!strstr(errormsg_get(), "arena 1 at offset 0x8000002000") &&
+		    !strstr(errormsg_get(), "map and the flog hold only zeros"))
 			fail_msg("%s", errormsg_get());
 		assert_int_equal(btt_check(&f.ram.s, &f.params), 0);
 		assert_int_equal(f.ram.stores, stores);
