@@ -165,3 +165,37 @@ grep -q 'File exists' "$work/messages" || fail "another file than the pool gets 
 expect 2 check --quite "$p"
 said "wrong option '--quite'"
 case_ok "other files can be printed to"
+
+# The streams were opened by somebody with more rights than the command has.
+tree=$work/tree
+mkdir -p "$tree/bin" "$tree/secret"
+cp "$BUILD/bin/pmemblk" "$tree/bin"
+cp -rP "$BUILD/lib" "$tree"
+ln "$work/part0" "$work/part1" "$tree/secret"
+printf 'PMEMPOOLSET\n9M %s\n9M %s\n' "$tree/secret/part0" "$tree/secret/part1" >"$tree/set"
+chmod -R go+rX "$tree"
+chmod go+x "$work"
+tool()
+{
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups "$tree/bin/pmemblk" "$@"
+	else
+		"$tree/bin/pmemblk" "$@"
+	fi
+}
+tool --version >/dev/null 2>&1 || skip "setpriv is not there or not allowed"
+exec 7<>"$tree/secret/part1"
+chmod 0 "$tree/secret"
+for path in "$tree/set" "$tree/secret/part1"; do
+	rc=0
+	tool check "$path" 2>&7 || rc=$?
+	[ $rc = 3 ] || fail "exit status $rc instead of 3"
+	tool info --json "$path" >&7 2>"$work/err" && fail "a pool that cannot be opened"
+	said 'the standard output is the pool itself'
+	tool check "$path" 2>"$work/err" && fail "a pool that cannot be opened"
+	said 'Permission denied'
+done
+exec 7>&-
+chmod 700 "$tree/secret"
+unchanged "a pool whose folder may not be searched"
+case_ok "a file that cannot be looked up is known by its name"

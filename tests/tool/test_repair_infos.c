@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Arenas that have lost both info blocks: they are computed from the sizes of pool and blocks only
- * if nothing that is left contradicts these.
+ * if nothing that is left contradicts these. And what becomes of a file that has lost its end, but not
+ * its first info block.
  */
 #include "support.h"
 
@@ -119,12 +120,52 @@ static void what_is_left_of_them_tells_another_block_size(void **state)
 	}
 }
 
+/*
+ * The file was cut off, and made as long again. Perhaps the map has lost entries that would read as zeros
+ * after a repair.
+ */
+static void a_file_that_has_lost_its_end_and_got_it_back(void **state)
+{
+	const uint64_t left[] = {ARENA + BTT_INFO_SIZE, map_off(&base, 0),
+				 map_off(&base, 1), map_off(&base, 350),
+				 slot_off(&base, 0)};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		struct pool_file f = clone_file(&base);
+
+		memset(f.p + left[i], 0, f.len - left[i]);
+		assert_beyond_repair(&f);
+		assert_non_null(strstr(tool_said, "the file has lost its end"));
+		free(f.p);
+	}
+}
+
+/* Then the map is complete. */
+static void an_end_that_is_lost_from_the_flog_on(void **state)
+{
+	struct pool_file f = clone_file(&base);
+	uint32_t last = base.geo.external_nlba - 1;
+	uint64_t flog = slot_off(&base, 1);
+
+	(void)state;
+	memset(f.p + flog, 0, f.len - flog);
+	assert_repaired(&f);
+	flog = slot_off(&base, 0);
+	memset(f.p + flog, 0, f.len - flog);
+	put32(&f, map_off(&base, last), BTT_MAP_ZERO | last);
+	assert_repaired(&f);
+	free(f.p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(they_follow_from_the_sizes),
 	    cmocka_unit_test(slots_that_were_never_used_tell_another_number_of_blocks),
 	    cmocka_unit_test(what_is_left_of_them_tells_another_block_size),
+	    cmocka_unit_test(a_file_that_has_lost_its_end_and_got_it_back),
+	    cmocka_unit_test(an_end_that_is_lost_from_the_flog_on),
 	};
 
 	return cmocka_run_group_tests(tests, make_base, free_base);

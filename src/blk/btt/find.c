@@ -17,11 +17,15 @@
  * out only if
  *   - flogs and maps hold only values with which a layout begins. Each 8-byte word of a slot may
  *     have reached the medium or not, but not in an arena that has an info block, or the remains of
- *     one: both libraries make the flog durable before they write that. Or
+ *     one, nor in an arena before it: both libraries make these flogs durable before they write an
+ *     info block. Or
  *   - the user supplied the file, no block anywhere may be an info block of this pool, and the
  *     bytes in the place of the flogs were not written by a block translation table of this pool;
  * and never if a sound info block of this pool contradicts the size of the file or of the blocks.
  * Everything else is damage: it is reported, and nothing is changed.
+ *
+ * An arena with a valid info block had a complete flog once. If only zeros are left of flog and map,
+ * all its blocks would read as zeros, whatever was written to them. So it counts as lost, too.
  */
 #include "btt/find.h"
 
@@ -215,7 +219,8 @@ struct traces {
 	 * leaves pristine slots with a few old words between them.
 	 */
 	bool plausible;
-	bool untouched; /* flog and both info blocks are zero */
+	bool flog_is_complete; /* and as a layout writes it */
+	bool untouched;	       /* flog and both info blocks are zero */
 	bool map_is_hole;
 };
 
@@ -244,7 +249,7 @@ static struct traces find_traces(struct storage *s, const struct btt_params *p,
 	uint64_t flog = off + geo->flog_arena_off;
 	uint64_t map = off + geo->map_arena_off;
 	uint64_t map_end = map + (uint64_t)geo->external_nlba * BTT_MAP_ENTRY_SIZE;
-	struct traces t = {true, true, true, false};
+	struct traces t = {true, true, true, true, false};
 	bool all_fresh = true;
 	bool any_used = false;
 
@@ -255,6 +260,8 @@ static struct traces find_traces(struct storage *s, const struct btt_params *p,
 
 		if (!is_fresh_slot(slot, n, geo->external_nlba, has_info, p->user_file))
 			all_fresh = false;
+		if (!is_fresh_slot(slot, n, geo->external_nlba, true, p->user_file))
+			t.flog_is_complete = false;
 		if (!find_current(slot, geo, &r))
 			t.plausible = false;
 		else if (r.old_map != r.new_map)
@@ -300,6 +307,7 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 	const struct btt_params *p = search->params;
 	bool fresh = true;
 	bool plausible = false;
+	bool flogs_are_complete = true; /* those of the arenas so far */
 	uint64_t start = 0;
 	uint64_t size;
 
@@ -311,14 +319,16 @@ static void judge_incomplete(struct search *search, struct btt_found *found,
 		struct btt_info info;
 		bool valid = look(search, start, start, &info) == BTT_INFO_VALID ||
 			     find_copy(search, start, &info);
+		bool has_info;
 
 		if (valid)
 			geo = info.geo;
 		else if (btt_geometry_arena(size, p->bsize, &geo))
 			break;
-		t = find_traces(search->s, p, p->data_off + start, &geo,
-				valid || has_remains(search, start, &geo));
-		fresh = fresh && t.fresh;
+		has_info = valid || has_remains(search, start, &geo);
+		t = find_traces(search->s, p, p->data_off + start, &geo, has_info);
+		fresh = fresh && t.fresh && (flogs_are_complete || !has_info);
+		flogs_are_complete = flogs_are_complete && t.flog_is_complete;
 		found->untouched = found->untouched && t.untouched;
 		found->maps_are_holes = found->maps_are_holes && t.map_is_hole;
 		if (!valid && t.plausible && !is_foreign(search, start, size))
@@ -388,6 +398,23 @@ static bool is_layout_unfinished(struct storage *s, const struct btt_params *p,
 	return true;
 }
 
+/*
+ * In a sound arena the first slot tells. The flog is read also where the file seems to have a hole: if
+ * somebody cuts the file off at this moment, that is an error of the medium.
+ */
+static bool has_lost_tables(struct storage *s, const struct btt_found_arena *arena)
+{
+	static const struct btt_flog_slot_media zeros;
+	const struct btt_geometry *geo = &arena->info.geo;
+	const struct btt_flog_slot_media *slot =
+	    storage_at(s, arena->off + geo->flog_arena_off);
+
+	for (uint32_t n = 0; n < BTT_NFREE; n++)
+		if (memcmp(&slot[n], &zeros, sizeof(zeros)) != 0)
+			return false;
+	return is_zero(s, arena->off + geo->map_arena_off, geo->map_size);
+}
+
 int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    struct btt_found *found)
 {
@@ -412,6 +439,14 @@ int btt_find_layout(struct storage *s, const struct btt_params *params,
 		    (btt_find_is_cut_off(s, params, params->data_off + start) ||
 		     !find_copy(&search, start, &arena.info))) {
 			judge_incomplete(&search, found, start);
+			return 0;
+		}
+		if (has_lost_tables(s, &arena)) {
+			found->layout = BTT_LAYOUT_LOST;
+			errormsg_set("%s: arena %u at offset %#llx: the map and the flog "
+				     "hold only zeros, but there is an info block; the "
+				     "file has lost its end, or they were cleared",
+				     params->name, found->narena, ULL(arena.off));
 			return 0;
 		}
 		copy_at = start + arena.info.geo.info_arena_off;

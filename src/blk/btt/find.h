@@ -12,7 +12,7 @@
 enum btt_layout {
 	BTT_LAYOUT_NONE,  /* never laid out, or a first layout was interrupted */
 	BTT_LAYOUT_VALID, /* every arena has a valid info block */
-	/* something was written, but both info blocks of an arena are lost */
+	/* something was written, but an arena has lost both info blocks, or its map and flog */
 	BTT_LAYOUT_LOST,
 };
 

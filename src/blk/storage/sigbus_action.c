@@ -36,7 +36,7 @@
  * then. Another thread may have done the same since the kernel called the handler. So each function
  * of a level has a twin, and they are used in turn: the action is the twin then.
  *
- * The handler uses only sigaction(2), pthread_sigmask(3), signal(2), raise(3) and atomics.
+ * The handler uses only sigaction(2), pthread_sigmask(3), signal(2), raise(3), getpid(2) and atomics.
  */
 #include "storage/sigbus_action.h"
 
@@ -44,6 +44,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "errormsg.h"
 
@@ -234,13 +235,19 @@ static bool reset(unsigned number, const struct sigaction *now)
 	return true;
 }
 
+/* The kernel sends no signal without a handler to the first process of a pid namespace. */
+static bool is_init(void)
+{
+	return getpid() == 1;
+}
+
 /*
  * As a signal without a handler. An access is repeated after the return and ends the process: a
  * program cannot ignore its SIGBUS.
  */
 static void end_or_ignore(bool is_ignored, int sig, const siginfo_t *info)
 {
-	if (is_ignored && is_sent(info))
+	if ((is_ignored || is_init()) && is_sent(info))
 		return;
 	signal(sig, SIG_DFL);
 	if (is_sent(info))

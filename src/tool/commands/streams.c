@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,6 +54,35 @@ static void compare(struct search *s, const char *name, struct stat *st)
 		s->answer = answer;
 }
 
+/*
+ * The stream may have been opened by somebody with more rights: by root, who then started the command as
+ * another user. Then only its name tells which file it is.
+ */
+static void compare_name(struct search *s, const char *name)
+{
+	char link[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+	char path[PATH_MAX];
+	const char *own = strrchr(name, '/');
+	const char *other;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", s->fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0)
+		return;
+	path[n] = '\0';
+	other = strrchr(path, '/');
+	if (other && strcmp(other + 1, own ? own + 1 : name) == 0)
+		s->answer = OWN_FILES_YES;
+}
+
+static void note_missing(struct search *s, const char *name, int error)
+{
+	if (error == EACCES)
+		compare_name(s, name);
+	note_error(s, error);
+}
+
 /* A set may list directories. */
 static void look_into(struct search *s, const char *name)
 {
@@ -70,7 +101,7 @@ static void look_into(struct search *s, const char *name)
 		if (fstatat(dirfd(d), entry->d_name, &st, 0) == 0)
 			compare(s, entry->d_name, &st);
 		else
-			note_error(s, errno);
+			note_missing(s, entry->d_name, errno);
 	}
 	note_error(s, errno);
 	if (d)
@@ -83,7 +114,7 @@ static void look_at(void *arg, const char *name)
 	struct stat st;
 
 	if (stat(name, &st) != 0) {
-		note_error(s, errno);
+		note_missing(s, name, errno);
 		return;
 	}
 	compare(s, name, &st);
@@ -104,7 +135,7 @@ static void look_for(struct search *s, int fd, const char *pool)
 	if (!S_ISREG(s->st.st_mode) && !S_ISBLK(s->st.st_mode))
 		return;
 	if (stat(pool, &st) != 0) {
-		note_error(s, errno);
+		note_missing(s, pool, errno);
 		return;
 	}
 	compare(s, pool, &st);

@@ -10,6 +10,10 @@
  *   3. The remains of the info blocks must not name another block size.
  *   4. The info block must not be sound and state a larger arena. Then the file was cut off. If the
  *      pool had grown before, the flog that is there now may be the old one.
+ *
+ * If all that lies behind some point of the map is zero up to the arena's end, the file was cut off
+ * and made longer again. Initial map entries are zeros, too, so nothing tells how much of the map is
+ * lost. With a new flog all blocks behind that point would read as zeros.
  */
 #include "repair/infos.h"
 
@@ -20,6 +24,7 @@
 #include "btt/find.h"
 #include "btt/flog.h"
 #include "btt/map.h"
+#include "btt/nonzero.h"
 #include "errormsg.h"
 
 /*
@@ -69,12 +74,31 @@ static int MUST_CHECK restore_last_page(struct image *image, struct plan *plan,
 	return ret;
 }
 
+/* Whether the arena has lost its end, and perhaps a part of its map. */
+static bool has_lost_end(struct image *image, const struct btt_found_arena *arena)
+{
+	const struct btt_geometry *geo = &arena->info.geo;
+	uint64_t last_entry = arena->off + geo->map_arena_off +
+			      (uint64_t)(geo->external_nlba - 1) * BTT_MAP_ENTRY_SIZE;
+	uint64_t end = arena->off + geo->size;
+
+	return arena->copy_fits &&
+	       btt_nonzero_find(&image->storage, last_entry, end) == end;
+}
+
 static int MUST_CHECK restore_one(struct image *image, struct plan *plan,
 				  const struct btt_found_arena *arena, unsigned number)
 {
 	uint64_t copy = arena->off + arena->info.geo.info_arena_off;
 	int ret = 0;
 
+	if (has_lost_end(image, arena))
+		return plan_note_hopeless(
+		    plan,
+		    "arena %u: the end of its map, its flog and the info block's copy "
+		    "hold only zeros: the file has lost its end, and blocks may be lost "
+		    "with it",
+		    number);
 	if (!arena->primary_valid) {
 		ret = plan_note(
 		    plan,

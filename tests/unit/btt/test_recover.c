@@ -360,6 +360,30 @@ static void lost_info_blocks_are_never_formatted_over(void **state)
 	assert_int_equal(fixture_check(&f), 0);
 }
 
+/* Somebody has cut off the file, and made it as long again. All blocks would read as zeros. */
+static void a_table_of_zeros_is_no_empty_pool(void **state)
+{
+	struct btt *btt;
+	uint32_t block;
+
+	(void)state;
+	memset(f.ram.s.base + MAP_OFF, 0, FLOG_OFF - MAP_OFF);
+	block = fixture_get32(&f, FLOG_OFF + 4);
+	memset(f.ram.s.base + FLOG_OFF, 0, COPY_OFF - FLOG_OFF);
+	for (int i = 0; i < 2; i++) {
+		fixture_open_fails(&f, -EINVAL,
+				   "the map and the flog hold only zeros, but there is "
+				   "an info block");
+		assert_int_equal(fixture_check(&f), 0);
+		memset(f.ram.s.base + COPY_OFF, 0, 4096);
+	}
+	/* if anything is left, it can be read */
+	put_record(255, 0, 255, block, block, 1);
+	btt = fixture_open(&f);
+	fixture_expect_byte(btt, 0, 0);
+	btt_close(btt);
+}
+
 static void a_grown_file_finds_the_copy_where_it_was(void **state)
 {
 	static const uint64_t more[] = {40 << 20, UINT64_C(3) << 30};
@@ -448,6 +472,7 @@ int main(void)
 	    ON_WRITTEN(another_block_size_in_the_descriptor_is_no_reason_to_format),
 	    ON_WRITTEN(a_copy_that_does_not_fit_beside_a_damaged_primary),
 	    ON_WRITTEN(lost_info_blocks_are_never_formatted_over),
+	    ON_WRITTEN(a_table_of_zeros_is_no_empty_pool),
 	    ON_WRITTEN(a_grown_file_finds_the_copy_where_it_was),
 	    cmocka_unit_test(
 		the_error_flag_makes_the_arena_read_only_and_check_does_not_mind),

@@ -3,6 +3,7 @@
 #include "sigbus_fixture.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -305,6 +306,40 @@ static void a_child_does_not_take_our_handler_for_the_programs(void **state)
 	assert_int_equal(sigaction(SIGBUS, &old, NULL), 0);
 }
 
+/* The first process of a container: without a handler, the kernel sends it no SIGBUS. */
+static void a_sent_signal_does_not_end_the_first_process(void **state)
+{
+	int pid = fork();
+	int status;
+
+	(void)state;
+	if (pid == 0) {
+		signal(SIGBUS, SIG_DFL); /* not cmocka's */
+		if (unshare(CLONE_NEWPID) != 0 &&
+		    unshare(CLONE_NEWPID | CLONE_NEWUSER) != 0)
+			_exit(77);
+		pid = fork();
+		if (pid == 0) {
+			make_pool();
+			if (fork() == 0) {
+				kill(getppid(), SIGBUS);
+				_exit(0);
+			}
+			while (wait(NULL) < 0)
+				;
+			lose_page(data_off(7));
+			_exit(getpid() == 1 && get(7) == -1 && get(8) == 8 ? 11 : 3);
+		}
+		waitpid(pid, &status, 0);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 11);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +350,7 @@ int main(void)
 	    cmocka_unit_test(calls_are_restarted_if_the_programs_handler_wants_it),
 	    cmocka_unit_test(a_child_with_the_handler_of_before_gets_ours_again),
 	    cmocka_unit_test(a_child_does_not_take_our_handler_for_the_programs),
+	    cmocka_unit_test(a_sent_signal_does_not_end_the_first_process),
 	    cmocka_unit_test(without_the_setting_the_signal_stays),
 	};
 
