@@ -84,7 +84,7 @@ static NOINLINE void move_in_pieces_backward(const struct engine *e, char *dest,
 	}
 }
 
-/* Flushes a part of one line, which may be empty. */
+/* Flushes a part of one line, of at least a byte. */
 static inline void flush_part(const struct engine *e, char *part, size_t len)
 {
 #ifdef __x86_64__
