@@ -96,7 +96,7 @@ static inline void move_4(char *dest, const char *src, size_t len)
 	store(dest + len - V, z);
 }
 
-static inline void move_8(char *dest, const char *src, size_t len)
+static ALWAYS_INLINE void move_8(char *dest, const char *src, size_t len)
 {
 	vec a = load(src);
 	vec b = load(src + V);
@@ -167,26 +167,8 @@ static void move_forward(char *dest, const char *src, size_t len)
 	size_t i = -(uintptr_t)dest & (V - 1);
 
 	small_move(dest, src, i);
-	for (; i + 8 * V <= len; i += 8 * V) {
-		vec a = load(src + i);
-		vec b = load(src + i + V);
-		vec c = load(src + i + 2 * V);
-		vec d = load(src + i + 3 * V);
-		vec w = load(src + i + 4 * V);
-		vec x = load(src + i + 5 * V);
-		vec y = load(src + i + 6 * V);
-		vec z = load(src + i + 7 * V);
-
-		BARRIER();
-		store_aligned(dest + i, a);
-		store_aligned(dest + i + V, b);
-		store_aligned(dest + i + 2 * V, c);
-		store_aligned(dest + i + 3 * V, d);
-		store_aligned(dest + i + 4 * V, w);
-		store_aligned(dest + i + 5 * V, x);
-		store_aligned(dest + i + 6 * V, y);
-		store_aligned(dest + i + 7 * V, z);
-	}
+	for (; i + 8 * V <= len; i += 8 * V)
+		move_8(dest + i, src + i, 8 * V);
 	for (; i + 4 * V <= len; i += 4 * V) {
 		vec a = load(src + i);
 		vec b = load(src + i + V);
@@ -250,20 +232,29 @@ static void *move(char *dest, const char *src, size_t len)
 	return dest;
 }
 
-static void set_aligned(char *dest, int c, vec v, size_t len)
+/* 4 to 8 vectors, at a vector boundary. No vector is passed: see move_16(). */
+static ALWAYS_INLINE void set_8(char *dest, int c, size_t len)
 {
+	vec v = splat(c);
+
+	store_aligned(dest, v);
+	store_aligned(dest + V, v);
+	store_aligned(dest + 2 * V, v);
+	store_aligned(dest + 3 * V, v);
+	store_aligned(dest + len - 4 * V, v);
+	store_aligned(dest + len - 3 * V, v);
+	store_aligned(dest + len - 2 * V, v);
+	store_aligned(dest + len - V, v);
+}
+
+static void *set_aligned(char *dest, int c, size_t len)
+{
+	vec v = splat(c);
 	size_t i = -(uintptr_t)dest & (V - 1);
 
 	small_set(dest, c, i);
 	for (; i + 8 * V <= len; i += 8 * V) {
-		store_aligned(dest + i, v);
-		store_aligned(dest + i + V, v);
-		store_aligned(dest + i + 2 * V, v);
-		store_aligned(dest + i + 3 * V, v);
-		store_aligned(dest + i + 4 * V, v);
-		store_aligned(dest + i + 5 * V, v);
-		store_aligned(dest + i + 6 * V, v);
-		store_aligned(dest + i + 7 * V, v);
+		set_8(dest + i, c, 8 * V);
 		BARRIER();
 	}
 	for (; i + 4 * V <= len; i += 4 * V) {
@@ -278,6 +269,7 @@ static void set_aligned(char *dest, int c, vec v, size_t len)
 		BARRIER();
 	}
 	small_set(dest + i, c, len - i);
+	return dest;
 }
 
 static void *set(char *dest, int c, size_t len)
@@ -297,18 +289,10 @@ static void *set(char *dest, int c, size_t len)
 		return dest;
 	}
 	if (len <= 8 * V && (((uintptr_t)dest | len) & (V - 1)) == 0) {
-		store_aligned(dest, v);
-		store_aligned(dest + V, v);
-		store_aligned(dest + 2 * V, v);
-		store_aligned(dest + 3 * V, v);
-		store_aligned(dest + len - 4 * V, v);
-		store_aligned(dest + len - 3 * V, v);
-		store_aligned(dest + len - 2 * V, v);
-		store_aligned(dest + len - V, v);
+		set_8(dest, c, len);
 		return dest;
 	}
-	set_aligned(dest, c, v, len);
-	return dest;
+	return set_aligned(dest, c, len);
 }
 
 #ifdef VEC_FLUSH_SPLIT
@@ -338,8 +322,7 @@ static void *set_flushed(char *dest, int c, size_t len)
 {
 	if (!is_split(dest, len))
 		return set(dest, c, len);
-	set_aligned(dest, c, splat(c), len);
-	return dest;
+	return set_aligned(dest, c, len);
 }
 
 #endif
