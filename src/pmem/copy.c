@@ -25,6 +25,12 @@ static size_t min(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* How far dest is above src; wraps around if it is below. */
+static size_t up(const char *dest, const char *src)
+{
+	return (uintptr_t)dest - (uintptr_t)src;
+}
+
 /* Bytes from p to the next line; 0 at the start of a line. */
 static size_t to_line(const char *p)
 {
@@ -218,7 +224,7 @@ static NOINLINE void move_nt_words(const struct engine *e, char *dest, const cha
 				   size_t len)
 {
 	const struct engine_kernel *k = e->kernel;
-	bool forward = (uintptr_t)dest - (uintptr_t)src >= len;
+	bool forward = up(dest, src) >= len;
 	size_t head = to_line(dest);
 	size_t body = nt_part(len - head);
 	size_t tail = len - head - body;
@@ -261,18 +267,12 @@ static NOINLINE void *move_through_cache(const struct engine *e, char *dest,
 		copy_finish(e, dest, len, flags);
 		return dest;
 	}
-	if ((uintptr_t)dest - (uintptr_t)src >= len)
+	if (up(dest, src) >= len)
 		move_in_pieces_forward(e, dest, src, len);
 	else
 		move_in_pieces_backward(e, dest, src, len);
 	drain(e, flags);
 	return dest;
-}
-
-/* How far dest is above src and below it; one of them wraps around. */
-static size_t up(const char *dest, const char *src)
-{
-	return (uintptr_t)dest - (uintptr_t)src;
 }
 
 static bool overlap(const char *dest, const char *src, size_t len)
@@ -299,7 +299,7 @@ static NOINLINE void *move_nt_long(const struct engine *e, char *dest, const cha
 		return move_through_cache(e, dest, src, len, flags);
 	if (has_nt_parts(e, dest, len, flags))
 		move_nt_words(e, dest, src, len);
-	else if ((uintptr_t)dest - (uintptr_t)src >= len)
+	else if (up(dest, src) >= len)
 		move_nt_forward(e, dest, src, len);
 	else
 		move_nt_backward(e, dest, src, len);

@@ -128,8 +128,7 @@ struct engine {
 	bool flushing;	     /* the caches are not written back on power loss */
 	size_t nt_threshold; /* copies of this length and more are non-temporal */
 	size_t nt_burst;     /* a non-temporal copy fences after so many bytes */
-	bool
-	    keeps_lines; /* lines stay in the cache when they are flushed, or need no flush */
+	bool keeps_lines;    /* a flush leaves lines in the cache, or none is needed */
 };
 
 /*
