@@ -323,17 +323,23 @@ static void every_word_of_the_flog_may_show_that_the_pool_was_written(void **sta
 		}
 }
 
-/* The original writes the records only, and leaves what the user's file had behind them. */
-static void behind_the_records_a_users_file_may_hold_anything(void **state)
+/* A table in a file that the user supplied, with a first layout by one call. */
+static void lay_out_users_file(void)
 {
 	struct btt *btt;
 
-	(void)state;
 	f.params.user_file = true;
 	f.params.zeroed = false;
 	btt = fixture_open(&f);
 	assert_int_equal(btt_set_error(btt, 5), 0);
 	btt_close(btt);
+}
+
+/* The original writes the records only, and leaves what the user's file had behind them. */
+static void behind_the_records_a_users_file_may_hold_anything(void **state)
+{
+	(void)state;
+	lay_out_users_file();
 	fixture_put32(&f, MAP_OFF + 20, 0);
 	for (unsigned n = 0; n < BTT_NFREE; n++)
 		for (unsigned at = 32; at < BTT_FLOG_SLOT_SIZE; at += 4)
@@ -372,14 +378,8 @@ static void the_remains_of_an_info_block_show_that_there_was_a_layout(void **sta
 static void a_flog_that_no_write_has_used_does_not_count(void **state)
 {
 	const uint64_t slot = FLOG_OFF + 7 * BTT_FLOG_SLOT_SIZE;
-	struct btt *btt;
-
 	(void)state;
-	f.params.user_file = true;
-	f.params.zeroed = false;
-	btt = fixture_open(&f);
-	assert_int_equal(btt_set_error(btt, 5), 0);
-	btt_close(btt);
+	lay_out_users_file();
 	lose_info_blocks();
 	assert_false(is_lost());
 	/* a write of block 3 */
